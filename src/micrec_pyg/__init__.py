@@ -1,0 +1,3 @@
+"""Inductive, multimodal, cross-domain recommendation on PyTorch Geometric."""
+
+__version__ = "0.1.0"
