@@ -1,0 +1,87 @@
+"""Every yaml of conf/data and conf/split is a call that its function accepts."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_method, instantiate
+from omegaconf import OmegaConf
+
+from micrec_pyg.data.split import new_nodes, random_ratio, ready
+
+CONF = Path(__file__).parents[2] / "conf"
+DATA = {"movielens", "tables", "food_kitchen", "ml100k_posters", "synthetic"}
+SPLITS = {"random": random_ratio, "new_nodes": new_nodes, "ready": ready}
+HYDRA = {"_target_", "_convert_", "_partial_"}
+
+
+def load(group, name):
+    """Return one yaml with what the top level of the configuration gives it."""
+    part = OmegaConf.load(CONF / group / f"{name}.yaml")
+    return OmegaConf.create({"seed": 7, group: part})[group]
+
+
+def test_no_yaml_is_forgotten():
+    assert {path.stem for path in (CONF / "data").iterdir()} == DATA
+    assert {path.stem for path in (CONF / "split").iterdir()} == set(SPLITS)
+
+
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_keys_are_the_arguments(name):
+    config = load("data", name)
+    parameters = inspect.signature(get_method(config["_target_"])).parameters
+    assert set(config) - HYDRA == set(parameters)
+    # all options stand in the yaml, none hides in the code
+    assert all(p.default is p.empty for p in parameters.values())
+
+
+@pytest.mark.parametrize("name", sorted(SPLITS))
+def test_a_split_waits_for_its_domains(name):
+    config = load("split", name)
+    call = instantiate(config)
+    assert call.func is SPLITS[name]
+    assert {"domains", *call.keywords} == set(inspect.signature(call.func).parameters)
+    if name != "ready":
+        assert call.keywords["seed"] == 7
+        assert call.keywords["ratios"] == [7, 1, 2]
+
+
+def test_the_synthetic_yaml_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("MICREC_DATA", str(tmp_path))
+    catalogues = instantiate(load("data", "synthetic"))
+    assert list(catalogues) == ["d0", "d1"]
+    users = [set(c.interactions.users.ids) for c in catalogues.values()]
+    # 200 users in each, half of them in both; everybody has a choice or more
+    assert [len(ids) for ids in users] == [200, 200]
+    assert len(users[0] & users[1]) == 100
+    assert all(c.images.null_count() == 0 for c in catalogues.values())
+
+
+@pytest.fixture
+def shared(shared_data, monkeypatch):
+    monkeypatch.setenv("MICREC_SHARED", str(shared_data.parent))
+
+
+@pytest.mark.shared
+def test_food_kitchen_has_the_size_its_source_names(shared):
+    catalogues = instantiate(load("data", "food_kitchen"))
+    sizes = {
+        name: (len(c.interactions.users), len(c.interactions.items), len(c.text))
+        for name, c in catalogues.items()
+    }
+    assert sizes == {"food": (14870, 8661, 8661), "kitchen": (47589, 27637, 27637)}
+    edges = [len(c.interactions.user) for c in catalogues.values()]
+    assert edges == [98_316, 337_811]
+    food, kitchen = (set(c.interactions.users.ids) for c in catalogues.values())
+    assert len(food & kitchen) == 9398
+    assert all(c.text.null_count() == 0 for c in catalogues.values())
+
+
+@pytest.mark.shared
+def test_posters_divide_into_two_domains(shared):
+    catalogues = instantiate(load("data", "ml100k_posters"))
+    items = sum(len(c.interactions.items) for c in catalogues.values())
+    images = sum(c.images.is_not_null().sum() for c in catalogues.values())
+    edges = sum(len(c.interactions.user) for c in catalogues.values())
+    # MovieLens-100K: 1,682 films; 55,375 of the ratings are 4 or 5
+    assert (list(catalogues), items, images, edges) == (["A", "B"], 1682, 1663, 55_375)

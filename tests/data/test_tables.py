@@ -1,0 +1,213 @@
+"""The own-catalogue reader: what it understands and what it refuses."""
+
+import polars as pl
+import pytest
+import torch
+
+from micrec_pyg.data.tables import tables
+from micrec_pyg.schema import InputError
+
+DEFAULTS = {
+    "domains": None,
+    "text_fields": None,
+    "text_sep": ". ",
+    "rating_min": None,
+    "duplicates": "error",
+    "split_by": None,
+}
+
+
+def read(path, **options):
+    return tables(path=str(path), **{**DEFAULTS, **options})
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """Two domains that share user ``b``; food has texts and images."""
+    write(tmp_path / "food/interactions.tsv", "user\titem\torder\na\t1\t0\nb\t2\t1\n")
+    write(
+        tmp_path / "food/items.tsv",
+        "item\ttitle\tbrand\n1\tRed tea\tAcme\n2\t\tZeta\n3\t\t\n",
+    )
+    write(tmp_path / "food/images/1.JPG", "first")
+    write(tmp_path / "food/images/3.png", "third")
+    write(tmp_path / "food/images/9.png", "nobody's")
+    write(tmp_path / "food/images/notes.txt", "no image")
+    write(tmp_path / "kitchen/interactions.csv", "item,user,x_label\n7,b,0\n8,c,2\n")
+    return tmp_path
+
+
+def test_domains_items_users_and_times(shop):
+    read_back = read(shop)
+    assert list(read_back) == ["food", "kitchen"]
+    food, kitchen = (read_back[name].interactions for name in read_back)
+    assert food.users.ids.to_list() == ["a", "b"]
+    assert food.items.ids.to_list() == ["1", "2", "3"]
+    assert food.edges.tolist() == [[0, 1], [0, 1]]
+    assert food.time.tolist() == [0, 1]
+    assert food.part is None
+    assert kitchen.users.ids.to_list() == ["b", "c"]
+    assert kitchen.part.tolist() == [0, 2]
+    assert kitchen.time is None
+
+
+def test_text_fields_are_joined_in_the_order_asked_for(shop):
+    text = read(shop)["food"].text.to_list()
+    assert text == ["Red tea. Acme", "Zeta", None]
+    options = {
+        "domains": ["food"],
+        "text_fields": ["brand", "title"],
+        "text_sep": " | ",
+    }
+    text = read(shop, **options)["food"].text.to_list()
+    assert text == ["Acme | Red tea", "Zeta", None]
+    assert read(shop, text_fields=[])["food"].text.to_list() == [None] * 3
+    # kitchen has no items table at all
+    assert read(shop)["kitchen"].text.to_list() == [None, None]
+
+
+def test_images_are_found_by_item_and_others_are_counted(shop):
+    food = read(shop)["food"]
+    images = shop / "food/images"
+    assert food.images.to_list() == [f"{images}/1.JPG", None, f"{images}/3.png"]
+    assert food.dropped["images_of_unknown_items"] == 1
+
+
+def test_items_outside_the_items_table_stay_without_text_and_are_counted(shop):
+    write(shop / "food/interactions.tsv", "user\titem\na\t5\na\t1\nb\t5\n")
+    food = read(shop)["food"]
+    assert food.interactions.items.ids.to_list() == ["1", "2", "3", "5"]
+    assert food.text[3] is None
+    assert food.dropped["items_missing_from_items_table"] == 1
+
+
+def test_precomputed_vectors_follow_the_items(shop):
+    frame = pl.DataFrame({"item": ["3", "x", "1"], "vector": [[1, 2], [3, 4], [5, 6]]})
+    frame.write_parquet(shop / "food/audio.parquet")
+    food = read(shop)["food"]
+    assert list(food.vectors) == ["audio"]
+    assert food.vectors["audio"].values.dtype == torch.float32
+    assert food.vectors["audio"].values.tolist() == [[5, 6], [0, 0], [1, 2]]
+    assert food.vectors["audio"].mask.tolist() == [True, False, True]
+    assert food.dropped["vectors_of_unknown_items"] == 1
+
+
+@pytest.mark.parametrize(
+    ("vectors", "items", "fault"),
+    [
+        ([[1.0, 2.0], [3.0]], ["1", "2"], r"widths \[1, 2\]"),
+        ([[1.0], [float("nan")]], ["1", "2"], "item '2' is not finite"),
+        ([[1.0], [2.0]], ["1", "1"], "several vectors"),
+        (["a", "b"], ["1", "2"], "list of numbers"),
+    ],
+)
+def test_unusable_vectors_are_refused(shop, vectors, items, fault):
+    frame = pl.DataFrame({"item": items, "vector": vectors})
+    frame.write_parquet(shop / "food/audio.parquet")
+    with pytest.raises(InputError, match=fault):
+        read(shop)
+
+
+def test_the_format_of_the_files_does_not_matter(shop, tmp_path):
+    expected = read(shop, domains=["food"])["food"]
+    for stem in ("interactions", "items"):
+        frame = pl.read_csv(shop / f"food/{stem}.tsv", separator="\t")
+        (shop / f"food/{stem}.tsv").unlink()
+        frame.write_parquet(shop / f"food/{stem}.parquet")
+    food = read(shop, domains=["food"])["food"]
+    assert food.interactions.edges.equal(expected.interactions.edges)
+    assert food.interactions.items.ids.equals(expected.interactions.items.ids)
+    assert food.text.to_list() == expected.text.to_list()
+
+
+def test_digest_changes_with_content_and_options_and_nothing_else(shop, tmp_path):
+    def digests(**options):
+        return {name: c.digest for name, c in read(shop, **options).items()}
+
+    before = digests()
+    assert len(set(before.values())) == 2
+    assert digests() == before
+    assert digests(domains=["kitchen", "food"]) == before
+    assert digests(text_sep=" ")["food"] != before["food"]
+    assert digests(duplicates="last")["food"] != before["food"]
+    moved = tmp_path.parent / f"{tmp_path.name}-moved"
+    shop.rename(moved)
+    assert {n: c.digest for n, c in read(moved).items()} == before
+    write(moved / "food/images/1.JPG", "changed")
+    after = {n: c.digest for n, c in read(moved).items()}
+    assert after["food"] != before["food"]
+    assert after["kitchen"] == before["kitchen"]
+
+
+def test_rating_threshold_is_counted_per_domain(tmp_path):
+    write(tmp_path / "d/interactions.csv", "user,item,rating\na,1,5\na,2,3\nb,1,2\n")
+    data = read(tmp_path, rating_min=4)["d"]
+    assert data.interactions.edges.tolist() == [[0], [0]]
+    assert data.dropped["rating_below_min"] == 2
+    assert data.dropped["users_without_interactions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"domains": ["food", "garden"]}, r"garden.*valid: food, kitchen"),
+        ({"domains": "food"}, r"needed: \[food\]"),
+        ({"text_fields": "title"}, r"needed: \[title\]"),
+        ({"domains": []}, "valid: food, kitchen"),
+        ({"text_fields": ["name"]}, "text field name.*found: item, title, brand"),
+        ({"rating_min": 4}, "column rating is missing; found: user, item, order"),
+        ({"duplicates": "newest"}, "domain 'food'.*valid: first, last, error"),
+    ],
+)
+def test_impossible_options_are_refused(shop, options, fault):
+    with pytest.raises(InputError, match=fault):
+        read(shop, **options)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        (
+            "food/interactions.tsv",
+            "user\titem\n",
+            "domain 'food'.*no interaction is left",
+        ),
+        (
+            "food/interactions.tsv",
+            "uid\titem\na\t1\n",
+            "found: uid, item; needed: user",
+        ),
+        (
+            "food/items.tsv",
+            "item\ttitle\n1\ta\n1\tb\n",
+            "line 3.*'1' was listed before",
+        ),
+        ("food/items.tsv", "id\ttitle\n1\ta\n", "found: id, title; needed: item"),
+        ("food/images/1.png", "again", r"1\.JPG, 1\.png show one item"),
+        ("food/items.csv", "item\n1\n", r"found items\.tsv, items\.csv"),
+        (
+            "kitchen/interactions.csv",
+            "item,user,x_label\n7,b,0\n8,c,3\n",
+            "line 3.*got 3",
+        ),
+    ],
+)
+def test_impossible_files_are_refused(shop, file, text, fault):
+    write(shop / file, text)
+    with pytest.raises(InputError, match=fault):
+        read(shop)
+
+
+def test_a_folder_without_domains_says_what_is_needed(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        read(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="each domain is a subfolder"):
+        read(tmp_path)
+    write(tmp_path / "interactions.tsv", "user\titem\na\t1\n")
+    with pytest.raises(InputError, match="move it into a subfolder"):
+        read(tmp_path)
