@@ -1,0 +1,1 @@
+"""Item content -> vectors: encoders, their cache, and masks of what is missing."""

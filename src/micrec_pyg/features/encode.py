@@ -1,0 +1,179 @@
+"""Catalogues -> domains: encode texts and images, mask what is missing."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from micrec_pyg.features.cache import KEY_BYTES, Encoder, cached_vectors, identity
+from micrec_pyg.schema import Catalogue, Domain, Feature, InputError
+
+logger = logging.getLogger(__name__)
+
+TEXT = "text"
+IMAGE = "image"
+_NAMED = 5  # unreadable items that a log line names
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What one domain gives an encoder, by item; None where it gives nothing."""
+
+    items: Sequence[str | None]
+    keys: Sequence[bytes | None]
+
+    @property
+    def digest(self) -> str:
+        joined = b"".join(key or bytes(KEY_BYTES) for key in self.keys)
+        return hashlib.sha256(joined).hexdigest()
+
+
+def encode(
+    catalogues: Mapping[str, Catalogue],
+    *,
+    text: Encoder | None,
+    image: Encoder | None,
+    cache_dir: str,
+) -> dict[str, Domain]:
+    """Return every catalogue as a domain with its encoded and precomputed features.
+
+    An item with empty text, without an image, or with an unreadable one is masked. A
+    modality that no item of a domain has is left out of its features.
+
+    Args:
+        catalogues: By domain name. All domains share one pass of an encoder.
+        text: Encodes the items' texts; null to leave texts out.
+        image: Encodes the items' image files; null to leave images out.
+        cache_dir: Folder that keeps vectors from run to run.
+
+    Raises:
+        InputError: If a catalogue brings a precomputed modality that is also encoded.
+    """
+    inputs: dict[str, dict[str, _Inputs]] = {}
+    features: dict[str, dict[str, Feature]] = {name: {} for name in catalogues}
+    encoders = {TEXT: text, IMAGE: image}
+    for modality, encoder in encoders.items():
+        if encoder is None:
+            continue
+        _refuse_precomputed(catalogues, modality)
+        read = _texts if modality == TEXT else _images
+        inputs[modality] = {name: read(each) for name, each in catalogues.items()}
+        for name, feature in _features(encoder, inputs[modality], cache_dir).items():
+            features[name][modality] = feature
+    return {
+        name: Domain(
+            name=catalogue.name,
+            interactions=catalogue.interactions,
+            features=_present(name, {**features[name], **catalogue.vectors}),
+            digest=_digest(
+                catalogue.digest,
+                {
+                    modality: (identity(encoder), inputs[modality][name].digest)
+                    for modality, encoder in encoders.items()
+                    if encoder is not None
+                },
+            ),
+        )
+        for name, catalogue in catalogues.items()
+    }
+
+
+def _refuse_precomputed(catalogues: Mapping[str, Catalogue], modality: str) -> None:
+    for name, catalogue in catalogues.items():
+        if modality in catalogue.vectors:
+            raise InputError(
+                f"domain '{name}' brings precomputed vectors named '{modality}', and "
+                f"features.{modality} would encode the same modality; set "
+                f"features.{modality}=null to use the vectors, or rename them"
+            )
+
+
+def _texts(catalogue: Catalogue) -> _Inputs:
+    items = [text if text and text.strip() else None for text in catalogue.text]
+    keys = [
+        None if text is None else hashlib.sha256(text.encode()).digest()
+        for text in items
+    ]
+    return _Inputs(items, keys)
+
+
+def _images(catalogue: Catalogue) -> _Inputs:
+    items = [path or None for path in catalogue.images]
+    return _Inputs(items, [None if path is None else _content(path) for path in items])
+
+
+def _content(path: str) -> bytes | None:
+    """Return the sha256 digest of a file, None if it cannot be opened."""
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return None
+
+
+def _features(
+    encoder: Encoder, inputs: Mapping[str, _Inputs], cache_dir: str
+) -> dict[str, Feature]:
+    """Return one modality's feature of every domain; say what cannot be read."""
+    unique = {
+        key: item
+        for each in inputs.values()
+        for key, item in zip(each.keys, each.items, strict=True)
+        if key is not None and item is not None
+    }
+    if unique:
+        values = cached_vectors(encoder, unique, cache_dir=Path(cache_dir))
+    else:
+        values = torch.zeros(1, 1)  # every row is masked, so none is read
+    row = {key: place for place, key in enumerate(unique)}
+    features = {}
+    for name, each in inputs.items():
+        rows = torch.tensor([-1 if key is None else row[key] for key in each.keys])
+        features[name] = _feature(values, rows)
+        _warn_unreadable(name, encoder, each.items, features[name].mask)
+    return features
+
+
+def _feature(values: Tensor, rows: Tensor) -> Feature:
+    """Return the vectors of these rows; a row of -1 or NaN is masked and zero."""
+    picked = values[rows.clamp(min=0)]
+    mask = (rows >= 0) & ~picked.isnan().any(dim=1)
+    return Feature(torch.where(mask[:, None], picked, 0.0), mask)
+
+
+def _warn_unreadable(
+    name: str, encoder: Encoder, items: Sequence[str | None], mask: Tensor
+) -> None:
+    unreadable = [
+        item
+        for item, usable in zip(items, mask.tolist(), strict=True)
+        if item is not None and not usable
+    ]
+    if unreadable:
+        logger.warning(
+            "domain '%s': %d of %d items cannot be read by %s and are masked: %s%s",
+            name,
+            len(unreadable),
+            len(items),
+            encoder.name,
+            ", ".join(unreadable[:_NAMED]),
+            ", ..." if len(unreadable) > _NAMED else "",
+        )
+
+
+def _present(name: str, features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """Return the features that some item has; say in the log which none has."""
+    present = {key: each for key, each in features.items() if each.mask.any()}
+    for modality in sorted(features.keys() - present.keys()):
+        logger.info("domain '%s': no item has a usable %s; left out", name, modality)
+    return present
+
+
+def _digest(catalogue: str, modalities: Mapping[str, tuple[str, str]]) -> str:
+    described = json.dumps([catalogue, modalities], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()

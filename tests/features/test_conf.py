@@ -1,0 +1,41 @@
+"""Every yaml of conf/features builds the encoders that it names."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from micrec_pyg.features.encode import encode
+from micrec_pyg.features.image import EfficientNetLite0, OpenClip
+from micrec_pyg.features.text import SentenceBert
+
+CONF = Path(__file__).parents[2] / "conf"
+EXPECTED: dict[str, tuple[type | None, type | None]] = {
+    "default": (SentenceBert, None),
+    "with_images": (SentenceBert, EfficientNetLite0),
+    "open_clip": (SentenceBert, OpenClip),
+    "none": (None, None),
+}
+
+
+def test_no_yaml_is_forgotten() -> None:
+    assert {path.stem for path in (CONF / "features").rglob("*.yaml")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_yaml_holds_the_arguments_of_encode(name: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(overrides=[f"+features={name}", "+device=cpu"])
+
+    call = instantiate(config.features)
+
+    assert call.func is encode
+    assert set(call.keywords) == {"text", "image", "cache_dir"}
+    text, image = EXPECTED[name]
+    assert type(call.keywords["text"]) is (text or type(None))
+    assert type(call.keywords["image"]) is (image or type(None))
+    assert all(
+        each is None or each.device == "cpu"
+        for each in (call.keywords["text"], call.keywords["image"])
+    )

@@ -1,0 +1,243 @@
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from micrec_pyg.features.encode import encode
+from micrec_pyg.features.image import EfficientNetLite0
+from micrec_pyg.features.text import SentenceBert
+from micrec_pyg.schema import Feature, InputError
+
+
+def test_missing_texts_are_masked_and_never_encoded(
+    make_catalogue: Any, counting: Any, tmp_path: Path
+) -> None:
+    encoder = counting()
+    food = make_catalogue(texts=["apple", None, "", "  \n", "fig"])
+
+    domain = encode({"food": food}, text=encoder, image=None, cache_dir=str(tmp_path))
+
+    feature = domain["food"].features["text"]
+    assert encoder.seen == ["apple", "fig"]
+    assert feature.mask.tolist() == [True, False, False, False, True]
+    assert feature.values.tolist() == [[5, 97], [0, 0], [0, 0], [0, 0], [3, 102]]
+    assert domain["food"].interactions is food.interactions
+    assert set(domain["food"].features) == {"text"}
+
+
+def test_one_changed_title_encodes_one_row(
+    make_catalogue: Any, counting: Any, tmp_path: Path
+) -> None:
+    first, second = counting(), counting()
+    before = make_catalogue(texts=["apple", "beans", "cheese"])
+    after = make_catalogue(texts=["apple", "broad beans", "cheese"])
+    encode({"food": before}, text=first, image=None, cache_dir=str(tmp_path))
+
+    domain = encode({"food": after}, text=second, image=None, cache_dir=str(tmp_path))
+
+    assert first.seen == ["apple", "beans", "cheese"]
+    assert second.seen == ["broad beans"]
+    values = domain["food"].features["text"].values
+    assert values.tolist() == [[5, 97], [11, 98], [6, 99]]
+
+
+def test_domains_share_one_pass(
+    make_catalogue: Any, counting: Any, tmp_path: Path
+) -> None:
+    encoder = counting()
+    catalogues = {
+        "food": make_catalogue("food", texts=["apple", "pan"]),
+        "kitchen": make_catalogue("kitchen", texts=["pan", "spoon", "pan"]),
+    }
+
+    domains = encode(catalogues, text=encoder, image=None, cache_dir=str(tmp_path))
+
+    assert encoder.calls == [["apple", "pan", "spoon"]]
+    kitchen = domains["kitchen"].features["text"].values
+    assert kitchen.tolist() == [[3, 112], [5, 115], [3, 112]]
+
+
+def test_unreadable_and_absent_images_are_masked_and_named(
+    make_catalogue: Any,
+    counting: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    paths = [tmp_path / name for name in ("good.jpg", "unreadable.jpg", "absent.jpg")]
+    for path in paths[:2]:
+        path.write_bytes(path.name.encode())
+    images = [None, *map(str, paths)]
+    food = make_catalogue(texts=["a", "b", "c", "d"], images=images)
+
+    with caplog.at_level(logging.WARNING):
+        domain = encode(
+            {"food": food}, text=None, image=counting(), cache_dir=str(tmp_path / "c")
+        )
+
+    feature = domain["food"].features["image"]
+    assert feature.mask.tolist() == [False, True, False, False]
+    assert feature.values[[0, 2, 3]].eq(0).all()
+    assert "2 of 4 items cannot be read" in caplog.text
+    assert f"{paths[1]}, {paths[2]}" in caplog.text
+    assert str(paths[0]) not in caplog.text
+
+
+def test_a_file_at_the_same_path_with_other_content_is_encoded_again(
+    make_catalogue: Any, counting: Any, tmp_path: Path
+) -> None:
+    path, cache = tmp_path / "a.jpg", str(tmp_path / "cache")
+    food = make_catalogue(texts=["a"], images=[str(path)])
+    seen = []
+    for content in (b"one", b"one", b"two"):
+        path.write_bytes(content)
+        encoder = counting()
+        encode({"food": food}, text=None, image=encoder, cache_dir=cache)
+        seen.append(len(encoder.seen))
+
+    assert seen == [1, 0, 1]
+
+
+def test_a_modality_that_no_item_has_is_left_out(
+    make_catalogue: Any,
+    counting: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    empty = Feature(torch.zeros(2, 3), torch.zeros(2, dtype=torch.bool))
+    catalogues = {
+        "food": make_catalogue("food", texts=["apple", "fig"]),
+        "kitchen": make_catalogue(
+            "kitchen",
+            texts=[None, ""],
+            images=[str(tmp_path / "absent.jpg"), None],
+            vectors={"audio": empty},
+        ),
+    }
+
+    with caplog.at_level(logging.INFO):
+        domains = encode(
+            catalogues, text=counting(), image=counting(), cache_dir=str(tmp_path)
+        )
+
+    assert set(domains["food"].features) == {"text"}
+    assert domains["kitchen"].features == {}
+    lines = [each.message for each in caplog.records if "left out" in each.message]
+    assert lines == [
+        "domain 'food': no item has a usable image; left out",
+        "domain 'kitchen': no item has a usable audio; left out",
+        "domain 'kitchen': no item has a usable image; left out",
+        "domain 'kitchen': no item has a usable text; left out",
+    ]
+    assert "1 of 2 items cannot be read" in caplog.text
+
+
+def test_precomputed_vectors_pass_on_but_never_beside_an_encoder_of_that_name(
+    make_catalogue: Any, counting: Any, tmp_path: Path
+) -> None:
+    table = Feature(torch.ones(1, 3), torch.ones(1, dtype=torch.bool))
+    food = make_catalogue(texts=["apple"], vectors={"text": table, "taste": table})
+    cache = str(tmp_path)
+
+    domain = encode({"food": food}, text=None, image=None, cache_dir=cache)
+
+    assert domain["food"].features["text"] is table
+    assert domain["food"].features["taste"] is table
+    with pytest.raises(InputError, match=r"features\.text=null"):
+        encode({"food": food}, text=counting(), image=None, cache_dir=cache)
+
+
+def test_the_digest_covers_inputs_encoder_and_settings(
+    make_catalogue: Any, counting: Any, tmp_path: Path
+) -> None:
+    image = tmp_path / "a.jpg"
+
+    def digest(
+        text: str = "apple",
+        inputs: str = "inputs",
+        salt: int | None = 0,
+        picture: bytes = b"one",
+    ) -> str:
+        image.write_bytes(picture)
+        food = make_catalogue(texts=[text], images=[str(image)], digest=inputs)
+        encoder = None if salt is None else counting(salt=salt)
+        cache = str(tmp_path / "cache")
+        domains = encode({"f": food}, text=encoder, image=counting(), cache_dir=cache)
+        return domains["f"].digest
+
+    variants = [
+        digest(),
+        digest(text="fig"),
+        digest(inputs="other"),
+        digest(salt=1),
+        digest(salt=None),
+        digest(picture=b"two"),
+    ]
+    assert len(set(variants)) == len(variants)
+    assert digest() == variants[0]
+
+
+_CACHED = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from micrec_pyg.features.encode import encode
+from micrec_pyg.features.image import EfficientNetLite0
+from micrec_pyg.features.text import SentenceBert
+import polars as pl
+import torch
+from micrec_pyg.schema import Catalogue, Interactions, Vocab
+
+one = torch.tensor([0])
+vocab = Vocab(pl.Series(["x"]))
+food = Catalogue(
+    name="food",
+    interactions=Interactions(user=one, item=one, users=vocab, items=vocab),
+    text=pl.Series(["a box of dates"]),
+    images=pl.Series([sys.argv[1] + "/photo.png"]),
+    vectors={},
+    digest="inputs",
+)
+domains = encode(
+    {"food": food},
+    text=SentenceBert(model="minilm", batch_size=4, device="cpu"),
+    image=EfficientNetLite0(batch_size=4, device="cpu"),
+    cache_dir=sys.argv[1],
+)
+widths = {key: each.values.shape for key, each in domains["food"].features.items()}
+assert widths == {"text": (1, 384), "image": (1, 1280)}, widths
+heavy = {"sentence_transformers", "timm", "open_clip", "torchvision"}
+assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+"""
+
+
+def test_a_cached_run_loads_no_encoder_library(
+    make_catalogue: Any, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (64, 64), "brown").save(photo)
+    food = make_catalogue(texts=["a box of dates"], images=[str(photo)])
+    encode(
+        {"food": food},
+        text=SentenceBert(model="minilm", batch_size=4, device="cpu"),
+        image=EfficientNetLite0(batch_size=4, device="cpu"),
+        cache_dir=str(tmp_path),
+    )
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            _CACHED,
+            str(tmp_path),
+            str(Path(__file__).parents[2] / "src"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+# A process of its own: operators, once declared, stay for the life of a process.
+# A shared library that loads stands in for a healthy torchvision binary.
+_FAKES = """
+import shutil, sys
+from pathlib import Path
+import safetensors._safetensors_rust as loadable
+import torch
+from micrec_pyg.features.torchvision_ops import ensure_importable
+
+def fake(name, binary):
+    folder = Path(sys.argv[1], name, "torchvision")
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    binary(folder / "_C.so")
+    sys.path.insert(0, str(folder.parent))
+    ensure_importable.cache_clear()
+    return ensure_importable()
+
+assert not fake("healthy", lambda path: shutil.copy(loadable.__file__, path))
+assert not hasattr(torch.ops.torchvision, "nms")
+assert fake("broken", lambda path: path.write_bytes(b"not a library"))
+assert hasattr(torch.ops.torchvision, "nms")
+assert hasattr(torch.ops.torchvision, "qnms")
+assert fake("again", lambda path: path.write_bytes(b"not a library"))
+"""
+
+_REAL = """
+from micrec_pyg.features.torchvision_ops import ensure_importable
+declared = ensure_importable()
+import torchvision, torchvision.transforms
+from torchvision.extension import _has_ops
+assert declared is not _has_ops()
+"""
+
+
+def _run(script: str, *arguments: str) -> None:
+    path = Path(__file__).parents[2] / "src"
+    script = f"import sys; sys.path.insert(0, {str(path)!r})\n{script}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_operators_are_declared_only_if_the_binary_does_not_load(
+    tmp_path: Path,
+) -> None:
+    _run(_FAKES, str(tmp_path))
+
+
+@pytest.mark.skipif(find_spec("torchvision") is None, reason="needs torchvision")
+def test_the_installed_torchvision_imports() -> None:
+    _run(_REAL)
