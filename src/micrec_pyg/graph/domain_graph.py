@@ -1,0 +1,189 @@
+"""One domain's arrays -> one ``HeteroData``."""
+
+import logging
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.graph.knn_cache import cached_lists
+from micrec_pyg.graph.lists import NeighborLists
+from micrec_pyg.graph.modalities import weighted
+from micrec_pyg.graph.norm import empty_csr, sparse_csr, symmetric_weights, transpose
+from micrec_pyg.graph.options import GraphOptions
+from micrec_pyg.graph.rows import Rows, places
+from micrec_pyg.graph.user_features import mean_of_items
+from micrec_pyg.schema import (
+    DESCRIBES_ITEM,
+    DESCRIBES_USER,
+    INTERACTED_BY,
+    INTERACTS,
+    ITEM,
+    ITEM_TEMPLATE,
+    SIMILAR_ITEM,
+    SIMILAR_USER,
+    USER,
+    USER_TEMPLATE,
+    Domain,
+    EdgeType,
+    Feature,
+    InputError,
+)
+
+NODE_FIELDS = ("n_id", "train_row", "num_nodes", "degree", "rho")
+"""Names that a modality must not have."""
+
+logger = logging.getLogger(__name__)
+
+
+def domain_graph(
+    domain: Domain,
+    edges: Int[Tensor, "2 edges"],
+    *,
+    users: Rows,
+    items: Rows,
+    user_templates: Int[Tensor, " user_templates"],
+    item_templates: Int[Tensor, " item_templates"],
+    options: GraphOptions,
+) -> HeteroData:
+    """Return the graph of one domain.
+
+    Every ``adj_t`` is a CSR matrix [destination, source]; ``adj`` is its
+    transpose and ``perm`` the place in ``adj_t`` of each of its values.
+
+    Args:
+        domain: Features and vocabularies; its interactions are not read.
+        edges: Message edges in graph rows (user, item), in any order.
+        users: Which users are in the graph.
+        items: Which items are in the graph.
+        user_templates: Vocabulary indices of the template users.
+        item_templates: Vocabulary indices of the template items.
+        options: Neighbours and modalities.
+    """
+    edges = _sorted(edges, len(items.n_id))
+    features = _features_of(domain, items)
+    data = HeteroData()
+    _add_nodes(data, edges, users, items)
+    for modality, feature in features.items():
+        data[ITEM][modality] = feature.values
+        data[ITEM][f"{modality}_mask"] = feature.mask
+    _add_interactions(data, edges)
+
+    vocabulary = domain.interactions
+    row_of_user = places(users.n_id, len(vocabulary.users))
+    row_of_item = places(items.n_id, len(vocabulary.items))
+    _add_templates(
+        data, DESCRIBES_USER, edges, item_templates, row_of_item[item_templates]
+    )
+    _add_templates(
+        data, DESCRIBES_ITEM, edges.flip(0), user_templates, row_of_user[user_templates]
+    )
+
+    compared = features if options.num_neighbors > 0 else {}
+    user_features = mean_of_items(edges, compared, len(users.n_id))
+    _add_similar(data, SIMILAR_USER, user_features, options)
+    _add_similar(data, SIMILAR_ITEM, compared, options)
+    return data
+
+
+def _sorted(edges: Tensor, num_items: int) -> Tensor:
+    """Return the edges in the order of (user, item)."""
+    return edges[:, torch.argsort(edges[0] * num_items + edges[1])]
+
+
+def _features_of(domain: Domain, items: Rows) -> dict[str, Feature]:
+    taken = {*NODE_FIELDS, *(f"{name}_mask" for name in domain.features)}
+    for modality in domain.features:
+        if modality in taken:
+            raise InputError(
+                f"domain {domain.name}: a modality must not be called {modality}, "
+                "graphs use that name; rename its file or column"
+            )
+    return {
+        modality: Feature(feature.values[items.n_id], feature.mask[items.n_id])
+        for modality, feature in domain.features.items()
+    }
+
+
+def _add_nodes(data: HeteroData, edges: Tensor, users: Rows, items: Rows) -> None:
+    for node_type, rows, ends in ((USER, users, edges[0]), (ITEM, items, edges[1])):
+        store = data[node_type]
+        store.num_nodes = len(rows.n_id)
+        store.n_id = rows.n_id
+        store.train_row = rows.train_row
+        store.degree = torch.bincount(ends, minlength=len(rows.n_id)).int()
+
+
+def _add_interactions(data: HeteroData, edges: Tensor) -> None:
+    user, item = edges
+    shape = (data[USER].num_nodes, data[ITEM].num_nodes)
+    to_users = sparse_csr(user, item, symmetric_weights(user, item, shape), shape)
+    data[INTERACTED_BY].adj_t = to_users
+    data[INTERACTS].adj_t, _ = transpose(to_users)
+
+
+def _add_templates(
+    data: HeteroData,
+    edge_type: EdgeType,
+    edges: Tensor,
+    templates: Tensor,
+    template_rows: Tensor,
+) -> None:
+    """Add template nodes, the edges from them, and rho (method page, section 1).
+
+    ``edges`` are (described node, its neighbour on the templates' side).
+    """
+    template_type, _, described = edge_type
+    neighbors = {USER_TEMPLATE: USER, ITEM_TEMPLATE: ITEM}[template_type]
+    data[template_type].num_nodes = len(templates)
+    data[template_type].n_id = templates
+    template_of = places(template_rows, data[neighbors].num_nodes)[edges[1]]
+    kept = template_of >= 0
+    row, col = _sorted(torch.stack([edges[0], template_of])[:, kept], len(templates))
+    _add_with_transpose(
+        data,
+        edge_type,
+        sparse_csr(
+            row, col, torch.ones(len(row)), (data[described].num_nodes, len(templates))
+        ),
+    )
+    data[described].rho = (
+        torch.bincount(row, minlength=data[described].num_nodes) + 1
+    ).float()
+
+
+def _add_similar(
+    data: HeteroData,
+    edge_type: EdgeType,
+    features: Mapping[str, Feature],
+    options: GraphOptions,
+) -> None:
+    num_nodes = data[edge_type[0]].num_nodes
+    shape = (num_nodes, num_nodes)
+    if not features:
+        _add_with_transpose(data, edge_type, empty_csr(shape))
+        return
+    lists = cached_lists(
+        weighted(features, options.weights),
+        num_nodes=num_nodes,
+        k=max(options.num_neighbors, options.knn_lists),
+        include_self=options.knn_include_self,
+        cache_dir=options.cache_dir,
+    )
+    _add_with_transpose(
+        data, edge_type, _similarities(lists.first(options.num_neighbors), shape)
+    )
+
+
+def _similarities(lists: NeighborLists, shape: tuple[int, int]) -> Tensor:
+    index, order = lists.index.sort(dim=1)
+    similarity = lists.similarity.gather(1, order)
+    row, place = (index >= 0).nonzero(as_tuple=True)
+    return sparse_csr(row, index[row, place], similarity[row, place], shape)
+
+
+def _add_with_transpose(data: HeteroData, edge_type: EdgeType, adj_t: Tensor) -> None:
+    data[edge_type].adj_t = adj_t
+    data[edge_type].adj, data[edge_type].perm = transpose(adj_t)

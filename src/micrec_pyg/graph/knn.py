@@ -1,0 +1,200 @@
+"""Exact nearest neighbours over several modalities, in blocks.
+
+Method page, section 2: s(a, b) is the mean of the cosines of the modalities
+that both nodes have, weighted, the weights renormalised to 1 over these. For
+nodes with the same modalities that is one inner product of scaled, concatenated
+vectors; so nodes are grouped by what they have (by *pattern*), and each pair of
+patterns is searched by blocked matrix products.
+
+The products only propose: a pair is a candidate if its float32 score could
+still be among the best given the rounding error. Candidates are then scored by
+the definition itself in float64 and rounded to float32. Hence the lists are
+exact and depend neither on the block size nor on the number of threads.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from micrec_pyg.graph.candidates import Target
+from micrec_pyg.graph.lists import NeighborLists, best_pairs, place_in_run
+from micrec_pyg.graph.modalities import Modality
+
+REFINE_ELEMENTS = 2**22
+"""Vector elements that are widened to float64 at a time (32 MB)."""
+TINY = torch.finfo(torch.float32).tiny
+"""Vectors shorter than this have no direction."""
+
+
+def neighbor_lists(
+    modalities: Sequence[Modality],
+    *,
+    num_nodes: int,
+    k: int,
+    include_self: bool,
+    block_size: int = 512,
+) -> NeighborLists:
+    """Return the k most similar nodes of every node.
+
+    Pairs without a common modality and pairs with a similarity of zero or below
+    are never neighbours. Memory is O(block_size x nodes).
+
+    Args:
+        modalities: What ``weighted`` returned; none means no neighbours.
+        num_nodes: Number of nodes.
+        k: Columns of the result.
+        include_self: Whether a node may be its own neighbour.
+        block_size: Rows searched at a time; it changes no result.
+    """
+    if not modalities or k == 0 or num_nodes == 0:
+        return _no_neighbors(num_nodes, k)
+    # Equal nodes (users with the same history, say) are searched once. One more
+    # column than asked for, since a node finds itself.
+    group, members = _equal_nodes(modalities, k + 1)
+    search = _Search([_take(m, members[:, 0]) for m in modalities], k + 1)
+    lists = _with_all_members(search.run(block_size), members)
+    index, similarity = lists.index[group], lists.similarity[group]
+    if not include_self:
+        oneself = index == torch.arange(num_nodes, device=index.device)[:, None]
+        others_first = torch.argsort(oneself.byte(), dim=1, stable=True)
+        index, similarity = (t.gather(1, others_first) for t in (index, similarity))
+    return NeighborLists(index, similarity).first(k)
+
+
+def _no_neighbors(num_nodes: int, k: int) -> NeighborLists:
+    return NeighborLists(
+        torch.full((num_nodes, k), -1), torch.zeros((num_nodes, k), dtype=torch.float32)
+    )
+
+
+def _equal_nodes(
+    modalities: Sequence[Modality], limit: int
+) -> tuple[Int[Tensor, " nodes"], Int[Tensor, "groups members"]]:
+    """Return the group of each node and each group's first nodes, -1 padded.
+
+    Groups are numbered by their lowest node, so that a tie between groups breaks
+    as a tie between these nodes does. Then the ``limit`` best nodes are found in
+    the ``limit`` best groups.
+    """
+    parts = [part for m in modalities for part in (m.values, m.mask[:, None].float())]
+    _, label = torch.unique(torch.cat(parts, dim=1), dim=0, return_inverse=True)
+    node = torch.arange(len(label), device=label.device)
+    lowest = torch.full_like(label, len(label)).scatter_reduce_(0, label, node, "amin")
+    _, group = torch.unique(lowest[label], return_inverse=True)
+    order = torch.argsort(group, stable=True)
+    place = place_in_run(group[order])
+    kept = place < limit
+    members = group.new_full((int(group.max()) + 1, int(place[kept].max()) + 1), -1)
+    members[group[order][kept], place[kept]] = order[kept]
+    return group, members
+
+
+def _take(modality: Modality, nodes: Tensor) -> Modality:
+    return Modality(
+        modality.name, modality.weight, modality.values[nodes], modality.mask[nodes]
+    )
+
+
+def _with_all_members(lists: NeighborLists, members: Tensor) -> NeighborLists:
+    """Replace each listed group by its members and keep the best of them."""
+    found = lists.index >= 0
+    node = torch.where(found[..., None], members[lists.index], -1)
+    row, column, member = (node >= 0).nonzero(as_tuple=True)
+    return best_pairs(
+        row,
+        node[row, column, member],
+        lists.similarity[row, column],
+        shape=(lists.index.shape[0], lists.index.shape[1]),
+    )
+
+
+class _Search:
+    """The search over distinct nodes; every node may find itself."""
+
+    def __init__(self, modalities: Sequence[Modality], k: int) -> None:
+        self.modalities = modalities
+        self.k = k
+        norms = [
+            torch.linalg.vector_norm(m.values, dim=1, dtype=torch.float64)
+            for m in modalities
+        ]
+        # A zero vector has cosine 0 with everything.
+        self.inverse_norms = [torch.where(n > TINY, 1 / n, 0.0) for n in norms]
+        bits = [m.mask.long() << place for place, m in enumerate(modalities)]
+        self.pattern = torch.stack(bits).sum(0)
+
+    def run(self, block_size: int) -> NeighborLists:
+        """Return the lists, pattern by pattern and block by block."""
+        num_nodes = len(self.pattern)
+        index = self.pattern.new_full((num_nodes, self.k), -1)
+        similarity = self.inverse_norms[0].new_zeros(index.shape, dtype=torch.float32)
+        buffer = similarity.new_empty(0)
+        for pattern in self._patterns():
+            targets = self._targets(pattern)
+            largest = max(target.padded for _, target in targets)
+            nodes = (self.pattern == pattern).nonzero().flatten()
+            # One buffer for all products: fresh memory costs more than they do.
+            needed = min(block_size, len(nodes)) * largest
+            if len(buffer) < needed:
+                buffer = buffer.new_empty(needed)
+            for block in torch.split(nodes, block_size):
+                found = self._search_block(block, targets, buffer)
+                index[block], similarity[block] = found.index, found.similarity
+        return NeighborLists(index, similarity)
+
+    def _patterns(self) -> list[int]:
+        return [int(p) for p in torch.unique(self.pattern) if p > 0]
+
+    def _targets(self, pattern: int) -> list[tuple[int, Target]]:
+        """Return what is shared with each other pattern, and that one's nodes."""
+        targets = []
+        for other in self._patterns():
+            if common := pattern & other:
+                nodes = (self.pattern == other).nonzero().flatten()
+                vectors = self._vectors(nodes, common)
+                targets.append((common, Target.of(nodes, vectors, self.k)))
+        return targets
+
+    def _search_block(
+        self, nodes: Tensor, targets: list[tuple[int, Target]], buffer: Tensor
+    ) -> NeighborLists:
+        proposed = [
+            target.propose(self._vectors(nodes, common), self.k, buffer)
+            for common, target in targets
+        ]
+        row = torch.cat([row for row, _ in proposed])
+        col = torch.cat([col for _, col in proposed])
+        return best_pairs(
+            row, col, self._similarity(nodes[row], col), shape=(len(nodes), self.k)
+        )
+
+    def _vectors(self, nodes: Tensor, common: int) -> Float[Tensor, "nodes width"]:
+        """Return vectors whose inner products are similarities over ``common``."""
+        shared = [p for p in range(len(self.modalities)) if common >> p & 1]
+        total = sum(self.modalities[p].weight for p in shared)
+        parts = []
+        for p in shared:
+            scale = self.inverse_norms[p][nodes] * math.sqrt(
+                self.modalities[p].weight / total
+            )
+            parts.append(self.modalities[p].values[nodes] * scale.float()[:, None])
+        return torch.cat(parts, dim=1)
+
+    def _similarity(self, a: Tensor, b: Tensor) -> Float[Tensor, " pairs"]:
+        """Return s(a, b) of pairs that share a modality, as it is defined."""
+        width = max(m.values.shape[1] for m in self.modalities)
+        step = max(1, REFINE_ELEMENTS // width)
+        chunks = zip(torch.split(a, step), torch.split(b, step), strict=True)
+        return torch.cat([self._similarity_chunk(*chunk) for chunk in chunks])
+
+    def _similarity_chunk(self, a: Tensor, b: Tensor) -> Tensor:
+        total = torch.zeros(len(a), dtype=torch.float64, device=a.device)
+        weight = torch.zeros_like(total)
+        for m, inverse_norm in zip(self.modalities, self.inverse_norms, strict=True):
+            dot = (m.values[a].double() * m.values[b]).sum(dim=1)
+            total += m.weight * dot * inverse_norm[a] * inverse_norm[b]
+            weight += m.weight * (m.mask[a] & m.mask[b]).double()
+        return (total / weight).float()

@@ -1,0 +1,63 @@
+"""The modalities that decide a similarity, with their weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from micrec_pyg.schema import Feature, InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Modality:
+    """One modality with a weight above zero."""
+
+    name: str
+    weight: float
+    """Share of the similarity of two nodes that have everything."""
+    values: Float[Tensor, "nodes width"]
+    """float32, zero where the node lacks the modality."""
+    mask: Bool[Tensor, " nodes"]
+
+
+def weighted(
+    features: Mapping[str, Feature], weights: Mapping[str, float]
+) -> list[Modality]:
+    """Return the modalities that count, by name, their weights summing to 1.
+
+    A modality counts if its weight is above zero and at least one node has it.
+    Vectors behind a False mask are never read.
+
+    Raises:
+        InputError: A modality has no weight, or a vector is not finite.
+    """
+    missing = sorted(set(features) - set(weights))
+    if missing:
+        raise InputError(
+            f"no weight for modality {', '.join(missing)}: weights are known for "
+            f"{', '.join(sorted(weights))}. Add graph.modality_weights.{missing[0]} "
+            "(0 leaves the modality out of the neighbour search)"
+        )
+    used = {
+        name: feature
+        for name, feature in sorted(features.items())
+        if weights[name] > 0 and bool(feature.mask.any())
+    }
+    total = sum(weights[name] for name in used)
+    return [
+        Modality(name, weights[name] / total, _present(name, feature), feature.mask)
+        for name, feature in used.items()
+    ]
+
+
+def _present(name: str, feature: Feature) -> Float[Tensor, "nodes width"]:
+    values = torch.where(feature.mask[:, None], feature.values.float(), 0.0)
+    broken = ~torch.isfinite(values).all(dim=1)
+    if broken.any():
+        raise InputError(
+            f"modality {name}: {int(broken.sum())} vectors hold NaN or infinity; "
+            "mark these nodes as lacking the modality, or encode them again"
+        )
+    return values

@@ -1,0 +1,71 @@
+"""What a user can choose about graphs; ``conf/graph`` holds the values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from micrec_pyg.graph.templates import METRICS
+from micrec_pyg.schema import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """Options of every graph of one run.
+
+    Raises:
+        InputError: A value is impossible.
+    """
+
+    num_neighbors: int
+    """K, similarity edges per node; 0 leaves them out."""
+    w: float
+    """Weight of text in the similarity; images have 1 - w."""
+    modality_weights: Mapping[str, float]
+    """Weights of modalities other than text and image, on the same scale."""
+    knn_include_self: bool
+    """Whether a node is among its own neighbours."""
+    knn_lists: int
+    """Neighbours per node that are computed and cached: the largest K of a sweep."""
+    template_ratio: float
+    """Share of the training users and items that serve as templates, in (0, 1]."""
+    template_metric: str
+    """How templates are chosen: one of ``templates.METRICS``."""
+    seed: int
+    """Decides ``template_metric: random`` alone."""
+    cache_dir: str | None
+    """Folder of the neighbour lists; None computes them anew every time."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for name, value in (("K", self.num_neighbors), ("knn_lists", self.knn_lists)):
+            if value < 0:
+                raise InputError(f"{name}={value}: give 0 or more neighbours per node")
+        if not 0 <= self.w <= 1:
+            raise InputError(f"w={self.w}: the weight of text must lie in [0, 1]")
+        if not 0 < self.template_ratio <= 1:
+            raise InputError(
+                f"template_ratio={self.template_ratio}: give a share in (0, 1]; "
+                "1 makes every training user and item a template"
+            )
+        if self.template_metric not in METRICS:
+            raise InputError(
+                f"template_metric={self.template_metric}: give one of "
+                f"{', '.join(METRICS)}"
+            )
+        self._check_modality_weights()
+
+    def _check_modality_weights(self) -> None:
+        for name, weight in self.modality_weights.items():
+            if name in ("text", "image"):
+                raise InputError(
+                    f"modality_weights.{name}={weight}: text and image follow from w "
+                    "(w and 1 - w); give w instead"
+                )
+            if not 0 <= weight < float("inf"):
+                raise InputError(
+                    f"modality_weights.{name}={weight}: give a number of 0 or more"
+                )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Return the weight of every modality that has one."""
+        return {"text": self.w, "image": 1 - self.w, **self.modality_weights}
