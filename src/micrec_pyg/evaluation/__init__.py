@@ -1,0 +1,1 @@
+"""Ranking and its metrics; nothing here changes a parameter."""

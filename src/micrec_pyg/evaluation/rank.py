@@ -1,0 +1,235 @@
+"""Exact full-sort ranking: every item of the catalogue is a candidate.
+
+A list is ordered by (score descending, item index ascending), and this order
+holds across the cut at k too. So a list depends on the scores alone: not on the
+batch size, the order of the users or the device's top-k routine. Memory is
+O(batch size x items).
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from micrec_pyg.schema import Embeddings, InputError, RankedLists
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 64
+"""Columns whose maximum stands for them in the first stage of the top-k."""
+
+TIED_SHARE = 0.5
+"""A larger share of users with a tie at the cut is worth a warning."""
+
+NEVER = float("-inf")
+"""The score of what must not be recommended."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Whatever can score items for users."""
+
+    def scores(self, z: Embeddings, user: Tensor, item: Tensor | None = None) -> Tensor:
+        """Return the scores [rows, items], in memory the caller may overwrite."""
+        ...
+
+
+def rank(
+    model: Scorer,
+    z: Embeddings,
+    *,
+    users: Int[Tensor, " rows"],
+    known: Int[Tensor, "2 _edges"],
+    k: int,
+    candidates: Bool[Tensor, " items"] | None,
+    batch_size: int,
+) -> RankedLists:
+    """Return the k best items of every user; see ``rank_groups``."""
+    lists = rank_groups(
+        model,
+        z,
+        users=users,
+        known=known,
+        k=k,
+        candidates={"all": candidates},
+        batch_size=batch_size,
+    )
+    return lists["all"]
+
+
+@torch.no_grad()
+def rank_groups(
+    model: Scorer,
+    z: Embeddings,
+    *,
+    users: Int[Tensor, " rows"],
+    known: Int[Tensor, "2 _edges"],
+    k: int,
+    candidates: Mapping[str, Bool[Tensor, " items"] | None],
+    batch_size: int,
+) -> dict[str, RankedLists]:
+    """Return the k best items of every user, once per set of candidates.
+
+    Args:
+        model: Gives the scores; each block of them is computed once for all sets.
+        z: The domain's embeddings; the work happens on their device.
+        users: Graph rows to rank for, in any order.
+        known: (user, item) pairs in graph rows that are never recommended.
+        k: Length of the lists; -1 pads where fewer items are left.
+        candidates: The items that may be recommended, by name; None means all.
+        batch_size: Users per block. It changes time and memory only.
+
+    Raises:
+        InputError: ``k`` or ``batch_size`` is below 1.
+        ValueError: A score is NaN; the message says how many.
+    """
+    for name, value in (("k", k), ("batch_size", batch_size)):
+        if value < 1:
+            raise InputError(f"rank: {name}={value} was given; it must be at least 1")
+    device = z.user.device
+    users = users.to(device)
+    start, history = _by_user(known.to(device), z.user.shape[0])
+    columns = {
+        name: None if mask is None else mask.to(device).nonzero().flatten()
+        for name, mask in candidates.items()
+    }
+    blocks: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {n: [] for n in columns}
+    # torch.split gives one empty block for no users: the lists then are [0, k]
+    for rows in users.split(batch_size):
+        scores = _owned(model.scores(z, rows))
+        scores[_known_in(rows, start, history)] = NEVER
+        for name, column in columns.items():
+            blocks[name].append(_top(scores, column, k))
+    return {name: _join(name, users, parts) for name, parts in blocks.items()}
+
+
+def _by_user(
+    known: Int[Tensor, "2 _edges"], num_users: int
+) -> tuple[Int[Tensor, " _"], Int[Tensor, " _edges"]]:
+    """Return the known pairs as CSR: row starts [users + 1] and items."""
+    user, order = known[0].sort()
+    start = torch.searchsorted(
+        user, torch.arange(num_users + 1, device=user.device, dtype=user.dtype)
+    )
+    return start, known[1][order]
+
+
+def _known_in(
+    rows: Int[Tensor, " rows"], start: Tensor, history: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the places (block row, item) of the known pairs of these users."""
+    count = start[rows + 1] - start[rows]
+    row = torch.arange(len(rows), device=rows.device).repeat_interleave(count)
+    first = start[rows] - (count.cumsum(0) - count)  # CSR place - place in the block
+    place = torch.arange(len(row), device=rows.device) + first[row]
+    return row, history[place]
+
+
+def _owned(scores: Tensor) -> Tensor:
+    """Return scores that no one else reads, safe to overwrite.
+
+    An expanded table (a popularity model) is not contiguous, unless it has one row.
+    """
+    return scores.clone() if scores.shape[0] == 1 else scores.contiguous()
+
+
+def _top(
+    scores: Float[Tensor, "rows items"], column: Int[Tensor, " _"] | None, k: int
+) -> tuple[Int[Tensor, "rows {k}"], Float[Tensor, "rows {k}"], Bool[Tensor, " rows"]]:
+    """Return items and scores of the exact top k, and which rows tie at the cut."""
+    if column is not None:
+        scores = scores.index_select(1, column)
+    value, item = _largest(scores, min(k + 1, scores.shape[1]))
+    if value.isnan().any():
+        raise ValueError(
+            f"rank: {int(scores.isnan().sum())} of {scores.numel()} scores of a block "
+            "are NaN; the embeddings have diverged: lower the learning rate or the "
+            "loss weights"
+        )
+    value, item = _ordered(value, item)
+    tied = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
+    if value.shape[1] > k:
+        tied = (value[:, k - 1] == value[:, k]) & (value[:, k] > NEVER)
+        value, item = value[:, :k], item[:, :k]
+        if tied.any():
+            item[tied] = _first_of_tied(scores[tied], value[tied], item[tied])
+    if column is not None:
+        item = column[item]
+    missing = (0, k - value.shape[1])
+    value = torch.nn.functional.pad(value, missing, value=NEVER)
+    item = torch.nn.functional.pad(item, missing, value=-1)
+    return item.masked_fill(value == NEVER, -1), value, tied
+
+
+def _largest(
+    scores: Float[Tensor, "rows items"], count: int
+) -> tuple[Float[Tensor, "rows {count}"], Int[Tensor, "rows {count}"]]:
+    """Return the ``count`` largest scores of each row and their columns.
+
+    They lie in the ``count`` chunks with the largest maxima: were a larger score
+    elsewhere, each of those chunks would hold one at least as large. So torch's
+    top-k, which is slow on long rows, only sees short ones. Which of several
+    equal scores at the cut are returned is arbitrary.
+    """
+    chunks = scores.shape[1] // CHUNK
+    if chunks < 4 * count:
+        top = scores.topk(count)
+        return top.values, top.indices
+    body = scores[:, : chunks * CHUNK].unflatten(1, (chunks, CHUNK))
+    best = body.amax(2).topk(count, sorted=False).indices
+    picked = body.gather(1, best[:, :, None].expand(-1, -1, CHUNK)).flatten(1)
+    top = torch.cat([picked, scores[:, chunks * CHUNK :]], dim=1).topk(count)
+    place = top.indices
+    inside = best.gather(1, (place // CHUNK).clamp(max=count - 1)) * CHUNK
+    tail = place + (chunks - count) * CHUNK
+    return top.values, torch.where(place < count * CHUNK, inside + place % CHUNK, tail)
+
+
+def _ordered(
+    value: Float[Tensor, "rows n"], item: Int[Tensor, "rows n"]
+) -> tuple[Float[Tensor, "rows n"], Int[Tensor, "rows n"]]:
+    """Return both, ordered by score descending, then by item ascending."""
+    item, by_item = item.sort(dim=1)
+    value, by_score = value.gather(1, by_item).sort(dim=1, descending=True, stable=True)
+    return value, item.gather(1, by_score)
+
+
+def _first_of_tied(
+    scores: Float[Tensor, "tied items"],
+    value: Float[Tensor, "tied k"],
+    item: Int[Tensor, "tied k"],
+) -> Int[Tensor, "tied k"]:
+    """Return the lists with the cut's score given to the first items that have it.
+
+    Everything above the cut's score is already in ``item``, in order; the places
+    behind go to the lowest indices among the equals.
+    """
+    k, items = value.shape[1], scores.shape[1]
+    index = torch.arange(items, device=scores.device, dtype=torch.int32)
+    equal = torch.where(scores == value[:, -1:], index, items)
+    first = equal.topk(k, dim=1, largest=False).values.long()
+    above = (value > value[:, -1:]).sum(dim=1, keepdim=True)
+    place = torch.arange(k, device=scores.device)
+    filled = first.gather(1, (place - above).clamp(min=0))
+    return torch.where(place < above, item, filled)
+
+
+def _join(
+    name: str,
+    users: Int[Tensor, " rows"],
+    parts: list[tuple[Tensor, Tensor, Tensor]],
+) -> RankedLists:
+    """Return one value of all blocks; warn where ties decided many lists."""
+    item, score, tied = (torch.cat(column) for column in zip(*parts, strict=True))
+    share = float(tied.float().mean()) if len(tied) else 0.0
+    if share > TIED_SHARE:
+        logger.warning(
+            "%.0f %% of the users have a tie at the cut of their list (candidates: "
+            "%s); item index decides there, as with a constant scorer",
+            100 * share,
+            name,
+        )
+    return RankedLists(user=users, item=item, score=score)

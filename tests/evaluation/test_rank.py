@@ -1,0 +1,278 @@
+"""Ranking against a naive loop, with ties, masks, pads and odd block sizes."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import metrics as reference
+from torch import Tensor
+
+from micrec_pyg.evaluation.rank import CHUNK, rank, rank_groups
+from micrec_pyg.schema import Embeddings, InputError, RankedLists
+
+
+class Table:
+    """A scorer that looks scores up; ``z.user`` is the table itself."""
+
+    def scores(self, z: Embeddings, user: Tensor, item: Tensor | None = None) -> Tensor:
+        return z.user[user]
+
+
+class Popularity:
+    """Gives everybody one row, as an expanded view of its own memory."""
+
+    def scores(self, z: Embeddings, user: Tensor, item: Tensor | None = None) -> Tensor:
+        return z.item[:, 0].expand(len(user), -1)
+
+
+def _z(table: Tensor) -> Embeddings:
+    items = table.shape[1]
+    return Embeddings(user=table, item=torch.zeros(1, 1).expand(items, items))
+
+
+def _integers(users: int, items: int, levels: int, seed: int = 0) -> Tensor:
+    """Return scores with many ties."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(levels, (users, items), generator=generator).float()
+
+
+def _pairs(users: int, items: int, count: int, seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    keys = torch.randperm(users * items, generator=generator)[:count]
+    return torch.stack([keys // items, keys % items])
+
+
+def _expected(
+    table: Tensor, users: Tensor, known: Tensor, k: int, candidates: Tensor | None
+) -> np.ndarray:
+    allowed = None if candidates is None else set(candidates.nonzero()[:, 0].tolist())
+    rows = []
+    for user in users.tolist():
+        seen = set(known[1][known[0] == user].tolist())
+        row = reference.ranked(table[user].numpy(), seen, k, allowed)
+        rows.append(row + [-1] * (k - len(row)))
+    return np.array(rows).reshape(len(rows), k)
+
+
+def _check(lists: RankedLists, table: Tensor, users: Tensor, expected: np.ndarray):
+    assert (lists.user == users).all()
+    np.testing.assert_array_equal(lists.item.numpy(), expected)
+    padded = torch.cat([table, torch.full((len(table), 1), -torch.inf)], dim=1)
+    torch.testing.assert_close(
+        lists.score, padded[users].gather(1, lists.item % padded.shape[1])
+    )
+
+
+@pytest.mark.parametrize("items", [9, 30, 40 * CHUNK, 40 * CHUNK + 17])
+@pytest.mark.parametrize("levels", [1, 3, 50, 10**6])
+@pytest.mark.parametrize("masked", [False, True])
+def test_equals_a_naive_loop(items: int, levels: int, masked: bool) -> None:
+    table = _integers(12, items, levels)
+    known = _pairs(12, items, 12 * items // 4)
+    users = torch.tensor([3, 0, 11, 7, 8])
+    candidates = torch.arange(items) % 3 != 0 if masked else None
+    lists = rank(
+        Table(),
+        _z(table),
+        users=users,
+        known=known,
+        k=7,
+        candidates=candidates,
+        batch_size=2,
+    )
+    _check(lists, table, users, _expected(table, users, known, 7, candidates))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    users=st.integers(1, 6),
+    items=st.integers(1, 24),
+    levels=st.integers(1, 5),
+    k=st.integers(1, 30),
+    batch_size=st.integers(1, 7),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_any_shape(users, items, levels, k, batch_size, share, seed) -> None:
+    table = _integers(users, items, levels, seed)
+    known = _pairs(users, items, int(share * users * items), seed)
+    candidates = torch.arange(items) % 2 == seed % 2
+    rows = torch.arange(users)
+    lists = rank_groups(
+        Table(),
+        _z(table),
+        users=rows,
+        known=known,
+        k=k,
+        candidates={"all": None, "half": candidates},
+        batch_size=batch_size,
+    )
+    _check(lists["all"], table, rows, _expected(table, rows, known, k, None))
+    _check(lists["half"], table, rows, _expected(table, rows, known, k, candidates))
+
+
+def test_two_stages_when_the_best_share_one_chunk_or_sit_in_the_tail() -> None:
+    items = 40 * CHUNK + 5
+    table = torch.zeros(2, items)
+    table[0, CHUNK : CHUNK + 6] = torch.arange(1.0, 7.0)
+    table[1, -5:] = torch.tensor([3.0, 1.0, 5.0, 2.0, 4.0])
+    lists = rank(
+        Table(),
+        _z(table),
+        users=torch.arange(2),
+        known=torch.zeros(2, 0, dtype=torch.long),
+        k=7,
+        candidates=None,
+        batch_size=8,
+    )
+    top = [*range(CHUNK + 5, CHUNK - 1, -1), 0]
+    assert lists.item[0].tolist() == top
+    tail = [items - 5 + place for place in (2, 4, 0, 3, 1)]
+    assert lists.item[1].tolist() == [*tail, 0, 1]
+
+
+@pytest.mark.parametrize("levels", [2, 10**6])
+def test_batch_size_and_order_of_users_change_nothing(levels: int) -> None:
+    table = _integers(33, 30 * CHUNK, levels)
+    known = _pairs(33, 30 * CHUNK, 5000)
+    order = torch.randperm(33, generator=torch.Generator().manual_seed(3))
+
+    def ranked(users: Tensor, batch_size: int) -> Tensor:
+        return rank(
+            Table(),
+            _z(table),
+            users=users,
+            known=known,
+            k=5,
+            candidates=None,
+            batch_size=batch_size,
+        ).item
+
+    whole = ranked(torch.arange(33), 100)
+    for batch_size in (1, 7, 33):
+        assert torch.equal(ranked(order, batch_size), whole[order])
+
+
+def test_known_pairs_are_never_ranked() -> None:
+    known = _pairs(20, 50, 600)
+    lists = rank(
+        Table(),
+        _z(_integers(20, 50, 4)),
+        users=torch.arange(20),
+        known=known,
+        k=50,
+        candidates=None,
+        batch_size=6,
+    )
+    listed = {
+        (user, item)
+        for user, row in enumerate(lists.item.tolist())
+        for item in row
+        if item >= 0
+    }
+    expected = {(u, i) for u in range(20) for i in range(50)}
+    assert listed == expected - set(zip(*known.tolist(), strict=True))
+
+
+def test_a_user_who_knows_everything_gets_pads_only() -> None:
+    known = torch.stack([torch.zeros(4, dtype=torch.long), torch.arange(4)])
+    lists = rank(
+        Table(),
+        _z(torch.ones(1, 4)),
+        users=torch.arange(1),
+        known=known,
+        k=3,
+        candidates=None,
+        batch_size=1,
+    )
+    assert lists.item.tolist() == [[-1, -1, -1]]
+
+
+def test_no_users() -> None:
+    lists = rank(
+        Table(),
+        _z(torch.ones(3, 4)),
+        users=torch.zeros(0, dtype=torch.long),
+        known=torch.zeros(2, 0, dtype=torch.long),
+        k=3,
+        candidates=None,
+        batch_size=2,
+    )
+    assert lists.item.shape == (0, 3)
+
+
+def test_masking_leaves_the_memory_of_the_model_alone() -> None:
+    """One user in the last block makes the expanded view contiguous."""
+    z = Embeddings(user=torch.zeros(3, 1), item=torch.tensor([[3.0], [2.0], [1.0]]))
+    known = torch.tensor([[0, 1, 2], [0, 0, 0]])
+    lists = rank(
+        Popularity(),
+        z,
+        users=torch.arange(3),
+        known=known,
+        k=2,
+        candidates=None,
+        batch_size=2,
+    )
+    assert lists.item.tolist() == [[1, 2]] * 3
+    assert z.item[:, 0].tolist() == [3.0, 2.0, 1.0]
+
+
+def test_a_constant_scorer_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        rank(
+            Table(),
+            _z(torch.ones(4, 9)),
+            users=torch.arange(4),
+            known=torch.zeros(2, 0, dtype=torch.long),
+            k=3,
+            candidates=None,
+            batch_size=3,
+        )
+    assert "100 % of the users have a tie" in caplog.text
+
+
+def test_distinct_scores_warn_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    rank(
+        Table(),
+        _z(torch.arange(9.0).expand(4, 9).contiguous()),
+        users=torch.arange(4),
+        known=torch.zeros(2, 0, dtype=torch.long),
+        k=3,
+        candidates=None,
+        batch_size=3,
+    )
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("items", [9, 40 * CHUNK])
+def test_nan_is_refused_and_counted(items: int) -> None:
+    table = torch.zeros(4, items)
+    table[1, 2] = table[1, 5] = table[3, 0] = torch.nan
+    with pytest.raises(ValueError, match=rf"3 of {4 * items} scores"):
+        rank(
+            Table(),
+            _z(table),
+            users=torch.arange(4),
+            known=torch.zeros(2, 0, dtype=torch.long),
+            k=2,
+            candidates=None,
+            batch_size=4,
+        )
+
+
+@pytest.mark.parametrize(("k", "batch_size", "named"), [(0, 1, "k=0"), (1, 0, "batch")])
+def test_impossible_numbers_are_refused(k: int, batch_size: int, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        rank(
+            Table(),
+            _z(torch.ones(1, 4)),
+            users=torch.arange(1),
+            known=torch.zeros(2, 0, dtype=torch.long),
+            k=k,
+            candidates=None,
+            batch_size=batch_size,
+        )
