@@ -1,0 +1,1 @@
+"""Result files of finished runs -> tables; knows no model and no graph."""

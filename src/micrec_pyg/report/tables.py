@@ -1,0 +1,204 @@
+"""The long table of results -> Markdown for people, CSV for tools."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from micrec_pyg.schema import InputError
+
+AVERAGE = "average"
+"""The column behind the domains: their unweighted mean."""
+
+ABSENT = "-"
+"""Stands where a model has no answer, or no run."""
+
+KEYS = ["dataset", "split", "group", "label", "domain", "metric"]
+
+
+def aggregate(
+    results: pl.DataFrame,
+    *,
+    metrics: Sequence[str],
+    groups: Sequence[str],
+    part: str = "test",
+) -> pl.DataFrame:
+    """Return mean, sd and number of seeds per model, domain, group and metric.
+
+    The average over domains is taken within a seed, and only where the run has a
+    value in every domain of the data set. sd is the sample standard deviation over
+    seeds (n - 1), null for one seed.
+
+    Args:
+        results: As ``collect`` returns it.
+        metrics: Names such as ``recall@20``.
+        groups: Names such as ``all``.
+        part: ``val`` or ``test``.
+
+    Raises:
+        InputError: No run has this part, or one of the metrics.
+    """
+    chosen = results.filter(part=part)
+    if chosen.is_empty():
+        raise InputError(
+            f"no run has '{part}' results; evaluate the runs first "
+            "(micrec evaluate RUN)"
+        )
+    valid = chosen["metric"].unique().sort().to_list()
+    unknown = [metric for metric in metrics if metric not in valid]
+    if unknown:
+        raise InputError(f"no run has the metrics {unknown}; valid: {valid}")
+    domains = chosen.group_by("dataset", "split").agg(
+        pl.col("domain").n_unique().alias("all")
+    )
+    chosen = chosen.filter(
+        pl.col("metric").is_in(metrics) & pl.col("group").is_in(groups)
+    )
+    keys = [key for key in KEYS if key != "domain"]
+    average = (
+        chosen.group_by(*keys, "seed")
+        .agg(pl.col("value").mean(), pl.len().alias("found"))
+        .join(domains, on=["dataset", "split"])
+        .filter(pl.col("found") == pl.col("all"))
+        .with_columns(pl.lit(AVERAGE).alias("domain"))
+    )
+    columns = [*KEYS, "seed", "value"]
+    return (
+        pl.concat([chosen.select(columns), average.select(columns)])
+        .group_by(KEYS)
+        .agg(
+            pl.col("value").mean().alias("mean"),
+            pl.col("value").std().alias("sd"),
+            pl.col("seed").n_unique().alias("seeds"),
+        )
+        .sort(KEYS)
+    )
+
+
+def markdown(
+    results: pl.DataFrame,
+    *,
+    metrics: Sequence[str],
+    groups: Sequence[str],
+    part: str = "test",
+    tuning: str,
+    names: Mapping[str, str],
+) -> str:
+    """Return a section per data set and split, and in it a table per group.
+
+    Args:
+        results: As ``collect`` returns it.
+        metrics: Columns, within each domain.
+        groups: Tables, in this order; one that no run has is left out.
+        part: ``val`` or ``test``.
+        tuning: The tuning budget, in words; printed above every table.
+        names: Label -> printed name. Models it names come first, in its order;
+            the others follow by label.
+
+    Raises:
+        InputError: No run has this part, or one of the metrics.
+    """
+    table = aggregate(results, metrics=metrics, groups=groups, part=part)
+    text = []
+    for dataset, split in table.select("dataset", "split").unique().sort("*").rows():
+        mine = results.filter(dataset=dataset, split=split, part=part)
+        labels = _ordered(mine["label"].unique().sort().to_list(), names)
+        seeds = ", ".join(map(str, mine["seed"].unique().sort().to_list()))
+        text.append(
+            f"## {dataset}, split {split}\n\n"
+            f"Part: {part}. Seeds: {seeds}. Tuning: {tuning}. Mean ± standard "
+            f"deviation over seeds; best mean of a column in bold; {ABSENT} = no "
+            f"answer; {AVERAGE} = unweighted over domains.\n"
+        )
+        for group in groups:
+            cells = table.filter(dataset=dataset, split=split, group=group)
+            if not cells.is_empty():
+                text.append(f"### {group}\n\n{_grid(cells, labels, metrics, names)}")
+    return "\n".join(text)
+
+
+def write(
+    results: pl.DataFrame,
+    folder: str,
+    *,
+    metrics: Sequence[str],
+    groups: Sequence[str],
+    part: str = "test",
+    tuning: str,
+    names: Mapping[str, str],
+) -> tuple[Path, Path]:
+    """Return the paths of the tables written: ``table.md`` and ``table.csv``.
+
+    The CSV is long: dataset, split, group, model, label, domain, metric, mean, sd,
+    seeds. Arguments and errors: see ``markdown``.
+    """
+    text = markdown(
+        results, metrics=metrics, groups=groups, part=part, tuning=tuning, names=names
+    )
+    table = aggregate(results, metrics=metrics, groups=groups, part=part)
+    printed = pl.col("label").replace(dict(names)).alias("model")
+    ordered = table.select("dataset", "split", "group", printed, pl.exclude(KEYS[:3]))
+    pages = (Path(folder) / "table.md", Path(folder) / "table.csv")
+    _write(pages[0], text)
+    _write(pages[1], ordered.write_csv())
+    return pages
+
+
+def _ordered(labels: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Return the named labels in the order of ``names``, then the rest."""
+    first = [label for label in names if label in labels]
+    return first + [label for label in labels if label not in names]
+
+
+def _grid(
+    cells: pl.DataFrame,
+    labels: Sequence[str],
+    metrics: Sequence[str],
+    names: Mapping[str, str],
+) -> str:
+    """Return one Markdown table: models down, metrics within domains across."""
+    found = {
+        (row["label"], row["domain"], row["metric"]): row for row in cells.to_dicts()
+    }
+    domains = sorted({domain for _, domain, _ in found} - {AVERAGE})
+    # the average of one domain would repeat it
+    blocks = [*domains, AVERAGE] if len(domains) > 1 else domains
+    columns = [(domain, metric) for domain in blocks for metric in metrics]
+    best: dict[tuple[str, str], float] = {}
+    for (_, domain, metric), row in found.items():
+        best[domain, metric] = max(row["mean"], best.get((domain, metric), -math.inf))
+    several = len({label for label, _, _ in found}) > 1
+    lines = [
+        ["model", *(f"{domain} {metric}" for domain, metric in columns), "seeds"],
+        ["---", *("---:" for _ in columns), "---:"],
+    ]
+    for label in labels:
+        rows = [found.get((label, *column)) for column in columns]
+        marks = [
+            _cell(row, bold=several and row is not None and row["mean"] == best[column])
+            for column, row in zip(columns, rows, strict=True)
+        ]
+        seeds = max((row["seeds"] for row in rows if row is not None), default=ABSENT)
+        lines.append([names.get(label, label), *marks, str(seeds)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(row: Mapping[str, Any] | None, *, bold: bool) -> str:
+    """Return ``0.1234 ± 0.0012``; no deviation for one seed."""
+    if row is None:
+        return ABSENT
+    text = f"{row['mean']:.4f}"
+    if row["sd"] is not None:
+        text += f" ± {row['sd']:.4f}"
+    return f"**{text}**" if bold else text
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a whole file or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,167 @@
+"""Reading run folders, and telling runs apart."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from micrec_pyg.report.collect import collect
+from micrec_pyg.schema import InputError
+
+
+def _run(
+    root: Path,
+    name: str,
+    *,
+    config: dict[str, Any] | None = None,
+    **metrics: Any,
+) -> Path:
+    """Write one run folder."""
+    folder = root / "toy" / name
+    folder.mkdir(parents=True)
+    values = {"recall@20": 0.5, "users": 3}
+    content = {
+        "schema": 1,
+        "dataset": "toy",
+        "model": "micrec",
+        "seed": 0,
+        "split": "random",
+        "val": {"a": {"all": values}},
+        **metrics,
+    }
+    (folder / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+    settings = {"K": 3, "w": 0.9, "gamma": 1.0, "seed": content["seed"]}
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({**settings, **(config or {})}), encoding="utf-8"
+    )
+    return folder
+
+
+def _labels(root: Path) -> set[str]:
+    return set(collect(str(root))["label"])
+
+
+def test_a_row_per_value(tmp_path: Path) -> None:
+    test = {"a": {"all": {"recall@20": 0.25, "users": 2}, "new_user": {"ndcg@5": 0.1}}}
+    folder = _run(tmp_path, "r0", test=test)
+    frame = collect(str(tmp_path))
+    rows = frame.select("part", "domain", "group", "metric", "value").rows()
+    assert sorted(rows) == [
+        ("test", "a", "all", "recall@20", 0.25),
+        ("test", "a", "all", "users", 2.0),
+        ("test", "a", "new_user", "ndcg@5", 0.1),
+        ("val", "a", "all", "recall@20", 0.5),
+        ("val", "a", "all", "users", 3.0),
+    ]
+    head = frame.select(
+        "dataset", "split", "model", "label", "seed", "K", "w", "gamma", "run"
+    )
+    assert head.unique().rows() == [
+        ("toy", "random", "micrec", "micrec", 0, 3.0, 0.9, 1.0, str(folder))
+    ]
+
+
+def test_a_run_that_was_not_evaluated_has_no_test_rows(tmp_path: Path) -> None:
+    _run(tmp_path, "r0")
+    assert set(collect(str(tmp_path))["part"]) == {"val"}
+
+
+def test_seeds_share_a_label_and_settings_do_not(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        _run(tmp_path, f"full{seed}", seed=seed)
+        _run(tmp_path, f"no_mm{seed}", seed=seed, config={"K": 0})
+    _run(tmp_path, "no_cd", config={"gamma": 0})
+    _run(tmp_path, "other", model="lightgcn")
+    assert _labels(tmp_path) == {
+        "micrec K=3 gamma=1",
+        "micrec K=0 gamma=1",
+        "micrec K=3 gamma=0",
+        "lightgcn",
+    }
+
+
+def test_any_other_setting_tells_runs_apart_too(tmp_path: Path) -> None:
+    _run(tmp_path, "r0", config={"model": {"aggregation": "residual"}})
+    _run(tmp_path, "r1", config={"model": {"aggregation": "mean", "flag": True}})
+    assert _labels(tmp_path) == {
+        "micrec model.aggregation=residual model.flag=unset",
+        "micrec model.aggregation=mean model.flag=True",
+    }
+
+
+def test_copies_and_volatile_settings_stay_out_of_the_label(tmp_path: Path) -> None:
+    for place, k in enumerate((0, 3)):
+        config = {
+            "K": k,
+            "graph": {"num_neighbors": k},
+            "split": {"seed": place},
+            "output_dir": f"out{place}",
+            "logger": {"group": f"g{place}"},
+        }
+        _run(tmp_path, f"r{place}", config=config)
+    assert _labels(tmp_path) == {"micrec K=0", "micrec K=3"}
+
+
+def test_one_and_one_point_zero_are_one_setting(tmp_path: Path) -> None:
+    _run(tmp_path, "r0", config={"gamma": 1})
+    _run(tmp_path, "r1", config={"gamma": 1.0}, seed=1)
+    assert _labels(tmp_path) == {"micrec"}
+
+
+def test_a_repeated_run_counts_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _run(tmp_path, "r0")
+    _run(tmp_path, "r1")
+    with caplog.at_level(logging.WARNING):
+        frame = collect(str(tmp_path))
+    assert set(frame["run"]) == {str(tmp_path / "toy" / "r0")}
+    assert "r1 repeats an earlier run" in caplog.text
+
+
+def test_no_run_at_all(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no metrics\.json under"):
+        collect(str(tmp_path))
+
+
+def test_broken_json_is_located(tmp_path: Path) -> None:
+    folder = _run(tmp_path, "r0")
+    (folder / "metrics.json").write_text('{"schema": 1,\n  oops}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"r0/metrics\.json:2:3: not JSON"):
+        collect(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [({"schema": 2}, "schema 2 was given, 1 is needed"), ({"schema": None}, "None")],
+)
+def test_another_schema_is_refused(
+    tmp_path: Path, metrics: dict[str, Any], said: str
+) -> None:
+    _run(tmp_path, "r0", **metrics)
+    with pytest.raises(InputError, match=said):
+        collect(str(tmp_path))
+
+
+def test_missing_keys_are_named(tmp_path: Path) -> None:
+    folder = _run(tmp_path, "r0")
+    text = json.dumps({"schema": 1, "dataset": "toy", "seed": 0})
+    (folder / "metrics.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"\['model', 'split'\] are missing"):
+        collect(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "is missing"), ("a: [1", "not YAML"), ("- 1", "a mapping of settings")],
+)
+def test_a_bad_configuration_is_refused(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    config = _run(tmp_path, "r0") / "config.yaml"
+    config.unlink() if text is None else config.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        collect(str(tmp_path))
