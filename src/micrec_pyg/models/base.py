@@ -1,0 +1,61 @@
+"""The contract of every model."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.schema import Batch, Embeddings, RandomStreams
+
+Part = Literal["triplets", "template_triplets", "overlap"]
+"""A field of ``Batch``."""
+
+
+class Model(nn.Module):
+    """Embeddings of every node of a graph, and the losses that train them.
+
+    A model holds parameters and hyper-parameters: no graph, no cache, no file.
+    Whether nodes are new is a property of the graph that it is given.
+    """
+
+    terms: ClassVar[Mapping[str, Part]] = {}
+    """Names of the losses, and which part of a batch each needs."""
+
+    def forward(
+        self,
+        graphs: Mapping[str, HeteroData],
+        streams: RandomStreams | None = None,
+    ) -> dict[str, Embeddings]:
+        """Return z of every domain.
+
+        Args:
+            graphs: By domain; of training or larger.
+            streams: Draw dropout masks; None, as in evaluation, drops nothing.
+
+        Raises:
+            UnseenNodeError: The model cannot represent a node of the graphs.
+        """
+        raise NotImplementedError
+
+    def losses(
+        self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
+    ) -> dict[str, Tensor]:
+        """Return the raw losses by name, for the parts that the batch has."""
+        raise NotImplementedError
+
+    def scores(
+        self, z: Embeddings, user: Int[Tensor, " rows"]
+    ) -> Float[Tensor, "rows items"]:
+        """Return the score of every item for some users: the inner product."""
+        return z.user.index_select(0, user) @ z.item.T
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Prepare for an epoch, counted from 0."""
+
+
+def module_key(domain: str) -> str:
+    """Return the name under which a domain's layers are stored in a model."""
+    # ModuleDict refuses dots and the names of its own methods.
+    return "domain_" + domain.replace("%", "%25").replace(".", "%2E")

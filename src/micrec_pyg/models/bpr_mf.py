@@ -1,0 +1,63 @@
+"""BPR-MF: matrix factorisation by pairwise ranking (Rendle et al., UAI 2009)."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.models.base import Model, Part, module_key
+from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
+from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+
+
+class BPRMF(Model):
+    """Score by the inner product of two learnt vectors; knows no new node."""
+
+    terms: ClassVar[Mapping[str, Part]] = {"bpr": "triplets", "l2": "triplets"}
+
+    def __init__(
+        self,
+        *,
+        sizes: Mapping[str, DomainSize],
+        streams: RandomStreams,
+        dim: int,
+        std: float,
+    ) -> None:
+        """Draw the vectors of every domain from N(0, std^2)."""
+        super().__init__()
+        self.embedding = nn.ModuleDict(
+            {
+                module_key(domain): IdEmbedding(
+                    size=size,
+                    dim=dim,
+                    std=std,
+                    unseen="error",
+                    generator=streams("init", domain),
+                )
+                for domain, size in sizes.items()
+            }
+        )
+
+    def forward(
+        self,
+        graphs: Mapping[str, HeteroData],
+        streams: RandomStreams | None = None,
+    ) -> dict[str, Embeddings]:
+        """Return the learnt vectors.
+
+        Raises:
+            UnseenNodeError: The graph has a node that training did not see.
+        """
+        return {d: self.embedding[module_key(d)](data) for d, data in graphs.items()}
+
+    def losses(
+        self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
+    ) -> dict[str, Tensor]:
+        """Return ``bpr`` and ``l2``, each summed over the domains."""
+        e = self(graphs)
+        return {
+            "bpr": over_domains(bpr_loss, e, batch.triplets),
+            "l2": over_domains(l2_loss, e, batch.triplets),
+        }

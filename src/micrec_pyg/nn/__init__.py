@@ -1,0 +1,1 @@
+"""Layers and pure losses; they know graphs, and no model."""

@@ -1,0 +1,70 @@
+"""A vector of its own for every node that training saw."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.schema import ITEM, USER, DomainSize, Embeddings, UnseenNodeError
+
+Unseen = Literal["error", "zero"]
+
+
+class IdEmbedding(nn.Module):
+    """A table of user and one of item vectors, found by ``train_row``."""
+
+    def __init__(
+        self,
+        *,
+        size: DomainSize,
+        dim: int,
+        std: float,
+        unseen: Unseen,
+        generator: torch.Generator,
+    ) -> None:
+        """Draw both tables from N(0, std^2).
+
+        Args:
+            size: Rows of the training graph.
+            dim: Width d.
+            std: Standard deviation of the start values.
+            unseen: ``error`` refuses nodes that training did not see; ``zero``
+                starts them at zero, for propagation to fill.
+            generator: Draws the start values.
+        """
+        super().__init__()
+        self.unseen = unseen
+        self.user = nn.Parameter(_normal(size.num_users, dim, std, generator))
+        self.item = nn.Parameter(_normal(size.num_items, dim, std, generator))
+
+    def forward(self, data: HeteroData) -> Embeddings:
+        """Return the vectors of every node of the graph, e.
+
+        Raises:
+            UnseenNodeError: A node is unseen and ``unseen`` is ``error``.
+        """
+        return Embeddings(
+            user=self._rows(self.user, data[USER].train_row, USER),
+            item=self._rows(self.item, data[ITEM].train_row, ITEM),
+        )
+
+    def _rows(self, table: Tensor, row: Tensor, kind: str) -> Tensor:
+        in_place = torch.arange(len(table), device=row.device)
+        if len(row) == len(table) and torch.equal(row, in_place):
+            return table  # the training graph: no copy
+        unseen = row < 0
+        count = int(unseen.sum())
+        if not count:
+            return table.index_select(0, row)
+        if self.unseen == "error":
+            raise UnseenNodeError(
+                f"{count} {kind} nodes were not in the training graph, and this model "
+                "has no vector for them; use an inductive model such as inmo or micrec"
+            )
+        return table.index_select(0, row.clamp(min=0)) * ~unseen.view(-1, 1)
+
+
+def _normal(rows: int, dim: int, std: float, generator: torch.Generator) -> Tensor:
+    """Return start values, drawn where the generator lives."""
+    return std * torch.randn(rows, dim, generator=generator, device=generator.device)

@@ -1,0 +1,68 @@
+"""Pure losses: tensors in, one scalar out."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from micrec_pyg.schema import Embeddings, Triplets
+
+
+def bpr_loss(z: Embeddings, triplets: Triplets) -> Float[Tensor, ""]:
+    r"""Return :math:`\mathrm{mean}\ \mathrm{softplus}(z_u \cdot z_j - z_u \cdot z_i)`.
+
+    Args:
+        z: Vectors that the rows of the triplets point into.
+        triplets: User u prefers item i (``pos``) to item j (``neg``).
+    """
+    user, pos, neg = gather(z, triplets)
+    return functional.softplus((user * (neg - pos)).sum(1)).mean()
+
+
+def l2_loss(e: Embeddings, triplets: Triplets) -> Float[Tensor, ""]:
+    r"""Return :math:`\frac{1}{2}\mathrm{mean}(|e_u|^2 + |e_i|^2 + |e_j|^2)`."""
+    squares = [rows.square().sum() for rows in gather(e, triplets)]
+    return torch.stack(squares).sum() / (2 * len(triplets.user))
+
+
+def contrastive_loss(
+    first: Float[Tensor, "users dim"],
+    second: Float[Tensor, "users dim"],
+    temperature: float,
+) -> Float[Tensor, ""]:
+    r"""Return the symmetric InfoNCE loss of two views (MICRec, section 4.3).
+
+    .. math::
+        L_1 = -\mathrm{mean}_u \log \frac{\exp(\cos(a_u, b_u) / \tau)}
+        {\sum_{u'} \exp(\cos(a_u, b_{u'}) / \tau)}, \quad L = (L_1 + L_2) / 2
+
+    Args:
+        first: Vectors of the users in one domain.
+        second: Vectors of the same users, in the same order, in the other.
+        temperature: tau.
+    """
+    cosine = functional.normalize(first, dim=1) @ functional.normalize(second, dim=1).T
+    own = torch.arange(len(first), device=first.device)
+    there = functional.cross_entropy(cosine / temperature, own)
+    back = functional.cross_entropy(cosine.T / temperature, own)
+    return (there + back) / 2
+
+
+def gather(z: Embeddings, triplets: Triplets) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the vectors of users, positives and negatives, each [batch, dim]."""
+    # One gather for both kinds of items: its gradient is one dense table, not two.
+    items = z.item.index_select(0, torch.cat([triplets.pos, triplets.neg]))
+    pos, neg = items.chunk(2)
+    return z.user.index_select(0, triplets.user), pos, neg
+
+
+def over_domains(
+    loss: Callable[[Embeddings, Triplets], Tensor],
+    z: Mapping[str, Embeddings],
+    triplets: Mapping[str, Triplets],
+) -> Float[Tensor, ""]:
+    """Return the sum over the domains of a loss, in alphabetical order of domains."""
+    # Float sums depend on their order; the order of the mapping must not matter.
+    return torch.stack([loss(z[d], triplets[d]) for d in sorted(triplets)]).sum()
