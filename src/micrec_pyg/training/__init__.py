@@ -1,0 +1,1 @@
+"""Changes parameters and never ranks: sampling, the training loop, checkpoints."""

@@ -1,0 +1,184 @@
+"""The training loop, to be read from top to bottom."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from micrec_pyg.models.base import Model
+from micrec_pyg.schema import InputError, RandomStreams, TrainStage, ValidStage
+from micrec_pyg.training.options import FitOptions
+from micrec_pyg.training.sampler import Sampler
+from micrec_pyg.training.state import CHECKPOINT, RunState
+
+Metrics = dict[str, dict[str, float]]
+"""{domain: {metric: value}}."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What training found; the model itself holds the best epoch's state."""
+
+    best_epoch: int
+    """Counted from 0."""
+    val: Metrics
+    """Validation of the best epoch."""
+    epochs: int
+    """Epochs that ran."""
+    fit_s: float
+    """Seconds, validation included."""
+    train_epoch_s: float
+    """Mean seconds of an epoch's steps alone."""
+
+
+def fit(
+    model: Model,
+    train: TrainStage,
+    valid: ValidStage,
+    *,
+    options: FitOptions,
+    weights: Mapping[str, float],
+    streams: RandomStreams,
+    validate: Callable[[Model, ValidStage], Metrics],
+    folder: Path | None,
+    on_epoch: Callable[[dict[str, Any]], None],
+) -> FitResult:
+    """Train a model and leave it in the state of its best epoch.
+
+    Args:
+        model: Changed in place.
+        train: Graphs and positives.
+        valid: Ranked after every ``eval_every``-th epoch, to select.
+        options: Length, batch size, learning rate.
+        weights: Of the losses, by name; losses of weight 0 are not computed.
+        streams: Draw samples and masks.
+        validate: Returns {domain: {metric: value}}.
+        folder: Holds checkpoint and history; a run found there goes on with the
+            same bits. None keeps nothing.
+        on_epoch: Gets every history row as it is made.
+
+    Raises:
+        InputError: A weight names a loss that the model does not have.
+        FloatingPointError: A loss is not finite.
+    """
+    terms = _terms(model, weights)
+    params = list(model.parameters())
+    optimizer = torch.optim.Adam(params, lr=options.lr, fused=True) if params else None
+    run = RunState(model, optimizer, streams, best=_copy(model))
+    if folder is not None and (folder / CHECKPOINT).exists():
+        run.load(folder)
+    parts = {model.terms[name] for name in terms}
+    sampler = Sampler(
+        train, batch_size=options.batch_size, parts=parts, streams=streams
+    )
+    saved = time.perf_counter()
+    while not _done(run, options):
+        begin, epoch = time.perf_counter(), run.epoch
+        model.begin_epoch(epoch)
+        loss = {}
+        if optimizer is not None:
+            loss = _epoch(model, train, sampler, terms, optimizer, streams, epoch)
+        trained = time.perf_counter()
+        row = {"epoch": epoch, "loss": loss, "val": None, "seconds": trained - begin}
+        if (epoch + 1) % options.eval_every == 0:
+            row["val"] = validate(model, valid)
+            _keep_best(run, row, options.metric)
+        run.history.append(row)
+        run.fit_s += time.perf_counter() - begin
+        on_epoch(row)
+        over = time.perf_counter() - saved >= options.checkpoint_every_s
+        if folder is not None and (over or _done(run, options)):
+            run.save(folder)
+            saved = time.perf_counter()
+    model.load_state_dict(run.best)
+    return _result(run, valid, validate)
+
+
+def _epoch(
+    model: Model,
+    train: TrainStage,
+    sampler: Sampler,
+    terms: Mapping[str, float],
+    optimizer: torch.optim.Optimizer,
+    streams: RandomStreams,
+    epoch: int,
+) -> dict[str, float]:
+    """Take the steps of one epoch; return the mean of every loss, unweighted."""
+    sums = {name: torch.zeros((), device=_device(model)) for name in terms}
+    for batch in sampler.epoch():
+        losses = model.losses(train.graphs, batch, streams)
+        used = {name: losses[name] for name in terms if name in losses}
+        total = torch.stack([terms[name] * loss for name, loss in used.items()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        for name, loss in used.items():
+            sums[name] += loss.detach()
+    means = {name: float(s) / sampler.num_steps for name, s in sums.items()}
+    broken = [name for name, value in means.items() if not abs(value) < float("inf")]
+    if broken:
+        raise FloatingPointError(
+            f"epoch {epoch}: loss {', '.join(broken)} is not a finite number; lower "
+            "fit.lr, or the weight of that loss"
+        )
+    return means
+
+
+def _keep_best(run: RunState, row: dict[str, Any], metric: str) -> None:
+    """Remember the model if the mean of the metric over the domains is the best."""
+    known = next(iter(row["val"].values()))
+    if metric not in known:
+        raise InputError(
+            f"fit.metric={metric}: validation has {', '.join(sorted(known))}"
+        )
+    value = fmean(metrics[metric] for metrics in row["val"].values())
+    if value > run.best_value:
+        run.best_value, run.best_epoch, run.best_val = value, row["epoch"], row["val"]
+        run.best = _copy(run.model)
+
+
+def _done(run: RunState, options: FitOptions) -> bool:
+    if run.optimizer is None:
+        return run.epoch >= 1  # nothing to train: one validation tells everything
+    stale = run.epoch - 1 - run.best_epoch
+    return run.epoch >= options.max_epochs or stale >= options.patience
+
+
+def _terms(model: Model, weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights that count, checked against the model's losses."""
+    for name, weight in weights.items():
+        if name not in model.terms:
+            raise InputError(
+                f"model.weights.{name}: the losses of {type(model).__name__} are "
+                f"{', '.join(model.terms) or 'none'}"
+            )
+        if not 0 <= weight < float("inf"):
+            raise InputError(f"model.weights.{name}={weight}: give 0 or more")
+    return {name: weight for name, weight in weights.items() if weight > 0}
+
+
+def _copy(model: Model) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def _device(model: Model) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _result(
+    run: RunState, valid: ValidStage, validate: Callable[[Model, ValidStage], Metrics]
+) -> FitResult:
+    val = run.best_val or validate(run.model, valid)  # type: ignore[arg-type]
+    seconds = [row["seconds"] for row in run.history]
+    return FitResult(
+        best_epoch=run.best_epoch,
+        val=val,
+        epochs=run.epoch,
+        fit_s=run.fit_s,
+        train_epoch_s=fmean(seconds) if seconds else 0.0,
+    )

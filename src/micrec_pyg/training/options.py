@@ -1,0 +1,44 @@
+"""What a user can choose about training; ``conf/fit`` holds the values."""
+
+from dataclasses import dataclass
+
+from micrec_pyg.schema import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """Options of one training run.
+
+    Raises:
+        InputError: A value is impossible.
+    """
+
+    max_epochs: int
+    """Most epochs; 0 keeps the start values."""
+    patience: int
+    """Epochs without a better validation value before training stops."""
+    batch_size: int
+    """Triplets per domain and step."""
+    lr: float
+    """Learning rate of Adam."""
+    metric: str
+    """Selects the best epoch: its mean over the domains' validation users."""
+    eval_every: int
+    """Epochs between two validations."""
+    checkpoint_every_s: float
+    """Least seconds between two checkpoints; 0 writes one after every epoch."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        least = {"max_epochs": 0, "patience": 1, "batch_size": 1, "eval_every": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise InputError(
+                    f"fit.{name}={getattr(self, name)}: give {bound} or more"
+                )
+        if not self.lr > 0:
+            raise InputError(f"fit.lr={self.lr}: give a number above 0")
+        if self.checkpoint_every_s < 0:
+            raise InputError(
+                f"fit.checkpoint_every_s={self.checkpoint_every_s}: give 0 or more"
+            )

@@ -1,0 +1,90 @@
+"""Everything that a run needs to go on with the same bits."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from micrec_pyg.schema import RandomStreams
+from micrec_pyg.training import checkpoint
+
+CHECKPOINT = "checkpoint.safetensors"
+HISTORY = "history.jsonl"
+
+
+@dataclass(eq=False)
+class RunState:
+    """A run between two epochs."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer | None
+    """None where the model has no parameters."""
+    streams: RandomStreams
+    best: dict[str, Tensor]
+    """State of the model after its best epoch."""
+    best_epoch: int = 0
+    best_value: float = float("-inf")
+    best_val: dict[str, dict[str, float]] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """A row per finished epoch."""
+    fit_s: float = 0.0
+    """Seconds of training, over all the times it was interrupted."""
+
+    @property
+    def epoch(self) -> int:
+        """Return the number of finished epochs."""
+        return len(self.history)
+
+    def save(self, folder: Path) -> None:
+        """Write ``checkpoint.safetensors``, then ``history.jsonl``, atomically."""
+        tensors = {
+            **_prefixed("model", self.model.state_dict()),
+            **_prefixed("best", self.best),
+            **_prefixed("stream", self.streams.state()),
+        }
+        if self.optimizer is not None:
+            for index, state in self.optimizer.state_dict()["state"].items():
+                tensors |= _prefixed(f"adam/{index}", state)
+        meta = {
+            "best_epoch": self.best_epoch,
+            "best_value": self.best_value,
+            "best_val": self.best_val,
+            "history": self.history,
+            "fit_s": self.fit_s,
+        }
+        checkpoint.save(folder / CHECKPOINT, tensors, meta)
+        partial = folder / f".{HISTORY}.partial"
+        partial.write_text("".join(json.dumps(row) + "\n" for row in self.history))
+        os.replace(partial, folder / HISTORY)
+
+    def load(self, folder: Path) -> None:
+        """Go on from the checkpoint of this folder."""
+        tensors, meta = checkpoint.load(folder / CHECKPOINT)
+        self.model.load_state_dict(_under("model", tensors))
+        device = next(iter(self.model.state_dict().values()), torch.zeros(())).device
+        self.best = {k: v.to(device) for k, v in _under("best", tensors).items()}
+        self.streams.load(_under("stream", tensors))
+        if self.optimizer is not None:
+            saved = self.optimizer.state_dict()
+            saved["state"] = {
+                index: _under(f"adam/{index}", tensors)
+                for index in range(len(saved["param_groups"][0]["params"]))
+                if _under(f"adam/{index}", tensors)
+            }
+            self.optimizer.load_state_dict(saved)
+        for name, value in meta.items():
+            setattr(self, name, value)
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}/{name}": value for name, value in tensors.items()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}/"
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
