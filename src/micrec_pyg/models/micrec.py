@@ -18,10 +18,10 @@ from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
 
 
 class MICRec(Model):
-    """Templates, then multimodal neighbours, then LightGCN; users of two domains
-    are aligned by a contrastive loss on projections of z.
+    """Templates, then multimodal neighbours, then LightGCN.
 
-    K = 0 (no similarity edges in the graph) leaves out the second step and a
+    Users whom two domains share are aligned by a contrastive loss on projections
+    of z. K = 0 (no similarity edges in the graph) leaves out the second step and a
     contrastive weight of 0 the last: with both, this is INMO, bit for bit.
     """
 

@@ -1,5 +1,7 @@
 """The one message-passing operator: a weighted sum over neighbours."""
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
@@ -42,7 +44,7 @@ class WeightedSum(MessagePassing):
         adj_t: Tensor,
         x: Tensor,
         adj: Tensor,
-        values: tuple[Tensor, Tensor] | None = None,
+        values: Any = None,  # PyG's inspector cannot read a union
     ) -> Tensor:
         """Return the fused sum."""
         return spmm(adj_t, x, adj, values)
