@@ -1,7 +1,7 @@
 """INMO (Wu et al., SIGIR 2022, arXiv 2107.05247): inductive by templates."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -86,4 +86,4 @@ class INMO(Model):
     def begin_epoch(self, epoch: int) -> None:
         """Anneal the normalisation of the templates."""
         for template in self.template.values():
-            template.anneal(epoch)
+            cast(TemplateEmbedding, template).anneal(epoch)

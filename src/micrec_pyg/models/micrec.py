@@ -1,7 +1,7 @@
 """MICRec (arXiv 2510.21812): inductive, multimodal and cross-domain."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -123,7 +123,7 @@ class MICRec(Model):
     def begin_epoch(self, epoch: int) -> None:
         """Anneal the normalisation of the templates."""
         for template in self.template.values():
-            template.anneal(epoch)
+            cast(TemplateEmbedding, template).anneal(epoch)
 
     def _align(self, z: Mapping[str, Embeddings], batch: Batch) -> Tensor:
         """Return the contrastive loss, mean over the pairs of domains."""

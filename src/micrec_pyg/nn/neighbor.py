@@ -61,14 +61,14 @@ class NeighborAggregation(nn.Module):
         if edges.adj_t.values().numel() == 0:
             return h
         values = (self._weigh(edges.adj_t.values()), self._weigh(edges.adj.values()))
-        added = self.sum(h, edges.adj_t, edges.adj, values)
+        added: Tensor = self.sum(h, edges.adj_t, edges.adj, values)
         if self.aggregation == "weighted":
             return h + added
         if self.aggregation == "mean":
-            count = edges.adj_t.crow_indices().diff().to(h.dtype).view(-1, 1)
+            count: Tensor = edges.adj_t.crow_indices().diff().to(h.dtype).view(-1, 1)
             return (h + added) / (count + 1)
         ones = h.new_ones(len(h), 1)
-        total = self.sum(ones, edges.adj_t, edges.adj, values)
+        total: Tensor = self.sum(ones, edges.adj_t, edges.adj, values)
         # Rows without neighbours have total 0 and nothing to add.
         return h + added / torch.where(total > 0, total, 1.0)
 

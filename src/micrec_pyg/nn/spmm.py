@@ -29,7 +29,9 @@ def spmm(
         values: Replace the non-zeros of ``matrix`` and of ``transposed``.
     """
     forward, backward = values or (matrix.values(), transposed.values())
-    product: Tensor = _SpMM.apply(x, matrix, forward, transposed, backward)
+    product: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
+        x, matrix, forward, transposed, backward
+    )
     return product
 
 

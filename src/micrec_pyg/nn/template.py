@@ -111,4 +111,6 @@ class TemplateEmbedding(nn.Module):
             kept, _ = dropout(ones, None, self.dropout, generator)
             token = kept.view(-1, 1) * token
         total = token + self.sum(templates, edges.adj_t, edges.adj, values)
-        return data[kind].rho.pow(self.alpha / 2 - 1).view(-1, 1) * total
+        scale: Tensor = data[kind].rho.pow(self.alpha / 2 - 1)
+        h: Tensor = scale.view(-1, 1) * total
+        return h

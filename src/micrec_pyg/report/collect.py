@@ -79,7 +79,23 @@ def collect(root: str) -> pl.DataFrame:
             f"no metrics.json under '{root}'; a report needs finished runs: train "
             "some, or name the folder that holds them"
         )
-    labels = _labels(runs)
+    return _frame(runs, _labels(runs))
+
+
+def collect_runs(labels: Mapping[str, str]) -> pl.DataFrame:
+    """Return the same as ``collect`` for chosen runs, in their order.
+
+    Args:
+        labels: Run folder -> its label.
+
+    Raises:
+        InputError: A folder is not a finished run.
+    """
+    return _frame([_read(Path(run) / "metrics.json") for run in labels], labels)
+
+
+def _frame(runs: Sequence[Run], labels: Mapping[str, str]) -> pl.DataFrame:
+    """Return the rows of all runs, each label and seed once."""
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, ...]] = set()
     for run in runs:
@@ -96,6 +112,8 @@ def _read(path: Path) -> Run:
     """Return one run; name file, line and column of what cannot be read."""
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing; train that run first") from error
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); "

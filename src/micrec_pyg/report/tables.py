@@ -120,30 +120,73 @@ def markdown(
     return "\n".join(text)
 
 
+def overview(
+    results: pl.DataFrame,
+    *,
+    metric: str,
+    groups: Sequence[str],
+    part: str = "test",
+    names: Mapping[str, str],
+) -> str:
+    """Return one Markdown table of one data set and split: models down, groups across.
+
+    Values are those of the average over domains. A group that no run has is left out.
+
+    Args:
+        results: As ``collect`` returns it, of one data set and split.
+        metric: Name such as ``recall@20``.
+        groups: Columns, in this order.
+        part: ``val`` or ``test``.
+        names: As in ``markdown``.
+
+    Raises:
+        InputError: No run has this part, or the metric.
+    """
+    table = aggregate(results, metrics=[metric], groups=groups, part=part)
+    # the grid's columns are (domain, metric): here (metric, group)
+    cells = table.filter(domain=AVERAGE).with_columns(
+        domain=pl.col("metric"), metric=pl.col("group")
+    )
+    labels = results.filter(part=part)["label"].unique().sort().to_list()
+    present = [group for group in groups if group in cells["metric"]]
+    return _grid(cells, _ordered(labels, names), present, names)
+
+
 def write(
     results: pl.DataFrame,
-    folder: str,
+    path: Path,
     *,
     metrics: Sequence[str],
     groups: Sequence[str],
     part: str = "test",
-    tuning: str,
     names: Mapping[str, str],
+    text: str,
 ) -> tuple[Path, Path]:
-    """Return the paths of the tables written: ``table.md`` and ``table.csv``.
+    """Return the paths of the tables written: ``path`` and its twin in CSV.
 
     The CSV is long: dataset, split, group, model, label, domain, metric, mean, sd,
     seeds. Arguments and errors: see ``markdown``.
+
+    Args:
+        results: As ``collect`` returns it.
+        path: The Markdown file, such as ``outputs/report.md``.
+        metrics: Metrics in the CSV.
+        groups: Groups in the CSV.
+        part: ``val`` or ``test``.
+        names: Label -> printed name.
+        text: What the Markdown file says.
+
+    Raises:
+        InputError: ``path`` is none of a Markdown file, or see ``markdown``.
     """
-    text = markdown(
-        results, metrics=metrics, groups=groups, part=part, tuning=tuning, names=names
-    )
+    if path.suffix != ".md":
+        raise InputError(f"'{path}' was given; name a Markdown file (*.md)")
     table = aggregate(results, metrics=metrics, groups=groups, part=part)
     printed = pl.col("label").replace(dict(names)).alias("model")
     ordered = table.select("dataset", "split", "group", printed, pl.exclude(KEYS[:3]))
-    pages = (Path(folder) / "table.md", Path(folder) / "table.csv")
-    _write(pages[0], text)
-    _write(pages[1], ordered.write_csv())
+    pages = path, path.with_suffix(".csv")
+    _save(pages[0], text)
+    _save(pages[1], ordered.write_csv())
     return pages
 
 
@@ -196,7 +239,7 @@ def _cell(row: Mapping[str, Any] | None, *, bold: bool) -> str:
     return f"**{text}**" if bold else text
 
 
-def _write(path: Path, text: str) -> None:
+def _save(path: Path, text: str) -> None:
     """Write a whole file or none of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -173,7 +173,7 @@ def _device(model: Model) -> torch.device:
 def _result(
     run: RunState, valid: ValidStage, validate: Callable[[Model, ValidStage], Metrics]
 ) -> FitResult:
-    val = run.best_val or validate(run.model, valid)  # type: ignore[arg-type]
+    val = run.best_val or validate(run.model, valid)
     seconds = [row["seconds"] for row in run.history]
     return FitResult(
         best_epoch=run.best_epoch,

@@ -75,7 +75,8 @@ class TripletSampler:
     def _known(self, user: Tensor, item: Tensor) -> Tensor:
         key = user * self.num_items + item
         place = torch.searchsorted(self.keys, key).clamp_(max=len(self.keys) - 1)
-        return self.keys[place] == key
+        known: Tensor = self.keys[place] == key
+        return known
 
 
 class Sampler:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from micrec_pyg.models.base import Model
 from micrec_pyg.schema import RandomStreams
 from micrec_pyg.training import checkpoint
 
@@ -21,7 +22,7 @@ HISTORY = "history.jsonl"
 class RunState:
     """A run between two epochs."""
 
-    model: nn.Module
+    model: Model
     optimizer: torch.optim.Optimizer | None
     """None where the model has no parameters."""
     streams: RandomStreams

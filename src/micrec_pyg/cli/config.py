@@ -1,0 +1,181 @@
+"""Configuration: from overrides to resolved and checked values."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from micrec_pyg.cli.config_errors import explain
+from micrec_pyg.schema import InputError
+
+NAME = "train"
+VERSION_BASE = "1.3"
+
+Config = dict[str, Any]
+"""A resolved configuration: plain dicts, lists and scalars."""
+
+
+def conf_dir() -> Path:
+    """Return the folder of the yaml files: of a checkout, else of the package."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package.parent.parent / "conf", package / "conf"):
+        if (folder / f"{NAME}.yaml").is_file():
+            return folder
+    raise InputError(
+        f"{package / 'conf'} is missing: install micrec-pyg again, or run it from a "
+        "checkout that has conf/"
+    )
+
+
+def register_resolvers() -> None:
+    """Make ``${product:a,b}``, the product of numbers, known to yaml files."""
+    OmegaConf.register_new_resolver(
+        "product", lambda *factors: math.prod(map(float, factors)), replace=True
+    )
+
+
+def compose(overrides: Sequence[str]) -> Any:
+    """Return the ``DictConfig`` of one run, not yet resolved, with ``hydra`` in it.
+
+    Raises:
+        InputError: An override names an unknown key or option, or cannot be read.
+    """
+    register_resolvers()
+    folder = conf_dir()
+    try:
+        with initialize_config_dir(str(folder), version_base=VERSION_BASE):
+            return hydra_compose(NAME, list(overrides), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, folder) from error
+
+
+def composed(overrides: Sequence[str]) -> Config:
+    """Return the resolved and checked configuration of one run.
+
+    Raises:
+        InputError: See ``compose`` and ``resolved``.
+    """
+    config = compose(overrides)
+    choices = dict(config.hydra.runtime.choices)
+    return resolved(config, choices)
+
+
+def current_choices() -> dict[str, str]:
+    """Return the option of every group in the running Hydra job."""
+    return dict(HydraConfig.get().runtime.choices)
+
+
+def resolved(config: Any, choices: Mapping[str, Any]) -> Config:
+    """Return plain values, with ``device``, ``dataset`` and ``split_name`` filled in.
+
+    Raises:
+        InputError: A value is missing or impossible.
+    """
+    register_resolvers()
+    config = config.copy()
+    OmegaConf.set_struct(config, False)
+    config.pop("hydra", None)
+    check(config)  # before other values are computed from these
+    try:
+        config.device = check_device(str(config.device))
+        if config.dataset is None:
+            config.dataset = _dataset(config, choices)
+        if config.split_name is None:
+            config.split_name = choices["split"]
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise explain(error, conf_dir()) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def build(node: Mapping[str, Any], **arguments: Any) -> Any:
+    """Return what a node with ``_target_`` makes.
+
+    Raises:
+        InputError: The callable refuses its arguments.
+    """
+    try:
+        return instantiate(node, **arguments, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, TypeError):
+            raise InputError(
+                f"{node['_target_']} does not take these settings: {cause}"
+            ) from error
+        # its own sentence says more than Hydra's wrapping
+        raise cause or error from error
+
+
+def check(config: Any) -> None:
+    """Refuse sweep values that no run could use.
+
+    Raises:
+        InputError: The first impossible value.
+    """
+    for name in ("K", "seed"):
+        value = config[name]
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or value < 0:
+            raise InputError(f"{name}={value}: give a whole number of 0 or more")
+    if not _is_number(config["w"]) or not 0 <= config["w"] <= 1:
+        raise InputError(
+            f"w={config['w']}: the weight of text must be a number in [0, 1]"
+        )
+    gamma = config["gamma"]
+    if not _is_number(gamma) or gamma < 0:
+        raise InputError(
+            f"gamma={gamma}: give a number of 0 or more; 0 switches the contrastive "
+            "loss off"
+        )
+
+
+def _is_number(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(float(str(value)))
+
+
+def _dataset(config: Any, choices: Mapping[str, Any]) -> str:
+    """Return the name of the data: an own catalogue has that of its folder."""
+    if choices["data"] != "tables":
+        return str(choices["data"])
+    return Path(str(config.data.path)).resolve().name
+
+
+def check_device(asked: str, *, fall_back: bool = False) -> str:
+    """Return a device that this machine has; ``auto`` prefers CUDA.
+
+    Args:
+        asked: auto, cpu, cuda or cuda:<number>.
+        fall_back: Whether the CPU stands in for a CUDA device that is missing.
+
+    Raises:
+        InputError: There is no such device.
+    """
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise InputError(
+            f"device={asked}: give auto, cpu, cuda or cuda:<number>"
+        ) from error
+    missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if missing and fall_back:
+        return "cpu"
+    if missing:
+        raise InputError(
+            f"device={asked}: this machine has {torch.cuda.device_count()} CUDA "
+            "devices; give device=cpu or device=auto"
+        )
+    return asked

@@ -1,0 +1,106 @@
+"""Hydra's and OmegaConf's errors in the user's words."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf.errors import MissingMandatoryValue
+
+from micrec_pyg.schema import InputError
+
+_OVERRIDE = re.compile(r"Could not override '([^']+)'")
+_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
+_DELETE = re.compile(r"Could not delete from config\. '([^']+)'")
+_TOO_MANY = 15
+
+
+def explain(error: Exception, folder: Path) -> InputError:
+    """Return what the user can do about an error of composing or resolving.
+
+    Args:
+        error: Of Hydra or OmegaConf.
+        folder: The folder of the yaml files, whose keys and options are the valid ones.
+    """
+    text = str(error)
+    if found := _OPTION.search(text):
+        return InputError(_unknown_option(found[1], found[2], folder))
+    if found := _OVERRIDE.search(text) or _DELETE.search(text):
+        return InputError(_unknown_key(found.group(1), folder))
+    if isinstance(error, MissingMandatoryValue):
+        key = getattr(error, "full_key", None) or text.removeprefix("Missing mandatory")
+        return InputError(f"{key} has no value; give {key}=...")
+    first = " ".join(text.split("\nSee ")[0].split())
+    return InputError(f"the settings cannot be read: {first}")
+
+
+def options(folder: Path) -> dict[str, list[str]]:
+    """Return the options of every group, such as {"split": ["random", ...]}."""
+    groups = [key for entry in _main(folder)["defaults"] for key in _group(entry)]
+    return {
+        group: sorted(path.stem for path in (folder / group).glob("*.yaml"))
+        for group in groups
+    }
+
+
+def valid_keys(folder: Path) -> dict[str, list[str]]:
+    """Return every dotted key, and the options of its group that have it."""
+    found: dict[str, list[str]] = {key: [] for key in _keys(_main(folder), "")}
+    for group, names in options(folder).items():
+        found[group] = names
+        for name in names:
+            path = folder / group / f"{name}.yaml"
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            for key in _keys(content or {}, f"{group}."):
+                found.setdefault(key, []).append(name)
+    return found
+
+
+def _main(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(
+        (folder / "train.yaml").read_text(encoding="utf-8")
+    )
+    return content
+
+
+def _group(entry: str | Mapping[str, str]) -> list[str]:
+    """Return the group that an entry of a defaults list names, if it does."""
+    if isinstance(entry, str):
+        return []
+    return [key for key in entry if not key.startswith("override ")]
+
+
+def _keys(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in content.items():
+        if str(key).startswith("_") or key in ("defaults", "hydra"):
+            continue
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")
+
+
+def _unknown_key(key: str, folder: Path) -> str:
+    valid = valid_keys(folder)
+    group = key.split(".")[0]
+    if key in valid and "." in key:
+        which = " or ".join(f"{group}={option}" for option in valid[key])
+        return f"'{key}' is no key of the chosen {group}; it belongs to {which}"
+    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
+    # somebody who forgets the group writes max_epochs for fit.max_epochs
+    near = [name for name in valid if name.split(".")[-1] == key] or near
+    if near:
+        return f"unknown key '{key}'; the nearest valid key is '{near[0]}'"
+    top = [name for name in valid if "." not in name]
+    return f"unknown key '{key}'; valid keys are {', '.join(sorted(top))}"
+
+
+def _unknown_option(group: str, option: str, folder: Path) -> str:
+    valid = options(folder).get(group)
+    if not valid:
+        return _unknown_key(group, folder)
+    near = difflib.get_close_matches(option, valid, n=1)
+    guess = f"; did you mean {group}={near[0]}?" if near else ""
+    shown = ", ".join(valid[:_TOO_MANY])
+    return f"unknown option {group}={option}; valid are {shown}{guess}"

@@ -1,0 +1,52 @@
+"""``micrec evaluate``: open the sealed test set for finished runs."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from micrec_pyg.cli.jobs import evaluate_job
+from micrec_pyg.cli.process import log_to_stderr, prepare
+
+
+def main(argv: list[str]) -> int:
+    """Return 0 when every named run has its test results.
+
+    Raises:
+        InputError: A folder is no finished run, or its data has changed.
+    """
+    parser = argparse.ArgumentParser("micrec evaluate", description=__doc__)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "--again", action="store_true", help="evaluate also where results exist"
+    )
+    parser.add_argument("--device", help="another device than the run was trained on")
+    options = parser.parse_args(argv)
+    prepare()
+    log_to_stderr()
+    for name in options.runs:
+        metrics = evaluate_job(Path(name), again=options.again, device=options.device)
+        print(name)
+        print(_table(metrics["test"]))
+    return 0
+
+
+def _table(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Return the results as aligned text, a row per domain and group."""
+    rows: list[list[str]] = []
+    for domain, groups in test.items():
+        for group, values in groups.items():
+            head = ["domain", "group", *values]
+            if not rows:
+                rows.append(head)
+            numbers = [
+                str(v) if k == "users" else f"{v:.4f}" for k, v in values.items()
+            ]
+            rows.append([domain, group, *numbers])
+    if not rows:
+        return "nothing to rank: no user has a test item"
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )

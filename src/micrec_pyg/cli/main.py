@@ -1,0 +1,82 @@
+"""The command ``micrec``: find the subcommand, turn its errors into one sentence."""
+
+import importlib
+import sys
+from collections.abc import Callable
+
+COMMANDS = {
+    "train": "train a model, or sweep over many settings (-m)",
+    "evaluate": "evaluate finished runs on the sealed test set",
+    "report": "write tables from the runs under a folder",
+    "reproduce": "train and evaluate the models and ablations of a preset",
+}
+"""Each is a module of this package with ``main(argv) -> exit code``."""
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def main() -> int:
+    """Return the exit code of the command in ``sys.argv``.
+
+    0 done, 1 failed, 2 refused input, 130 interrupted.
+    """
+    argv = sys.argv[1:]
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help())
+        return DONE if argv else REFUSED
+    if argv[0] == "--version":
+        from micrec_pyg import __version__
+
+        print(__version__)
+        return DONE
+    if argv[0] not in COMMANDS:
+        return _refuse(f"unknown command '{argv[0]}'; give one of {_names()}")
+    return _run(argv[0], argv[1:])
+
+
+def _run(command: str, argv: list[str]) -> int:
+    # Commands import torch; the help above must not wait for that.
+    try:
+        module = importlib.import_module(f"micrec_pyg.cli.{command}")
+        from micrec_pyg.schema import InputError
+
+        run: Callable[[list[str]], int] = module.main
+        try:
+            return run(argv)
+        except InputError as error:
+            return _refuse(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "\nmicrec: interrupted; finished work is kept; the same command continues\n"
+        )
+        return INTERRUPTED
+
+
+def _refuse(message: str) -> int:
+    """Print a message as one line and return the exit code of refused input."""
+    sys.stderr.write(f"micrec: {' '.join(message.split())}\n")
+    return REFUSED
+
+
+def _names() -> str:
+    return ", ".join(COMMANDS)
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: micrec COMMAND ...",
+            "",
+            "Inductive, multimodal, cross-domain recommendation.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "micrec COMMAND --help explains one; micrec --version prints the version.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

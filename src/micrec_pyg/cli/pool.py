@@ -1,0 +1,224 @@
+"""Many runs, several at a time: worker processes, progress, and what failed."""
+
+import io
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from micrec_pyg.cli.process import prepare
+from micrec_pyg.schema import InputError
+
+logger = logging.getLogger(__name__)
+
+Result = tuple[Path, float]
+"""Run folder, and the seconds that such a run takes."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+"""Read by libraries when they are loaded, hence set before a worker starts."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to train and test."""
+
+    label: str
+    """Row of the tables; jobs of one label should take equally long."""
+    name: str
+    """What a person reads, such as ``MICRec, split=random, seed 0``."""
+    overrides: tuple[str, ...]
+
+
+@dataclass
+class Outcome:
+    """What became of a list of jobs."""
+
+    folders: dict[Job, Path] = field(default_factory=dict)
+    errors: dict[Job, BaseException] = field(default_factory=dict)
+
+
+def run_all(todo: Sequence[Job], workers: int) -> Outcome:
+    """Return the run folders of all jobs, and the errors of those that failed.
+
+    The first job runs alone: it fetches the data and fills the caches that all
+    others read. After an interruption finished runs are there to be found again.
+
+    Args:
+        todo: What to run; a finished run is not run again.
+        workers: Processes, of one thread each; 0 or 1 runs all in this process.
+
+    Raises:
+        InputError: The first job was refused; the others are not tried.
+    """
+    outcome = Outcome()
+    estimate = _Estimate(todo, max(1, workers))
+    with _pool(min(workers, len(todo))) as pool, _progress(len(todo)) as show:
+        for share in (todo[:1], todo[1:]):
+            for job, future in _finished(share, pool):
+                error = future.exception()
+                if error is None:
+                    outcome.folders[job], seconds = future.result()
+                    estimate.seconds[job.label].append(seconds)
+                elif job is todo[0] and isinstance(error, InputError):
+                    raise error
+                else:
+                    outcome.errors[job] = error
+                    logger.warning("%s failed: %s", job.name, describe(error))
+                estimate.waiting.remove(job.label)
+                show(job, estimate.left_s())
+    return outcome
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line; its kind too where it is not the user's."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+
+
+def run(job: Job) -> Result:
+    """Return the run folder of one job, trained and tested, and its seconds."""
+    from micrec_pyg.cli.jobs import evaluate_job, train_job
+
+    begin = time.perf_counter()
+    folder = train_job(list(job.overrides))
+    metrics = evaluate_job(folder)
+    # a finished run returns at once, but says how long it took
+    once = float(metrics.get("timing", {}).get("fit_s", 0.0))
+    return folder, max(time.perf_counter() - begin, once)
+
+
+class _Estimate:
+    """How long the rest takes, by what each label's runs took so far."""
+
+    def __init__(self, todo: Sequence[Job], workers: int) -> None:
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.waiting = [job.label for job in todo]
+        self._workers = workers
+
+    def left_s(self) -> float:
+        """Return seconds; a label without a run counts as the mean of the others."""
+        means = {label: sum(s) / len(s) for label, s in self.seconds.items()}
+        other = sum(means.values()) / max(1, len(means))
+        return sum(means.get(label, other) for label in self.waiting) / self._workers
+
+
+def _finished(
+    share: Sequence[Job], pool: ProcessPoolExecutor | None
+) -> Iterator[tuple[Job, Future[Result]]]:
+    """Yield every job as soon as it is done."""
+    if pool is None:
+        for job in share:
+            yield job, _here(job)
+        return
+    waiting = {pool.submit(run, job): job for job in share}
+    for future in as_completed(waiting):
+        yield waiting[future], future
+
+
+def _here(job: Job) -> Future[Result]:
+    """Run a job in this process; an error of the run stays with it."""
+    future: Future[Result] = Future()
+    try:
+        future.set_result(run(job))
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        future.set_exception(error)
+    return future
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Yield worker processes, or None for none; an interruption ends them at once."""
+    if workers < 2:
+        yield None
+        return
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    pool = ProcessPoolExecutor(
+        workers,
+        # a fork would copy locks that threads of this process hold
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin_worker,
+    )
+    try:
+        yield pool
+    except (KeyboardInterrupt, SystemExit):
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+class _NoTerminal(io.TextIOWrapper):
+    """Standard error of a worker, whose own bars would spoil the common one."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def _begin_worker() -> None:
+    """Prepare a worker: one thread, and it ends with the process that started it."""
+    import torch
+
+    sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
+    prepare()
+    torch.set_num_threads(1)
+    # Ctrl-C reaches all processes; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """Yield a function (job, seconds left): a bar in a terminal, lines elsewhere."""
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    shape = "{n_fmt} of {total_fmt} runs |{bar}| {elapsed}{postfix}"
+    hidden = not sys.stderr.isatty()
+    with (
+        logging_redirect_tqdm(),
+        tqdm(total=total, bar_format=shape, disable=hidden) as bar,
+    ):
+        done = 0
+
+        def show(job: Job, left_s: float) -> None:
+            nonlocal done
+            done += 1
+            left = f"about {left_s / 60:.0f} min left"
+            if hidden:
+                logger.info("%d of %d done, %s (%s)", done, total, left, job.name)
+            else:
+                bar.update()
+                bar.set_postfix_str(f"{left} ({job.name})")
+
+        yield show

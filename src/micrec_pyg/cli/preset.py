@@ -1,0 +1,108 @@
+"""A preset of ``micrec reproduce``: which runs, and the tables made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from micrec_pyg.cli.pool import Job
+from micrec_pyg.schema import InputError
+
+FIXED = ("model", "seed", "split")
+"""Keys that a preset decides for each of its runs."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model or ablation: its name in the tables, and what makes it."""
+
+    label: str
+    overrides: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What ``conf/reproduce/<name>.yaml`` says."""
+
+    title: str
+    tuning: str
+    seeds: Sequence[int]
+    overrides: Sequence[str]
+    splits: Sequence[str]
+    rows: Sequence[Row]
+    metrics: Sequence[str]
+    groups: Sequence[str]
+
+    @classmethod
+    def read(cls, name: str) -> "Preset":
+        """Return a preset by its name.
+
+        Raises:
+            InputError: There is none of this name; the message lists those there are.
+        """
+        names = sorted(path.stem for path in _folder().glob("*.yaml"))
+        if name not in names:
+            raise InputError(f"no preset '{name}'; give one of {', '.join(names)}")
+        text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+        values: dict[str, Any] = yaml.safe_load(text)
+        rows = [Row(**row) for row in values.pop("rows")]
+        return cls(rows=rows, **values)
+
+    def settings(self, extra: Sequence[str]) -> tuple[str, ...]:
+        """Return what all runs share: the preset's overrides, then ``extra``."""
+        return _last_wins([*self.overrides, *extra])
+
+    def jobs(
+        self, *, seeds: Sequence[int], extra: Sequence[str], output_dir: str
+    ) -> list[Job]:
+        """Return every run; a seed's runs come together, so that tables fill evenly.
+
+        Args:
+            seeds: Of the runs.
+            extra: Overrides of every run; those of a row win over them.
+            output_dir: Folder of all runs.
+
+        Raises:
+            InputError: ``extra`` has a key that the preset decides.
+        """
+        for override in extra:
+            if _key(override) in FIXED or "=" not in override:
+                raise InputError(
+                    f"'{override}' was given; give key=value with any key but "
+                    f"{', '.join(FIXED)}, which the preset decides (--seeds 0,1)"
+                )
+        return [
+            Job(
+                label=row.label,
+                name=f"{row.label}, {split}, seed {seed}",
+                overrides=_last_wins(
+                    [
+                        *self.settings(extra),
+                        split,
+                        *row.overrides,
+                        f"seed={seed}",
+                        f"output_dir={output_dir}",
+                    ]
+                ),
+            )
+            for seed in seeds
+            for split in self.splits
+            for row in self.rows
+        ]
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
+
+
+def _last_wins(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the overrides with each key once, as Hydra wants its groups."""
+    return tuple({_key(override): override for override in overrides}.values())
+
+
+def _folder() -> Path:
+    from micrec_pyg.cli.config import conf_dir
+
+    return conf_dir() / "reproduce"

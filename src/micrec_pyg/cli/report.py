@@ -1,0 +1,79 @@
+"""``micrec report``: tables of all runs under a folder."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.report.collect import collect
+from micrec_pyg.report.tables import markdown, write
+from micrec_pyg.schema import InputError
+
+logger = logging.getLogger(__name__)
+
+METRICS = ("recall@20", "ndcg@20", "precision@20")
+
+
+def main(argv: list[str]) -> int:
+    """Return 0 after printing the tables and writing them as Markdown and CSV.
+
+    Raises:
+        InputError: There is no run with such results, or a file is not readable.
+    """
+    given = _parser().parse_args(argv)
+    log_to_stderr()
+    results = collect(given.outputs)
+    valid = results.filter(part=given.part)["group"].unique().sort().to_list()
+    unknown = [group for group in given.group or [] if group not in valid]
+    if unknown:
+        raise InputError(f"no run has the groups {unknown}; valid: {valid}")
+    options = {
+        "metrics": given.metric or list(METRICS),
+        "groups": given.group or ["all"],
+        "part": given.part,
+        "names": {},
+    }
+    text = markdown(results, tuning=given.tuning, **options)
+    out = Path(given.out or Path(given.outputs) / "report.md")
+    pages = write(results, out, text=text, **options)
+    sys.stdout.write(text)
+    logger.info("written: %s and %s", *pages)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="micrec report",
+        description="Print tables of all runs under a folder, and write them.",
+    )
+    parser.add_argument(
+        "outputs", nargs="?", default="outputs", help="folder (default: outputs)"
+    )
+    parser.add_argument(
+        "--metric",
+        nargs="+",
+        action="extend",
+        help=f"columns (default: {' '.join(METRICS)})",
+    )
+    parser.add_argument(
+        "--group",
+        nargs="+",
+        action="extend",
+        help="a table each, see docs/metrics.md (default: all)",
+    )
+    parser.add_argument(
+        "--part", choices=["test", "val"], default="test", help="default: test"
+    )
+    parser.add_argument(
+        "--tuning",
+        default="not stated",
+        metavar="TEXT",
+        help="what was tuned and how often, for the line above the tables",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="Markdown file; the CSV goes next to it (default: OUTPUTS/report.md)",
+    )
+    return parser
