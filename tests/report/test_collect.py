@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from micrec_pyg.report.collect import collect
+from micrec_pyg.report.collect import collect, collect_runs
 from micrec_pyg.schema import InputError
 
 
@@ -120,6 +120,20 @@ def test_a_repeated_run_counts_once(
         frame = collect(str(tmp_path))
     assert set(frame["run"]) == {str(tmp_path / "toy" / "r0")}
     assert "r1 repeats an earlier run" in caplog.text
+
+
+def test_chosen_runs_keep_their_labels_and_order(tmp_path: Path) -> None:
+    for name, seed in (("r0", 0), ("r1", 1), ("r2", 2)):
+        _run(tmp_path, name, seed=seed)
+    folders = [str(tmp_path / "toy" / name) for name in ("r2", "r0")]
+    frame = collect_runs({folders[0]: "Ours", folders[1]: "Mine"})
+    rows = frame.select("run", "label", "seed").unique(maintain_order=True).rows()
+    assert rows == [(folders[0], "Ours", 2), (folders[1], "Mine", 0)]
+
+
+def test_a_chosen_run_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"metrics\.json is missing"):
+        collect_runs({str(tmp_path): "Ours"})
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:

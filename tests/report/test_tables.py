@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from micrec_pyg.report.collect import COLUMNS
-from micrec_pyg.report.tables import aggregate, markdown, write
+from micrec_pyg.report.tables import aggregate, markdown, overview, write
 from micrec_pyg.schema import InputError
 
 Value = tuple[str, int, str, str, float]
@@ -158,18 +158,33 @@ def test_a_wrong_metric_lists_the_valid_ones() -> None:
         _table(_results(FULL), metrics=["recal"])
 
 
+def test_overview_has_a_column_per_group() -> None:
+    values = [*FULL, ("ours", 0, "a", "new", 0.2), ("ours", 0, "b", "new", 0.4)]
+    text = overview(
+        _results(values),
+        metric="recall@20",
+        groups=["new", "nobody", "all"],
+        names={"mf": "MF"},
+    )
+    assert text.splitlines() == [
+        "| model | recall@20 new | recall@20 all | seeds |",
+        "| --- | ---: | ---: | ---: |",
+        "| MF | - | 0.3000 | 1 |",
+        "| ours | **0.3000** | **0.3750 ± 0.1061** | 2 |",
+    ]
+
+
 def test_files(tmp_path: Path) -> None:
     results = _results(FULL)
     options: dict[str, Any] = {
         "metrics": ["recall@20"],
         "groups": ["all"],
-        "tuning": "none",
         "names": {"ours": "Ours (full)"},
     }
-    folder = tmp_path / "new" / "report"
-    for _ in range(2):  # a second time replaces the first
-        page, data = write(results, str(folder), **options)
-    assert page.read_text(encoding="utf-8") == markdown(results, **options)
+    path = tmp_path / "new" / "report.md"
+    for text in ("first", "second"):  # replaces the first
+        page, data = write(results, path, text=text, **options)
+    assert page.read_text(encoding="utf-8") == "second"
     frame = pl.read_csv(data)
     assert frame.columns == [
         *("dataset", "split", "group", "model", "label", "domain", "metric"),
@@ -179,4 +194,16 @@ def test_files(tmp_path: Path) -> None:
     assert row["model"] == "Ours (full)"
     assert row["mean"] == pytest.approx(0.2)
     assert frame.filter(label="mf")["sd"].null_count() == 3
-    assert sorted(path.name for path in folder.iterdir()) == ["table.csv", "table.md"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["report.csv", "report.md"]
+
+
+def test_another_file_type_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"name a Markdown file"):
+        write(
+            _results(FULL),
+            tmp_path / "report.csv",
+            metrics=["recall@20"],
+            groups=["all"],
+            names={},
+            text="",
+        )

@@ -17,6 +17,9 @@ class WeightedSum(MessagePassing):
     an edge list, as any PyG layer does.
     """
 
+    # PyG builds the signature of propagate() from this line, for want of a call:
+    # propagate_type: (x: Tensor, edge_weight: Tensor)
+
     def __init__(self) -> None:
         """Make the operator; it has no parameters."""
         super().__init__(aggr="add")

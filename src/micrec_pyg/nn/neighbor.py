@@ -7,7 +7,13 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.schema import SIMILAR_ITEM, SIMILAR_USER, EdgeType, Embeddings
+from micrec_pyg.schema import (
+    SIMILAR_ITEM,
+    SIMILAR_USER,
+    EdgeType,
+    Embeddings,
+    InputError,
+)
 
 Aggregation = Literal["residual", "mean", "weighted", "softmax"]
 
@@ -28,7 +34,7 @@ class NeighborAggregation(nn.Module):
     by the number of neighbours n_a that the node has, at most K.
     """
 
-    def __init__(self, *, aggregation: Aggregation, temperature: float) -> None:
+    def __init__(self, *, aggregation: str, temperature: float) -> None:
         """Choose the formula; there are no parameters.
 
         Args:
@@ -36,16 +42,16 @@ class NeighborAggregation(nn.Module):
             temperature: t, for ``softmax`` alone.
 
         Raises:
-            ValueError: The aggregation is unknown or the temperature not positive.
+            InputError: The aggregation is unknown or the temperature not positive.
         """
         super().__init__()
         if aggregation not in get_args(Aggregation):
-            raise ValueError(
+            raise InputError(
                 f"aggregation={aggregation}: give one of "
                 f"{', '.join(get_args(Aggregation))}"
             )
         if temperature <= 0:
-            raise ValueError(f"temperature={temperature}: give a number above 0")
+            raise InputError(f"temperature={temperature}: give a number above 0")
         self.aggregation, self.temperature = aggregation, temperature
         self.sum = WeightedSum()
 

@@ -65,7 +65,10 @@ def fit(
     Raises:
         InputError: A weight names a loss that the model does not have.
         FloatingPointError: A loss is not finite.
+        TypeError: ``valid`` is not a ValidStage: the test set is sealed.
     """
+    if not isinstance(valid, ValidStage):
+        raise TypeError(f"selection takes a ValidStage, not a {type(valid).__name__}")
     terms = _terms(model, weights)
     params = list(model.parameters())
     optimizer = torch.optim.Adam(params, lr=options.lr, fused=True) if params else None

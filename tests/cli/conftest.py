@@ -1,0 +1,64 @@
+"""Commands run in this process, on small generated data, and leave no trace."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from micrec_pyg.cli import main as command
+
+Micrec = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_was() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("micrec_pyg")
+    before = root.handlers[:], root.level, ours.level
+    yield
+    root.handlers[:], root.level, ours.level = before
+
+
+@pytest.fixture
+def micrec(monkeypatch: pytest.MonkeyPatch) -> Micrec:
+    """Return a function that runs a command line and returns its exit code."""
+
+    def run(*argv: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["micrec", *map(str, argv)])
+        return command.main()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def small(data_root: Path, tmp_path: Path) -> list[str]:
+    """Return the overrides of a run that takes a moment."""
+    return [
+        "data=synthetic",
+        f"data.root={data_root}",
+        "data.num_users=60",
+        "data.num_items=40",
+        "data.with_images=false",
+        "features=none",
+        f"features.cache_dir={data_root}/features",
+        f"cache_dir={data_root}/knn",
+        f"output_dir={tmp_path}/outputs",
+        "device=cpu",
+        "fit.max_epochs=2",
+    ]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Callable[[], list[Path]]:
+    """Return a function that lists the folders of complete runs."""
+
+    def find() -> list[Path]:
+        return sorted(p.parent for p in (tmp_path / "outputs").rglob("metrics.json"))
+
+    return find

@@ -1,0 +1,317 @@
+"""All runs of a preset with a stand-in for training, and the tables of them."""
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from micrec_pyg.cli import pool, preset
+from micrec_pyg.cli.pool import Job, _Estimate
+from micrec_pyg.cli.preset import Preset
+from micrec_pyg.cli.reproduce import main
+from micrec_pyg.schema import InputError
+
+TOY = """
+title: A toy
+tuning: nothing at all
+seeds: [0, 1]
+overrides: [data=toy, fit.max_epochs=7]
+splits: [split=random, split=new_nodes]
+rows:
+  - {label: Ours, overrides: [model=ours]}
+  - {label: Ours w/o MM, overrides: [model=ours, K=0]}
+  - {label: MF, overrides: [model=mf]}
+metrics: [recall@20, ndcg@20]
+groups: [new_user, old_user, item_degree_0]
+"""
+
+
+def _value(settings: dict[str, str], domain: str) -> float:
+    """A recall that is known for each run: told apart by every setting."""
+    base = {"ours": 0.4, "mf": 0.1}[settings["model"]] - 0.2 * ("K" in settings)
+    return base + 0.1 * int(settings["seed"]) + 0.02 * (domain == "B")
+
+
+class FakeJobs:
+    """Writes run folders at once; remembers what was trained; fails on demand."""
+
+    def __init__(self) -> None:
+        self.trained: list[str] = []
+        self.asked = 0
+        self.fail: dict[str, BaseException] = {}
+
+    def train_job(self, overrides: list[str], on_epoch: Any = None) -> Path:
+        self.asked += 1
+        settings = dict(text.split("=") for text in overrides)
+        name = " ".join(settings.get(key, "") for key in ("model", "K", "split"))
+        name = f"{name} {settings['seed']}".replace("  ", " ")
+        folder = Path(settings["output_dir"]) / "toy" / name
+        if name in self.fail:
+            raise self.fail[name]
+        if folder.exists():
+            return folder
+        self.trained.append(name)
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+        metrics = {
+            "schema": 1,
+            "dataset": settings["data"],
+            "model": settings["model"],
+            "seed": int(settings["seed"]),
+            "split": settings["split"],
+            "timing": {"fit_s": 5.0},
+        }
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        return folder
+
+    def evaluate_job(self, folder: Path) -> dict[str, Any]:
+        settings = yaml.safe_load((folder / "config.yaml").read_text())
+        path = folder / "metrics.json"
+        metrics: dict[str, Any] = json.loads(path.read_text())
+        metrics["test"] = {
+            domain: self._groups(settings, _value(settings, domain)) for domain in "AB"
+        }
+        path.write_text(json.dumps(metrics))
+        return metrics
+
+    @staticmethod
+    def _groups(settings: dict[str, str], value: float) -> dict[str, Any]:
+        new_nodes = settings["split"] == "new_nodes"
+        if settings["model"] == "mf" and new_nodes:
+            return {"old_user": {"recall@20": value, "ndcg@20": value, "users": 9}}
+        names = ["all", "old_user", *(["new_user"] if new_nodes else [])]
+        numbers = {"recall@20": value, "ndcg@20": value / 2, "users": 9}
+        return dict.fromkeys(names, numbers)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJobs:
+    made = FakeJobs()
+    monkeypatch.setitem(sys.modules, "micrec_pyg.cli.jobs", made)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "toy.yaml").write_text(TOY)
+    monkeypatch.setattr(preset, "_folder", lambda: tmp_path / "presets")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Undo what the command does to the root logger, which pytest reads."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before[0], before[1]
+
+
+def _run(tmp_path: Path, *more: str) -> int:
+    out = tmp_path / "out"
+    return main(["preset=toy", "--output-dir", str(out), "--jobs", "1", *more])
+
+
+def _page(tmp_path: Path) -> str:
+    return (tmp_path / "out" / "reproduce-toy.md").read_text(encoding="utf-8")
+
+
+def test_tables_by_hand(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(tmp_path) == 0
+    assert len(fake.trained) == 3 * 2 * 2
+    sd = math.sqrt((0.05**2 + 0.05**2) / 1)  # of x and x + 0.1, over n - 1
+    half = sd / 2
+    table = [
+        "| model | A recall@20 | A ndcg@20 | B recall@20 | B ndcg@20 "
+        "| average recall@20 | average ndcg@20 | seeds |",
+        f"| Ours | **0.4500 ± {sd:.4f}** | **0.2250 ± {half:.4f}** "
+        f"| **0.4700 ± {sd:.4f}** | **0.2350 ± {half:.4f}** "
+        f"| **0.4600 ± {sd:.4f}** | **0.2300 ± {half:.4f}** | 2 |",
+        f"| Ours w/o MM | 0.2500 ± {sd:.4f} | 0.1250 ± {half:.4f} "
+        f"| 0.2700 ± {sd:.4f} | 0.1350 ± {half:.4f} "
+        f"| 0.2600 ± {sd:.4f} | 0.1300 ± {half:.4f} | 2 |",
+    ]
+    printed = capsys.readouterr().out
+    for text in (printed, _page(tmp_path)):
+        lines = [line for line in text.splitlines() if line.startswith("| ")]
+        assert [lines[0], lines[2], lines[3]] == table
+        assert "| MF | - | - | - | - | - | - | - |" in lines
+    assert _page(tmp_path).startswith(printed)
+
+
+def test_groups_by_hand(fake: FakeJobs, tmp_path: Path) -> None:
+    _run(tmp_path)
+    text = _page(tmp_path).split("# Every group")[0]
+    random, new_nodes = text.split("## toy, split new_nodes")
+    sd = math.sqrt(2 * 0.05**2)
+    assert new_nodes.split("average over domains\n\n")[1].strip().splitlines() == [
+        "| model | recall@20 new_user | recall@20 old_user | seeds |",
+        "| --- | ---: | ---: | ---: |",
+        f"| Ours | **0.4600 ± {sd:.4f}** | **0.4600 ± {sd:.4f}** | 2 |",
+        f"| Ours w/o MM | 0.2600 ± {sd:.4f} | 0.2600 ± {sd:.4f} | 2 |",
+        f"| MF | - | 0.1600 ± {sd:.4f} | 2 |",
+    ]
+    # without new users old ones are all users
+    assert "old_user" not in random
+    assert "### groups" not in random
+
+
+def test_csv(fake: FakeJobs, tmp_path: Path) -> None:
+    _run(tmp_path)
+    frame = pl.read_csv(tmp_path / "out" / "reproduce-toy.csv")
+    row = frame.filter(
+        split="new_nodes", group="old_user", model="MF", domain="B", metric="recall@20"
+    ).row(0, named=True)
+    assert row["mean"] == pytest.approx((0.12 + 0.22) / 2)
+    assert row["sd"] == pytest.approx(math.sqrt(2 * 0.05**2))
+    assert row["seeds"] == 2
+
+
+def test_the_header_says_how_it_was_made(fake: FakeJobs, tmp_path: Path) -> None:
+    _run(tmp_path, "--seeds", "1", "w=0.5")
+    head = _page(tmp_path).split("##")[0]
+    out = tmp_path / "out"
+    command = f"micrec reproduce preset=toy --output-dir {out} --jobs 1 --seeds 1 w=0.5"
+    for said in (
+        f"- command: `{command}`\n",
+        "- runs: 6 of 6 done\n",
+        "- settings: data=toy fit.max_epochs=7 w=0.5\n",
+        "- data: toy\n",
+        "- splits: random, new_nodes\n",
+        "- seeds: 1 ",
+        "- tuning: nothing at all\n",
+        "- selection: the epoch with the best validation NDCG@20\n",
+        "- test: evaluated once per run",
+        " cores, ",
+    ):
+        assert said in head
+
+
+def test_interrupted_it_continues(fake: FakeJobs, tmp_path: Path) -> None:
+    fake.fail = {"ours 0 new_nodes 0": KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        _run(tmp_path)
+    first = list(fake.trained)
+    assert len(first) == 4
+    fake.fail = {}
+    assert _run(tmp_path) == 0
+    assert fake.trained[:4] == first
+    assert len(fake.trained) == len({*fake.trained}) == 12
+
+
+def test_other_runs_in_the_folder_stay_out(fake: FakeJobs, tmp_path: Path) -> None:
+    _run(tmp_path, "--seeds", "7")
+    _run(tmp_path)
+    assert "- seeds: 0, 1 (" in _page(tmp_path)
+
+
+def test_a_failed_run_is_reported_and_the_others_finish(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.fail = {"ours random 1": RuntimeError("out of\nmemory")}
+    assert _run(tmp_path) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-2:]
+    assert said[0].endswith("Ours, split=random, seed 1: RuntimeError: out of memory")
+    assert said[1].startswith("  alone: micrec train data=toy fit.max_epochs=7 ")
+    assert "- runs: 11 of 12 done" in _page(tmp_path)
+    ours = next(x for x in _page(tmp_path).splitlines() if x.startswith("| Ours |"))
+    assert ours.endswith("**0.2050** | 1 |")  # seed 0 alone: (0.40 + 0.42) / 2 / 2
+
+
+def test_a_refused_first_run_ends_it(fake: FakeJobs, tmp_path: Path) -> None:
+    fake.fail = {"ours random 0": InputError("no data")}
+    with pytest.raises(InputError, match="no data"):
+        _run(tmp_path)
+    assert fake.asked == 1
+
+
+def test_progress_lines_name_what_is_left(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(tmp_path)
+    lines = [x for x in capsys.readouterr().err.splitlines() if " of 12 done" in x]
+    # every run says that it took 5 s: 11 * 5 s are 0.9 min
+    assert lines[0] == "1 of 12 done, about 1 min left (Ours, split=random, seed 0)"
+    assert lines[-1].startswith("12 of 12 done, about 0 min left")
+
+
+def test_estimate_by_label() -> None:
+    todo = [Job(label, label, ()) for label in ("slow", "fast", "slow", "new")]
+    estimate = _Estimate(todo, workers=2)
+    assert estimate.left_s() == 0  # nothing is known yet
+    estimate.seconds["slow"] += [10.0, 14.0]
+    estimate.seconds["fast"] += [2.0]
+    estimate.waiting.remove("slow")
+    # slow 12, fast 2, and new as their mean, on two workers
+    assert estimate.left_s() == pytest.approx((12 + 2 + (12 + 2) / 2) / 2)
+
+
+def test_dry_run_lists_the_runs_of_the_quick_preset(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert main(["--dry-run", "--output-dir", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len({*lines}) == 9 * 2 * 3
+    assert not out.exists()
+    assert "MICRec w/o MM (K=0), split=new_nodes, seed 2: micrec train" in "\n".join(
+        lines
+    )
+
+
+def test_own_settings_win_over_the_preset_and_rows_over_them(fake: FakeJobs) -> None:
+    todo = Preset.read("toy").jobs(
+        seeds=[3], extra=["fit.max_epochs=1", "K=9"], output_dir="o"
+    )
+    assert todo[1].overrides == (
+        *("data=toy", "fit.max_epochs=1", "K=0", "split=random", "model=ours"),
+        *("seed=3", "output_dir=o"),
+    )
+    assert "K=9" in todo[0].overrides
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["seed=5"], "'seed=5' was given; give key=value with any key but"),
+        (["model=inmo"], "'model=inmo' was given"),
+        (["quick"], "'quick' was given"),
+        (["preset=slow"], "no preset 'slow'; give one of toy"),
+        (["--jobs", "-1"], "give a number such as 2"),
+        (["--jobs=two"], "--jobs two was given"),
+        (["seeds=1,x"], "--seeds 1,x was given"),
+        (["--seeds", "1,1"], "--seeds 1,1 was given"),
+    ],
+)
+def test_refused(
+    fake: FakeJobs, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(InputError, match=said.replace("(", r"\(")):
+        _run(tmp_path, *arguments)
+    assert fake.asked == 0
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    assert "--preset" in capsys.readouterr().out
+
+
+def test_worker_processes_have_one_thread_and_hand_errors_back(
+    tmp_path: Path,
+) -> None:
+    """Real processes; what they run is refused when the configuration is read."""
+    broken = [Job("a", f"a{n}", ("model=nothing",)) for n in range(2)]
+    with pool._pool(2) as workers:
+        assert workers is not None
+        import torch
+
+        assert workers.submit(torch.get_num_threads).result() == 1
+        for _, future in pool._finished(broken, workers):
+            assert isinstance(future.exception(), InputError)
