@@ -54,7 +54,7 @@ types: $(STAMP)  ## mypy, strict
 layers: $(STAMP)  ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(STAMP)  ## measure what docs/performance.md claims
+bench: $(STAMP)  ## measure speed against peers (ARGS="propagation --json rows.json")
 	@$(BIN)/micrec bench $(ARGS)
 
 report: $(STAMP)  ## tables from the runs under outputs/

@@ -9,6 +9,7 @@ COMMANDS = {
     "evaluate": "evaluate finished runs on the sealed test set",
     "report": "write tables from the runs under a folder",
     "reproduce": "train and evaluate the models and ablations of a preset",
+    "bench": "measure the claims of speed against peers, in a checkout",
 }
 """Each is a module of this package with ``main(argv) -> exit code``."""
 

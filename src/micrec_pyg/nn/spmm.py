@@ -79,7 +79,7 @@ class _SpMM(torch.autograd.Function):
 
 
 def _product(matrix: Tensor, values: Tensor, x: Tensor) -> Tensor:
-    """Return the product by the fastest kernel of the device (docs/performance.md)."""
+    """Return the product by the fastest kernel of the device."""
     crow, col = matrix.crow_indices(), matrix.col_indices()
     if x.is_cuda:
         csr = torch.sparse_csr_tensor(
