@@ -1,0 +1,17 @@
+"""A small graph with unseen nodes, neighbours and fewer templates than nodes."""
+
+import pytest
+from reference import worlds
+
+from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
+
+
+@pytest.fixture
+def graph():
+    """Return (training graph, test graph, sizes) of one domain."""
+    domain, split = worlds.world(seed=4)
+    domains, splits = {"food": domain}, {"food": split}
+    options = worlds.options(template_ratio=0.6)
+    train = train_stage(domains, splits, options)
+    test = test_stage(train, domains, splits, options)
+    return train.graphs["food"], test.graphs["food"], domain_sizes(train)["food"]

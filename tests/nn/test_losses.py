@@ -1,0 +1,113 @@
+"""Losses against loops and values by hand."""
+
+import math
+
+import pytest
+import torch
+from reference import nn as reference
+from reference import worlds
+from torch.testing import assert_close
+
+from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, l2_loss, over_domains
+from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
+from micrec_pyg.nn.template import TemplateEmbedding
+from micrec_pyg.schema import DomainSize, Embeddings, Triplets
+
+
+def embeddings(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    user, item = (
+        torch.randn(n, 4, generator=generator, dtype=torch.float64) for n in (6, 9)
+    )
+    return Embeddings(user=user, item=item)
+
+
+@pytest.mark.parametrize(
+    ("loss", "naive"), [(bpr_loss, reference.bpr), (l2_loss, reference.l2)]
+)
+def test_loss_of_triplets(loss, naive):
+    z, triplets = embeddings(), worlds.triplets(6, 9, 3)
+    expected = naive(z.user.numpy(), z.item.numpy(), reference.rows(triplets))
+    assert_close(loss(z, triplets).item(), float(expected))
+
+
+def test_values_by_hand():
+    z = Embeddings(
+        user=torch.tensor([[1.0, 2.0]]), item=torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    )
+    row = torch.tensor([0])
+    triplets = Triplets(user=row, pos=row, neg=row + 1)
+    # scores 3 and 2; squared lengths 5, 9 and 1
+    assert_close(bpr_loss(z, triplets).item(), math.log(1 + math.exp(-1)))
+    assert_close(l2_loss(z, triplets).item(), 7.5)
+
+
+def test_bpr_of_a_hopeless_ranking_is_finite():
+    z = Embeddings(user=torch.tensor([[1e3]]), item=torch.tensor([[-1e3], [1e3]]))
+    row = torch.tensor([0])
+    loss = bpr_loss(z, Triplets(user=row, pos=row, neg=row + 1))
+    assert_close(loss.item(), 2e6)
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0])
+def test_contrastive_loss(temperature):
+    first, second = embeddings(1).item, embeddings(2).item
+    expected = reference.info_nce(first.numpy(), second.numpy(), temperature)
+    loss = contrastive_loss(first, second, temperature)
+    assert_close(loss.item(), float(expected))
+    # Symmetric, and of directions only.
+    assert_close(contrastive_loss(3 * second, first, temperature), loss)
+    # It is about who is who.
+    assert contrastive_loss(first, first, temperature) < loss
+
+
+def test_contrastive_loss_by_hand():
+    same = torch.eye(2)
+    # cosines 1 and 0, tau 1: -log(e / (e + 1))
+    assert_close(contrastive_loss(same, same, 1.0).item(), math.log(1 + math.exp(-1)))
+
+
+def test_self_enhanced_loss():
+    size = DomainSize(
+        num_users=8, num_items=9, num_user_templates=6, num_item_templates=7
+    )
+    template = TemplateEmbedding(
+        size=size,
+        dim=4,
+        std=1.0,
+        dropout=0.5,
+        alpha_decay=0.9,
+        generator=torch.Generator().manual_seed(0),
+    )
+    layer = SelfEnhancedLoss(dim=4)
+    triplets = worlds.triplets(6, 7, 1)
+    rows = reference.rows(triplets)
+    user, item = (x.detach().double().numpy() for x in (template.user, template.item))
+    assert_close(
+        layer(template, triplets).item(),
+        float(reference.bpr(user, item, rows)),
+        rtol=1e-5,
+        atol=0,
+    )
+    q = torch.tensor([0.5, -1.0, 2.0, 0.0])
+    with torch.no_grad():
+        layer.q.copy_(q)
+    assert_close(
+        layer(template, triplets).item(),
+        float(reference.bpr(user * q.double().numpy(), item, rows)),
+        rtol=1e-5,
+        atol=0,
+    )
+
+
+def test_sum_over_domains_in_any_order():
+    z = {"b": embeddings(1), "c": embeddings(2), "a": embeddings(3)}
+    triplets = {name: worlds.triplets(6, 9, ord(name)) for name in z}
+    total = over_domains(bpr_loss, z, triplets)
+    parts = [
+        reference.bpr(z[n].user.numpy(), z[n].item.numpy(), reference.rows(triplets[n]))
+        for n in z
+    ]
+    assert_close(total.item(), float(sum(parts)))
+    turned = dict(reversed(triplets.items()))
+    assert torch.equal(over_domains(bpr_loss, z, turned), total)

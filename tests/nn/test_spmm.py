@@ -1,0 +1,138 @@
+"""The sparse product against loops and its gradient against dense ones."""
+
+import numpy as np
+import pytest
+import torch
+from reference import nn as reference
+from torch.testing import assert_close
+
+from micrec_pyg.graph.norm import empty_csr, sparse_csr, transpose
+from micrec_pyg.nn.conv import WeightedSum
+from micrec_pyg.nn.spmm import dropout, spmm
+
+SHAPE = (7, 5)
+
+
+def random(seed, *shape, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=dtype)
+
+
+def matrix(seed=0, shape=SHAPE):
+    """Return (CSR, transposed CSR, perm); row 2 and column 1 are empty."""
+    kept = random(seed, *shape) > 0
+    kept[2], kept[:, 1] = False, False
+    row, col = kept.nonzero(as_tuple=True)
+    csr = sparse_csr(row, col, random(seed + 1, len(row)), shape)
+    return csr, *transpose(csr)
+
+
+def test_product_is_that_of_the_loop():
+    csr, transposed, _ = matrix()
+    x = random(3, 5, 4)
+    expected = reference.spmm(csr.to_dense().double().numpy(), x.numpy())
+    assert_close(spmm(csr, x, transposed).numpy(), expected)
+    single = spmm(csr, x.float(), transposed)
+    assert single.dtype == torch.float32
+    assert_close(single.numpy(), expected.astype(np.float32), rtol=1e-5, atol=1e-6)
+
+
+def test_gradient_is_the_dense_one():
+    csr, transposed, _ = matrix()
+    x = random(3, 5, 4).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: spmm(csr, x, transposed), (x,))
+    given = random(4, 7, 4)
+    (found,) = torch.autograd.grad(spmm(csr, x, transposed), x, given)
+    (dense,) = torch.autograd.grad(csr.to_dense().double() @ x, x, given)
+    assert_close(found, dense)
+
+
+def test_values_replace_those_of_both_matrices():
+    csr, transposed, perm = matrix()
+    values = random(8, csr.values().numel())
+    other = csr.to_dense().double()
+    other[csr.to_dense() != 0] = values  # row-major, as CSR is
+    x = random(3, 5, 4).requires_grad_()
+    product = spmm(csr, x, transposed, (values, values[perm]))
+    assert_close(product, other @ x)
+    given = random(4, 7, 4)
+    (found,) = torch.autograd.grad(product, x, given)
+    assert_close(found, other.T @ given)
+
+
+def test_a_gradient_that_is_not_contiguous():
+    csr, transposed, _ = matrix()
+    x = random(3, 5, 4).requires_grad_()
+    (found,) = torch.autograd.grad(spmm(csr, x, transposed).sum(), x)
+    assert_close(found, csr.to_dense().double().sum(0).view(-1, 1).expand(5, 4))
+    turned = random(5, 4, 5).T
+    assert_close(spmm(csr, turned, transposed), csr.to_dense().double() @ turned)
+
+
+def test_a_matrix_without_entries():
+    x = random(3, 5, 4).requires_grad_()
+    product = spmm(empty_csr((7, 5)), x, empty_csr((5, 7)))
+    assert torch.equal(product, torch.zeros(7, 4, dtype=torch.float64))
+    (found,) = torch.autograd.grad(product.sum(), x)
+    assert torch.equal(found, torch.zeros_like(x))
+
+
+def test_the_path_of_an_edge_list_equals_the_fused_one():
+    csr, transposed, _ = matrix()
+    x = random(3, 5, 4)
+    layer = WeightedSum()
+    dense = csr.to_dense()
+    row, col = dense.nonzero(as_tuple=True)
+    listed = layer.propagate(
+        torch.stack([col, row]),
+        x=x,
+        edge_weight=dense[row, col].double(),
+        size=(5, 7),
+    )
+    assert_close(layer(x, csr, transposed), listed)
+
+
+@pytest.mark.parametrize("p", [0.3, 0.5, 0.9])
+def test_dropout_keeps_a_share_and_scales_it(p):
+    count = 40_000
+    values = random(1, count, dtype=torch.float32)
+    dropped, _ = dropout(values, None, p, torch.Generator().manual_seed(0))
+    kept = dropped != 0
+    assert_close(dropped[kept], values[kept] / (1 - p))
+    # Each entry is a coin of its own: five standard deviations at most, for all
+    # and for each of the four draws of a random word.
+    for part in (kept, *(kept[place::4] for place in range(4))):
+        deviation = (p * (1 - p) / len(part)) ** 0.5
+        assert abs(part.double().mean().item() - (1 - p)) < 5 * deviation
+    both = (kept[:-1] & kept[1:]).double().mean().item()
+    assert abs(both - (1 - p) ** 2) < 10 * (p * (1 - p) / count) ** 0.5
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 8])
+def test_dropout_of_nothing_keeps_everything(count):
+    values = random(1, count, dtype=torch.float32)
+    dropped, turned = dropout(values, None, 0.0, torch.Generator())
+    assert torch.equal(dropped, values)
+    assert turned is dropped
+
+
+def test_dropout_follows_into_the_transpose():
+    csr, transposed, perm = matrix(shape=(40, 30))
+    x, given = random(3, 30, 4).requires_grad_(), random(4, 40, 4)
+    values = dropout(csr.values(), perm, 0.5, torch.Generator().manual_seed(2))
+    other = csr.to_dense().double()
+    other[csr.to_dense() != 0] = values[0].double()
+    assert 0 < int((values[0] == 0).sum()) < len(values[0])
+    product = spmm(csr, x, transposed, values)
+    (found,) = torch.autograd.grad(product, x, given)
+    assert_close(product, other @ x)
+    assert_close(found, other.T @ given)
+
+
+def test_dropout_is_fresh_in_every_call_and_the_same_from_the_same_seed():
+    values = torch.ones(64)
+    generator = torch.Generator().manual_seed(3)
+    first, second = (dropout(values, None, 0.5, generator)[0] for _ in range(2))
+    again, _ = dropout(values, None, 0.5, torch.Generator().manual_seed(3))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, again)
