@@ -1,13 +1,13 @@
 """The contract of every model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Literal
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.schema import Batch, Embeddings, RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
 
 Part = Literal["triplets", "template_triplets", "overlap"]
 """A field of ``Batch``."""
@@ -59,3 +59,10 @@ def module_key(domain: str) -> str:
     """Return the name under which a domain's layers are stored in a model."""
     # ModuleDict refuses dots and the names of its own methods.
     return "domain_" + domain.replace("%", "%25").replace(".", "%2E")
+
+
+def per_domain(
+    sizes: Mapping[str, DomainSize], make: Callable[[str, DomainSize], nn.Module]
+) -> nn.ModuleDict:
+    """Return a layer for every domain, stored under its ``module_key``."""
+    return nn.ModuleDict({module_key(d): make(d, size) for d, size in sizes.items()})

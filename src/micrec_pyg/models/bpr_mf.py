@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.models.base import Model, Part, module_key
+from micrec_pyg.models.base import Model, Part, module_key, per_domain
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
 from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
@@ -27,17 +27,15 @@ class BPRMF(Model):
     ) -> None:
         """Draw the vectors of every domain from N(0, std^2)."""
         super().__init__()
-        self.embedding = nn.ModuleDict(
-            {
-                module_key(domain): IdEmbedding(
-                    size=size,
-                    dim=dim,
-                    std=std,
-                    unseen="error",
-                    generator=streams("init", domain),
-                )
-                for domain, size in sizes.items()
-            }
+        self.embedding = per_domain(
+            sizes,
+            lambda domain, size: IdEmbedding(
+                size=size,
+                dim=dim,
+                std=std,
+                unseen="error",
+                generator=streams("init", domain),
+            ),
         )
 
     def forward(

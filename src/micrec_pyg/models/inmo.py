@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.models.base import Model, Part, module_key
+from micrec_pyg.models.base import Model, Part, module_key, per_domain
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, over_domains
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
@@ -36,21 +36,19 @@ class INMO(Model):
     ) -> None:
         """Draw the templates of every domain; arguments as in the layers."""
         super().__init__()
-        self.template = nn.ModuleDict(
-            {
-                module_key(domain): TemplateEmbedding(
-                    size=size,
-                    dim=dim,
-                    std=std,
-                    dropout=dropout,
-                    alpha_decay=alpha_decay,
-                    generator=streams("init", domain),
-                )
-                for domain, size in sizes.items()
-            }
+        self.template = per_domain(
+            sizes,
+            lambda domain, size: TemplateEmbedding(
+                size=size,
+                dim=dim,
+                std=std,
+                dropout=dropout,
+                alpha_decay=alpha_decay,
+                generator=streams("init", domain),
+            ),
         )
-        self.self_enhanced = nn.ModuleDict(
-            {module_key(domain): SelfEnhancedLoss(dim=dim) for domain in sizes}
+        self.self_enhanced = per_domain(
+            sizes, lambda domain, size: SelfEnhancedLoss(dim=dim)
         )
         self.propagation = LightGCN(num_layers=num_layers)
 

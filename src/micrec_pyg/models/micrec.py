@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.models.base import Model, Part, module_key
+from micrec_pyg.models.base import Model, Part, module_key, per_domain
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
@@ -59,29 +59,25 @@ class MICRec(Model):
         """
         super().__init__()
         self.temperature = temperature
-        self.template = nn.ModuleDict(
-            {
-                module_key(domain): TemplateEmbedding(
-                    size=size,
-                    dim=dim,
-                    std=std,
-                    dropout=dropout,
-                    alpha_decay=alpha_decay,
-                    generator=streams("init", domain),
-                )
-                for domain, size in sizes.items()
-            }
+        self.template = per_domain(
+            sizes,
+            lambda domain, size: TemplateEmbedding(
+                size=size,
+                dim=dim,
+                std=std,
+                dropout=dropout,
+                alpha_decay=alpha_decay,
+                generator=streams("init", domain),
+            ),
         )
-        self.self_enhanced = nn.ModuleDict(
-            {module_key(domain): SelfEnhancedLoss(dim=dim) for domain in sizes}
+        self.self_enhanced = per_domain(
+            sizes, lambda domain, size: SelfEnhancedLoss(dim=dim)
         )
-        self.head = nn.ModuleDict(
-            {
-                module_key(domain): ProjectionHead(
-                    dim=dim, generator=streams("init", "head", domain)
-                )
-                for domain in sizes
-            }
+        self.head = per_domain(
+            sizes,
+            lambda domain, size: ProjectionHead(
+                dim=dim, generator=streams("init", "head", domain)
+            ),
         )
         self.neighbor = neighbor
         self.propagation = LightGCN(num_layers=num_layers)
