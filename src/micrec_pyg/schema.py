@@ -98,6 +98,25 @@ class Feature:
     """True where the item has the modality."""
 
 
+@dataclass(frozen=True)
+class Step:
+    """The sizes of a domain after one step of reading or filtering it."""
+
+    name: str
+    interactions: int
+    users: int
+    """Users with an interaction."""
+    items: int
+    """Items of the catalogue, also those without an interaction."""
+
+    def __str__(self) -> str:
+        """Return the sizes in words."""
+        return (
+            f"{self.interactions:,} interactions, {self.users:,} users, "
+            f"{self.items:,} items"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Catalogue:
     """One domain as read from files, before any encoder ran."""
@@ -114,6 +133,14 @@ class Catalogue:
     """sha256 of the input files' content and of every option."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """How many rows each filter dropped, by reason."""
+    clock: str | None = None
+    """What ``interactions.time`` is: ``timestamp`` (Unix s), ``order``, or None."""
+    steps: tuple[Step, ...] = ()
+    """Sizes as read and after every filter, in their order."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of every file read, by its name in the domain's folder."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """The options it was read with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +171,10 @@ class EdgeSplit:
     """True for users of the training graph."""
     seen_item: Bool[Tensor, " items"]
     """True for items of the training graph."""
+    silent: Int[Tensor, "2 _silent"] = field(
+        default_factory=lambda: torch.zeros(2, 0, dtype=torch.int64)
+    )
+    """Known at inference and so never recommended, but in no graph."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +225,14 @@ class Triplets:
 
 
 @dataclass(frozen=True, eq=False)
+class NodeRows:
+    """Which nodes of one graph are asked about, in graph rows; repeats are fine."""
+
+    user: Int[Tensor, " _asked_users"]
+    item: Int[Tensor, " _asked_items"]
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
     """One step's samples; a part that no loss asks for is an empty mapping."""
 
@@ -207,7 +246,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Final representations (z) of one domain."""
+    """Final representations (z) of one domain, of all its nodes or of those asked."""
 
     user: Float[Tensor, "users dim"]
     item: Float[Tensor, "items dim"]

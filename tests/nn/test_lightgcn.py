@@ -5,8 +5,9 @@ import torch
 from reference import nn as reference
 from torch.testing import assert_close
 
+from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.lightgcn import LightGCN
-from micrec_pyg.schema import INTERACTED_BY, ITEM, USER, Embeddings
+from micrec_pyg.schema import INTERACTED_BY, INTERACTS, ITEM, USER, Embeddings, NodeRows
 
 
 def start(data, dtype=torch.float32):
@@ -43,3 +44,40 @@ def test_gradient(graph):
         return z.user, z.item
 
     assert torch.autograd.gradcheck(propagate, (h.user, h.item))
+
+
+@pytest.mark.parametrize("num_layers", [0, 1, 3])
+def test_some_rows_are_the_bits_of_all_and_have_their_gradient(graph, num_layers):
+    data = graph[0]
+    layer = LightGCN(num_layers=num_layers)
+    h = start(data)
+    rows = NodeRows(user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5, 0]))
+    z, some = layer(h, data), layer(h, data, rows)
+    assert torch.equal(some.user, z.user[rows.user])
+    assert torch.equal(some.item, z.item[rows.item])
+    given = torch.randn(7, 4, generator=torch.Generator().manual_seed(2))
+
+    def gradient(user, item):
+        loss = (torch.cat([user, item]) * given).sum()
+        return torch.autograd.grad(loss, (h.user, h.item))
+
+    expected = gradient(z.user[rows.user], z.item[rows.item])
+    for found, whole in zip(gradient(some.user, some.item), expected, strict=True):
+        assert_close(found, whole)
+    # and a loss that reads one side alone
+    (found,) = torch.autograd.grad(layer(h, data, rows).item.sum(), h.user)
+    (whole,) = torch.autograd.grad(layer(h, data).item[rows.item].sum(), h.user)
+    assert_close(found, whole)
+
+
+def test_it_is_a_stack_of_message_passing_layers(graph):
+    data = graph[0]
+    h = start(data)
+    to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
+    layer, x, total = WeightedSum(), (h.user, h.item), [h.user, h.item]
+    for _ in range(2):
+        x = (layer(x[1], to_user, to_item), layer(x[0], to_item, to_user))
+        total = [before + part for before, part in zip(total, x, strict=True)]
+    z = LightGCN(num_layers=2)(h, data)
+    assert_close(z.user, total[0] / 3)
+    assert_close(z.item, total[1] / 3)

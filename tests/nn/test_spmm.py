@@ -8,7 +8,8 @@ from torch.testing import assert_close
 
 from micrec_pyg.graph.norm import empty_csr, sparse_csr, transpose
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.spmm import dropout, spmm
+from micrec_pyg.nn.spmm import KERNELS, dropout, force, product, product_rows, spmm
+from micrec_pyg.schema import InputError
 
 SHAPE = (7, 5)
 
@@ -136,3 +137,62 @@ def test_dropout_is_fresh_in_every_call_and_the_same_from_the_same_seed():
     again, _ = dropout(values, None, 0.5, torch.Generator().manual_seed(3))
     assert not torch.equal(first, second)
     assert torch.equal(first, again)
+
+
+@pytest.fixture
+def kernel(request):
+    """Force one kernel for the time of a test."""
+    if request.param == "torch_sparse":
+        pytest.importorskip("torch_sparse")
+    force(request.param)
+    yield request.param
+    force("auto")
+
+
+@pytest.mark.parametrize("kernel", list(KERNELS), indirect=True)
+def test_every_kernel_computes_the_same(kernel):
+    csr, transposed, _ = matrix(shape=(40, 30))
+    x, given = random(3, 30, 4).requires_grad_(), random(4, 40, 4)
+    expected = reference.spmm(csr.to_dense().double().numpy(), x.detach().numpy())
+    found = spmm(csr, x, transposed)
+    assert_close(found.detach().numpy(), expected)
+    (gradient,) = torch.autograd.grad(found, x, given)
+    assert_close(gradient, csr.to_dense().double().T @ given)
+
+
+def test_an_unknown_kernel_is_refused():
+    with pytest.raises(InputError, match="embedding_bag, csr, coo, gather_scatter"):
+        force("fast")
+
+
+def test_the_forced_kernel_is_the_one_that_runs(monkeypatch):
+    csr, transposed, _ = matrix()
+    seen = []
+    monkeypatch.setitem(
+        KERNELS, "coo", lambda *given: seen.append(1) or KERNELS["csr"](*given)
+    )
+    force("coo")
+    try:
+        spmm(csr, random(3, 5, 4), transposed)
+    finally:
+        force("auto")
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_residual_adds_the_input(residual):
+    csr, transposed, _ = matrix(shape=(6, 6))
+    dense = csr.to_dense().double() + residual * torch.eye(6, dtype=torch.float64)
+    x, given = random(3, 6, 4).requires_grad_(), random(4, 6, 4)
+    found = spmm(csr, x, transposed, residual=residual)
+    assert_close(found, dense @ x)
+    (gradient,) = torch.autograd.grad(found, x, given)
+    assert_close(gradient, dense.T @ given)
+
+
+@pytest.mark.parametrize("rows", [[], [2], [0, 6, 6, 3, 2, 0]])
+def test_rows_of_a_product_are_the_same_bits(rows):
+    csr, _, _ = matrix()
+    x, rows = random(3, 5, 4, dtype=torch.float32), torch.tensor(rows).long()
+    expected = product(csr, csr.values(), x)[rows]
+    assert torch.equal(product_rows(csr, rows, x), expected)

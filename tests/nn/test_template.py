@@ -100,6 +100,32 @@ def test_dropout_drops_single_terms_and_keeps_rho(graph):
     assert len({templates for _, templates in outcomes}) > 2
 
 
+@pytest.mark.parametrize("p", [0.0, 0.5])
+def test_gradient_is_the_transpose_of_what_was_computed(graph, p):
+    data, size = graph[0], graph[2]
+    embedding = layer(size, dropout=p)
+    given = torch.randn(
+        data[USER].num_nodes, 4, generator=torch.Generator().manual_seed(5)
+    )
+    loss = (embedding(data, "food", RandomStreams(0)).user * given).sum()
+    loss.backward()
+    # The layer is linear in templates and token: its slope along every unit vector,
+    # under the same masks, is the gradient.
+    for parameter in (embedding.item, embedding.user_token):
+        slopes = torch.zeros_like(parameter)
+        for place in range(parameter.numel()):
+            with torch.no_grad():
+                before = parameter.view(-1)[place].item()
+                values = []
+                for moved in (before + 1, before - 1):
+                    parameter.view(-1)[place] = moved
+                    h = embedding(data, "food", RandomStreams(0)).user
+                    values.append((h * given).sum())
+                parameter.view(-1)[place] = before
+                slopes.view(-1)[place] = (values[0] - values[1]) / 2
+        assert_close(parameter.grad, slopes, rtol=1e-4, atol=1e-4)
+
+
 def test_dropout_is_that_of_the_domain_and_the_seed(graph):
     data, size = graph[0], graph[2]
     embedding = layer(size)

@@ -17,6 +17,9 @@ def prepare() -> None:
     keep_freed_memory()
     # Defaults alone: whoever sets these variables decides. wandb's mode is in
     # conf/logger; its variable makes other libraries write to stdout.
+    # torch reads the first one at its first allocation: tables on huge pages save
+    # address look-ups in every sparse product.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model, Part, module_key, per_domain
+from micrec_pyg.nn.asked import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
 from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
@@ -54,7 +55,9 @@ class BPRMF(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` and ``l2``, each summed over the domains."""
-        e = self(graphs)
+        rows, batch = asked(batch)
+        table = self(graphs)
+        e = {domain: take(table[domain], r) for domain, r in rows.items()}
         return {
             "bpr": over_domains(bpr_loss, e, batch.triplets),
             "l2": over_domains(l2_loss, e, batch.triplets),

@@ -8,11 +8,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model, Part, module_key, per_domain
+from micrec_pyg.nn.asked import asked
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, over_domains
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
 from micrec_pyg.nn.template import TemplateEmbedding
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings, NodeRows, RandomStreams
 
 
 class INMO(Model):
@@ -58,18 +59,14 @@ class INMO(Model):
         streams: RandomStreams | None = None,
     ) -> dict[str, Embeddings]:
         """Return z of every node."""
-        return {
-            domain: self.propagation(
-                self.template[module_key(domain)](data, domain, streams), data
-            )
-            for domain, data in graphs.items()
-        }
+        return self._z(graphs, streams, {})
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` and ``self_enhanced``, each summed over the domains."""
-        z = self(graphs, streams)
+        rows, batch = asked(batch)
+        z = self._z(graphs, streams, rows)
         found = {"bpr": over_domains(bpr_loss, z, batch.triplets)}
         if batch.template_triplets:
             terms = [
@@ -85,3 +82,16 @@ class INMO(Model):
         """Anneal the normalisation of the templates."""
         for template in self.template.values():
             cast(TemplateEmbedding, template).anneal(epoch)
+
+    def _z(
+        self,
+        graphs: Mapping[str, HeteroData],
+        streams: RandomStreams | None,
+        rows: Mapping[str, NodeRows],
+    ) -> dict[str, Embeddings]:
+        """Return z; of a domain in ``rows``, that of those nodes alone."""
+        z = {}
+        for domain, data in graphs.items():
+            h = self.template[module_key(domain)](data, domain, streams)
+            z[domain] = self.propagation(h, data, rows.get(domain))
+        return z

@@ -8,13 +8,14 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model, Part, module_key, per_domain
+from micrec_pyg.nn.asked import asked
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.projection import ProjectionHead
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
 from micrec_pyg.nn.template import TemplateEmbedding
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings, NodeRows, RandomStreams
 
 
 class MICRec(Model):
@@ -88,11 +89,7 @@ class MICRec(Model):
         streams: RandomStreams | None = None,
     ) -> dict[str, Embeddings]:
         """Return z of every node."""
-        z = {}
-        for domain, data in graphs.items():
-            h = self.template[module_key(domain)](data, domain, streams)
-            z[domain] = self.propagation(self.neighbor(h, data), data)
-        return z
+        return self._z(graphs, streams, {})
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
@@ -102,7 +99,8 @@ class MICRec(Model):
         ``bpr`` and ``self_enhanced`` are summed over the domains, ``contrastive``
         is the mean over the pairs of domains.
         """
-        z = self(graphs, streams)
+        rows, batch = asked(batch)
+        z = self._z(graphs, streams, rows)
         found = {"bpr": over_domains(bpr_loss, z, batch.triplets)}
         if batch.template_triplets:
             terms = [
@@ -120,6 +118,20 @@ class MICRec(Model):
         """Anneal the normalisation of the templates."""
         for template in self.template.values():
             cast(TemplateEmbedding, template).anneal(epoch)
+
+    def _z(
+        self,
+        graphs: Mapping[str, HeteroData],
+        streams: RandomStreams | None,
+        rows: Mapping[str, NodeRows],
+    ) -> dict[str, Embeddings]:
+        """Return z; of a domain in ``rows``, that of those nodes alone."""
+        z = {}
+        for domain, data in graphs.items():
+            h = self.template[module_key(domain)](data, domain, streams)
+            h = self.neighbor(h, data)
+            z[domain] = self.propagation(h, data, rows.get(domain))
+        return z
 
     def _align(self, z: Mapping[str, Embeddings], batch: Batch) -> Tensor:
         """Return the contrastive loss, mean over the pairs of domains."""

@@ -30,6 +30,7 @@ class WeightedSum(MessagePassing):
         adj_t: Float[Tensor, "targets sources"],
         adj: Float[Tensor, "sources targets"],
         values: tuple[Tensor, Tensor] | None = None,
+        residual: bool = False,
     ) -> Float[Tensor, "targets dim"]:
         """Return one sum per target.
 
@@ -38,9 +39,10 @@ class WeightedSum(MessagePassing):
             adj_t: CSR, one row per target.
             adj: Its transpose as CSR, for the gradient.
             values: Replace the weights of ``adj_t`` and of ``adj``.
+            residual: Add x itself; sources and targets are the same nodes then.
         """
         # Not through propagate(): it would expand CSR to an edge list every time.
-        return self.message_and_aggregate(adj_t, x, adj, values)
+        return self.message_and_aggregate(adj_t, x, adj, values, residual)
 
     def message_and_aggregate(
         self,
@@ -48,9 +50,10 @@ class WeightedSum(MessagePassing):
         x: Tensor,
         adj: Tensor,
         values: Any = None,  # PyG's inspector cannot read a union
+        residual: bool = False,
     ) -> Tensor:
         """Return the fused sum."""
-        return spmm(adj_t, x, adj, values)
+        return spmm(adj_t, x, adj, values, residual)
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
         """Return the messages of an edge list."""

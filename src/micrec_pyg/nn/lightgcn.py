@@ -1,10 +1,19 @@
 """LightGCN propagation on the user-item graph."""
 
-from torch import nn
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings
+from micrec_pyg.nn.spmm import product_rows
+from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings, NodeRows
+
+Sides = tuple[Tensor, Tensor]
+"""One tensor for users, one for items."""
 
 
 class LightGCN(nn.Module):
@@ -23,18 +32,120 @@ class LightGCN(nn.Module):
         self.num_layers = num_layers
         self.sum = WeightedSum()
 
-    def forward(self, h: Embeddings, data: HeteroData) -> Embeddings:
-        """Return z of every node."""
-        to_item, to_user = data[INTERACTS].adj_t, data[INTERACTED_BY].adj_t
-        user, item = h.user, h.item
-        user_total, item_total = user, item
-        for _ in range(self.num_layers):
-            # Each direction's matrix is the transpose of the other's.
-            user, item = (
-                self.sum(item, to_user, to_item),
-                self.sum(user, to_item, to_user),
+    def forward(
+        self, h: Embeddings, data: HeteroData, rows: NodeRows | None = None
+    ) -> Embeddings:
+        """Return z of every node, or of the nodes that are asked about alone."""
+        if rows is None:
+            user, item = _MeanOfLayers.apply(  # type: ignore[no-untyped-call]
+                h.user, h.item, self._layers(data)
             )
-            user_total = user_total + user
-            item_total = item_total + item
-        layers = self.num_layers + 1
-        return Embeddings(user=user_total / layers, item=item_total / layers)
+            return Embeddings(user=user, item=item)
+        user, item = _MeanOfLayersAt.apply(  # type: ignore[no-untyped-call]
+            h.user, h.item, self._layers(data), (rows.user, rows.item)
+        )
+        return Embeddings(user=user, item=item)
+
+    def _layers(self, data: HeteroData) -> "_Layers":
+        to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
+        return _Layers(self.sum, to_user, to_item, self.num_layers)
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """L equal layers; the matrices are transposes of each other."""
+
+    sum: WeightedSum
+    to_user: Tensor
+    to_item: Tensor
+    count: int
+
+    def step(self, x: Sides) -> Sides:
+        """Return the next layer of all nodes."""
+        to_user, to_item = self.to_user, self.to_item
+        return self.sum(x[1], to_user, to_item), self.sum(x[0], to_item, to_user)
+
+    def step_at(self, x: Sides, rows: Sides) -> Sides:
+        """Return the next layer of some nodes."""
+        return (
+            product_rows(self.to_user, rows[0], x[1]),
+            product_rows(self.to_item, rows[1], x[0]),
+        )
+
+    def mean(self, x: Sides) -> Sides:
+        """Return the mean of x and all layers after it."""
+        total = x[0].clone(), x[1].clone()
+        for _ in range(self.count):
+            x = self.step(x)
+            for side, part in zip(total, x, strict=True):
+                side.add_(part)
+        for side in total:
+            side.div_(self.count + 1)
+        return total
+
+
+class _MeanOfLayers(torch.autograd.Function):
+    """z of all nodes. Linear, and its own transpose: nothing is stored."""
+
+    @staticmethod
+    def forward(ctx: Any, user: Tensor, item: Tensor, layers: _Layers) -> Sides:
+        ctx.layers = layers
+        return layers.mean((user, item))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return *ctx.layers.mean((grads[0], grads[1])), None
+
+
+class _MeanOfLayersAt(torch.autograd.Function):
+    r"""z of some nodes; the last layer is computed for them alone.
+
+    The gradient of z spreads by Horner's rule, with A for the weighted adjacency
+    and G for the gradient, zero but at those nodes:
+    :math:`(G + A (G + A (G + A G))) / (L + 1)`, L products and no other pass over
+    the tables.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, user: Tensor, item: Tensor, layers: _Layers, rows: Sides
+    ) -> Sides:
+        ctx.layers, ctx.rows, ctx.shapes = layers, rows, (user.shape, item.shape)
+        x = user, item
+        total = _take(x, rows)
+        for layer in range(layers.count):
+            if layer == layers.count - 1:
+                at = layers.step_at(x, rows)
+            else:
+                x = layers.step(x)
+                at = _take(x, rows)
+            for side, part in zip(total, at, strict=True):
+                side.add_(part)
+        for side in total:
+            side.div_(layers.count + 1)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        layers, rows = ctx.layers, ctx.rows
+        at = grads[0] / (layers.count + 1), grads[1] / (layers.count + 1)
+        user, item = (
+            g.new_zeros(shape) for g, shape in zip(at, ctx.shapes, strict=True)
+        )
+        _add_at((user, item), rows, at)
+        for _ in range(layers.count):
+            user, item = layers.step((user, item))
+            _add_at((user, item), rows, at)
+        return user, item, None, None
+
+
+def _take(x: Sides, rows: Sides) -> Sides:
+    return x[0].index_select(0, rows[0]), x[1].index_select(0, rows[1])
+
+
+def _add_at(table: Sides, rows: Sides, parts: Sides) -> None:
+    """Add to the rows of both tables; a row that repeats gets every part."""
+    for side, row, part in zip(table, rows, parts, strict=True):
+        side.index_add_(0, row, part)

@@ -9,6 +9,9 @@ from torch.nn import functional
 
 from micrec_pyg.schema import Embeddings, Triplets
 
+LARGEST_SPAN = 80.0
+"""exp(-80) is far from the least float32; exp(-90) is not one."""
+
 
 def bpr_loss(z: Embeddings, triplets: Triplets) -> Float[Tensor, ""]:
     r"""Return :math:`\mathrm{mean}\ \mathrm{softplus}(z_u \cdot z_j - z_u \cdot z_i)`.
@@ -43,11 +46,28 @@ def contrastive_loss(
         second: Vectors of the same users, in the same order, in the other.
         temperature: tau.
     """
-    cosine = functional.normalize(first, dim=1) @ functional.normalize(second, dim=1).T
-    own = torch.arange(len(first), device=first.device)
-    there = functional.cross_entropy(cosine / temperature, own)
-    back = functional.cross_entropy(cosine.T / temperature, own)
-    return (there + back) / 2
+    # The temperature divides n x d numbers, not the n x n of the product.
+    first = functional.normalize(first, dim=1) / temperature
+    second = functional.normalize(second, dim=1)
+    there, back = _log_sums(first @ second.T, bound=1 / temperature)
+    own = (first * second).sum(1)
+    return ((there + back) / 2 - own).mean()
+
+
+def _log_sums(
+    logits: Float[Tensor, "rows columns"], bound: float
+) -> tuple[Float[Tensor, " rows"], Float[Tensor, " columns"]]:
+    """Return the log of the summed exponentials of rows and of columns.
+
+    Args:
+        logits: At most ``bound`` in size.
+        bound: Above 0.
+    """
+    if 2 * bound > LARGEST_SPAN:
+        return logits.logsumexp(1), logits.logsumexp(0)
+    # One exponential for both: shifted by the bound it is in (0, 1].
+    powers = (logits - bound).exp()
+    return powers.sum(1).log() + bound, powers.sum(0).log() + bound
 
 
 def gather(z: Embeddings, triplets: Triplets) -> tuple[Tensor, Tensor, Tensor]:

@@ -66,22 +66,34 @@ class NeighborAggregation(nn.Module):
         edges = data[edge_type]
         if edges.adj_t.values().numel() == 0:
             return h
-        values = (self._weigh(edges.adj_t.values()), self._weigh(edges.adj.values()))
-        added: Tensor = self.sum(h, edges.adj_t, edges.adj, values)
-        if self.aggregation == "weighted":
-            return h + added
+        weights = self._weights(edges.adj_t)
+        values = (weights, weights.index_select(0, edges.perm))
         if self.aggregation == "mean":
-            count: Tensor = edges.adj_t.crow_indices().diff().to(h.dtype).view(-1, 1)
-            return (h + added) / (count + 1)
-        ones = h.new_ones(len(h), 1)
-        total: Tensor = self.sum(ones, edges.adj_t, edges.adj, values)
-        # Rows without neighbours have total 0 and nothing to add.
-        return h + added / torch.where(total > 0, total, 1.0)
+            count: Tensor = edges.adj_t.crow_indices().diff().view(-1, 1)
+            mean: Tensor = h / (count + 1) + self.sum(h, edges.adj_t, edges.adj, values)
+            return mean
+        refined: Tensor = self.sum(h, edges.adj_t, edges.adj, values, residual=True)
+        return refined
 
-    def _weigh(self, similarity: Tensor) -> Tensor:
+    def _weights(self, adj_t: Tensor) -> Tensor:
+        """Return the factor of each neighbour; on edges, not on vectors: cheap."""
+        similarity, crow = adj_t.values(), adj_t.crow_indices()
+        count = crow.diff()
+        if self.aggregation == "weighted":
+            return similarity
         if self.aggregation == "mean":
-            return torch.ones_like(similarity)
+            return _spread(1 / (count + 1), count, len(similarity))
         if self.aggregation == "softmax":
-            # similarity <= 1, so this cannot overflow
-            return ((similarity - 1) / self.temperature).exp()
-        return similarity
+            # the largest of a row stands at 1, so nothing overflows or vanishes
+            top = torch.segment_reduce(similarity, "max", offsets=crow)
+            similarity = similarity - _spread(top, count, len(similarity))
+            similarity = (similarity / self.temperature).exp()
+        total = torch.segment_reduce(similarity, "sum", offsets=crow)
+        total = torch.where(total > 0, total, 1.0)
+        share: Tensor = similarity / _spread(total, count, len(similarity))
+        return share
+
+
+def _spread(per_row: Tensor, count: Tensor, size: int) -> Tensor:
+    """Return a value per row as one per non-zero of it."""
+    return per_row.repeat_interleave(count, output_size=size)

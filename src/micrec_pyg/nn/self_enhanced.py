@@ -2,8 +2,9 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from micrec_pyg.nn.losses import bpr_loss
+from micrec_pyg.nn.losses import gather
 from micrec_pyg.nn.template import TemplateEmbedding
 from micrec_pyg.schema import Embeddings, Triplets
 
@@ -25,5 +26,6 @@ class SelfEnhancedLoss(nn.Module):
 
     def forward(self, template: TemplateEmbedding, triplets: Triplets) -> Tensor:
         """Return the loss; the triplets hold template rows."""
-        weighted = Embeddings(user=template.user * self.q, item=template.item)
-        return bpr_loss(weighted, triplets)
+        # Rows first: q times the whole table would touch every template.
+        user, pos, neg = gather(Embeddings(template.user, template.item), triplets)
+        return functional.softplus((user * self.q * (neg - pos)).sum(1)).mean()

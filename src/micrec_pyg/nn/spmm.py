@@ -1,14 +1,25 @@
-"""The sparse product under every layer, and dropout of its non-zeros."""
+"""The sparse product under every layer, and dropout of its non-zeros.
 
+Kernels are chosen by measurement (docs/performance.md): on a CPU a weighted
+embedding bag, which is a fused gather-multiply-sum over CSR rows; on CUDA the CSR
+product of cuSPARSE. ``force`` sets another one for a comparison.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from micrec_pyg.schema import InputError
 
 LEVELS = 2**16
 """Dropout draws 16-bit integers: p is rounded to a multiple of 1 / LEVELS."""
+
+AUTO = "auto"
 
 
 def spmm(
@@ -16,6 +27,7 @@ def spmm(
     x: Float[Tensor, "columns dim"],
     transposed: Float[Tensor, "columns rows"],
     values: tuple[Tensor, Tensor] | None = None,
+    residual: bool = False,
 ) -> Float[Tensor, "rows dim"]:
     """Return ``matrix @ x``; the gradient of x is ``transposed @ gradient``.
 
@@ -27,12 +39,85 @@ def spmm(
         x: Dense.
         transposed: The transpose of ``matrix`` as CSR of its own.
         values: Replace the non-zeros of ``matrix`` and of ``transposed``.
+        residual: Return ``x + matrix @ x``, the sum without a table of its own.
     """
     forward, backward = values or (matrix.values(), transposed.values())
-    product: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
-        x, matrix, forward, transposed, backward
+    result: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
+        x, matrix, forward, transposed, backward, residual
     )
-    return product
+    return result
+
+
+def product(
+    matrix: Float[Tensor, "rows columns"],
+    values: Float[Tensor, " nonzeros"],
+    x: Float[Tensor, "columns dim"],
+) -> Float[Tensor, "rows dim"]:
+    """Return ``matrix @ x`` without a gradient, by the kernel of the device.
+
+    Args:
+        matrix: CSR.
+        values: Take the place of its non-zeros.
+        x: Dense.
+    """
+    name = _forced if _forced != AUTO else ("csr" if x.is_cuda else "embedding_bag")
+    # A kernel that sees requires_grad prepares a backward pass of its own.
+    return KERNELS[name](
+        matrix.crow_indices(), matrix.col_indices(), values.to(x.dtype), x.detach()
+    )
+
+
+def product_rows(
+    matrix: Float[Tensor, "rows columns"],
+    rows: Int[Tensor, " asked"],
+    x: Float[Tensor, "columns dim"],
+) -> Float[Tensor, "asked dim"]:
+    """Return ``(matrix @ x)[rows]`` without a gradient, from those rows alone.
+
+    On CUDA the whole product is cheaper than to wait for the size of the part.
+    """
+    if x.is_cuda:
+        return product(matrix, matrix.values(), x).index_select(0, rows)
+    crow = matrix.crow_indices()
+    first = crow.index_select(0, rows)
+    count = crow.index_select(0, rows + 1) - first
+    end = count.cumsum(0, dtype=crow.dtype)
+    start = end - count
+    size = int(end[-1]) if len(end) else 0
+    place = torch.arange(size, dtype=crow.dtype)
+    place += (first - start).repeat_interleave(count, output_size=size)
+    return _embedding_bag(
+        torch.cat([end.new_zeros(1), end]),
+        matrix.col_indices().index_select(0, place),
+        matrix.values().index_select(0, place).to(x.dtype),
+        x.detach(),
+    )
+
+
+def force(name: str) -> None:
+    """Take one kernel for every product of this process; ``auto`` goes back.
+
+    Like the backend settings of torch, this is of the process: results change by
+    rounding alone.
+
+    Raises:
+        InputError: There is no such kernel, or torch-sparse is not installed.
+    """
+    global _forced
+    if name not in (AUTO, *KERNELS):
+        raise InputError(
+            f"spmm={name}: give {AUTO}, which takes the fastest of the device, or "
+            f"one of {', '.join(KERNELS)}"
+        )
+    if name == "torch_sparse":
+        try:
+            import torch_sparse  # noqa: F401
+        except ImportError:
+            raise InputError(
+                "spmm=torch_sparse: torch-sparse is not installed; `make ext` "
+                "builds it, or give spmm=auto"
+            ) from None
+    _forced = name
 
 
 def dropout(
@@ -57,7 +142,7 @@ def dropout(
     draw = words.view(torch.int16)[: len(values)]
     kept = draw >= round(p * LEVELS) - LEVELS // 2
     dropped = torch.where(kept, values / (1 - p), 0.0)
-    return dropped, dropped if perm is None else dropped[perm]
+    return dropped, dropped if perm is None else dropped.index_select(0, perm)
 
 
 class _SpMM(torch.autograd.Function):
@@ -69,29 +154,80 @@ class _SpMM(torch.autograd.Function):
         values: Tensor,
         transposed: Tensor,
         transposed_values: Tensor,
+        residual: bool,
     ) -> Tensor:
         ctx.transposed, ctx.values = transposed, transposed_values
-        return _product(matrix, values, x)
+        ctx.residual = residual
+        result = product(matrix, values, x)
+        return result.add_(x) if residual else result
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return _product(ctx.transposed, ctx.values, grads[0]), None, None, None, None
+        result = product(ctx.transposed, ctx.values, grads[0])
+        if ctx.residual:
+            result.add_(grads[0])
+        return result, None, None, None, None, None
 
 
-def _product(matrix: Tensor, values: Tensor, x: Tensor) -> Tensor:
-    """Return the product by the fastest kernel of the device."""
-    crow, col = matrix.crow_indices(), matrix.col_indices()
-    if x.is_cuda:
-        csr = torch.sparse_csr_tensor(
-            crow, col, values, matrix.shape, check_invariants=False
-        )
-        return csr @ x
-    # A weighted embedding bag is a fused gather-multiply-sum over CSR rows.
+def _embedding_bag(crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
     return functional.embedding_bag(
         col,
         x.contiguous(),
         crow,
         mode="sum",
-        per_sample_weights=values.to(x.dtype),
+        per_sample_weights=values,
         include_last_offset=True,
     )
+
+
+def _csr(crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    shape = (len(crow) - 1, len(x))
+    return torch.sparse_csr_tensor(crow, col, values, shape, check_invariants=False) @ x
+
+
+def _coo(crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    places = torch.stack([_row(crow, col), col])
+    matrix = torch.sparse_coo_tensor(
+        places,
+        values,
+        (len(crow) - 1, len(x)),
+        is_coalesced=True,
+        check_invariants=False,
+    )
+    product: Tensor = torch.sparse.mm(matrix, x)
+    return product
+
+
+def _gather_scatter(crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    messages = values.view(-1, 1) * x.index_select(0, col)
+    total = x.new_zeros(len(crow) - 1, x.shape[1])
+    total.index_add_(0, _row(crow, col), messages)
+    return total
+
+
+def _torch_sparse(crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
+    total: Tensor = torch.ops.torch_sparse.spmm_sum(
+        None, crow.long(), col.long(), values, None, None, x.contiguous()
+    )
+    return total
+
+
+def _row(crow: Tensor, col: Tensor) -> Tensor:
+    """Return the row of every non-zero."""
+    rows = torch.arange(len(crow) - 1, dtype=col.dtype, device=col.device)
+    return rows.repeat_interleave(crow.diff(), output_size=len(col))
+
+
+Kernel = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+KERNELS: dict[str, Kernel] = {
+    "embedding_bag": _embedding_bag,
+    "csr": _csr,
+    "coo": _coo,
+    "gather_scatter": _gather_scatter,
+    "torch_sparse": _torch_sparse,
+}
+"""Functions of (row starts, columns, values, x) by name."""
+
+_forced = AUTO

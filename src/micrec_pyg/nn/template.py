@@ -103,14 +103,16 @@ class TemplateEmbedding(nn.Module):
         streams: RandomStreams | None,
     ) -> Tensor:
         edges = data[edge_type]
-        values = None
+        scale: Tensor = data[kind].rho.pow(self.alpha / 2 - 1)
+        # The scale of a node joins the weights of its edges: no pass over vectors.
+        values = scale.repeat_interleave(
+            edges.adj_t.crow_indices().diff(), output_size=len(edges.perm)
+        )
         if streams is not None and self.dropout > 0:
             generator = streams("dropout", domain, kind)
-            values = dropout(edges.adj_t.values(), edges.perm, self.dropout, generator)
-            ones = torch.ones_like(data[kind].rho)
-            kept, _ = dropout(ones, None, self.dropout, generator)
-            token = kept.view(-1, 1) * token
-        total = token + self.sum(templates, edges.adj_t, edges.adj, values)
-        scale: Tensor = data[kind].rho.pow(self.alpha / 2 - 1)
-        h: Tensor = scale.view(-1, 1) * total
-        return h
+            pair = dropout(values, edges.perm, self.dropout, generator)
+            scale, _ = dropout(scale, None, self.dropout, generator)
+        else:
+            pair = (values, values.index_select(0, edges.perm))
+        described: Tensor = self.sum(templates, edges.adj_t, edges.adj, pair)
+        return torch.addr(described, scale, token.view(-1))

@@ -40,10 +40,13 @@ class TripletSampler:
             InputError: No user has both a positive and a possible negative.
         """
         self.num_items = num_items
-        self.keys = (positives[0] * num_items + positives[1]).unique()  # sorted
-        count = torch.bincount(self.keys // num_items, minlength=num_users)
+        keys = (positives[0] * num_items + positives[1]).unique()  # sorted
+        user, self.item = keys // num_items, keys % num_items
+        count = torch.bincount(user, minlength=num_users)
         self.start = torch.cumsum(count, 0) - count
         self.count = count
+        nth = torch.arange(len(keys), device=keys.device) - self.start[user]
+        self.gaps = user * num_items + self.item - nth
         self.users = ((count > 0) & (count < num_items)).nonzero().view(-1)
         if not len(self.users):
             raise InputError(
@@ -52,31 +55,26 @@ class TripletSampler:
             )
 
     def draw(self, size: int, generator: torch.Generator) -> Triplets:
-        """Return ``size`` independent triplets."""
-        device = self.keys.device
+        """Return ``size`` independent triplets.
+
+        The r-th negative of a user, counted from 0, is item r + p, where p is the
+        number of positives with at most r negatives before them: ``gaps`` holds the
+        numbers of negatives before each positive, so a binary search finds p.
+        """
+        device = self.item.device
         place = torch.randint(
             len(self.users), (size,), generator=generator, device=device
         )
-        user = self.users[place]
+        user = self.users.index_select(0, place)
         share = torch.rand(
-            size, dtype=torch.float64, generator=generator, device=device
+            2, size, dtype=torch.float64, generator=generator, device=device
         )
-        nth = (share * self.count[user]).long()
-        pos = self.keys[self.start[user] + nth] % self.num_items
-        neg = torch.randint(self.num_items, (size,), generator=generator, device=device)
-        wrong = self._known(user, neg).nonzero().view(-1)
-        while len(wrong):  # redraw only those that hit a positive
-            neg[wrong] = torch.randint(
-                self.num_items, (len(wrong),), generator=generator, device=device
-            )
-            wrong = wrong[self._known(user[wrong], neg[wrong])]
-        return Triplets(user=user, pos=pos, neg=neg)
-
-    def _known(self, user: Tensor, item: Tensor) -> Tensor:
-        key = user * self.num_items + item
-        place = torch.searchsorted(self.keys, key).clamp_(max=len(self.keys) - 1)
-        known: Tensor = self.keys[place] == key
-        return known
+        start = self.start.index_select(0, user)
+        count = self.count.index_select(0, user)
+        pos = self.item.index_select(0, start + (share[0] * count).long())
+        r = (share[1] * (self.num_items - count)).long()
+        before = torch.searchsorted(self.gaps, user * self.num_items + r, right=True)
+        return Triplets(user=user, pos=pos, neg=r + before - start)
 
 
 class Sampler:
