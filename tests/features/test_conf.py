@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 
 from micrec_pyg.features.encode import encode
 from micrec_pyg.features.image import EfficientNetLite0, OpenClip
+from micrec_pyg.features.noise import noise
 from micrec_pyg.features.text import SentenceBert
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -16,7 +17,10 @@ EXPECTED: dict[str, tuple[type | None, type | None]] = {
     "with_images": (SentenceBert, EfficientNetLite0),
     "open_clip": (SentenceBert, OpenClip),
     "none": (None, None),
+    "noise": (SentenceBert, None),
+    "noise_with_images": (SentenceBert, EfficientNetLite0),
 }
+NOISE = {"noise", "noise_with_images"}
 
 
 def test_no_yaml_is_forgotten() -> None:
@@ -26,12 +30,13 @@ def test_no_yaml_is_forgotten() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_yaml_holds_the_arguments_of_encode(name: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose(overrides=[f"+features={name}", "+device=cpu"])
+        config = compose(overrides=[f"+features={name}", "+device=cpu", "+seed=3"])
 
     call = instantiate(config.features)
 
-    assert call.func is encode
-    assert set(call.keywords) == {"text", "image", "cache_dir"}
+    assert call.func is (noise if name in NOISE else encode)
+    seeds = {"seed"} if name in NOISE else set()
+    assert set(call.keywords) == {"text", "image", "cache_dir"} | seeds
     text, image = EXPECTED[name]
     assert type(call.keywords["text"]) is (text or type(None))
     assert type(call.keywords["image"]) is (image or type(None))

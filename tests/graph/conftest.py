@@ -117,6 +117,10 @@ def options() -> Callable[..., GraphOptions]:
             "template_ratio": 1.0,
             "template_metric": "error_sort",
             "seed": 0,
+            "neighbors": "features",
+            "overlap": "links",
+            "overlap_ratio": 1.0,
+            "union": False,
             "cache_dir": None,
         }
         return GraphOptions(**{**values, **changes})  # type: ignore[arg-type]

@@ -3,17 +3,22 @@
 from dataclasses import fields
 from pathlib import Path
 
-import yaml
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from micrec_pyg.graph.build import GraphOptions
 
-CONF = Path(__file__).parents[2] / "conf" / "graph"
+CONF = Path(__file__).parents[2] / "conf"
 
 
-def test_every_yaml_has_the_keys_of_graph_options():
-    paths = sorted(CONF.rglob("*.yaml"))
-    assert paths
-    for path in paths:
-        keys = yaml.safe_load(path.read_text())
-        assert keys.pop("_target_") == "micrec_pyg.graph.build.GraphOptions"
-        assert set(keys) == {field.name for field in fields(GraphOptions)}, path.name
+@pytest.mark.parametrize("name", sorted(p.stem for p in (CONF / "graph").iterdir()))
+def test_a_yaml_has_the_keys_of_graph_options(name):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", [f"graph={name}", "data=synthetic"])
+    assert set(config.graph) - {"_target_"} == {f.name for f in fields(GraphOptions)}
+    options = instantiate(config.graph)
+    assert isinstance(options, GraphOptions)
+    assert options.union == (name == "union")
+    assert (options.neighbors, options.overlap) == ("features", "links")
+    assert options.overlap_ratio == 1

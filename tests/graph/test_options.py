@@ -19,6 +19,13 @@ from micrec_pyg.schema import (
         ({"template_metric": "degre"}, r"error_sort, degree, page_rank, random"),
         ({"modality_weights": {"audio": -1.0}}, r"modality_weights.audio=-1.0"),
         ({"modality_weights": {"text": 1.0}}, r"give w instead"),
+        ({"neighbors": "cooc"}, r"neighbors=cooc: give one of features, cooccurrence"),
+        ({"overlap": "random"}, r"overlap=random: give one of links, random_pairs"),
+        ({"overlap_ratio": -0.1}, r"overlap_ratio=-0.1: give a share in \[0, 1\]"),
+        ({"overlap_ratio": 1.1}, r"overlap_ratio=1.1"),
+        ({"overlap_ratio": float("nan")}, r"overlap_ratio=nan"),
+        ({"union": True, "overlap_ratio": 0.5}, r"the union merges every shared"),
+        ({"union": True, "overlap": "random_pairs"}, r"overlap=random_pairs and"),
     ],
 )
 def test_impossible_options_are_refused(options, changes, message):

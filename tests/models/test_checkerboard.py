@@ -38,6 +38,10 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
         template_ratio=1.0,
         template_metric="error_sort",
         seed=0,
+        neighbors="features",
+        overlap="links",
+        overlap_ratio=1.0,
+        union=False,
         cache_dir=None,
     )
     train = train_stage(domains, splits, options)

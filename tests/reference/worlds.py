@@ -28,6 +28,10 @@ def options(**changes):
         "template_ratio": 1.0,
         "template_metric": "error_sort",
         "seed": 0,
+        "neighbors": "features",
+        "overlap": "links",
+        "overlap_ratio": 1.0,
+        "union": False,
         "cache_dir": None,
     }
     return GraphOptions(**{**values, **changes})

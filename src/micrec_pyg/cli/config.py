@@ -130,6 +130,17 @@ def check(config: Any) -> None:
         raise InputError(
             f"w={config['w']}: the weight of text must be a number in [0, 1]"
         )
+    ratio = config["overlap_ratio"]
+    if not _is_number(ratio) or not 0 <= ratio <= 1:
+        raise InputError(
+            f"overlap_ratio={ratio}: give a share in [0, 1]; 1 keeps all links "
+            "between the domains, 0 hides them"
+        )
+    if config.get("pair") is not None and "pair" not in config["data"]:
+        raise InputError(
+            f"pair={config['pair']}: the chosen data has no categories; give "
+            "data=amazon2014, data=amazon2018 or data=amazon2023 with it"
+        )
     gamma = config["gamma"]
     if not _is_number(gamma) or gamma < 0:
         raise InputError(
@@ -144,7 +155,11 @@ def _is_number(value: object) -> bool:
 
 
 def _dataset(config: Any, choices: Mapping[str, Any]) -> str:
-    """Return the name of the data: an own catalogue has that of its folder."""
+    """Return the name of the data: with its pair, or that of an own folder."""
+    pair = config.data.get("pair")
+    if pair is not None:
+        parts = [pair] if isinstance(pair, str) else list(pair)
+        return "_".join([str(choices["data"]), *parts])
     if choices["data"] != "tables":
         return str(choices["data"])
     return Path(str(config.data.path)).resolve().name

@@ -7,6 +7,7 @@ same parameters answer it.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Int
@@ -19,6 +20,7 @@ from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.overlap import shared_users
 from micrec_pyg.graph.rows import Rows, all_rows, places, training_rows
 from micrec_pyg.graph.templates import choose
+from micrec_pyg.graph.union import UnionGraphs, merge, union_graphs
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
@@ -57,30 +59,19 @@ def train_stage(
     Raises:
         InputError: A domain has no training edge.
     """
-    graphs, labels = {}, {}
+    own = _of_domains(options)
+    graphs: dict[str, HeteroData] = {}
+    labels = {}
     for name, domain in domains.items():
-        split = splits[name]
-        users, items = training_rows(split.seen_user), training_rows(split.seen_item)
-        labels[name] = _in_rows(name, split.train, users.n_id, items.n_id, split)
-        if labels[name].shape[1] == 0:
-            raise InputError(
-                f"domain {name} has no training interaction: check its files, the "
-                "filters and the split"
-            )
-        user_templates, item_templates = _templates(
-            name, labels[name], users, items, options
-        )
-        graphs[name] = domain_graph(
-            domain,
-            labels[name],
-            users=users,
-            items=items,
-            user_templates=user_templates,
-            item_templates=item_templates,
-            options=options,
-        )
-        _log_modalities(domain, options)
-    return TrainStage(graphs=graphs, labels=labels, overlap=_overlap(domains, graphs))
+        graphs[name], labels[name] = _training_graph(domain, splits[name], own)
+    overlap = _overlap(domains, graphs)
+    if not options.union:
+        return TrainStage(graphs=graphs, labels=labels, overlap=overlap)
+    merged = merge(domains, splits)
+    data, _ = _training_graph(merged.domain, merged.split, options)
+    return TrainStage(
+        graphs=union_graphs(graphs, merged, data), labels=labels, overlap=overlap
+    )
 
 
 def valid_stage(train: TrainStage, splits: Mapping[str, EdgeSplit]) -> ValidStage:
@@ -113,24 +104,24 @@ def test_stage(
     training graph; neighbours are searched anew among all nodes. Rows are
     vocabulary indices.
     """
-    graphs, known, hidden = {}, {}, {}
-    for name, domain in domains.items():
+    own = _of_domains(options)
+    graphs: Mapping[str, HeteroData] = {
+        name: _test_graph(domain, splits[name], train.graphs[name], own)
+        for name, domain in domains.items()
+    }
+    overlap = _overlap(domains, graphs)
+    if isinstance(train.graphs, UnionGraphs):
+        merged = merge(domains, splits)
+        data = _test_graph(merged.domain, merged.split, train.graphs.data, options)
+        graphs = union_graphs(graphs, merged, data)
+    known, hidden = {}, {}
+    for name in domains:
         split = splits[name]
-        trained = train.graphs[name]
-        graphs[name] = domain_graph(
-            domain,
-            torch.cat([split.train, split.support], dim=1),
-            users=all_rows(split.seen_user),
-            items=all_rows(split.seen_item),
-            user_templates=trained[USER_TEMPLATE].n_id,
-            item_templates=trained[ITEM_TEMPLATE].n_id,
-            options=options,
+        known[name] = torch.cat(
+            [split.train, split.support, split.silent, split.val], dim=1
         )
-        known[name] = torch.cat([split.train, split.support, split.val], dim=1)
         hidden[name] = split.test
-    return TestStage(
-        graphs=graphs, known=known, hidden=hidden, overlap=_overlap(domains, graphs)
-    )
+    return TestStage(graphs=graphs, known=known, hidden=hidden, overlap=overlap)
 
 
 test_stage.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
@@ -147,6 +138,56 @@ def domain_sizes(train: TrainStage) -> dict[str, DomainSize]:
         )
         for name, data in train.graphs.items()
     }
+
+
+def _of_domains(options: GraphOptions) -> GraphOptions:
+    """Return the options of the domains' own graphs.
+
+    Where a union stands in for them no model reads them: neighbours would be for
+    nothing.
+    """
+    return replace(options, num_neighbors=0) if options.union else options
+
+
+def _training_graph(
+    domain: Domain, split: EdgeSplit, options: GraphOptions
+) -> tuple[HeteroData, Int[Tensor, "2 _"]]:
+    """Return the graph of the seen nodes, and the training edges in its rows."""
+    name = domain.name
+    users, items = training_rows(split.seen_user), training_rows(split.seen_item)
+    labels = _in_rows(name, split.train, users.n_id, items.n_id, split)
+    if labels.shape[1] == 0:
+        raise InputError(
+            f"domain {name} has no training interaction: check its files, the "
+            "filters and the split"
+        )
+    user_templates, item_templates = _templates(name, labels, users, items, options)
+    data = domain_graph(
+        domain,
+        labels,
+        users=users,
+        items=items,
+        user_templates=user_templates,
+        item_templates=item_templates,
+        options=options,
+    )
+    _log_neighbors(domain, options)
+    return data, labels
+
+
+def _test_graph(
+    domain: Domain, split: EdgeSplit, trained: HeteroData, options: GraphOptions
+) -> HeteroData:
+    """Return the graph of all nodes, under the templates of the training graph."""
+    return domain_graph(
+        domain,
+        torch.cat([split.train, split.support], dim=1),
+        users=all_rows(split.seen_user),
+        items=all_rows(split.seen_item),
+        user_templates=trained[USER_TEMPLATE].n_id,
+        item_templates=trained[ITEM_TEMPLATE].n_id,
+        options=options,
+    )
 
 
 def _templates(
@@ -199,9 +240,12 @@ def _overlap(
     )
 
 
-def _log_modalities(domain: Domain, options: GraphOptions) -> None:
-    """Say which modalities decide the neighbours, and if ``w`` is without effect."""
+def _log_neighbors(domain: Domain, options: GraphOptions) -> None:
+    """Say what decides the neighbours, and if ``w`` is without effect."""
     if options.num_neighbors == 0:
+        return
+    if options.neighbors == "cooccurrence":
+        logger.info("domain %s: neighbours by co-occurrence alone", domain.name)
         return
     weights = options.weights
     used = [m for m in sorted(domain.features) if weights[m] > 0]

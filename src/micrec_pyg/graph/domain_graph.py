@@ -8,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.graph.cooccurrence import cached_cooccurrence
 from micrec_pyg.graph.knn_cache import cached_lists
 from micrec_pyg.graph.lists import NeighborLists
 from micrec_pyg.graph.modalities import weighted
@@ -81,6 +82,10 @@ def domain_graph(
         data, DESCRIBES_ITEM, edges.flip(0), user_templates, row_of_user[user_templates]
     )
 
+    if options.num_neighbors > 0 and options.neighbors == "cooccurrence":
+        _add_cooccurring(data, SIMILAR_USER, edges, options)
+        _add_cooccurring(data, SIMILAR_ITEM, edges.flip(0), options)
+        return data
     compared = features if options.num_neighbors > 0 else {}
     user_features = mean_of_items(edges, compared, len(users.n_id))
     _add_similar(data, SIMILAR_USER, user_features, options)
@@ -172,6 +177,24 @@ def _add_similar(
         include_self=options.knn_include_self,
         cache_dir=options.cache_dir,
     )
+    _add_with_transpose(
+        data, edge_type, _similarities(lists.first(options.num_neighbors), shape)
+    )
+
+
+def _add_cooccurring(
+    data: HeteroData, edge_type: EdgeType, edges: Tensor, options: GraphOptions
+) -> None:
+    """Add the neighbours by shared edges, given as (compared node, other side)."""
+    num_nodes = data[edge_type[0]].num_nodes
+    lists = cached_cooccurrence(
+        edges,
+        (num_nodes, data[ITEM if edge_type[0] == USER else USER].num_nodes),
+        k=max(options.num_neighbors, options.knn_lists),
+        include_self=options.knn_include_self,
+        cache_dir=options.cache_dir,
+    )
+    shape = (num_nodes, num_nodes)
     _add_with_transpose(
         data, edge_type, _similarities(lists.first(options.num_neighbors), shape)
     )

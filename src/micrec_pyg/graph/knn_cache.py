@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -44,16 +44,42 @@ def cached_lists(
         include_self: Whether a node may be its own neighbour.
         cache_dir: Folder of the files, made if need be; None keeps nothing.
     """
+    return stored_lists(
+        _key(modalities, include_self),
+        num_nodes=num_nodes,
+        k=k,
+        cache_dir=cache_dir if modalities else None,
+        search=lambda: neighbor_lists(
+            modalities, num_nodes=num_nodes, k=k, include_self=include_self
+        ),
+    )
+
+
+def stored_lists(
+    key: str,
+    *,
+    num_nodes: int,
+    k: int,
+    cache_dir: str | None,
+    search: Callable[[], NeighborLists],
+) -> NeighborLists:
+    """Return the lists of this key from disk, or what ``search`` finds.
+
+    Args:
+        key: Hash of everything that decides the lists, except for their width.
+        num_nodes: Number of nodes, for the log.
+        k: Columns of the result.
+        cache_dir: Folder of the files, made if need be; None keeps nothing.
+        search: Makes the lists, k wide.
+    """
     path = None
-    if cache_dir is not None and modalities:
-        path = Path(cache_dir) / f"knn-{_key(modalities, include_self)}.safetensors"
+    if cache_dir is not None:
+        path = Path(cache_dir) / f"knn-{key}.safetensors"
         stored = _read(path)
         if stored is not None and stored.index.shape[1] >= k:
             return stored.first(k)
     start = time.perf_counter()
-    lists = neighbor_lists(
-        modalities, num_nodes=num_nodes, k=k, include_self=include_self
-    )
+    lists = search()
     seconds = time.perf_counter() - start
     logger.info("%d neighbours of %d nodes: %.1f s", k, num_nodes, seconds)
     if path is not None:

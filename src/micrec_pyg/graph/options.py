@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from micrec_pyg.graph.templates import METRICS
 from micrec_pyg.schema import InputError
 
+NEIGHBORS = ("features", "cooccurrence")
+"""What makes two nodes similar: their features, or the edges that they share."""
+OVERLAP = ("links", "random_pairs")
+"""Whom the contrastive loss takes for one person: who is, or a random pair."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GraphOptions:
@@ -30,7 +35,15 @@ class GraphOptions:
     template_metric: str
     """How templates are chosen: one of ``templates.METRICS``."""
     seed: int
-    """Decides ``template_metric: random`` alone."""
+    """Decides ``template_metric: random`` and the controls of the overlap."""
+    neighbors: str
+    """Whence the neighbours: one of ``NEIGHBORS``."""
+    overlap: str
+    """How training pairs the users of two domains: one of ``OVERLAP``."""
+    overlap_ratio: float
+    """Share of the users of several domains whom training knows as such, in [0, 1]."""
+    union: bool
+    """Whether the model sees all domains as one graph."""
     cache_dir: str | None
     """Folder of the neighbour lists; None computes them anew every time."""
 
@@ -46,12 +59,30 @@ class GraphOptions:
                 f"template_ratio={self.template_ratio}: give a share in (0, 1]; "
                 "1 makes every training user and item a template"
             )
-        if self.template_metric not in METRICS:
-            raise InputError(
-                f"template_metric={self.template_metric}: give one of "
-                f"{', '.join(METRICS)}"
-            )
+        for name, choice, valid in (
+            ("template_metric", self.template_metric, METRICS),
+            ("neighbors", self.neighbors, NEIGHBORS),
+            ("overlap", self.overlap, OVERLAP),
+        ):
+            if choice not in valid:
+                raise InputError(f"{name}={choice}: give one of {', '.join(valid)}")
+        self._check_overlap()
         self._check_modality_weights()
+
+    def _check_overlap(self) -> None:
+        ratio = self.overlap_ratio
+        if not 0 <= ratio <= 1:
+            raise InputError(
+                f"overlap_ratio={ratio}: give a share in [0, 1]; 1 keeps all links "
+                "between the domains, 0 hides them"
+            )
+        changed = self.overlap != OVERLAP[0] or ratio != 1
+        if self.union and changed:
+            raise InputError(
+                f"graph.union=true with overlap={self.overlap} and overlap_ratio="
+                f"{ratio}: the union merges every shared user; give overlap="
+                f"{OVERLAP[0]} and overlap_ratio=1, or graph=default"
+            )
 
     def _check_modality_weights(self) -> None:
         for name, weight in self.modality_weights.items():
