@@ -1,0 +1,56 @@
+"""The estimate of memory, and that it refuses before any work."""
+
+import pytest
+import torch
+
+from micrec_pyg.cli import memory
+from micrec_pyg.schema import EdgeSplit, InputError
+
+
+def split(users, items, edges):
+    pairs = torch.zeros(2, edges, dtype=torch.int64)
+    return EdgeSplit(
+        train=pairs,
+        support=pairs[:, :0],
+        val=pairs[:, :0],
+        test=pairs[:, :0],
+        seen_user=torch.ones(users, dtype=torch.bool),
+        seen_item=torch.ones(items, dtype=torch.bool),
+    )
+
+
+CONFIG = {
+    "device": "cpu",
+    "model": {"net": {"dim": 64}, "num_neighbors": 0},
+    "rank": {"batch_size": 100},
+}
+
+
+def test_the_estimate_counts_tables_edges_and_scores() -> None:
+    small = memory.estimate(CONFIG, {"a": split(30, 20, 10)})
+    rows = memory.estimate(CONFIG, {"a": split(1030, 20, 10)}) - small
+    assert rows == 1000 * 64 * 4 * memory.TABLES
+    edges = memory.estimate(CONFIG, {"a": split(30, 20, 110)}) - small
+    assert edges == 100 * memory.PER_EDGE
+    model = {"net": {"dim": 64}, "num_neighbors": 3}
+    near = memory.estimate({**CONFIG, "model": model}, {"a": split(30, 20, 10)})
+    assert near - small == 50 * 3 * memory.PER_NEIGHBOR
+    rank = {"rank": {"batch_size": 200}}
+    wide = memory.estimate({**CONFIG, **rank}, {"a": split(30, 20, 10)})
+    assert wide - small == 2 * 100 * 20 * 4
+
+
+def test_what_does_not_fit_is_refused_with_both_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 2**30)
+    memory.check_memory(CONFIG, {"a": split(30, 20, 10)})
+    wide = {**CONFIG, "model": {"net": {"dim": 2**26}, "num_neighbors": 0}}
+    # 50 nodes x 2**26 x 4 bytes x 9 tables, and 0.8 GiB of libraries
+    with pytest.raises(InputError, match=r"about 113\.3 GiB on cpu and 1\.0 GiB are"):
+        memory.check_memory(wide, {"a": split(30, 20, 10)})
+
+
+def test_free_memory_of_this_machine() -> None:
+    free = memory.free_bytes("cpu")
+    assert free is None or 2**20 < free < 2**50
