@@ -66,6 +66,13 @@ def run(stages, *, model=None, folder=None, on_epoch=lambda row: None, **changes
     return model, result
 
 
+def test_the_last_epoch_is_validated_whatever_the_interval(stages):
+    _, result = run(stages, max_epochs=3, eval_every=10)
+    assert result.best_epoch == 2
+    with pytest.raises(InputError, match=r"fit\.metric=test/ndcg@3: validation has"):
+        run(stages, max_epochs=3, eval_every=10, metric="test/ndcg@3")
+
+
 def test_three_epochs_equal_a_loop_by_hand(stages):
     train, valid = stages
     values = []

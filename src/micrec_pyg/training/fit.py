@@ -88,7 +88,8 @@ def fit(
             loss = _epoch(model, train, sampler, terms, optimizer, streams, epoch)
         trained = time.perf_counter()
         row = {"epoch": epoch, "loss": loss, "val": None, "seconds": trained - begin}
-        if (epoch + 1) % options.eval_every == 0:
+        # the last epoch is judged whatever the interval, or nothing might be
+        if (epoch + 1) % options.eval_every == 0 or epoch + 1 == options.max_epochs:
             row["val"] = validate(model, valid)
             _keep_best(run, row, options.metric)
         run.history.append(row)

@@ -1,0 +1,253 @@
+"""Every protocol of conf/split through graphs, training and the test.
+
+The models' own contract (tests/models, tests/training) must hold under each of them.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from reference import worlds
+
+from micrec_pyg.cli.config import build
+from micrec_pyg.data.synthetic import synthetic
+from micrec_pyg.evaluation.evaluate import evaluate, validate
+from micrec_pyg.graph.build import (
+    check_graph,
+    domain_sizes,
+    test_stage,
+    train_stage,
+    valid_stage,
+)
+from micrec_pyg.models.inmo import INMO
+from micrec_pyg.models.micrec import MICRec
+from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.schema import ITEM, USER, Domain, RandomStreams
+from micrec_pyg.training.fit import fit
+from micrec_pyg.training.options import FitOptions
+
+CONF = Path(__file__).parents[2] / "conf" / "split"
+ELSEWHERE = {"files", "saved", "random_811"}
+"""From files: tests/cli/test_protocols.py; and random with other numbers."""
+NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - ELSEWHERE)
+NAMES.append("new_interactions graph=old")
+WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
+NET = {"dim": 4, "std": 0.1, "num_layers": 2, "dropout": 0.3, "alpha_decay": 0.9}
+OPTIONS = FitOptions(
+    max_epochs=3,
+    patience=50,
+    batch_size=64,
+    lr=0.01,
+    metric="ndcg@5",
+    eval_every=1,
+    checkpoint_every_s=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def domains(tmp_path_factory):
+    """Return two synthetic domains with a column x_label and random features."""
+    catalogues = synthetic(
+        root=str(tmp_path_factory.mktemp("synthetic")),
+        num_domains=2,
+        num_users=40,
+        num_items=30,
+        interactions_per_user=10,
+        overlap=0.7,
+        num_topics=4,
+        num_colors=2,
+        num_groups=2,
+        text_signal=0.8,
+        image_signal=0.3,
+        interaction_signal=0.5,
+        overlap_signal=0.9,
+        with_images=False,
+        seed=0,
+    )
+    found = {}
+    for name, catalogue in catalogues.items():
+        data = catalogue.interactions
+        labelled = dataclasses.replace(
+            data,
+            part=torch.arange(len(data.user)) % 3,
+            time=data.time + data.user % 12,  # not everybody is there from the start
+        )
+        found[name] = Domain(
+            name=name,
+            interactions=labelled,
+            features=worlds.features(len(data.items), 1),
+            digest="",
+        )
+    return found
+
+
+@pytest.fixture(params=NAMES)
+def split(request):
+    """Return a split as its yaml says, with seed 0."""
+    name, *changes = request.param.split()
+    tree = OmegaConf.create({"seed": 0, "split": OmegaConf.load(CONF / f"{name}.yaml")})
+    options = OmegaConf.to_container(tree, resolve=True)["split"]
+    options |= dict(change.split("=") for change in changes)
+    return build(options)
+
+
+def stages(domains, split, **options):
+    """Return the splits and all three stages."""
+    graph = worlds.options(**options)
+    splits = split(domains)
+    train = train_stage(domains, splits, graph)
+    test = test_stage(train, domains, splits, graph)
+    return splits, train, valid_stage(train, splits), test
+
+
+def micrec(train):
+    return MICRec(
+        sizes=domain_sizes(train),
+        streams=RandomStreams(0),
+        neighbor=NeighborAggregation(aggregation="residual", temperature=0.2),
+        temperature=0.2,
+        **NET,
+    )
+
+
+def inmo(train):
+    return INMO(sizes=domain_sizes(train), streams=RandomStreams(0), **NET)
+
+
+def trained(model, train, valid, *, gamma=0.0, folder=None, on_epoch=lambda row: None):
+    """Return the model after three epochs."""
+    contrastive = {"contrastive": gamma} if isinstance(model, MICRec) else {}
+    fit(
+        model,
+        train,
+        valid,
+        options=OPTIONS,
+        weights={**WEIGHTS, **contrastive},
+        streams=RandomStreams(1),
+        validate=functools.partial(validate, k=5, batch_size=16),
+        folder=folder,
+        on_epoch=on_epoch,
+    )
+    return model
+
+
+def answers(model, graphs):
+    """Return every embedding of some graphs, by name."""
+    with torch.no_grad():
+        return {
+            (name, node): getattr(z, node)
+            for name, z in model.train(False)(graphs).items()
+            for node in (USER, ITEM)
+        }
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        assert torch.equal(found[key], value), key
+
+
+def test_graphs_hold_what_the_split_says(domains, split):
+    splits, train, valid, test = stages(domains, split)
+    for name, part in splits.items():
+        trained_on, known = train.graphs[name], test.graphs[name]
+        for graph in (trained_on, known):
+            check_graph(graph)
+        assert torch.equal(trained_on[USER].n_id, part.seen_user.nonzero().flatten())
+        assert torch.equal(trained_on[ITEM].n_id, part.seen_item.nonzero().flatten())
+        message = torch.cat([part.train, part.support], dim=1)
+        for row, node in enumerate((USER, ITEM)):
+            degree = torch.zeros(known[node].num_nodes, dtype=torch.int32)
+            for end in message[row].tolist():
+                degree[end] += 1
+            assert torch.equal(known[node].degree, degree)
+        # the test excludes and hides every edge of the data once
+        every = torch.cat([test.known[name], test.hidden[name]], dim=1)
+        pairs = sorted(every.T.tolist())
+        assert pairs == sorted(domains[name].interactions.edges.T.tolist())
+        assert torch.equal(test.hidden[name], part.test)
+        # validation ranks pairs of seen nodes alone
+        hidden = valid.hidden[name]
+        ends = trained_on[USER].n_id[hidden[0]], trained_on[ITEM].n_id[hidden[1]]
+        expected = [
+            [u, i]
+            for u, i in part.val.T.tolist()
+            if part.seen_user[u] and part.seen_item[i]
+        ]
+        assert torch.stack(ends).T.tolist() == expected
+
+
+def test_every_tested_user_is_reported(domains, split):
+    splits, train, _, test = stages(domains, split)
+    model = micrec(train)
+    assert all(bool(z.isfinite().all()) for z in answers(model, test.graphs).values())
+    report = evaluate(model, test, ks=[5], batch_size=7, groups=True)
+    for name, part in splits.items():
+        frame = report.per_user[name]
+        users = {
+            group: set(rows["user_row"]) for (group,), rows in frame.group_by("group")
+        }
+        tested = set(part.test[0].tolist())
+        assert users["all"] == tested
+        new = {user for user in tested if not part.seen_user[user]}
+        assert users.get("new_user", set()) == new
+        shown = {item for _, item in [*part.train.T.tolist(), *part.support.T.tolist()]}
+        zero = {user for user, item in part.test.T.tolist() if item not in shown}
+        assert users.get("item_degree_0", set()) == zero
+
+
+def test_micrec_without_its_additions_is_inmo(domains, split):
+    _, train, valid, test = stages(domains, split, num_neighbors=0)
+    one, other = (trained(make(train), train, valid) for make in (inmo, micrec))
+    for graphs in (train.graphs, test.graphs):
+        assert_same(answers(other, graphs), answers(one, graphs))
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_killed_run_resumes_to_the_same_bits(domains, split, tmp_path):
+    _, train, valid, test = stages(domains, split)
+    whole = trained(micrec(train), train, valid, gamma=0.01)
+
+    def kill(row):
+        if row["epoch"] == 1:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        trained(micrec(train), train, valid, gamma=0.01, folder=tmp_path, on_epoch=kill)
+    resumed = trained(micrec(train), train, valid, gamma=0.01, folder=tmp_path)
+    assert_same(resumed.state_dict(), whole.state_dict())
+    assert_same(answers(resumed, test.graphs), answers(whole, test.graphs))
+
+
+def test_the_order_of_domains_is_irrelevant(domains, split):
+    turned = dict(reversed(domains.items()))
+    found = []
+    for ordered in (domains, turned):
+        _, train, valid, test = stages(ordered, split)
+        found.append(
+            answers(trained(micrec(train), train, valid, gamma=0.01), test.graphs)
+        )
+    assert_same(found[1], found[0])
+
+
+def test_the_old_graph_and_the_full_one_differ_in_messages_alone(domains):
+    options = OmegaConf.to_container(OmegaConf.load(CONF / "new_interactions.yaml"))
+    old, full = (
+        stages(domains, build({**options, "seed": 0, "graph": graph}))
+        for graph in ("old", "full")
+    )
+    assert_same(*(answers(micrec(s[1]), s[1].graphs) for s in (old, full)))
+    for name in domains:
+        assert torch.equal(old[3].hidden[name], full[3].hidden[name])
+        excluded = [set(map(tuple, s[3].known[name].T.tolist())) for s in (old, full)]
+        assert excluded[0] == excluded[1]
+        more = (
+            full[3].graphs[name][USER].degree - old[3].graphs[name][USER].degree
+        ).sum()
+        assert int(more) == full[0][name].support.shape[1] > 0
