@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from reference.runs import write_run
 
 from micrec_pyg.cli.report import main
 from micrec_pyg.schema import InputError
@@ -77,6 +78,27 @@ def test_refused(outputs: Path) -> None:
         main([str(outputs), "--group", "nobody"])
     with pytest.raises(InputError, match=r"no metrics\.json under"):
         main([str(outputs / "nothing")])
+
+
+def test_significant_bests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = [0.1 + 0.01 * n for n in range(12)]
+    for name, gain in (("base", 1), ("ours", 1.5)):
+        content = {"A": {"all": {"recall@20": [gain * v for v in values]}}}
+        write_run(tmp_path / name, content, model=name)
+    chosen = [str(tmp_path), "--metric", "recall@20"]
+    assert main(chosen) == 0
+    shown = capsys.readouterr().out
+    assert _rows(shown) == ["| ours | **0.2325**† | 1 |"]
+    assert "alpha = 0.05" in shown
+    # two to the power of 12 sign patterns: p = 2 / 4096
+    assert main([*chosen, "--alpha", "0.0004"]) == 0
+    assert _rows(capsys.readouterr().out) == ["| ours | **0.2325** | 1 |"]
+    assert main([*chosen, "--alpha", "none"]) == 0
+    assert "†" not in capsys.readouterr().out
+    for wrong in ("0", "1", "often"):
+        with pytest.raises(SystemExit):
+            main([*chosen, "--alpha", wrong])
+        assert "between 0 and 1, or none" in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,12 +34,25 @@ def main(argv: list[str]) -> int:
         "part": given.part,
         "names": {},
     }
-    text = markdown(results, tuning=given.tuning, **options)
+    text = markdown(results, tuning=given.tuning, alpha=given.alpha, **options)
     out = Path(given.out or Path(given.outputs) / "report.md")
     pages = write(results, out, text=text, **options)
     sys.stdout.write(text)
     logger.info("written: %s and %s", *pages)
     return 0
+
+
+def _level(text: str) -> float | None:
+    """Return the level of the tests, None for no tests."""
+    if text == "none":
+        return None
+    try:
+        alpha = float(text)
+    except ValueError:
+        alpha = 0.0
+    if not 0 < alpha < 1:
+        raise argparse.ArgumentTypeError("give a number between 0 and 1, or none")
+    return alpha
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--part", choices=["test", "val"], default="test", help="default: test"
+    )
+    parser.add_argument(
+        "--alpha",
+        type=_level,
+        default=0.05,
+        help="level of the tests that mark significant bests; none = no tests "
+        "(default: 0.05)",
     )
     parser.add_argument(
         "--tuning",

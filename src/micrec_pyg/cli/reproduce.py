@@ -21,6 +21,9 @@ from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
 
+ALPHA = 0.05
+"""Level of the marks of significance in the tables."""
+
 OPTIONS = ("preset", "output_dir", "jobs", "seeds")
 """May also be given as ``key=value``, as all other commands take their keys."""
 
@@ -151,6 +154,7 @@ def _tabulate(
             groups=_groups(preset, part),
             tuning=preset.tuning,
             names=names,
+            alpha=ALPHA,
         )
         for part in parts
     ]
@@ -192,6 +196,7 @@ def _summary(preset: Preset, part: pl.DataFrame, names: Mapping[str, str]) -> st
         groups=["all"],
         tuning=preset.tuning,
         names=names,
+        alpha=ALPHA,
     )
     metric, groups = preset.metrics[0], _groups(preset, part)
     if not groups:

@@ -26,8 +26,19 @@ SCHEMA = 1
 SETTINGS = ("K", "w", "gamma")
 """Sweep axes that every configuration has."""
 
-VOLATILE = frozenset({"seed", "output_dir", "device", "logger", "hydra"})
-"""Configuration keys that do not make a run another experiment."""
+VOLATILE = frozenset(
+    {
+        "seed",
+        "output_dir",
+        "cache_dir",
+        "knn_lists",
+        "checkpoint_every_s",
+        "device",
+        "logger",
+        "hydra",
+    }
+)
+"""Configuration keys, at any depth, that do not make a run another experiment."""
 
 COLUMNS: Mapping[str, type[pl.DataType]] = {
     "dataset": pl.String,
@@ -59,6 +70,11 @@ class Run:
         return self.metrics["dataset"], self.metrics["split"], self.metrics["model"]
 
     @property
+    def seed(self) -> int:
+        """Return the seed of split, start values and samples."""
+        return int(self.metrics["seed"])
+
+    @property
     def options(self) -> dict[str, str]:
         """Return every setting that matters, by dotted key."""
         return dict(_flat(self.config))
@@ -73,13 +89,28 @@ def collect(root: str) -> pl.DataFrame:
     Raises:
         InputError: There is no run, or a file is not what it should be.
     """
-    runs = [_read(path) for path in sorted(Path(root).rglob("metrics.json"))]
-    if not runs:
-        raise InputError(
-            f"no metrics.json under '{root}'; a report needs finished runs: train "
-            "some, or name the folder that holds them"
-        )
-    return _frame(runs, _labels(runs))
+    runs = find_runs([root])
+    return _frame(runs, labels_of(runs))
+
+
+def find_runs(roots: Sequence[str]) -> list[Run]:
+    """Return every run in these folders and below them once, in the order given.
+
+    Raises:
+        InputError: A folder holds no run, or a file is not what it should be.
+    """
+    found: dict[Path, Run] = {}
+    for root in roots:
+        paths = sorted(Path(root).rglob("metrics.json"))
+        if not paths:
+            raise InputError(
+                f"no metrics.json under '{root}'; finished runs are needed: train "
+                "some, or name the folder that holds them"
+            )
+        for path in paths:
+            if path.resolve() not in found:
+                found[path.resolve()] = read_run(path.parent)
+    return list(found.values())
 
 
 def collect_runs(labels: Mapping[str, str]) -> pl.DataFrame:
@@ -91,7 +122,7 @@ def collect_runs(labels: Mapping[str, str]) -> pl.DataFrame:
     Raises:
         InputError: A folder is not a finished run.
     """
-    return _frame([_read(Path(run) / "metrics.json") for run in labels], labels)
+    return _frame([read_run(Path(run)) for run in labels], labels)
 
 
 def _frame(runs: Sequence[Run], labels: Mapping[str, str]) -> pl.DataFrame:
@@ -108,8 +139,14 @@ def _frame(runs: Sequence[Run], labels: Mapping[str, str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=COLUMNS)
 
 
-def _read(path: Path) -> Run:
-    """Return one run; name file, line and column of what cannot be read."""
+def read_run(folder: Path) -> Run:
+    """Return what one run folder says.
+
+    Raises:
+        InputError: It is no finished run; the message has the file, line and column of
+            what cannot be read.
+    """
+    path = folder / "metrics.json"
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -127,7 +164,7 @@ def _read(path: Path) -> Run:
     missing = {"dataset", "model", "seed", "split"} - set(metrics)
     if missing:
         raise InputError(f"{path}: the keys {sorted(missing)} are missing")
-    return Run(str(path.parent), metrics, _config(path.with_name("config.yaml")))
+    return Run(str(folder), metrics, _config(folder / "config.yaml"))
 
 
 def _config(path: Path) -> Mapping[str, Any]:
@@ -158,8 +195,11 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return found
 
 
-def _labels(runs: Sequence[Run]) -> dict[str, str]:
-    """Return each run's name: its model, and the settings that tell it apart."""
+def labels_of(runs: Sequence[Run]) -> dict[str, str]:
+    """Return each run's name by its folder: its model, and settings that tell it apart.
+
+    Settings tell runs apart among those of one data set, split and model.
+    """
     families: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
         families[run.experiment].append(run)

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from micrec_pyg.report.marks import MARK, Marks, Place, significant_bests
 from micrec_pyg.schema import InputError
 
 AVERAGE = "average"
@@ -86,6 +87,7 @@ def markdown(
     part: str = "test",
     tuning: str,
     names: Mapping[str, str],
+    alpha: float | None = None,
 ) -> str:
     """Return a section per data set and split, and in it a table per group.
 
@@ -97,6 +99,8 @@ def markdown(
         tuning: The tuning budget, in words; printed above every table.
         names: Label -> printed name. Models it names come first, in its order;
             the others follow by label.
+        alpha: Level at which bests are tested against all others and marked, see
+            ``marks``; None tests nothing.
 
     Raises:
         InputError: No run has this part, or one of the metrics.
@@ -115,8 +119,20 @@ def markdown(
         )
         for group in groups:
             cells = table.filter(dataset=dataset, split=split, group=group)
-            if not cells.is_empty():
-                text.append(f"### {group}\n\n{_grid(cells, labels, metrics, names)}")
+            if cells.is_empty():
+                continue
+            marks = Marks(frozenset(), "")
+            if alpha is not None:
+                marks = significant_bests(
+                    mine,
+                    cells.filter(pl.col("domain") != AVERAGE),
+                    group=group,
+                    part=part,
+                    alpha=alpha,
+                )
+            note = f"{marks.note}\n\n" if marks.note else ""
+            grid = _grid(cells, labels, metrics, names, marks.places)
+            text.append(f"### {group}\n\n{note}{grid}")
     return "\n".join(text)
 
 
@@ -201,6 +217,7 @@ def _grid(
     labels: Sequence[str],
     metrics: Sequence[str],
     names: Mapping[str, str],
+    marked: frozenset[Place] = frozenset(),
 ) -> str:
     """Return one Markdown table: models down, metrics within domains across."""
     found = {
@@ -222,6 +239,7 @@ def _grid(
         rows = [found.get((label, *column)) for column in columns]
         marks = [
             _cell(row, bold=several and row is not None and row["mean"] == best[column])
+            + (MARK if (label, *column) in marked else "")
             for column, row in zip(columns, rows, strict=True)
         ]
         seeds = max((row["seeds"] for row in rows if row is not None), default=ABSENT)

@@ -1,0 +1,139 @@
+"""Which best values of a table are better than every other model's, and how sure."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from micrec_pyg.evaluation.significance import holm, wilcoxon
+from micrec_pyg.report.collect import Run, read_run
+from micrec_pyg.report.compare import Question, matched
+from micrec_pyg.report.pairs import Seeds, common_seeds, metrics_in, pair
+from micrec_pyg.schema import InputError
+
+logger = logging.getLogger(__name__)
+
+MARK = "†"
+"""Stands behind what is significant; an asterisk would be read as Markdown."""
+
+Place = tuple[str, str, str]
+"""Label, domain and metric."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The significant bests of one table."""
+
+    places: frozenset[Place]
+    note: str
+    """For the caption: test, level and family, or why there is none."""
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A best against one other model of its column."""
+
+    best: Place
+    above: bool
+    """Whether it is better on the seeds that both have."""
+    p: float
+
+
+def significant_bests(
+    results: pl.DataFrame,
+    cells: pl.DataFrame,
+    *,
+    group: str,
+    part: str,
+    alpha: float,
+) -> Marks:
+    """Return the bests of a table that beat every other model in their column.
+
+    In every column the model with the best mean is tested against each of the others:
+    Wilcoxon's signed-rank test over users, two-sided, on differences averaged over the
+    seeds that both have. Holm's correction is over all these tests of the table. A
+    best is marked if all of its own are below alpha.
+
+    Args:
+        results: As ``collect`` returns it, of one data set and split.
+        cells: As ``aggregate`` returns it, of one table, without averages over domains:
+            they are no user's values.
+        group: The table's group.
+        part: ``val`` or ``test``.
+        alpha: Level.
+    """
+    if cells["label"].n_unique() < 2:
+        return Marks(frozenset(), "")
+    try:
+        tests = list(_tests(_models(results), cells, group, part))
+    except InputError as error:
+        logger.warning("group %s: bests are not tested: %s", group, error)
+        return Marks(frozenset(), "Bests are not tested: the runs cannot be paired.")
+    if not tests:
+        return Marks(frozenset(), "")
+    corrected = holm(np.array([test.p for test in tests]))
+    failed = {
+        test.best
+        for test, p in zip(tests, corrected, strict=True)
+        if p >= alpha or not test.above
+    }
+    return Marks(
+        frozenset(test.best for test in tests) - failed,
+        f"{MARK} = better than every other model of its column: Wilcoxon signed-rank "
+        f"test over users, two-sided, alpha = {alpha:g}, Holm-corrected over the "
+        f"{len(tests)} tests of this table. Averages over domains are not tested.",
+    )
+
+
+def _models(results: pl.DataFrame) -> dict[str, dict[int, Run]]:
+    """Return the runs of each label by seed, labels in order."""
+    models: dict[str, dict[int, Run]] = {}
+    for label, folder in results.select("label", "run").unique().sort("*").iter_rows():
+        run = read_run(Path(folder))
+        models.setdefault(label, {})[run.seed] = run
+    return models
+
+
+def _tests(
+    models: Mapping[str, Seeds], cells: pl.DataFrame, group: str, part: str
+) -> Iterator[_Test]:
+    """Yield the tests of every column of one table.
+
+    Raises:
+        InputError: The runs are no answers to the same questions.
+    """
+    present = {k: v for k, v in models.items() if k in cells["label"]}
+    runs = [run for seeds in present.values() for run in seeds.values()]
+    stored = set.intersection(*(set(metrics_in(run)) for run in runs))
+    cells = cells.filter(pl.col("metric").is_in(stored))
+    domains = cells["domain"].unique().sort().to_list()
+    first, *rest = present
+    question = Question(part=part, groups=[group], metrics=sorted(stored))
+    for label in rest:
+        matched(present[first], present[label], domains, question)
+    columns = cells.sort("domain", "metric", "mean", "label").group_by(
+        "domain", "metric", maintain_order=True
+    )
+    bests = columns.agg(pl.col("label").last()).group_by(
+        "domain", "label", maintain_order=True
+    )
+    # files are read once for all the columns that one model leads
+    for domain, best, metrics in bests.agg("metric").iter_rows():
+        for label in [label for label in present if label != best]:
+            found = pair(
+                present[label],
+                present[best],
+                seeds=common_seeds(present[label], present[best]),
+                part=part,
+                domain=domain,
+                group=group,
+                metrics=metrics,
+            )
+            for metric, pairs in found.items():
+                if len(pairs.difference):
+                    above = bool(pairs.difference.mean() > 0)
+                    p = wilcoxon(pairs.difference)
+                    yield _Test((best, domain, metric), above, p)

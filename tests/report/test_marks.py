@@ -1,0 +1,119 @@
+"""Which bests are marked, on run folders written by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from reference import significance as naive
+from reference.runs import write_run
+from scipy import stats
+
+from micrec_pyg.report.collect import collect
+from micrec_pyg.report.marks import Marks, significant_bests
+from micrec_pyg.report.tables import AVERAGE, aggregate, markdown
+
+USERS = 12
+RNG = np.random.default_rng(0)
+BASE = RNG.uniform(0.2, 0.4, USERS)
+NOISE = RNG.normal(0, 0.05, USERS)
+GAIN = RNG.uniform(0.05, 0.1, USERS)
+
+
+def _write(tmp_path: Path, model: str, values: np.ndarray, **options: Any) -> None:
+    content = {
+        "a": {"all": {"recall@20": values.tolist(), "ndcg@20": BASE.tolist()}},
+        "b": {
+            "all": {"recall@20": (BASE + NOISE).tolist(), "ndcg@20": values.tolist()}
+        },
+    }
+    name = f"{model}{options.get('seed', 0)}"
+    write_run(tmp_path / name, content, model=model, **options)
+
+
+def _marks(tmp_path: Path, *metrics: str, alpha: float = 0.05) -> Marks:
+    results = collect(str(tmp_path))
+    cells = aggregate(results, metrics=metrics, groups=["all"])
+    return significant_bests(
+        results,
+        cells.filter(pl.col("domain") != AVERAGE),
+        group="all",
+        part="test",
+        alpha=alpha,
+    )
+
+
+def test_a_best_is_marked_where_it_beats_all_others(tmp_path: Path) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "near", BASE + NOISE)
+    _write(tmp_path, "best", BASE + GAIN)
+    found = _marks(tmp_path, "recall@20", "ndcg@20")
+    # recall in b and ndcg in a are the same for all three
+    assert found.places == {("best", "a", "recall@20"), ("best", "b", "ndcg@20")}
+    # four columns, two others each
+    assert "Holm-corrected over the 8 tests" in found.note
+    assert "alpha = 0.05" in found.note
+
+
+def test_the_level_is_that_of_holm_over_the_table(tmp_path: Path) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "near", BASE + NOISE)
+    _write(tmp_path, "best", BASE + GAIN)
+    p = [stats.wilcoxon(GAIN).pvalue, stats.wilcoxon(GAIN - NOISE).pvalue, 1, 1]
+    needed = max(naive.holm(p)[:2])
+    place = ("best", "a", "recall@20")
+    assert place in _marks(tmp_path, "recall@20", alpha=needed * 1.01).places
+    assert place not in _marks(tmp_path, "recall@20", alpha=needed * 0.99).places
+
+
+def test_beating_some_is_not_enough(tmp_path: Path) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "best", BASE + GAIN)
+    _write(tmp_path, "close", BASE + GAIN - NOISE / 100)
+    assert _marks(tmp_path, "recall@20").places == frozenset()
+
+
+def test_users_are_paired_within_the_seeds_of_both(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        _write(tmp_path, "base", BASE + seed, seed=seed)
+        _write(tmp_path, "best", BASE + seed + GAIN, seed=seed)
+    assert _marks(tmp_path, "recall@20").places == {("best", "a", "recall@20")}
+    # a third seed makes the base's mean the best one; on common seeds it is worse
+    _write(tmp_path, "base", BASE + 9, seed=2)
+    assert _marks(tmp_path, "recall@20").places == frozenset()
+
+
+def test_runs_that_cannot_be_paired_are_not_tested(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "best", BASE + GAIN, digests={"b": "other"})
+    found = _marks(tmp_path, "recall@20")
+    assert found.places == frozenset()
+    assert found.note == "Bests are not tested: the runs cannot be paired."
+    assert "domain b: the data of" in caplog.text
+
+
+def test_a_model_alone_needs_no_test(tmp_path: Path) -> None:
+    _write(tmp_path, "base", BASE)
+    assert _marks(tmp_path, "recall@20") == Marks(frozenset(), "")
+
+
+def test_the_table_has_mark_and_note(tmp_path: Path) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "best", BASE + GAIN)
+    options: dict[str, Any] = {
+        "metrics": ["recall@20"],
+        "groups": ["all"],
+        "tuning": "none",
+        "names": {},
+    }
+    text = markdown(collect(str(tmp_path)), alpha=0.05, **options)
+    best = next(line for line in text.splitlines() if line.startswith("| best"))
+    cells = [cell.strip() for cell in best.split("|")][2:5]
+    shown = f"**{(BASE + GAIN).mean():.4f}**"
+    assert cells[0] == f"{shown}†"
+    assert not cells[1].endswith("†")
+    assert "\n† = better than every other model of its column: Wilcoxon" in text
+    assert "†" not in markdown(collect(str(tmp_path)), **options)
