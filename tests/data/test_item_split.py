@@ -18,10 +18,13 @@ def read(path, division):
     return tables(
         path=str(path),
         domains=None,
+        columns=None,
         text_fields=["genres"],
         text_sep=" ",
         rating_min=None,
         duplicates="error",
+        filters=None,
+        links=None,
         split_by=division,
     )
 

@@ -18,6 +18,7 @@ OPTIONS = {
     "text_sep": ". ",
     "rating_min": 4,
     "duplicates": "error",
+    "filters": None,
     "split_by": {
         "field": "genres",
         "sep": " ",

@@ -3,12 +3,10 @@
 import polars as pl
 import pytest
 
+from micrec_pyg.data.cells import decimals, ids, integers, seconds
 from micrec_pyg.data.table_files import (
     ROW,
-    decimals,
     find_table,
-    ids,
-    integers,
     read_table,
     require_columns,
 )
@@ -82,7 +80,7 @@ def test_what_is_no_finite_number_is_refused(tmp_path, bad):
 
 
 def test_an_empty_id_is_named_by_line(tmp_path):
-    path = write(tmp_path / "a.tsv", "user\titem\na\tx\nb\n")
+    path = write(tmp_path / "a.tsv", "user\titem\na\tx\nb\t\n")
     with pytest.raises(InputError, match="line 3, column 'item': got an empty field"):
         ids(read_table(path), "item", path)
 
@@ -98,7 +96,7 @@ def test_dates_become_unix_seconds(tmp_path):
     path = tmp_path / "a.parquet"
     frame = pl.DataFrame({"time": ["1970-01-02", "1970-01-01"]})
     frame.with_columns(pl.col("time").str.to_date()).write_parquet(path)
-    assert integers(read_table(path), "time", path).to_list() == [86400, 0]
+    assert seconds(read_table(path), "time", path).to_list() == [86400, 0]
 
 
 @pytest.mark.parametrize(
@@ -107,11 +105,11 @@ def test_dates_become_unix_seconds(tmp_path):
         (
             "a.tsv",
             b"user\titem\na\tx\nb\ty\tz\n",
-            "line 3 has 3 fields, the header has 2",
+            "line 3: got 3 fields, the header has 2",
         ),
-        ("a.csv", b"user,item\na,x\nb,y,z\n", "line 3 has 3 fields, the header has 2"),
-        ("a.jsonl", b'{"user": 1}\n{"user": \n', "line 2 is not a JSON object"),
-        ("a.jsonl", b'{"user": 1}\n[2]\n', "line 2 is not a JSON object"),
+        ("a.csv", b"user,item\na,x\nb,y,z\n", "line 3: got 3 fields, the header has 2"),
+        ("a.jsonl", b'{"user": 1}\n{"user": \n', "line 2: not a JSON object"),
+        ("a.jsonl", b'{"user": 1}\n[2]\n', "line 2: not a JSON object"),
         ("a.tsv", b"user\titem\n\xff\xfe\tx\n", "not UTF-8"),
         ("a.tsv", b"", "empty"),
         ("a.parquet", b"nonsense", "parquet"),
@@ -131,7 +129,7 @@ def test_missing_columns_name_found_and_needed(tmp_path):
         InputError,
         match=r"column user is missing; found: uid, item; needed: user, item",
     ):
-        require_columns(read_table(path), ["user", "item"], path)
+        require_columns(read_table(path).columns, ["user", "item"], path)
 
 
 def test_two_tables_of_one_name_are_refused(tmp_path):

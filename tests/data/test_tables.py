@@ -9,10 +9,13 @@ from micrec_pyg.schema import InputError
 
 DEFAULTS = {
     "domains": None,
+    "columns": None,
     "text_fields": None,
     "text_sep": ". ",
     "rating_min": None,
     "duplicates": "error",
+    "filters": None,
+    "links": None,
     "split_by": None,
 }
 
@@ -101,7 +104,7 @@ def test_precomputed_vectors_follow_the_items(shop):
     ("vectors", "items", "fault"),
     [
         ([[1.0, 2.0], [3.0]], ["1", "2"], r"widths \[1, 2\]"),
-        ([[1.0], [float("nan")]], ["1", "2"], "item '2' is not finite"),
+        ([[1.0], [float("nan")]], ["1", "2"], "row 2.*'2', whose vector is not finite"),
         ([[1.0], [2.0]], ["1", "1"], "several vectors"),
         (["a", "b"], ["1", "2"], "list of numbers"),
     ],
@@ -161,7 +164,7 @@ def test_rating_threshold_is_counted_per_domain(tmp_path):
         ({"domains": []}, "valid: food, kitchen"),
         ({"text_fields": ["name"]}, "text field name.*found: item, title, brand"),
         ({"rating_min": 4}, "column rating is missing; found: user, item, order"),
-        ({"duplicates": "newest"}, "domain 'food'.*valid: first, last, error"),
+        ({"duplicates": "newest"}, "valid: first, last, error"),
     ],
 )
 def test_impossible_options_are_refused(shop, options, fault):
@@ -185,7 +188,7 @@ def test_impossible_options_are_refused(shop, options, fault):
         (
             "food/items.tsv",
             "item\ttitle\n1\ta\n1\tb\n",
-            "line 3.*'1' was listed before",
+            "line 3.*'1', which was listed before",
         ),
         ("food/items.tsv", "id\ttitle\n1\ta\n", "found: id, title; needed: item"),
         ("food/images/1.png", "again", r"1\.JPG, 1\.png show one item"),
@@ -211,3 +214,71 @@ def test_a_folder_without_domains_says_what_is_needed(tmp_path):
     write(tmp_path / "interactions.tsv", "user\titem\na\t1\n")
     with pytest.raises(InputError, match="move it into a subfolder"):
         read(tmp_path)
+
+
+def test_columns_with_other_names_are_mapped_or_guessed(shop, caplog):
+    expected = read(shop)
+    write(shop / "food/interactions.tsv", "uid\tsku\torder\na\t1\t0\nb\t2\t1\n")
+    write(shop / "food/items.tsv", "sku\ttitle\n1\tRed tea\n2\t\n3\t\n")
+    lines = '{"User_ID": "b", "itemId": 7}\n\n{"User_ID": "c", "itemId": 8}\n'
+    (shop / "kitchen/interactions.csv").unlink()
+    write(shop / "kitchen/interactions.jsonl", lines)
+    with pytest.raises(InputError, match=r"line 1: column user, item is missing"):
+        read(shop)
+    found = read(shop, columns={"user": "uid", "item": "sku"}, domains=["food"])
+    found |= read(shop, domains=["kitchen"])
+    assert "column 'User_ID': taken as the user" in caplog.text
+    assert "column 'itemId': taken as the item" in caplog.text
+    for name, catalogue in expected.items():
+        data, other = catalogue.interactions, found[name].interactions
+        assert data.users.ids.to_list() == other.users.ids.to_list()
+        assert data.items.ids.to_list() == other.items.ids.to_list()
+        assert data.edges.equal(other.edges)
+
+
+def test_a_catalogue_knows_its_sources_options_and_steps(shop):
+    food = read(shop, duplicates="last")["food"]
+    assert food.clock == "order"
+    assert list(food.sources) == ["interactions.tsv", "items.tsv", "images/ (3 files)"]
+    assert food.options["duplicates"] == "last"
+    assert [str(step) for step in food.steps] == [
+        "2 interactions, 2 users, 3 items",
+        "2 interactions, 2 users, 3 items",
+    ]
+    kitchen = read(shop)["kitchen"]
+    assert (kitchen.clock, list(kitchen.sources)) == (None, ["interactions.csv"])
+
+
+def test_filters_reach_texts_images_and_vectors(shop):
+    frame = pl.DataFrame({"item": ["1", "2"], "vector": [[1.0], [2.0]]})
+    frame.write_parquet(shop / "food/audio.parquet")
+    food = read(shop, domains=["food"], filters={"min_text": 5})["food"]
+    assert food.interactions.items.ids.to_list() == ["1"]
+    assert food.text.to_list() == ["Red tea. Acme"]
+    assert len(food.images) == 1
+    assert food.vectors["audio"].values.tolist() == [[1.0]]
+    assert food.dropped["items_with_short_text"] == 2
+
+
+def test_link_tables_decide_who_is_who(shop):
+    write(shop / "who.tsv", "food\tkitchen\na\tc\n")
+    before = read(shop)
+    linked = read(shop, links=["who.tsv"])
+    users = {n: c.interactions.users.ids.to_list() for n, c in linked.items()}
+    assert users == {"food": ["a", "b"], "kitchen": ["kitchen:b", "a"]}
+    assert all(linked[n].digest != before[n].digest for n in linked)
+    write(shop / "who.tsv", "food\tkitchen\nb\tc\n")
+    other = read(shop, links=["who.tsv"])
+    assert all(linked[n].digest != other[n].digest for n in linked)
+
+
+def test_a_core_over_the_union_makes_digests_depend_on_all_domains(shop):
+    union = {"user_core": 2, "core_of": "union"}
+    before = read(shop, filters=union)
+    own = read(shop, domains=["kitchen"], filters={"user_core": 1})
+    assert before["food"].interactions.users.ids.to_list() == ["b"]
+    write(shop / "food/interactions.tsv", "user\titem\tx\nb\t1\t0\nb\t2\t1\n")
+    after = read(shop, filters=union)
+    assert before["kitchen"].digest != after["kitchen"].digest
+    again = read(shop, domains=["kitchen"], filters={"user_core": 1})
+    assert own["kitchen"].digest == again["kitchen"].digest

@@ -8,11 +8,17 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from micrec_pyg.cli.config import Config, build
+from micrec_pyg.cli.memory import check_memory
 from micrec_pyg.cli.progress import step
+from micrec_pyg.data.card import data_card
 from micrec_pyg.graph.build import GraphOptions, train_stage
+from micrec_pyg.graph.fit_stage import fit_stage
 from micrec_pyg.graph.rows import places
+from micrec_pyg.graph.union import UnionGraphs
+from micrec_pyg.nn.spmm import PRECISIONS, configure
 from micrec_pyg.schema import (
     ITEM,
     USER,
@@ -37,6 +43,11 @@ class Inputs:
     splits: Mapping[str, EdgeSplit]
     options: GraphOptions
     train: TrainStage
+    """Every domain's own graph; the other stages follow from it."""
+    fitted: TrainStage
+    """What the model is trained on: ``train``, unless a control changes it."""
+    data_card: str
+    """A page about the data as it was read."""
 
     @property
     def digests(self) -> dict[str, str]:
@@ -50,31 +61,66 @@ def load(config: Config) -> Inputs:
     Raises:
         InputError: The data cannot be used, or not with these settings.
     """
+    _set_compute(config)
+    options = build(config["graph"])
     with step("data"):
         catalogues = build(config["data"])
     with step("features"):
         domains = build(config["features"])(catalogues)
     splits = build(config["split"])(domains)
-    options = build(config["graph"])
+    check_memory(config, splits)
     with step("training graphs and neighbours"):
         train = train_stage(domains, splits, options)
     _check_overlap(config, train)
     _check_cut_offs(config, train)
-    return Inputs(domains, splits, options, train)
+    fitted = fit_stage(train, domains, options)
+    _tell_overlap(config, train, fitted)
+    card = data_card(catalogues)
+    return Inputs(domains, splits, options, train, fitted, card)
+
+
+def _set_compute(config: Config) -> None:
+    """Set how this process computes products, sparse and dense."""
+    precision = config["precision"]
+    if precision not in ("tf32", *PRECISIONS):
+        raise InputError(
+            f"precision={precision}: give one of {', '.join(PRECISIONS)}, tf32"
+        )
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    configure(
+        kernel=config["spmm"],
+        precision="float32" if precision == "tf32" else precision,
+    )
 
 
 def to_device(stage: Stage, device: str) -> Stage:
     """Return a stage whose graphs and pairs lie on a device."""
     if torch.device(device).type == "cpu":
         return stage
-    # a graph moves in place, and stages share graphs: move copies
-    graphs = {name: copy.copy(data).to(device) for name, data in stage.graphs.items()}
+
+    def move(data: HeteroData) -> HeteroData:
+        # a graph moves in place, and stages share graphs: move a copy
+        return copy.copy(data).to(device)
+
+    graphs: Mapping[str, HeteroData]
+    if isinstance(stage.graphs, UnionGraphs):
+        graphs = stage.graphs.moved(move)
+    else:
+        graphs = {name: move(data) for name, data in stage.graphs.items()}
     pairs = {
         part: {key: edges.to(device) for key, edges in getattr(stage, part).items()}
         for part in ("labels", "known", "hidden", "overlap")
         if hasattr(stage, part)
     }
     return replace(stage, graphs=graphs, **pairs)
+
+
+def fitted_rows(inputs: Inputs, domain: str, node: str) -> Tensor:
+    """Return for each node of a domain's training graph its row in the fitted one."""
+    graphs = inputs.train.graphs
+    if isinstance(graphs, UnionGraphs):
+        return graphs.place[domain][node]
+    return torch.arange(graphs[domain][node].num_nodes)
 
 
 def seen_only(inputs: Inputs) -> TestStage:
@@ -88,7 +134,8 @@ def seen_only(inputs: Inputs) -> TestStage:
         split = inputs.splits[name]
         user = places(data[USER].n_id, len(split.seen_user))
         item = places(data[ITEM].n_id, len(split.seen_item))
-        known[name] = _seen_rows(torch.cat([split.train, split.val], 1), user, item)
+        every = [split.train, split.support, split.silent, split.val]
+        known[name] = _seen_rows(torch.cat(every, dim=1), user, item)
         hidden[name] = _seen_rows(split.test, user, item)
     return TestStage(
         graphs=inputs.train.graphs,
@@ -106,15 +153,35 @@ def _seen_rows(pairs: Tensor, user: Tensor, item: Tensor) -> Tensor:
 
 def _check_overlap(config: Config, train: TrainStage) -> None:
     """Refuse a contrastive loss between domains that share no user."""
-    if config["gamma"] == 0 or not config["model"]["weights"].get("contrastive"):
-        return
-    if len(train.graphs) == 1:
-        logger.info("one domain: the contrastive loss between domains is off")
-    elif not any(rows.shape[1] for rows in train.overlap.values()):
+    if _aligns(config) and len(train.graphs) > 1 and not _links(train):
         raise InputError(
             f"gamma={config['gamma']}, but the domains {', '.join(train.graphs)} share "
             "no user id in training; give gamma=0, or data whose domains share users"
         )
+
+
+def _tell_overlap(config: Config, train: TrainStage, fitted: TrainStage) -> None:
+    """Say why a contrastive loss that was asked for is off."""
+    if not _aligns(config) or _links(fitted):
+        return
+    if len(train.graphs) == 1:
+        reason = "one domain"
+    elif len(fitted.graphs) == 1:
+        reason = "one graph of all domains"
+    else:
+        reason = "no link between the domains is left"
+    logger.info("%s: the contrastive loss between domains is off", reason)
+
+
+def _aligns(config: Config) -> bool:
+    """Return whether the settings ask for a contrastive loss between domains."""
+    weight = config["model"]["weights"].get("contrastive")
+    return bool(config["gamma"] != 0 and weight)
+
+
+def _links(stage: TrainStage) -> int:
+    """Return the number of links between the domains of a stage."""
+    return sum(rows.shape[1] for rows in stage.overlap.values())
 
 
 def _check_cut_offs(config: Config, train: TrainStage) -> None:

@@ -8,6 +8,8 @@ COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
     "evaluate": "evaluate finished runs on the sealed test set",
     "report": "write tables from the runs under a folder",
+    "compare": "test the differences between finished runs for significance",
+    "data": "check, audit or describe a catalogue before training on it",
     "reproduce": "train and evaluate the models and ablations of a preset",
     "bench": "measure the claims of speed against peers, in a checkout",
 }

@@ -11,20 +11,22 @@ from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.data.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.columns import ROLES, locate
+from micrec_pyg.data.problems import STRICT, Problem, Problems
 from micrec_pyg.data.table_files import (
     ROW,
-    decimals,
+    add_cells,
     find_table,
-    ids,
-    integers,
-    place,
     read_table,
     require_columns,
 )
+from micrec_pyg.data.vector_files import read_vectors
 from micrec_pyg.schema import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 TABLES = ("interactions", "items")
+IMAGES = "images"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,101 +36,152 @@ class DomainFolder:
     path: Path
     rows: pl.DataFrame
     """user, item (strings) and any of rating, time, part."""
+    clock: str | None
+    """The column that time is from: ``timestamp``, ``order``, or None."""
     items: pl.DataFrame
     """item (unique) and the other columns of the items table; empty without one."""
     images: pl.DataFrame
     """item, image (path); one row per image file."""
     vectors: Mapping[str, pl.DataFrame]
     """item, vector (list of Float32) per modality."""
+    sources: Mapping[str, str]
+    """sha256 of every file that was read; all images together are one entry."""
     digest: str
     """sha256 of the names and content of all files that were read."""
     counts: Mapping[str, int]
     """Items not in the items table (kept), images and vectors of unknown items."""
 
 
-def read_domain_folder(path: Path, *, need_rating: bool) -> DomainFolder:
+def read_domain_folder(
+    path: Path,
+    *,
+    need_rating: bool,
+    columns: Mapping[str, str] | None,
+    problems: Problems = STRICT,
+) -> DomainFolder | None:
     """Return what one domain folder holds.
+
+    Args:
+        path: the folder.
+        need_rating: whether there must be a rating column; else it is not read.
+        columns: role -> column, see ``columns.locate``.
+        problems: where to note what is wrong; by default it is raised.
+
+    Returns:
+        None where there are no usable interactions and problems are collected.
 
     Raises:
         InputError: a table is missing, unreadable, lacks a column or holds a value
             that cannot be understood.
     """
-    source = find_table(path, "interactions")
-    if source is None:
-        raise InputError(f"{path}: no interactions.(tsv|csv|parquet|jsonl) there")
-    rows = _rows(source, need_rating)
-    catalogue = find_table(path, "items")
+    source = _find(path, "interactions", problems)
+    if (path / IMAGES).exists() and not (path / IMAGES).is_dir():
+        problems.add(Problem(path / IMAGES, "a folder of image files is needed"))
+    rows = None
+    if source is not None:
+        rows = _rows(source, need_rating, columns, problems)
     items = pl.DataFrame({"item": []}, schema={"item": pl.String})
+    catalogue = _find(path, "items", problems)
     if catalogue is not None:
-        items = _items(catalogue)
-    images = _images(path / "images")
+        items = _items(catalogue, columns, problems)
+    images = _images(path / IMAGES, problems)
     vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in TABLES]
-    vectors = {p.stem: _vectors(p) for p in vector_files}
-
-    known = pl.concat([items["item"], rows["item"]])
-    unlisted = rows.filter(~pl.col("item").is_in(items["item"].implode()))
-    strange = [
-        table.filter(~pl.col("item").is_in(known.implode())).height
-        for table in vectors.values()
-    ]
-    counts = {
-        "items_missing_from_items_table": (
-            0 if catalogue is None else unlisted["item"].n_unique()
-        ),
-        "images_of_unknown_items": images.filter(
-            ~pl.col("item").is_in(known.implode())
-        ).height,
-        "vectors_of_unknown_items": sum(strange),
-    }
+    vectors = {p.stem: read_vectors(p, columns, problems) for p in vector_files}
+    if source is None or rows is None:
+        return None
     files = [source, *([catalogue] if catalogue else []), *vector_files]
-    digest = _digest(path, [*files, *map(Path, images["image"])])
-    return DomainFolder(path, rows, items, images, vectors, digest, counts)
+    content = _hashes(path, [*files, *map(Path, images["image"])])
+    return DomainFolder(
+        path=path,
+        rows=rows[0],
+        clock=rows[1],
+        items=items,
+        images=images,
+        vectors={name: table for name, table in vectors.items() if table is not None},
+        sources=_sources(content),
+        digest=_sha256(content),
+        counts=_counts(rows[0], None if catalogue is None else items, images, vectors),
+    )
 
 
-def _rows(path: Path, need_rating: bool) -> pl.DataFrame:
-    """Return the interactions under the names that the rest of the code uses."""
-    table = read_table(path)
-    require_columns(table, ["user", "item", *(["rating"] if need_rating else [])], path)
-    columns = {"user": ids(table, "user", path), "item": ids(table, "item", path)}
+def _find(path: Path, stem: str, problems: Problems) -> Path | None:
+    """Return the table of a domain; note several ones, and missing interactions."""
+    try:
+        found = find_table(path, stem)
+    except InputError as error:
+        problems.add(Problem(path, str(error).removeprefix(f"{path}: ")))
+        return None
+    if found is None and stem == "interactions":
+        fault = "no interactions.(tsv|csv|parquet|jsonl) there"
+        problems.add(Problem(path, fault, "add one with the columns user and item"))
+    return found
+
+
+def _rows(
+    path: Path,
+    need_rating: bool,
+    columns: Mapping[str, str] | None,
+    problems: Problems,
+) -> tuple[pl.DataFrame, str | None] | None:
+    """Return the interactions under our names, and where their time comes from."""
+    table = read_table(path, problems)
+    if table is None:
+        return None
+    found = [name for name in table.columns if name != ROW]
+    located = locate(found, ROLES, columns, path, problems)
+    table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
+    needed = ["user", "item", *(["rating"] if need_rating else [])]
+    if not require_columns(found, needed, path, problems, have=[*located]):
+        return None
+    content = {name: ids(table, name, path, problems) for name in ("user", "item")}
     if need_rating:
-        columns["rating"] = decimals(table, "rating", path)
+        content["rating"] = decimals(table, "rating", path, problems)
     clock = next((c for c in ("timestamp", "order") if c in table.columns), None)
     if clock is not None:
-        columns["time"] = integers(table, clock, path)
+        read = seconds if clock == "timestamp" else integers
+        content["time"] = read(table, clock, path, problems)
     if "x_label" in table.columns:
-        columns["part"] = _parts(table, path)
-    return pl.DataFrame(columns)
+        content["part"] = _parts(table, path, problems)
+    # cells that were noted are null: what is left can still be looked at
+    return pl.DataFrame(content).drop_nulls(), clock
 
 
-def _parts(table: pl.DataFrame, path: Path) -> pl.Series:
+def _parts(table: pl.DataFrame, path: Path, problems: Problems) -> pl.Series:
     """Return the ready split, 0, 1 or 2 per row."""
-    parts = integers(table, "x_label", path)
-    bad = ~parts.is_in([0, 1, 2])
-    if bad.any():
-        row = int(bad.arg_max() or 0)
-        raise InputError(
-            f"{path}, {place(table, row, path)}, column 'x_label': got {parts[row]}, "
-            "needed: 0 (train), 1 (validation) or 2 (test)"
-        )
-    return parts
+    parts = integers(table, "x_label", path, problems)
+    bad = ~parts.is_in([0, 1, 2]).fill_null(True)
+    need = "needed: 0 (train), 1 (validation) or 2 (test)"
+    add_cells(table, parts, bad, path, problems, need=need)
+    return parts.set(bad, None)
 
 
-def _items(path: Path) -> pl.DataFrame:
+def _items(
+    path: Path, columns: Mapping[str, str] | None, problems: Problems
+) -> pl.DataFrame:
     """Return the items table; every item once."""
-    table = read_table(path)
-    require_columns(table, ["item"], path)
-    table = table.with_columns(ids(table, "item", path))
-    repeated = ~table["item"].is_first_distinct()
-    if repeated.any():
-        row = int(repeated.arg_max() or 0)
-        raise InputError(
-            f"{path}, {place(table, row, path)}, column 'item': "
-            f"'{table['item'][row]}' was listed before; every item may stand once"
-        )
-    return table.drop(ROW)
+    nothing = pl.DataFrame({"item": []}, schema={"item": pl.String})
+    table = read_table(path, problems)
+    if table is None:
+        return nothing
+    found = [name for name in table.columns if name != ROW]
+    located = locate(found, ["item"], columns, path, problems)
+    if located.get("item", "item") != "item":
+        if "item" in found:
+            fault = f"it has the columns item and {located['item']}"
+            problems.add(Problem(path, fault, "rename the one that is not the id"))
+            return nothing
+        table = table.rename({located["item"]: "item"})
+    if not require_columns(table.columns, ["item"], path, problems):
+        return nothing
+    table = table.with_columns(ids(table, "item", path, problems))
+    repeated = ~table["item"].is_first_distinct() & table["item"].is_not_null()
+    need = "which was listed before; every item may stand once"
+    mend = "drop the row, or give the item an id of its own"
+    add_cells(table, table["item"], repeated, path, problems, need=need, mend=mend)
+    return table.filter(~repeated).drop_nulls("item").drop(ROW)
 
 
-def _images(folder: Path) -> pl.DataFrame:
+def _images(folder: Path, problems: Problems) -> pl.DataFrame:
     """Return item and path of every image file, in the order of their names."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
@@ -139,43 +192,53 @@ def _images(folder: Path) -> pl.DataFrame:
     repeated = table.filter(table["item"].is_duplicated())
     if not repeated.is_empty():
         names = ", ".join(Path(p).name for p in repeated["image"].head(2))
-        raise InputError(f"{folder}: {names} show one item; keep one image per item")
-    return table
+        more = repeated["item"].n_unique() - 1
+        fault = f"{names} show one item"
+        problems.add_rows([Problem(folder, fault, "keep one image per item")], more + 1)
+    return table.unique("item", keep="first", maintain_order=True)
 
 
-def _vectors(path: Path) -> pl.DataFrame:
-    """Return item and vector of one precomputed modality."""
-    table = read_table(path)
-    require_columns(table, ["item", "vector"], path)
-    names = ids(table, "item", path)
-    try:
-        vectors = table["vector"].cast(pl.List(pl.Float32))
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"{path}, column 'vector': got {table['vector'].dtype}, needed: a list of "
-            "numbers per row"
-        ) from error
-    checked = pl.DataFrame({"item": names, "vector": vectors}).drop_nulls("vector")
-    if checked["item"].is_duplicated().any():
-        raise InputError(f"{path}: an item has several vectors; keep one")
-    widths = checked["vector"].list.len().unique().sort().to_list()
-    if len(widths) != 1 or widths == [0]:
-        raise InputError(f"{path}: vectors have the widths {widths}; one is needed")
-    finite = checked["vector"].list.eval(pl.element().is_finite().fill_null(False))
-    bad = checked.filter(~finite.list.all())
-    if not bad.is_empty():
-        raise InputError(
-            f"{path}: the vector of item '{bad['item'][0]}' is not finite "
-            f"({bad.height} such items); leave out items without a vector"
-        )
-    return checked
+def _counts(
+    rows: pl.DataFrame,
+    items: pl.DataFrame | None,
+    images: pl.DataFrame,
+    vectors: Mapping[str, pl.DataFrame | None],
+) -> dict[str, int]:
+    """Return how much of the tables does not fit together."""
+    touched = rows.select("item").unique()
+    listed = touched.head(0) if items is None else items.select("item")
+    known = pl.concat([listed, touched]).unique()
+    unlisted = touched.join(listed, on="item", how="anti")
+    strange = [
+        table.join(known, on="item", how="anti").height
+        for table in vectors.values()
+        if table is not None
+    ]
+    return {
+        "items_missing_from_items_table": (0 if items is None else unlisted.height),
+        "images_of_unknown_items": images.join(known, on="item", how="anti").height,
+        "vectors_of_unknown_items": sum(strange),
+    }
 
 
-def _digest(root: Path, files: list[Path]) -> str:
-    """Return the sha256 over the names and content of the files."""
+def _hashes(root: Path, files: list[Path]) -> dict[str, str]:
+    """Return the sha256 of the files' content by their names inside the folder."""
     content = {}
     for path in files:
         with path.open("rb") as file:
             hashed = hashlib.file_digest(file, "sha256")
         content[path.relative_to(root).as_posix()] = hashed.hexdigest()
+    return content
+
+
+def _sources(content: Mapping[str, str]) -> dict[str, str]:
+    """Return the hashes of a folder's files, all images as one."""
+    images = {n: h for n, h in content.items() if n.startswith(f"{IMAGES}/")}
+    named = {n: h for n, h in content.items() if n not in images}
+    if images:
+        named[f"{IMAGES}/ ({len(images)} files)"] = _sha256(images)
+    return named
+
+
+def _sha256(content: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -48,6 +48,7 @@ def movielens_100k(
     text_sep: str,
     rating_min: int | float | None,
     duplicates: str,
+    filters: Mapping[str, object] | None,
     split_by: Mapping[str, object] | None,
 ) -> dict[str, Catalogue]:
     """Return MovieLens-100K as catalogues, fetching and converting it if needed.
@@ -64,6 +65,7 @@ def movielens_100k(
         text_sep: see ``tables``.
         rating_min: see ``tables``.
         duplicates: see ``tables``.
+        filters: see ``tables``.
         split_by: see ``tables``.
 
     Raises:
@@ -76,10 +78,13 @@ def movielens_100k(
     return tables(
         path=str(folder),
         domains=domains,
+        columns=None,
         text_fields=text_fields,
         text_sep=text_sep,
         rating_min=rating_min,
         duplicates=duplicates,
+        filters=filters,
+        links=None,
         split_by=split_by,
     )
 

@@ -124,10 +124,13 @@ def generated(
     return tables(
         path=str(folder),
         domains=None,
+        columns=None,
         text_fields=["title"],
         text_sep=" ",
         rating_min=None,
         duplicates="error",
+        filters=None,
+        links=None,
         split_by=None,
     )
 

@@ -1,21 +1,26 @@
 """Tables from files: TSV, CSV, Parquet and JSONL alike.
 
-Everything wrong in a file ends in an error that names the file, the line and the
-column. What the columns mean is decided elsewhere (``domain_folder``).
+Everything wrong in a file becomes a ``Problem`` with the file, the line and the
+column. By default the first one is raised as an ``InputError``. What the columns mean
+is decided elsewhere (``domain_folder``).
 """
 
-import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from micrec_pyg.data.columns import nearest
+from micrec_pyg.data.problems import STRICT, Problem, Problems
+from micrec_pyg.data.text_files import check_json_lines, check_text
 from micrec_pyg.schema import InputError
 
 SUFFIXES = (".tsv", ".csv", ".parquet", ".jsonl")
 ROW = "_row"
 """Name of the column that ``read_table`` adds: the place of the row in its file."""
+_ROWS_AT_ONCE = 2**18
+_DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
 def find_table(folder: Path, stem: str) -> Path | None:
@@ -36,172 +41,233 @@ def find_table(folder: Path, stem: str) -> Path | None:
     return found[0] if found else None
 
 
-def read_table(path: Path) -> pl.DataFrame:
+def read_table(path: Path, problems: Problems = STRICT) -> pl.DataFrame | None:
     """Return the rows of a table, plus the column ``ROW``; blank lines are skipped.
 
     Columns of TSV and CSV files stay strings (ids such as ``007`` survive) and an
     empty field is null. A TSV file has no quoting: a quote is an ordinary character.
 
+    Args:
+        path: a file with one of the ``SUFFIXES``.
+        problems: where to note what is wrong.
+
+    Returns:
+        None where the file cannot be parsed and problems are collected.
+
     Raises:
         InputError: the file cannot be parsed.
     """
     try:
-        frame = _parse(path)
-    except pl.exceptions.PolarsError as error:
-        fault = _fault(path) or str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: not a readable {path.suffix} table: {fault}"
-        ) from error
+        if path.stat().st_size == 0:
+            problems.add(Problem(path, "the file is empty", "write a header and rows"))
+            return None
+        if path.suffix == ".parquet":
+            frame = _parquet(path, problems)
+        else:
+            frame = _text_table(path, problems)
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        mend = "a readable file is needed"
+        problems.add(Problem(path, f"it cannot be read: {reason}", mend))
+        return None
+    if frame is None or not _check_names(frame.columns, path, problems):
+        return None
     content = pl.any_horizontal(pl.exclude(ROW).is_not_null())
-    return frame.with_row_index(ROW).filter(content)
+    frame = frame.with_row_index(ROW)
+    # a filter copies even where it keeps everything
+    return frame if frame.select(content.all()).item() else frame.filter(content)
 
 
-def require_columns(frame: pl.DataFrame, needed: Sequence[str], path: Path) -> None:
-    """Check that a table has these columns.
+def require_columns(
+    found: Sequence[str],
+    needed: Sequence[str],
+    path: Path,
+    problems: Problems = STRICT,
+    *,
+    have: Sequence[str] | None = None,
+) -> bool:
+    """Return whether a table has the columns it needs; note those that are missing.
+
+    Args:
+        found: names of the columns in the file.
+        needed: names or roles that must be there.
+        path: the file, for messages.
+        problems: where to note what is missing.
+        have: the roles that were found; None: the names themselves.
 
     Raises:
-        InputError: names the columns found and the ones needed.
+        InputError: names the columns found and the ones needed, and the nearest.
     """
-    found = [name for name in frame.columns if name != ROW]
-    missing = [name for name in needed if name not in found]
+    found = [name for name in found if name != ROW]
+    missing = [name for name in needed if name not in (found if have is None else have)]
     if missing:
-        raise InputError(
-            f"{path}: column {', '.join(missing)} is missing; found: "
-            f"{', '.join(found)}; needed: {', '.join(needed)}"
+        hints = [_delimiter(found, path), *(nearest(name, found) for name in missing)]
+        problems.add(
+            Problem(
+                path,
+                f"column {', '.join(missing)} is missing; found: "
+                f"{', '.join(found)}; needed: {', '.join(needed)}",
+                next((hint for hint in hints if hint), ""),
+                place="" if path.suffix in (".parquet", ".jsonl") else "line 1",
+            )
         )
+    return not missing
 
 
-def ids(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
-    """Return a column of raw ids as strings.
-
-    Raises:
-        InputError: a row has none; its line is named.
-    """
-    raw = frame[column].cast(pl.String)
-    _reject(frame, raw, (raw == "").fill_null(True), path, "an id is needed")
-    return raw
-
-
-def decimals(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
-    """Return a column of finite numbers (Float64).
-
-    Raises:
-        InputError: a value is missing or no number; its line is named.
-    """
-    raw = frame[column]
-    number = _stripped(raw).cast(pl.Float64, strict=False)
-    bad = ~number.is_finite().fill_null(False)
-    _reject(frame, raw, bad, path, "a number is needed")
-    return number
-
-
-def integers(frame: pl.DataFrame, column: str, path: Path) -> pl.Series:
-    """Return a column of whole numbers (Int64); dates become Unix seconds.
-
-    Decimal spellings such as ``881250949.0`` are cut to their whole part.
-
-    Raises:
-        InputError: a value is missing or no number; its line is named.
-    """
-    raw = frame[column]
-    if raw.dtype.is_temporal():
-        whole = raw.cast(pl.Datetime).dt.epoch("s")
-    else:
-        text = _stripped(raw)
-        # whole numbers first: nanoseconds do not fit into a float
-        whole = text.cast(pl.Int64, strict=False).fill_null(
-            text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-        )
-    bad = whole.is_null()
-    _reject(frame, raw, bad, path, "a whole number is needed (times in Unix seconds)")
-    return whole
-
-
-def place(frame: pl.DataFrame, position: int, path: Path) -> str:
-    """Return where a row of a table stands in its file, as ``line 7``."""
-    row = int(frame[ROW][position])
+def places(frame: pl.DataFrame, positions: Sequence[int], path: Path) -> list[str]:
+    """Return where rows of a table stand in their file, as ``line 7``."""
+    rows = [int(frame[ROW][position]) for position in positions]
     if path.suffix == ".parquet":
-        return f"row {row + 1}"
+        return [f"row {row + 1}" for row in rows]
     if path.suffix == ".jsonl":
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             filled = [n for n, line in enumerate(file, start=1) if line.strip()]
-        return f"line {filled[row]}"
+        return [f"line {filled[row]}" for row in rows]
     # a quoted CSV field may hold line breaks
-    before = frame.filter(pl.col(ROW) < row).select(pl.col(pl.String))
-    breaks = before.select(pl.all().str.count_matches("\n").sum()).sum_horizontal()
-    return f"line {row + 2 + int(breaks.sum())}"
+    text = frame.select(ROW, pl.col(pl.String).str.count_matches("\n").fill_null(0))
+    breaks = text.select(pl.sum_horizontal(pl.exclude(ROW)).cum_sum()).to_series()
+    before = [int(breaks[at - 1]) if at else 0 for at in positions]
+    return [f"line {row + 2 + more}" for row, more in zip(rows, before, strict=True)]
 
 
-def _reject(
-    frame: pl.DataFrame, raw: pl.Series, bad: pl.Series, path: Path, need: str
+def add_cells(
+    frame: pl.DataFrame,
+    raw: pl.Series,
+    bad: pl.Series,
+    path: Path,
+    problems: Problems,
+    *,
+    need: str,
+    mend: str = "",
+    error: bool = True,
 ) -> None:
-    """Raise an InputError about the first bad row, if there is one."""
-    first = bad.arg_max()
-    if first is None or not bad[first]:
+    """Note the cells of a column that are bad, if any are.
+
+    Raises:
+        InputError: as ``Problems.add``.
+    """
+    positions = bad.arg_true()
+    if positions.is_empty():
         return
-    value = "an empty field" if raw[first] is None else repr(raw[first])
-    raise InputError(
-        f"{path}, {place(frame, first, path)}, column '{raw.name}': got {value}, "
-        f"{need} ({int(bad.sum())} such rows in this file)"
-    )
+    shown = positions.head(problems.wanted).to_list()
+    where = places(frame, shown, path)
+    first = [
+        Problem(path, f"got {_value(raw[at])}, {need}", mend, place, raw.name, error)
+        for at, place in zip(shown, where, strict=True)
+    ]
+    problems.add_rows(first, len(positions))
 
 
-def _stripped(raw: pl.Series) -> pl.Series:
-    """Return the values without surrounding blanks, where they are text."""
-    return raw.str.strip_chars() if raw.dtype == pl.String else raw
+def _value(cell: Any) -> str:
+    """Return a cell for a message, long ones cut."""
+    if cell is None:
+        return "an empty field"
+    text = repr(cell)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _parse(path: Path) -> pl.DataFrame:
-    """Return the table as polars reads it."""
-    if path.suffix == ".parquet":
-        return pl.read_parquet(path)
-    if path.suffix == ".jsonl":
-        return pl.read_ndjson(path, infer_schema_length=None)
-    if path.suffix == ".tsv":
-        return pl.read_csv(path, separator="\t", quote_char=None, infer_schema=False)
-    return pl.read_csv(path, infer_schema=False)
+def _check_names(names: Sequence[str], path: Path, problems: Problems) -> bool:
+    """Return whether the header of a table can be used."""
+    fault = mend = ""
+    quoted = [n for n in names if len(n) > 1 and n[0] == n[-1] == '"']
+    if not names:
+        fault, mend = "it has no column", "write a header"
+    elif ROW in names:
+        fault, mend = f"a column is called {ROW}, a name that we use", "rename it"
+    elif path.suffix == ".tsv" and quoted:
+        fault = f"the header holds the quoted name {quoted[0]}"
+        mend = "a TSV file has no quotes: write plain fields, or save it as .csv"
+    if fault:
+        problems.add(Problem(path, fault, mend, place="line 1"))
+    return not fault
 
 
-def _fault(path: Path) -> str | None:
-    """Return what is wrong with an unreadable file and in which line, if known."""
-    if path.suffix == ".parquet":
+def _delimiter(found: Sequence[str], path: Path) -> str:
+    """Return a hint at another delimiter, where the header is one field."""
+    if len(found) != 1 or path.suffix not in (".tsv", ".csv"):
+        return ""
+    own = "\t" if path.suffix == ".tsv" else ","
+    for delimiter, name in _DELIMITERS.items():
+        if delimiter != own and delimiter in found[0]:
+            suffix = {",": ".csv", "\t": ".tsv"}.get(delimiter)
+            other = f", or call it {suffix}" if suffix else ""
+            wanted = _DELIMITERS[own]
+            return f"the fields are separated by {name}: use {wanted}{other}"
+    return ""
+
+
+def _text_table(path: Path, problems: Problems) -> pl.DataFrame | None:
+    """Return a TSV, CSV or JSONL table, None if it has a fault."""
+    if not check_text(path, problems):
         return None
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(file)
-    except UnicodeDecodeError:
-        return "it is not UTF-8 text"
-    return _json_fault(lines) if path.suffix == ".jsonl" else _wide_row(lines, path)
+        if path.suffix == ".jsonl":
+            return pl.read_ndjson(path, infer_schema_length=None)
+        # polars would rename a repeated column
+        header = _separated(path, header=False, rows=1).row(0)
+        if _repeated([str(name) for name in header if name], path, problems):
+            return None
+        return _separated(path, header=True, rows=None)
+    except pl.exceptions.PolarsError as error:
+        if path.suffix != ".jsonl" or check_json_lines(path, problems):
+            fault = str(error).splitlines()[0]
+            problems.add(Problem(path, f"not a readable {path.suffix} table: {fault}"))
+        return None
 
 
-def _json_fault(lines: Sequence[str]) -> str | None:
-    """Return the first line that is no JSON object."""
-    for number, line in enumerate(lines, start=1):
-        try:
-            good = not line.strip() or isinstance(json.loads(line), dict)
-        except json.JSONDecodeError:
-            good = False
-        if not good:
-            return f"line {number} is not a JSON object"
-    return None
-
-
-def _wide_row(lines: Sequence[str], path: Path) -> str | None:
-    """Return the first line with more fields than the header."""
+def _separated(path: Path, *, header: bool, rows: int | None) -> pl.DataFrame:
+    """Return the first rows of a TSV or CSV table as polars reads them."""
     plain = path.suffix == ".tsv"
-    reader = csv.reader(
-        lines,
-        delimiter="\t" if plain else ",",
-        quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL,
+    return pl.read_csv(
+        path,
+        separator="\t" if plain else ",",
+        quote_char=None if plain else '"',
+        has_header=header,
+        n_rows=rows,
+        infer_schema=False,
     )
+
+
+def _repeated(names: Sequence[str], path: Path, problems: Problems) -> bool:
+    """Return whether a column name stands twice in a header, and note it."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        fault = f"column {', '.join(repeated)} is there twice"
+        problems.add(Problem(path, fault, "rename or remove one", place="line 1"))
+    return bool(repeated)
+
+
+def _parquet(path: Path, problems: Problems) -> pl.DataFrame | None:
+    """Return a Parquet table, None if it is damaged.
+
+    Read by pyarrow, checked and handed over in pieces: polars may panic on damaged
+    files, and two copies of a large one may be too many.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    damaged = (pa.ArrowException, UnicodeDecodeError, OSError, OverflowError)
     try:
-        width = len(next(reader, []))
-        for fields in reader:
-            if len(fields) > width:
-                return (
-                    f"line {reader.line_num} has {len(fields)} fields, "
-                    f"the header has {width}"
-                )
-    except csv.Error as error:
-        return f"line {reader.line_num}: {error}"
-    return None
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if _repeated(names, path, problems):
+                return None
+            frames = [_piece(file.schema_arrow.empty_table(), names)]
+            for batch in file.iter_batches(_ROWS_AT_ONCE):
+                batch.validate(full=True)
+                frames.append(_piece(batch, names))
+        return pl.concat(frames)
+    except (*damaged, pl.exceptions.PolarsError) as error:
+        fault = (str(error).splitlines() or ["no reason given"])[0]
+        mend = "it is damaged, or no Parquet file: write it again"
+        problems.add(Problem(path, f"not a readable parquet table: {fault}", mend))
+        return None
+
+
+def _piece(batch: Any, names: Sequence[str]) -> pl.DataFrame:
+    """Return a piece of an Arrow table, without metadata: that may be damaged too."""
+    import pyarrow as pa
+
+    frame = pl.from_arrow(pa.table(batch.columns, names=names))
+    assert isinstance(frame, pl.DataFrame)
+    return frame

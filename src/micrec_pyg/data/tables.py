@@ -1,5 +1,6 @@
 """The reader of the documented own-catalogue format (``docs/own_catalogue.md``)."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -9,23 +10,32 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from micrec_pyg.data.columns import check_columns, check_texts
 from micrec_pyg.data.domain_folder import DomainFolder, read_domain_folder
-from micrec_pyg.data.interactions import to_interactions
+from micrec_pyg.data.filter_options import Filters, read_filters
+from micrec_pyg.data.filters import RawDomain, apply_filters
+from micrec_pyg.data.interactions import all_items, to_interactions
 from micrec_pyg.data.item_split import ItemSplit, assign, item_split
+from micrec_pyg.data.link_users import link_users
 from micrec_pyg.data.table_files import find_table
-from micrec_pyg.schema import Catalogue, Feature, InputError, Interactions, Vocab
+from micrec_pyg.schema import Catalogue, Feature, InputError, Vocab
 
 log = logging.getLogger(__name__)
+
+Options = Mapping[str, object]
 
 
 def tables(
     *,
     path: str,
     domains: Sequence[str] | None,
+    columns: Mapping[str, str] | None,
     text_fields: Sequence[str] | None,
     text_sep: str,
     rating_min: int | float | None,
     duplicates: str,
+    filters: Mapping[str, object] | None,
+    links: Sequence[str] | None,
     split_by: Mapping[str, object] | None,
 ) -> dict[str, Catalogue]:
     """Return the catalogues of a data set in the own-catalogue format.
@@ -33,6 +43,8 @@ def tables(
     Args:
         path: folder with one subfolder per domain.
         domains: which subfolders to read; None reads all, in alphabetical order.
+        columns: {user, item, rating, timestamp, order, x_label: name of the column}
+            where the tables use other names; None takes these and guesses the rest.
         text_fields: columns of the items table that make an item's text, joined in
             this order; None takes all text columns in file order, [] takes none.
         text_sep: what stands between two fields; empty fields are left out.
@@ -40,69 +52,109 @@ def tables(
             needs no rating column.
         duplicates: which row of a repeated (user, item) pair stays: ``first``,
             ``last`` (by time, then by place in the file), or ``error``.
+        filters: {time_from, time_to, min_text, user_core, item_core, core_of}, see
+            ``filters``; None filters nothing.
+        links: tables that say which users of two domains are one person, see
+            ``link_users``; None: those with the same id.
         split_by: {field, sep, domains: {name: [values] or None}} divides the items
             of every folder into several domains by a column (see ``ItemSplit``).
 
     Raises:
         InputError: anything in the options or files that cannot be used.
     """
-    for option, value in (("domains", domains), ("text_fields", text_fields)):
-        if isinstance(value, str):
-            raise InputError(f"{option}={value} is one text; needed: [{value}]")
-    root = Path(path).expanduser()
+    check_texts(text_sep=[text_sep])
+    check_texts(domains=domains, text_fields=text_fields, links=links)
+    check_columns(columns)
+    chosen = read_filters(filters, rating_min=rating_min, duplicates=duplicates)
     division = None if split_by is None else item_split(split_by)
-    options = {
+    root = Path(path).expanduser()
+    contents = []
+    for folder in domain_folders(root, domains):
+        need = rating_min is not None
+        content = read_domain_folder(folder, need_rating=need, columns=columns)
+        assert content is not None  # errors are raised
+        contents.append(content)
+    options: dict[str, object] = {
+        "columns": None if columns is None else dict(columns),
         "text_fields": None if text_fields is None else list(text_fields),
         "text_sep": text_sep,
-        "rating_min": None if rating_min is None else float(rating_min),
-        "duplicates": duplicates,
+        **chosen.key(),
+        "links": None if links is None else [Path(link).name for link in links],
         # a list, not a mapping: the order of the domains has a meaning here
         "split_by": None if division is None else division.key(),
     }
-    folders = _folders(root, domains)
-    catalogues: dict[str, Catalogue] = {}
-    for folder in folders:
-        content = read_domain_folder(folder, need_rating=rating_min is not None)
-        texts = _text(content, text_fields, text_sep)
-        for name, part in _parts(content, division, len(folders) > 1).items():
-            try:
-                cleaned = to_interactions(
-                    part.rows,
-                    part.items["item"],
-                    rating_min=rating_min,
-                    duplicates=duplicates,
-                )
-            except InputError as error:
-                raise InputError(f"domain '{name}' ({folder}): {error}") from error
-            catalogues[name] = _catalogue(name, part, texts, cleaned, options)
-            counts = {k: n for k, n in catalogues[name].dropped.items() if n}
-            log.info("domain %s: dropped or incomplete: %s", name, counts or "nothing")
+    joined = ""
+    if links is not None:
+        contents, joined = _link(contents, links, root)
+    parts: dict[str, DomainFolder] = {}
+    for content in contents:
+        parts.update(_parts(content, division, len(contents) > 1))
+    if links is not None or chosen.joins_domains:
+        # what a domain is then depends on all of them
+        joined += _sha256([joined, {name: part.digest for name, part in parts.items()}])
+    texts = {name: _text(part, text_fields, text_sep) for name, part in parts.items()}
+    return _catalogues(parts, texts, chosen, {**options, "joined": joined})
+
+
+def _link(
+    contents: Sequence[DomainFolder], links: Sequence[str], root: Path
+) -> tuple[list[DomainFolder], str]:
+    """Return the domains with linked users under one id, and the links' digest."""
+    users = {content.path.name: content.rows["user"] for content in contents}
+    renamed, counts, digest = link_users(users, links, root)
+    linked = [
+        dataclasses.replace(
+            content,
+            rows=content.rows.with_columns(renamed[content.path.name]),
+            counts={**content.counts, **counts},
+        )
+        for content in contents
+    ]
+    return linked, digest
+
+
+def _catalogues(
+    parts: Mapping[str, DomainFolder],
+    texts: Mapping[str, pl.DataFrame],
+    chosen: Filters,
+    options: Options,
+) -> dict[str, Catalogue]:
+    """Return the filtered domains, each in the order of its item vocabulary."""
+    raw = {}
+    for name, part in parts.items():
+        items = all_items(part.rows, part.items["item"]).to_frame("item")
+        text = items.join(texts[name], on="item", how="left", maintain_order="left")
+        raw[name] = RawDomain(rows=part.rows, items=text, clock=part.clock)
+    catalogues = {}
+    for name, kept in apply_filters(raw, chosen).items():
+        part = parts[name]
+        interactions = to_interactions(kept.rows, kept.items["item"])
+        vocab = interactions.items
+        catalogue = Catalogue(
+            name=name,
+            interactions=interactions,
+            text=kept.items["text"],
+            images=_lookup(vocab, part.images, "image"),
+            vectors={m: _feature(vocab, table) for m, table in part.vectors.items()},
+            digest=_sha256(["own-catalogue 2", name, part.digest, options]),
+            dropped={**kept.dropped, **part.counts},
+            clock=kept.clock,
+            steps=kept.steps,
+            sources=part.sources,
+            options={key: value for key, value in options.items() if value != ""},
+        )
+        catalogues[name] = catalogue
+        counts = {k: n for k, n in catalogue.dropped.items() if n}
+        log.info("domain %s: dropped or incomplete: %s", name, counts or "nothing")
     return catalogues
 
 
-def _catalogue(
-    name: str,
-    part: DomainFolder,
-    texts: pl.DataFrame,
-    cleaned: tuple[Interactions, Mapping[str, int]],
-    options: Mapping[str, object],
-) -> Catalogue:
-    """Return one domain with everything in the order of its item vocabulary."""
-    interactions, dropped = cleaned
-    items = interactions.items
-    return Catalogue(
-        name=name,
-        interactions=interactions,
-        text=_lookup(items, texts, "text"),
-        images=_lookup(items, part.images, "image"),
-        vectors={m: _feature(items, table) for m, table in part.vectors.items()},
-        digest=_digest(name, part.digest, options),
-        dropped={**dropped, **part.counts},
-    )
+def domain_folders(root: Path, domains: Sequence[str] | None) -> list[Path]:
+    """Return the domain folders to read.
 
-
-def _folders(root: Path, domains: Sequence[str] | None) -> list[Path]:
-    """Return the domain folders to read."""
+    Raises:
+        InputError: there is none, or a wanted one is not there.
+    """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give path=<folder of the data set>")
     found = sorted(
@@ -181,7 +233,6 @@ def _feature(vocab: Vocab, table: pl.DataFrame) -> Feature:
     return Feature(values, mask)
 
 
-def _digest(name: str, content: str, options: Mapping[str, object]) -> str:
-    """Return the sha256 of one catalogue's inputs and options."""
-    key = json.dumps(["own-catalogue 1", name, content, options], sort_keys=True)
-    return hashlib.sha256(key.encode()).hexdigest()
+def _sha256(content: object) -> str:
+    """Return the sha256 of a value as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
