@@ -5,8 +5,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.evaluation.groups import Group, groups_of, pools_of, shared_users
-from micrec_pyg.schema import INTERACTS, ITEM, USER
+from micrec_pyg.evaluation.groups import (
+    Group,
+    Target,
+    groups_of,
+    pools_of,
+    shared_users,
+)
+from micrec_pyg.schema import INTERACTS, ITEM, USER, Pair, TestStage
 
 DEGREES = [0, 1, 2, 3, 5, 6, 10, 11]
 
@@ -31,10 +37,11 @@ def _rows(mask: Tensor | None) -> list[int] | None:
     return None if mask is None else mask.nonzero()[:, 0].tolist()
 
 
-def _named(data: HeteroData, shared: list[int] | None = None) -> dict[str, Group]:
-    users = torch.zeros(12, dtype=torch.bool)
-    users[shared or []] = True
-    return {group.name: group for group in groups_of(data, users)}
+def _named(
+    data: HeteroData, overlap: dict[Pair, Tensor] | None = None, **others: HeteroData
+) -> dict[str, Group]:
+    stage = TestStage({"a": data, **others}, {}, {}, overlap or {})
+    return {group.name: group for group in groups_of(stage, "a")}
 
 
 OLD_U, NEW_U = list(range(10)), [10, 11]
@@ -58,6 +65,13 @@ OLD_I, NEW_I = list(range(6)), [6, 7]
         ("item_degree_3_5", None, None, [3, 4]),
         ("item_degree_6_10", None, None, [5, 6]),
         ("item_degree_11_", None, None, [7]),
+        # users 0..11 have 7, 6, 5, 4, 4, 3, 2, 2, 2, 2, 1 and no edge
+        ("user_history_0", [11], None, None),
+        ("user_history_1_2", [6, 7, 8, 9, 10], None, None),
+        ("user_history_3_5", [2, 3, 4, 5], None, None),
+        ("user_history_6_10", [0, 1], None, None),
+        ("user_history_11_", [], None, None),
+        ("user_history_other_domain", [11], None, None),
         ("overlap_user", [0, 11], None, None),
         ("single_domain_user", list(range(1, 11)), None, None),
     ],
@@ -69,10 +83,32 @@ def test_members(
     items: list[int] | None,
 ) -> None:
     data = _graph(NEW_U, NEW_I)
-    group = _named(data, shared=[0, 11])[name]
+    overlap = {("a", "b"): torch.tensor([[0, 11], [11, 3]])}
+    group = _named(data, overlap, b=_graph([], []))[name]
     assert _rows(group.users) == users
-    assert _rows(group.items) == items
-    assert _rows(pools_of(data)[group.pool]) == pool
+    assert _rows(group.target.items) == items
+    assert _rows(pools_of(data)[group.target.pool]) == pool
+
+
+def test_history_in_another_domain_needs_an_edge_there() -> None:
+    """Of the users without an edge in a, only 3 has one elsewhere: in c."""
+    data = _graph([], [], degrees=[1])
+    overlap = {
+        ("a", "b"): torch.tensor([[0, 2, 3], [5, 6, 7]]),
+        ("a", "c"): torch.tensor([[3, 4], [0, 1]]),
+    }
+    nothing, one = _graph([], [], degrees=[0]), _graph([], [], degrees=[1])
+    named = _named(data, overlap, b=nothing, c=one)
+    assert _rows(named["user_history_0"].users) == list(range(1, 12))
+    assert _rows(named["user_history_other_domain"].users) == [3]
+
+
+def test_lists_are_judged_where_users_or_candidates_are_chosen() -> None:
+    data = _graph(NEW_U, NEW_I)
+    data[ITEM].image_mask = torch.tensor(DEGREES) > 4
+    hits_only = {n for n, g in _named(data).items() if not g.target.judges_lists}
+    bands = {f"item_degree_{band}" for band in ("1_2", "3_5", "6_10", "11_")}
+    assert hits_only == {*bands, "has_image", "no_image"}
 
 
 def test_a_pool_of_every_item_is_no_restriction() -> None:
@@ -87,10 +123,10 @@ def test_groups_follow_the_modalities_of_the_item_nodes() -> None:
     data[ITEM].image_mask = mask
     data[ITEM].text_mask = ~mask
     named = _named(data)
-    assert _rows(named["has_image"].items) == [4, 5, 6, 7]
-    assert _rows(named["no_image"].items) == [0, 1, 2, 3]
-    assert _rows(named["has_text"].items) == [0, 1, 2, 3]
-    assert {named[name].pool for name in ("has_image", "no_text")} == {"all"}
+    assert _rows(named["has_image"].target.items) == [4, 5, 6, 7]
+    assert _rows(named["no_image"].target.items) == [0, 1, 2, 3]
+    assert _rows(named["has_text"].target.items) == [0, 1, 2, 3]
+    assert {named[name].target.pool for name in ("has_image", "no_text")} == {"all"}
 
 
 def test_without_overlap_there_are_no_overlap_groups() -> None:
@@ -108,9 +144,8 @@ def test_shared_users_of_either_side_and_of_several_pairs() -> None:
     assert _rows(shared_users("d", 5, overlap)) == []
 
 
-def test_hidden_pairs_need_both_ends_in_the_group() -> None:
-    users = torch.tensor([True, False])
+def test_hidden_pairs_count_with_the_items_of_the_target() -> None:
     items = torch.tensor([False, True, True])
     pairs = torch.tensor([[0, 0, 1], [0, 2, 1]])
-    assert Group("x", users=users, items=items).hidden(pairs).tolist() == [[0], [2]]
-    assert torch.equal(Group("all").hidden(pairs), pairs)
+    assert Target(items=items).hidden(pairs).tolist() == [[0, 1], [2, 1]]
+    assert torch.equal(Target().hidden(pairs), pairs)

@@ -221,30 +221,49 @@ def test_masking_leaves_the_memory_of_the_model_alone() -> None:
     assert z.item[:, 0].tolist() == [3.0, 2.0, 1.0]
 
 
-def test_a_constant_scorer_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        rank(
-            Table(),
-            _z(torch.ones(4, 9)),
-            users=torch.arange(4),
-            known=torch.zeros(2, 0, dtype=torch.long),
-            k=3,
-            candidates=None,
-            batch_size=3,
-        )
-    assert "100 % of the users have a tie" in caplog.text
-
-
-def test_distinct_scores_warn_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    rank(
+def _three_best(table: Tensor, known: Tensor) -> RankedLists:
+    return rank(
         Table(),
-        _z(torch.arange(9.0).expand(4, 9).contiguous()),
-        users=torch.arange(4),
-        known=torch.zeros(2, 0, dtype=torch.long),
+        _z(table),
+        users=torch.arange(len(table)),
+        known=known,
         k=3,
         candidates=None,
         batch_size=3,
     )
+
+
+NOTHING = torch.zeros(2, 0, dtype=torch.long)
+
+
+def test_a_constant_scorer_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        _three_best(torch.ones(4, 9), NOTHING)
+    assert "ties at the cut decide the lists of 4 of 4 users (100 %" in caplog.text
+
+
+@pytest.mark.parametrize("tied", [2, 3])
+def test_lists_that_ties_decide_are_counted(
+    tied: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A tie above or below the cut decides nothing; half of the users is no alarm."""
+    table = torch.tensor([0.0, 0, 2, 3, 3]).repeat(4, 1)
+    table[:tied, 1] = 2
+    _three_best(table, NOTHING)
+    assert ("lists of 3 of 4 users (75 %" in caplog.text) == (tied == 3)
+    assert (caplog.text == "") == (tied == 2)
+
+
+def test_distinct_scores_warn_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    _three_best(torch.arange(9.0).repeat(4, 1), NOTHING)
+    assert caplog.text == ""
+
+
+def test_a_list_of_all_that_is_left_has_no_cut(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known = torch.stack([torch.arange(4), torch.zeros(4, dtype=torch.long)])
+    _three_best(torch.ones(4, 4), known)
     assert caplog.text == ""
 
 

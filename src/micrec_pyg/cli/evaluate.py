@@ -7,6 +7,7 @@ from typing import Any
 
 from micrec_pyg.cli.jobs import evaluate_job
 from micrec_pyg.cli.process import log_to_stderr, prepare
+from micrec_pyg.cli.results import Grid, grids
 
 
 def main(argv: list[str]) -> int:
@@ -27,24 +28,17 @@ def main(argv: list[str]) -> int:
     for name in options.runs:
         metrics = evaluate_job(Path(name), again=options.again, device=options.device)
         print(name)
-        print(_table(metrics["test"]))
+        print(_text(metrics["test"]))
     return 0
 
 
-def _table(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+def _text(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """Return the results as aligned text, a row per domain and group."""
-    rows: list[list[str]] = []
-    for domain, groups in test.items():
-        for group, values in groups.items():
-            head = ["domain", "group", *values]
-            if not rows:
-                rows.append(head)
-            numbers = [
-                str(v) if k == "users" else f"{v:.4f}" for k, v in values.items()
-            ]
-            rows.append([domain, group, *numbers])
-    if not rows:
-        return "nothing to rank: no user has a test item"
+    tables = [_aligned(grid) for grid in grids(test)]
+    return "\n\n".join(tables) or "nothing to rank: no user has a test item"
+
+
+def _aligned(rows: Grid) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -14,7 +14,11 @@ from micrec_pyg import __version__
 from micrec_pyg.cli.inputs import Inputs
 from micrec_pyg.evaluation.evaluate import Report
 from micrec_pyg.evaluation.groups import shared_users
+from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.schema import USER, RankingStage
+
+Grid = list[list[str]]
+"""A head, then rows."""
 
 PACKAGES = ("torch", "torch-geometric", "polars", "numpy")
 
@@ -107,7 +111,12 @@ def run_card(
     ]
     for part, title in (("val", "Validation"), ("test", "Test")):
         if part in metrics:
-            lines += ["", f"## {title}", "", *_results(metrics[part])]
+            lines += ["", f"## {title}"]
+            tables = grids(metrics[part])
+            for head, *rows in tables:
+                lines += ["", *_table(head, rows)]
+            if not tables:
+                lines += ["", "nothing to rank"]
     return "\n".join(lines) + "\n"
 
 
@@ -120,17 +129,40 @@ def _data(inputs: Inputs) -> list[list[str]]:
     return rows
 
 
-def _results(by_domain: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    rows = [
-        [domain, group, *(f"{v:.4f}" if m != "users" else str(v) for m, v in row)]
+def grids(by_domain: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Grid]:
+    """Return tables of results, each a head and a row per domain and group.
+
+    The first holds accuracy and counts, the second what the lists are like. A cell
+    without a value is "-"; a row or table of such cells alone is left out.
+
+    Args:
+        by_domain: As ``evaluation.evaluate.summary`` returns it.
+    """
+    rows = {
+        (domain, group): values
         for domain, groups in by_domain.items()
         for group, values in groups.items()
-        for row in [list(values.items())]
-    ]
-    names = [
-        list(values) for groups in by_domain.values() for values in groups.values()
-    ]
-    return _table(["domain", "group", *names[0]], rows) if rows else ["nothing to rank"]
+    }
+    names = list(dict.fromkeys(name for values in rows.values() for name in values))
+    accuracy = [name for name in names if name.partition("@")[0] in METRICS]
+    counts = [name for name in names if "@" not in name]
+    others = [name for name in names if name not in {*accuracy, *counts}]
+    found = []
+    for columns in ([*accuracy, *counts], others):
+        lines = [
+            [*key, *(_cell(values.get(name)) for name in columns)]
+            for key, values in rows.items()
+            if any(name in values for name in columns)
+        ]
+        if lines:
+            found.append([["domain", "group", *columns], *lines])
+    return found
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:

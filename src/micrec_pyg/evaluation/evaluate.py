@@ -9,19 +9,19 @@ from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 import torch
-from jaxtyping import Int
-from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.evaluation.groups import Group, groups_of, pools_of, shared_users
+from micrec_pyg.evaluation.beyond import item_facts
+from micrec_pyg.evaluation.domain import DomainTask, check_cut_offs, judge
+from micrec_pyg.evaluation.embed import embed
+from micrec_pyg.evaluation.groups import Group, Target, groups_of
 from micrec_pyg.evaluation.metrics import per_user
-from micrec_pyg.evaluation.rank import Scorer, rank, rank_groups
+from micrec_pyg.evaluation.rank import Scorer, rank
 from micrec_pyg.schema import (
     ITEM,
     USER,
     Embeddings,
     InputError,
-    RankedLists,
     RankingStage,
     UnseenNodeError,
     ValidStage,
@@ -54,6 +54,8 @@ class Report:
 
     per_user: Mapping[str, pl.DataFrame]
     """By domain: domain, user_row, group, then a column per metric."""
+    per_group: Mapping[str, Mapping[str, Mapping[str, float | int]]]
+    """By domain and group: metrics of all lists together, candidates and pairs."""
     skipped: Mapping[str, int]
     """By domain: users without a held-out item, who are not ranked."""
     users_per_s: float
@@ -79,7 +81,7 @@ def evaluate(
         groups: Whether to report all groups of docs/metrics.md, or ``all`` alone.
         fallback: The same task reduced to the nodes of the training graph, for
             models that cannot answer others: then only the group
-            ``old_user_old_item`` is reported.
+            ``old_user_old_item`` is reported. Popularity is read from its graphs.
 
     Raises:
         InputError: A cut-off does not fit a catalogue.
@@ -89,29 +91,24 @@ def evaluate(
     with _evaluating(model):
         only_seen = False
         try:
-            z = model(stage.graphs)
+            z = embed(model, stage.graphs)
         except UnseenNodeError as error:
             if fallback is None:
                 raise
             logger.warning("only seen users and items are ranked: %s", error)
             stage, only_seen = fallback, True
-            z = model(stage.graphs)
-        frames = {
-            domain: _domain(
-                model,
-                z[domain],
-                stage,
-                domain,
-                _wanted(stage, domain, every=groups, only_seen=only_seen),
-                ks=ks,
-                batch_size=batch_size,
-            )
-            for domain in stage.graphs
+            z = embed(model, stage.graphs)
+        tasks = _tasks(stage, fallback, every=groups, only_seen=only_seen)
+        found = {
+            task.name: judge(model, z[task.name], task, ks=ks, batch_size=batch_size)
+            for task in tasks
         }
+    frames = {domain: report.per_user for domain, report in found.items()}
     ranked = {domain: frame["user_row"].n_unique() for domain, frame in frames.items()}
     seconds = time.perf_counter() - begin
     return Report(
         per_user=frames,
+        per_group={domain: report.per_group for domain, report in found.items()},
         skipped={d: stage.graphs[d][USER].num_nodes - n for d, n in ranked.items()},
         users_per_s=sum(ranked.values()) / seconds,
     )
@@ -127,9 +124,9 @@ def validate(
     """
     means: dict[str, dict[str, float]] = {}
     with _evaluating(model):
-        z = model(stage.graphs)
+        z = embed(model, stage.graphs)
         for domain, data in stage.graphs.items():
-            _check_cut_offs([k], domain, data)
+            check_cut_offs([k], domain, data)
             hidden = stage.hidden[domain]
             if hidden.shape[1] == 0:
                 raise InputError(
@@ -152,16 +149,22 @@ def validate(
 
 
 def summary(report: Report) -> dict[str, dict[str, dict[str, float | int]]]:
-    """Return {domain: {group: {metric: mean over users, "users": count}}}.
+    """Return {domain: {group: {metric: value, "users": count}}}.
 
-    This is the form of ``val`` and ``test`` in ``metrics.json``.
+    This is the form of ``val`` and ``test`` in ``metrics.json``. A metric per user
+    is given as the mean over the users that have one; ``candidates`` and ``pairs``
+    count what a group ranks and what it looks for. What is undefined is left out.
     """
     found: dict[str, dict[str, dict[str, float | int]]] = {}
     for domain, frame in report.per_user.items():
         means = frame.group_by("group", maintain_order=True).agg(
             pl.exclude("domain", "user_row", "group").mean(), pl.len().alias("users")
         )
-        found[domain] = {row.pop("group"): row for row in means.to_dicts()}
+        found[domain] = {}
+        for row in means.to_dicts():
+            group = row.pop("group")
+            values = {**row, **report.per_group[domain][group]}
+            found[domain][group] = {k: v for k, v in values.items() if v is not None}
     return found
 
 
@@ -177,80 +180,21 @@ def _evaluating(model: RankingModel) -> Iterator[None]:
         model.train(before)
 
 
-def _wanted(
-    stage: RankingStage, domain: str, *, every: bool, only_seen: bool
-) -> list[Group]:
-    if only_seen:
-        return [Group(SEEN_ONLY)]
-    if not every:
-        return [Group("all")]
-    data = stage.graphs[domain]
-    return groups_of(data, shared_users(domain, data[USER].num_nodes, stage.overlap))
-
-
-def _domain(
-    model: Scorer,
-    z: Embeddings,
-    stage: RankingStage,
-    domain: str,
-    wanted: Sequence[Group],
-    *,
-    ks: Sequence[int],
-    batch_size: int,
-) -> pl.DataFrame:
-    """Return the long frame of one domain; empty groups leave no row."""
-    data = stage.graphs[domain]
-    hidden = stage.hidden[domain].to(data[USER].train_row.device)
-    _check_cut_offs(ks, domain, data)
-    counted = {group: group.hidden(hidden) for group in wanted}
-    counted = {group: pairs for group, pairs in counted.items() if pairs.shape[1]}
-    sets = pools_of(data)
-    lists = rank_groups(
-        model,
-        z,
-        users=hidden[0].unique(),
-        known=stage.known[domain],
-        k=max(ks),
-        candidates={group.pool: sets[group.pool] for group in counted},
-        batch_size=batch_size,
-    )
-    frames = [
-        _frame(domain, group.name, lists[group.pool], pairs, data[ITEM].num_nodes, ks)
-        for group, pairs in counted.items()
-    ]
-    if not frames:
-        logger.warning("domain '%s' has no held-out pair and is not reported", domain)
-        return pl.DataFrame(schema={"domain": str, "user_row": int, "group": str})
-    return pl.concat(frames)
-
-
-def _frame(
-    domain: str,
-    group: str,
-    lists: RankedLists,
-    hidden: Int[Tensor, "2 _"],
-    num_items: int,
-    ks: Sequence[int],
-) -> pl.DataFrame:
-    """Return one row per user with hidden pairs in the group."""
-    rows = torch.isin(lists.user, hidden[0].to(lists.user.device))
-    mine = RankedLists(lists.user[rows], lists.item[rows], lists.score[rows])
-    values = per_user(mine, hidden, num_items=num_items, ks=ks)
-    columns = {"user_row": mine.user, **values}
-    frame = pl.DataFrame({name: v.cpu().numpy() for name, v in columns.items()})
-    return frame.select(
-        pl.lit(domain).alias("domain"),
-        "user_row",
-        pl.lit(group).alias("group"),
-        pl.exclude("user_row"),
-    )
-
-
-def _check_cut_offs(ks: Sequence[int], domain: str, data: HeteroData) -> None:
-    """Refuse cut-offs that no list of this domain could fill."""
-    num_items = data[ITEM].num_nodes
-    if not ks or min(ks) < 1 or max(ks) > num_items:
-        raise InputError(
-            f"domain '{domain}' has {num_items} items, but cut-offs {list(ks)} were "
-            f"asked for; give at least one, each from 1 to {num_items}"
+def _tasks(
+    stage: RankingStage, trained: RankingStage | None, *, every: bool, only_seen: bool
+) -> Iterator[DomainTask]:
+    """Yield what is asked about each domain."""
+    for domain, data in stage.graphs.items():
+        if only_seen:
+            groups = [Group(SEEN_ONLY, Target())]
+        else:
+            groups = groups_of(stage, domain) if every else [Group("all", Target())]
+        before = None if trained is None else trained.graphs[domain]
+        yield DomainTask(
+            name=domain,
+            data=data,
+            known=stage.known[domain],
+            hidden=stage.hidden[domain].to(data[USER].train_row.device),
+            facts=item_facts(data, before),
+            groups=groups,
         )

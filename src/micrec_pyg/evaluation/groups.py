@@ -4,6 +4,7 @@ Old means part of the training graph (``train_row`` >= 0), new means not. What
 each group ranks and counts is tabled in docs/metrics.md.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,37 +13,48 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.schema import INTERACTS, ITEM, USER, Pair
+from micrec_pyg.schema import INTERACTS, ITEM, USER, Pair, RankingStage
 
-DEGREE_BANDS: Mapping[str, tuple[int, int | None]] = {
-    "item_degree_1_2": (1, 2),
-    "item_degree_3_5": (3, 5),
-    "item_degree_6_10": (6, 10),
-    "item_degree_11_": (11, None),
+BANDS: Mapping[str, tuple[float, float]] = {
+    "1_2": (1, 2),
+    "3_5": (3, 5),
+    "6_10": (6, 10),
+    "11_": (11, math.inf),
 }
 """Number of edges in the evaluated graph, both ends included."""
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
-    """Whose lists are judged, over which candidates, by which hidden pairs."""
+class Target:
+    """What is ranked, and which hidden pairs count; groups of users share one."""
 
-    name: str
-    users: Bool[Tensor, " users"] | None = None
-    """Users of the group; None means all."""
     pool: str = "all"
     """Name of the candidate set, a key of ``pools_of``."""
     items: Bool[Tensor, " items"] | None = None
     """Hidden pairs count only with these items; None means all."""
 
+    @property
+    def judges_lists(self) -> bool:
+        """Return whether lists differ from those of ``all`` by more than their users.
+
+        Where only the pairs that count are restricted, they do not: nothing can be
+        said about such lists that ``all`` does not say.
+        """
+        return self.items is None or self.pool != "all"
+
     def hidden(self, pairs: Int[Tensor, "2 _"]) -> Int[Tensor, "2 _"]:
-        """Return the hidden pairs that count in this group."""
-        keep = torch.ones_like(pairs[0], dtype=torch.bool)
-        if self.users is not None:
-            keep = keep & self.users[pairs[0]]
-        if self.items is not None:
-            keep = keep & self.items[pairs[1]]
-        return pairs[:, keep]
+        """Return the hidden pairs that count."""
+        return pairs if self.items is None else pairs[:, self.items[pairs[1]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Whose lists are judged, and how."""
+
+    name: str
+    target: Target
+    users: Bool[Tensor, " users"] | None = None
+    """Users of the group; None means all."""
 
 
 def pools_of(data: HeteroData) -> dict[str, Bool[Tensor, " items"] | None]:
@@ -51,35 +63,33 @@ def pools_of(data: HeteroData) -> dict[str, Bool[Tensor, " items"] | None]:
     A set that turns out to hold every item is None, so that it costs no copy.
     """
     old = data[ITEM].train_row >= 0
-    sets = {"old": old, "new": ~old, "zero": _degree(data) == 0}
+    sets = {"old": old, "new": ~old, "zero": item_degree(data) == 0}
     return {"all": None, **{n: None if m.all() else m for n, m in sets.items()}}
 
 
-def groups_of(data: HeteroData, shared: Bool[Tensor, " users"]) -> list[Group]:
-    """Return the groups of one domain, ``all`` first; some may be empty.
-
-    Args:
-        data: The evaluated graph.
-        shared: Users that another domain has too.
-    """
+def groups_of(stage: RankingStage, domain: str) -> list[Group]:
+    """Return the groups of one domain, ``all`` first; some may be empty."""
+    data = stage.graphs[domain]
+    every = Target()
     old_user, old_item = data[USER].train_row >= 0, data[ITEM].train_row >= 0
-    sides = [("old", old_user, old_item), ("new", ~old_user, ~old_item)]
-    found = [Group("all")]
-    found += [Group(f"{side}_user", users=user) for side, user, _ in sides]
-    found += [Group(f"{side}_item", pool=side, items=item) for side, _, item in sides]
+    users = {"old": old_user, "new": ~old_user}
+    targets = {"old": Target("old", old_item), "new": Target("new", ~old_item)}
+    found = [Group("all", every)]
+    found += [Group(f"{who}_user", every, mask) for who, mask in users.items()]
+    found += [Group(f"{what}_item", target) for what, target in targets.items()]
     found += [
-        Group(f"{who}_user_{what}_item", users=user, pool=what, items=item)
-        for who, user, _ in sides
-        for what, _, item in sides
+        Group(f"{who}_user_{what}_item", target, mask)
+        for who, mask in users.items()
+        for what, target in targets.items()
     ]
-    found += _degree_groups(data)
+    found += _item_degrees(data)
+    found += _user_histories(data, every, active_elsewhere(stage, domain))
+    shared = shared_users(domain, data[USER].num_nodes, stage.overlap)
     shared = shared.to(old_user.device)
     if shared.any():
-        found += [
-            Group("overlap_user", users=shared),
-            Group("single_domain_user", users=~shared),
-        ]
-    return found + _modality_groups(data)
+        found.append(Group("overlap_user", every, shared))
+        found.append(Group("single_domain_user", every, ~shared))
+    return found + _modalities(data)
 
 
 def shared_users(
@@ -93,28 +103,70 @@ def shared_users(
     return shared
 
 
-def _degree(data: HeteroData) -> Int[Tensor, " items"]:
-    """Return the number of edges of each item in the evaluated graph."""
+def active_elsewhere(stage: RankingStage, domain: str) -> Bool[Tensor, " users"]:
+    """Return which users of the domain have an edge in another domain's graph."""
+    data = stage.graphs[domain]
+    active = torch.zeros_like(data[USER].train_row, dtype=torch.bool)
+    for pair, rows in stage.overlap.items():
+        if domain in pair:
+            here = pair.index(domain)
+            degree = user_degree(stage.graphs[pair[1 - here]])
+            rows = rows.to(degree.device)
+            active[rows[here][degree[rows[1 - here]] > 0]] = True
+    return active
+
+
+def item_degree(data: HeteroData) -> Int[Tensor, " items"]:
+    """Return the number of edges of each item in a graph."""
     degree: Tensor = data[INTERACTS].adj_t.crow_indices().diff()
     return degree
 
 
-def _degree_groups(data: HeteroData) -> list[Group]:
-    degree = _degree(data)
-    found = [Group("item_degree_0", pool="zero", items=degree == 0)]
-    for name, (low, high) in DEGREE_BANDS.items():
-        inside = degree >= low
-        if high is not None:
-            inside = inside & (degree <= high)
-        found.append(Group(name, items=inside))
+def user_degree(data: HeteroData) -> Int[Tensor, " users"]:
+    """Return the number of edges of each user in a graph."""
+    users = data[INTERACTS].adj_t.col_indices()
+    return torch.bincount(users, minlength=data[USER].num_nodes)
+
+
+def _item_degrees(data: HeteroData) -> list[Group]:
+    degree = item_degree(data)
+    found = [Group("item_degree_0", Target("zero", degree == 0))]
+    for band, mask in _in_bands(degree).items():
+        found.append(Group(f"item_degree_{band}", Target(items=mask)))
     return found
 
 
-def _modality_groups(data: HeteroData) -> list[Group]:
+def _user_histories(
+    data: HeteroData, every: Target, elsewhere: Bool[Tensor, " users"]
+) -> list[Group]:
+    degree = user_degree(data)
+    found = [
+        Group("user_history_0", every, degree == 0),
+        Group("user_history_other_domain", every, (degree == 0) & elsewhere),
+    ]
+    for band, mask in _in_bands(degree).items():
+        found.append(Group(f"user_history_{band}", every, mask))
+    return found
+
+
+def _in_bands(degree: Int[Tensor, " nodes"]) -> dict[str, Bool[Tensor, " nodes"]]:
+    """Return which nodes each band holds."""
+    return {
+        band: (degree >= low) & (degree <= high) for band, (low, high) in BANDS.items()
+    }
+
+
+def _modalities(data: HeteroData) -> list[Group]:
     """Return has_/no_ groups of every modality that the item nodes carry."""
     found = []
-    for key in sorted(k for k in data[ITEM].keys() if k.endswith("_mask")):
-        mask, name = data[ITEM][key], key.removesuffix("_mask")
-        found.append(Group(f"has_{name}", items=mask))
-        found.append(Group(f"no_{name}", items=~mask))
+    for name in modalities_of(data):
+        mask = data[ITEM][f"{name}_mask"]
+        found.append(Group(f"has_{name}", Target(items=mask)))
+        found.append(Group(f"no_{name}", Target(items=~mask)))
     return found
+
+
+def modalities_of(data: HeteroData) -> list[str]:
+    """Return the names of the modalities that the item nodes carry, sorted."""
+    keys = [key for key in data[ITEM].keys() if key.endswith("_mask")]
+    return sorted(key.removesuffix("_mask") for key in keys)

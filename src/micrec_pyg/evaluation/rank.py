@@ -224,12 +224,14 @@ def _join(
 ) -> RankedLists:
     """Return one value of all blocks; warn where ties decided many lists."""
     item, score, tied = (torch.cat(column) for column in zip(*parts, strict=True))
-    share = float(tied.float().mean()) if len(tied) else 0.0
-    if share > TIED_SHARE:
+    count = int(tied.sum())
+    if count > TIED_SHARE * len(tied):
         logger.warning(
-            "%.0f %% of the users have a tie at the cut of their list (candidates: "
-            "%s); item index decides there, as with a constant scorer",
-            100 * share,
+            "ties at the cut decide the lists of %d of %d users (%.0f %%; candidates: "
+            "%s); the lowest item index wins there, as with a constant scorer",
+            count,
+            len(tied),
+            100 * count / len(tied),
             name,
         )
     return RankedLists(user=users, item=item, score=score)
