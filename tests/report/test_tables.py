@@ -207,3 +207,12 @@ def test_another_file_type_is_refused(tmp_path: Path) -> None:
             names={},
             text="",
         )
+
+
+@pytest.mark.parametrize(
+    ("metric", "bold"), [("recall@20", True), ("gini@20", False), ("novelty@20", False)]
+)
+def test_only_accuracy_has_a_best(metric: str, bold: bool) -> None:
+    results = _results(FULL, metric=metric)
+    lines = _table(results, metrics=[metric], groups=["all"])
+    assert any("**" in line for line in lines) is bold

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.evaluation.significance import holm, wilcoxon
 from micrec_pyg.report.collect import Run, read_run
 from micrec_pyg.report.compare import Question, matched
@@ -40,6 +41,11 @@ class _Test:
     above: bool
     """Whether it is better on the seeds that both have."""
     p: float
+
+
+def has_best(metric: str) -> bool:
+    """Return whether more is better: of accuracy alone, not of novelty or Gini."""
+    return metric.partition("@")[0] in METRICS
 
 
 def significant_bests(
@@ -108,6 +114,7 @@ def _tests(
     present = {k: v for k, v in models.items() if k in cells["label"]}
     runs = [run for seeds in present.values() for run in seeds.values()]
     stored = set.intersection(*(set(metrics_in(run)) for run in runs))
+    stored = {metric for metric in stored if has_best(metric)}
     cells = cells.filter(pl.col("metric").is_in(stored))
     domains = cells["domain"].unique().sort().to_list()
     first, *rest = present

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.report.marks import MARK, Marks, Place, significant_bests
+from micrec_pyg.report.marks import MARK, Marks, Place, has_best, significant_bests
 from micrec_pyg.schema import InputError
 
 AVERAGE = "average"
@@ -229,6 +229,8 @@ def _grid(
     columns = [(domain, metric) for domain in blocks for metric in metrics]
     best: dict[tuple[str, str], float] = {}
     for (_, domain, metric), row in found.items():
+        if not has_best(metric):
+            continue
         best[domain, metric] = max(row["mean"], best.get((domain, metric), -math.inf))
     several = len({label for label, _, _ in found}) > 1
     lines = [
@@ -238,7 +240,10 @@ def _grid(
     for label in labels:
         rows = [found.get((label, *column)) for column in columns]
         marks = [
-            _cell(row, bold=several and row is not None and row["mean"] == best[column])
+            _cell(
+                row,
+                bold=several and row is not None and row["mean"] == best.get(column),
+            )
             + (MARK if (label, *column) in marked else "")
             for column, row in zip(columns, rows, strict=True)
         ]
