@@ -141,6 +141,8 @@ class Catalogue:
     """sha256 of every file read, by its name in the domain's folder."""
     options: Mapping[str, object] = field(default_factory=dict)
     """The options it was read with."""
+    facts: pl.DataFrame | None = None
+    """item (index), relation, entity: distinct triples of a knowledge graph."""
 
 
 @dataclass(frozen=True, eq=False)

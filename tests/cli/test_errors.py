@@ -15,7 +15,7 @@ from micrec_pyg.schema import InputError
         ("modle=micrec", "'modle'.*'model'"),
         ("zzzzqqqq=1", "'zzzzqqqq'.*valid keys are .*gamma"),
         ("model=micrc", "model=micrc.*inmo.*model=micrec"),
-        ("split=nothing_like_it", "split=nothing_like_it.*new_nodes, random, ready"),
+        ("split=nothing_like_it", "split=nothing_like_it.*new_nodes, random, random_8"),
         ("K", "cannot be read"),
         ("K=[1", "cannot be read"),
         ("K=-1", "K=-1.*0 or more"),
@@ -55,7 +55,11 @@ def test_an_impossible_value_ends_a_command_with_code_2(micrec, capsys, small) -
 
 def test_options_are_those_of_the_groups_of_train() -> None:
     found = options(conf_dir())
-    assert found["split"] == ["new_nodes", "random", "ready"]
+    assert found["split"] == [
+        *("files", "global_time", "history_elsewhere", "leave_one_out"),
+        *("new_interactions", "new_nodes", "random", "random_811", "ready", "saved"),
+        *("user_time", "zero_edge"),
+    ]
     assert "reproduce" not in found
     assert "hydra/job_logging" not in found
 

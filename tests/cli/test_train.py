@@ -13,11 +13,13 @@ FILES = {
     "metrics.json",
     "per_user.parquet",
     "history.jsonl",
+    "data_card.md",
     "run_card.md",
     "artefact/model.safetensors",
     "artefact/config.yaml",
     "artefact/digests.json",
     *(f"artefact/{kind}-d{n}.parquet" for kind in ("users", "items") for n in (0, 1)),
+    *(f"artefact/split/{name}" for name in ("card.json", "d0.parquet", "d1.parquet")),
 }
 
 

@@ -13,7 +13,8 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.cli.config import Config, build
 from micrec_pyg.cli.memory import check_memory
 from micrec_pyg.cli.progress import step
-from micrec_pyg.data.card import data_card
+from micrec_pyg.data.card import data_card, section
+from micrec_pyg.features.coverage import HEAD, coverage
 from micrec_pyg.graph.build import GraphOptions, train_stage
 from micrec_pyg.graph.fit_stage import fit_stage
 from micrec_pyg.graph.rows import places
@@ -68,6 +69,7 @@ def load(config: Config) -> Inputs:
     with step("features"):
         domains = build(config["features"])(catalogues)
     splits = build(config["split"])(domains)
+    covered = _tell_coverage(domains, splits)
     check_memory(config, splits)
     with step("training graphs and neighbours"):
         train = train_stage(domains, splits, options)
@@ -75,8 +77,26 @@ def load(config: Config) -> Inputs:
     _check_cut_offs(config, train)
     fitted = fit_stage(train, domains, options)
     _tell_overlap(config, train, fitted)
-    card = data_card(catalogues)
+    card = data_card(catalogues) + covered
     return Inputs(domains, splits, options, train, fitted, card)
+
+
+def _tell_coverage(
+    domains: Mapping[str, Domain], splits: Mapping[str, EdgeSplit]
+) -> str:
+    """Say which items and users have features; return it as a part of the card."""
+    rows = [each.cells for each in coverage(domains, splits)]
+    for domain, modality, items, train_users, users in rows:
+        logger.info(
+            "domain %s: %s of items %s, of users in training %s, at inference %s",
+            domain,
+            modality,
+            items,
+            train_users,
+            users,
+        )
+    nothing = [["-"] * len(HEAD)]
+    return section("Features that similarities use", HEAD, rows or nothing)
 
 
 def _set_compute(config: Config) -> None:

@@ -11,10 +11,11 @@ import polars as pl
 
 from micrec_pyg.cli import run_folder as files
 from micrec_pyg.cli.config import Config, build, check_device, composed
-from micrec_pyg.cli.inputs import Inputs, load, seen_only, to_device
+from micrec_pyg.cli.inputs import Inputs, fitted_rows, load, seen_only, to_device
 from micrec_pyg.cli.logging_wandb import Tracker
 from micrec_pyg.cli.progress import Progress, step
 from micrec_pyg.cli.results import peak_memory, per_user, run_card, versions
+from micrec_pyg.data.split_files import IN_RUN, check_split, save_split
 from micrec_pyg.evaluation.evaluate import Report, summary, validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, valid_stage
 from micrec_pyg.models.base import Model
@@ -56,7 +57,8 @@ def run(
     logger.info("run: %s", folder)
     inputs = load(config)
     files.write_yaml(folder / "config.yaml", config)
-    _remember_data(folder, inputs)
+    _remember_inputs(folder, inputs, config["split_name"])
+    files.write_text(folder / "data_card.md", inputs.data_card)
     tracker = Tracker(config, folder, sweep)
     try:
         _train(config, inputs, folder, tracker, on_epoch)
@@ -84,6 +86,7 @@ def evaluate_job(
     config["device"] = check_device(device or config["device"], fall_back=not device)
     inputs = load(config)
     _check_data(folder, inputs)
+    check_split(inputs.splits, inputs.domains, folder / IN_RUN)
     model = make_model(config, inputs)
     tensors, _ = checkpoint.load(folder / "artefact" / "model.safetensors")
     model.load_state_dict(tensors)
@@ -102,7 +105,7 @@ def make_model(config: Config, inputs: Inputs) -> Model:
     """Return the untrained model of a configuration, on its device."""
     make = build(config["model"]["net"])
     model: Model = make(
-        sizes=domain_sizes(inputs.train), streams=RandomStreams(config["seed"])
+        sizes=domain_sizes(inputs.fitted), streams=RandomStreams(config["seed"])
     )
     return model.to(config["device"])
 
@@ -129,7 +132,7 @@ def _train(
 
         result = fit(
             model,
-            to_device(inputs.train, config["device"]),
+            to_device(inputs.fitted, config["device"]),
             valid,
             options=options,
             weights=config["model"]["weights"],
@@ -203,7 +206,8 @@ def _write_run(
             ("items", ITEM, sides.items),
         ):
             train_row = pl.Series([None] * len(vocab), dtype=pl.Int64)
-            train_row[data[node].n_id.tolist()] = list(range(data[node].num_nodes))
+            rows = fitted_rows(inputs, name, node)
+            train_row[data[node].n_id.tolist()] = rows.tolist()
             files.write_parquet(
                 artefact / f"{kind}-{name}.parquet",
                 pl.DataFrame({"id": vocab.ids, "train_row": train_row}),
@@ -239,11 +243,15 @@ def _write_test(folder: Path, test: pl.DataFrame) -> None:
     files.write_parquet(path, pl.concat([before, test], how="diagonal"))
 
 
-def _remember_data(folder: Path, inputs: Inputs) -> None:
-    """Write the digests of a run's data; refuse to continue it with other data."""
-    if (folder / "artefact" / "digests.json").is_file():
+def _remember_inputs(folder: Path, inputs: Inputs, protocol: str) -> None:
+    """Write a run's split and the digests of its data; refuse to go on with others."""
+    digests, split = folder / "artefact" / "digests.json", folder / IN_RUN
+    if digests.is_file():
         _check_data(folder, inputs)
-    files.write_json(folder / "artefact" / "digests.json", inputs.digests)
+    elif not split.is_dir():
+        save_split(inputs.splits, inputs.domains, split, protocol=protocol)
+    check_split(inputs.splits, inputs.domains, split)
+    files.write_json(digests, inputs.digests)
 
 
 def _check_data(folder: Path, inputs: Inputs) -> None:

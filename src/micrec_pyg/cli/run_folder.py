@@ -23,6 +23,7 @@ INCIDENTAL = frozenset(
         "checkpoint_every_s",
         "logger",
         "device",
+        "spmm",
     }
 )
 """Settings, at any depth, that change where and how fast, not what comes out."""

@@ -1,111 +1,171 @@
-"""Splits saved as Parquet by raw id, and read back with a check of their content."""
+"""Splits saved as Parquet by raw id, and read back with a check of their content.
+
+A saved split is a folder: ``<domain>.parquet`` per domain, and ``card.json`` with the
+statistics and the SHA-256 of each domain's content.
+"""
 
 import hashlib
-import os
-import tempfile
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from micrec_pyg.data.split import Domains
+from micrec_pyg.data.split_parts import PARTS, Domains, raw_pairs
+from micrec_pyg.data.split_stats import statistics
+from micrec_pyg.data.writing import write_folder
 from micrec_pyg.schema import EdgeSplit, InputError, Interactions
 
-EDGES = ("train", "support", "val", "test")
-SCHEMA = {"domain": pl.String, "part": pl.String, "user": pl.String, "item": pl.String}
+CARD = "card.json"
+IN_RUN = "artefact/split"
+"""Where a run folder keeps its split."""
+COLUMNS = {"part": pl.String, "user": pl.String, "item": pl.String}
 
 
-def save_split(splits: Mapping[str, EdgeSplit], domains: Domains, path: Path) -> str:
-    """Write a split to a Parquet file and return its digest.
+def save_split(
+    splits: Mapping[str, EdgeSplit], domains: Domains, folder: Path, *, protocol: str
+) -> None:
+    """Write a split to a new folder, whole or not at all.
 
-    Columns domain, part, user, item, all raw strings. Parts are train, support, val
-    and test, one row per edge, then seen_user and seen_item, one row per node with
-    the other id null. The digest is stored in the file's metadata.
+    The tables have the columns part, user and item, raw strings in alphabetical
+    order: a row per edge (part train, val, test, support or silent), and a row per
+    node of the training graph (seen_user, seen_item) with the other id null.
+
+    Args:
+        splits: what to save.
+        domains: what was split.
+        folder: must not exist yet.
+        protocol: name of the split, for the card.
     """
-    table = _table(splits, domains)
-    digest = _digest(table)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".part", dir=path.parent)
-    os.close(handle)
-    try:
-        table.write_parquet(temporary, metadata={"digest": digest})
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return digest
+    tables = _tables(splits, domains)
+    counts = statistics(splits, domains)
+    card = {
+        "schema": 1,
+        "protocol": protocol,
+        "domains": {
+            name: {"sha256": _digest(table), **counts[name]}
+            for name, table in tables.items()
+        },
+    }
+
+    def fill(target: Path) -> None:
+        for name, table in tables.items():
+            table.write_parquet(target / f"{name}.parquet")
+        (target / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+    write_folder(folder, fill)
 
 
-def split_digest(splits: Mapping[str, EdgeSplit], domains: Domains) -> str:
-    """Return the sha256 of a split: of its table, written as CSV.
+def split_digests(splits: Mapping[str, EdgeSplit], domains: Domains) -> dict[str, str]:
+    """Return the sha256 of each domain's split: of its sorted table, as CSV.
 
-    The order of the domains does not matter.
+    Neither the order of the rows of the data nor that of the domains matters.
     """
-    return _digest(_table(splits, domains))
+    return {name: _digest(table) for name, table in _tables(splits, domains).items()}
+
+
+def check_split(
+    splits: Mapping[str, EdgeSplit], domains: Domains, folder: Path
+) -> None:
+    """Check that a split is the saved one.
+
+    Raises:
+        InputError: it is another, or none is saved there.
+    """
+    saved = _saved_digests(folder)
+    now = split_digests(splits, domains)
+    names = sorted({*saved, *now})
+    changed = [name for name in names if saved.get(name) != now.get(name)]
+    if changed:
+        raise InputError(
+            f"the split of {', '.join(changed)} is not the one saved in {folder}: the "
+            "data, the split's files or the program have changed; restore them, or "
+            "delete the run's folder and train again"
+        )
 
 
 def load_split(domains: Domains, *, path: str) -> dict[str, EdgeSplit]:
-    """Return a saved split, in the indices of the given domains.
+    """Return a saved split, in the indices and the order of the given domains.
+
+    Args:
+        domains: the data that was split, its rows in any order.
+        path: folder of a run, or of the split itself.
 
     Raises:
-        InputError: the file is missing, was changed, or belongs to other data.
+        InputError: a file is missing, was changed, or belongs to other data.
     """
-    file = Path(path).expanduser()
-    try:
-        table = pl.read_parquet(file)
-        stored = pl.read_parquet_metadata(file).get("digest")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{file}: cannot be read as a split: {error}") from error
-    if dict(table.schema) != SCHEMA or _digest(table) != stored:
-        raise InputError(f"{file}: its content is not what was saved; make it again")
-    saved = table["domain"].unique().sort().to_list()
-    if saved != sorted(domains):
+    root = Path(path).expanduser()
+    folder = root / IN_RUN if (root / IN_RUN).is_dir() else root
+    digests = _saved_digests(folder)
+    if sorted(digests) != sorted(domains):
         raise InputError(
-            f"{file}: holds the domains {saved}, the data has {sorted(domains)}"
+            f"{folder}: holds the domains {sorted(digests)}, the data has "
+            f"{sorted(domains)}"
         )
+    splits = {}
+    for name, domain in domains.items():
+        file = folder / f"{name}.parquet"
+        try:
+            table = pl.read_parquet(file)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise InputError(f"{file}: cannot be read as a split: {error}") from error
+        if dict(table.schema) != COLUMNS or _digest(table) != digests[name]:
+            raise InputError(
+                f"{file}: its content is not what was saved (SHA-256 in {CARD}); "
+                "restore the file, or make the split again"
+            )
+        splits[name] = _edge_split(table, domain.interactions, file)
+    return splits
+
+
+def _saved_digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each domain from the card."""
+    card = folder / CARD
+    try:
+        content: Any = json.loads(card.read_text(encoding="utf-8"))
+        return {name: str(row["sha256"]) for name, row in content["domains"].items()}
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"{card} is missing: no split is saved there; a run of an older version "
+            "has none, so delete its folder and train it again"
+        ) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{card}: not the card of a split: {error!r}") from error
+
+
+def _tables(
+    splits: Mapping[str, EdgeSplit], domains: Domains
+) -> dict[str, pl.DataFrame]:
+    """Return each domain's split as a sorted table of raw ids."""
     return {
-        name: _edge_split(
-            table.filter(pl.col("domain") == name),
-            domain.interactions,
-            f"{file}: {name}",
-        )
-        for name, domain in domains.items()
+        name: _table(split, domains[name].interactions)
+        for name, split in splits.items()
     }
 
 
-def _table(splits: Mapping[str, EdgeSplit], domains: Domains) -> pl.DataFrame:
-    """Return a split as one table of raw ids, domains in alphabetical order."""
+def _table(split: EdgeSplit, data: Interactions) -> pl.DataFrame:
+    """Return one domain's split as a sorted table of raw ids."""
+    users, items = data.users.ids, data.items.ids
     frames = []
-    for name in sorted(splits):
-        split, data = splits[name], domains[name].interactions
-        users, items = data.users.ids, data.items.ids
-        pieces = [
-            (part, users.gather(edges[0].tolist()), items.gather(edges[1].tolist()))
-            for part, edges in _edge_parts(split).items()
-        ]
-        seen_users = users.filter(pl.Series(split.seen_user.numpy()))
-        seen_items = items.filter(pl.Series(split.seen_item.numpy()))
-        pieces.append(("seen_user", seen_users, _nulls(seen_users)))
-        pieces.append(("seen_item", _nulls(seen_items), seen_items))
-        frames += [
-            pl.DataFrame({"user": user, "item": item}).select(
-                pl.lit(name).alias("domain"), pl.lit(part).alias("part"), "user", "item"
-            )
-            for part, user, item in pieces
-        ]
-    return pl.concat(frames)
+    for part in PARTS:
+        user, item = getattr(split, part).tolist()
+        frames.append(_rows(part, users.gather(user), items.gather(item)))
+    seen = users.filter(pl.Series(split.seen_user.numpy()))
+    frames.append(_rows("seen_user", seen, None))
+    seen = items.filter(pl.Series(split.seen_item.numpy()))
+    frames.append(_rows("seen_item", None, seen))
+    return pl.concat(frames).sort("part", "user", "item")
 
 
-def _edge_parts(split: EdgeSplit) -> dict[str, Int[Tensor, "2 _"]]:
-    """Return the edges of a split by the name of their part."""
-    return {part: getattr(split, part) for part in EDGES}
-
-
-def _nulls(like: pl.Series) -> pl.Series:
-    """Return as many empty ids."""
-    return pl.Series([None], dtype=pl.String).new_from_index(0, len(like))
+def _rows(part: str, user: pl.Series | None, item: pl.Series | None) -> pl.DataFrame:
+    """Return rows of one part; None stands for empty ids."""
+    return pl.DataFrame(
+        {"user": user, "item": item}, schema={"user": pl.String, "item": pl.String}
+    ).select(pl.lit(part).alias("part"), "user", "item")
 
 
 def _digest(table: pl.DataFrame) -> str:
@@ -113,34 +173,23 @@ def _digest(table: pl.DataFrame) -> str:
     return hashlib.sha256(table.write_csv().encode()).hexdigest()
 
 
-def _edge_split(table: pl.DataFrame, data: Interactions, where: str) -> EdgeSplit:
+def _edge_split(table: pl.DataFrame, data: Interactions, file: Path) -> EdgeSplit:
     """Return one domain's split, checked against its interactions."""
-    edges = {part: _edges(table, part, data) for part in EDGES}
-    together = torch.cat(list(edges.values()), dim=1)
-    width = len(data.items)
-    mine = (data.user * width + data.item).sort().values
-    theirs = (together[0] * width + together[1]).sort().values
-    seen_user = data.users.index(_part(table, "seen_user")["user"])
-    seen_item = data.items.index(_part(table, "seen_item")["item"])
-    unknown = (torch.cat([together.flatten(), seen_user, seen_item]) < 0).any()
-    if unknown or not torch.equal(mine, theirs):
-        raise InputError(f"{where}: made for other interactions; make the split again")
+    saved = table.filter(pl.col("part").is_in(PARTS))
+    found = raw_pairs(data).join(
+        saved, on=["user", "item"], how="left", maintain_order="left"
+    )["part"]
+    seen_user = data.users.index(table.filter(part="seen_user")["user"])
+    seen_item = data.items.index(table.filter(part="seen_item")["item"])
+    same = len(found) == saved.height == len(data.user) and not found.null_count()
+    if not same or (torch.cat([seen_user, seen_item]) < 0).any():
+        raise InputError(f"{file}: made for other interactions; make the split again")
+    mine = {part: torch.from_numpy((found == part).to_numpy()) for part in PARTS}
     return EdgeSplit(
-        **edges,
+        **{part: data.edges[:, mask] for part, mask in mine.items()},
         seen_user=_flags(seen_user, len(data.users)),
         seen_item=_flags(seen_item, len(data.items)),
     )
-
-
-def _part(table: pl.DataFrame, part: str) -> pl.DataFrame:
-    """Return the rows of one part."""
-    return table.filter(pl.col("part") == part)
-
-
-def _edges(table: pl.DataFrame, part: str, data: Interactions) -> Int[Tensor, "2 _"]:
-    """Return the edges of one part as indices, -1 for an unknown id."""
-    rows = _part(table, part)
-    return torch.stack([data.users.index(rows["user"]), data.items.index(rows["item"])])
 
 
 def _flags(index: Int[Tensor, " _"], length: int) -> Bool[Tensor, " nodes"]:
