@@ -1,21 +1,283 @@
+import importlib
 import json
+from functools import partial
 
 import pytest
 
-from micrec_pyg.cli.bench import main
+from micrec_pyg.cli.bench import PARTS, main
 from micrec_pyg.schema import InputError
 
 
-def test_propagation_writes_a_row_per_peer(tmp_path):
-    assert main(["propagation", "--runs", "1", "--json", str(tmp_path / "r")]) == 0
-    rows = json.loads((tmp_path / "r").read_text())
-    assert {"PyG gather-scatter", "torch.sparse.mm COO"} <= {
-        row["peer_name"] for row in rows
-    }
+@pytest.fixture(autouse=True)
+def _benchmarks(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root))
+
+
+@pytest.fixture
+def harness():
+    return importlib.import_module("benchmarks.harness")
+
+
+@pytest.fixture
+def page():
+    return importlib.import_module("benchmarks.page")
+
+
+@pytest.fixture
+def rows_of(tmp_path):
+    """Return a function that measures a part on tiny data."""
+
+    def run(part):
+        assert main([part, "--quick", "--json", str(tmp_path / "rows")]) == 0
+        return json.loads((tmp_path / "rows").read_text())
+
+    return run
+
+
+class Pretended:
+    """A contender of ``harness.Worker``'s form whose turns take what they are told."""
+
+    started: list[tuple[str, dict]]
+    seconds: dict[str, float]
+
+    def __init__(self, script, arguments, **_):
+        text = json.dumps([script, arguments])
+        self.started.append((script, arguments))
+        self.took = next(v for key, v in self.seconds.items() if key in text)
+        self.ready = {"seconds": self.took, "num_users": 3, "num_items": 2}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def turn(self):
+        return {"seconds": self.took, "peak_mb": 10 * self.took}
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Return a function that lets a part meet pretended contenders."""
+
+    def use(part, seconds):
+        module = importlib.import_module(f"benchmarks.{part}")
+        found = type("Found", (Pretended,), {"started": [], "seconds": seconds})
+        monkeypatch.setattr(module, "Worker", found)
+        return found
+
+    return use
+
+
+@pytest.mark.parametrize("part", ["propagation", "sampler", "ranking"])
+def test_a_part_writes_rows_of_medians_and_their_ratio(rows_of, part):
+    rows = rows_of(part)
+    assert {row["part"] for row in rows} == {part}
     for row in rows:
-        assert row["ratio"] == pytest.approx(row["peer"] / row["ours"])
+        assert row["ours_low"] <= row["ours"] <= row["ours_high"]
+        if row["peer"] is not None:
+            assert row["ratio"] == pytest.approx(row["peer"] / row["ours"])
+        else:
+            assert row["ratio"] is None
+            assert row["peer_name"] == "" or "not measured" in row["peer_name"]
+
+
+def test_propagation_has_a_row_per_peer(rows_of):
+    assert {"PyG gather-scatter", "torch.sparse.mm COO"} <= {
+        row["peer_name"] for row in rows_of("propagation")
+    }
+
+
+def test_neighbours_are_those_of_faiss(rows_of):
+    timed, memory = rows_of("knn")
+    if timed["peer"] is None:
+        pytest.skip(timed["peer_name"])
+    # of 11 that faiss finds one is the node itself; ties may differ
+    assert timed["same_neighbors"] > 0.999
+    assert "first" not in memory["name"]  # the search came to its end
+
+
+def test_growth_is_measured_on_whole_runs(rows_of, monkeypatch):
+    growth = importlib.import_module("benchmarks.growth")
+    monkeypatch.setattr(growth, "QUICK_SIZES", (1000,))
+    seconds, memory = rows_of("growth")
+    assert (seconds["unit"], memory["unit"]) == ("s", "MB")
+    assert memory["ours"] > 50  # Python and torch alone take more
+
+
+def test_growth_is_compared_with_linear_growth(pretend, rows_of):
+    pretend("growth", {"batch_size=205": 16.0, "batch_size=20": 2.0})
+    rows = rows_of("growth")
+    larger = [row for row in rows if row["interactions"] == 10_000]
+    # ten times the data in eight times the seconds and memory
+    assert [row["ratio"] for row in larger] == [pytest.approx(10 / 8)] * 2
+
+
+def test_an_epoch_is_compared_with_each_peer(pretend, rows_of):
+    found = pretend(
+        "epoch",
+        {
+            "rank.py": 0.0,
+            "pyg_lightgcn.py": 12.0,
+            "model=lightgcn": 3.0,
+            "model=micrec": 9.0,
+            "[food]": 2.0,
+            "[kitchen]": 4.0,
+            "model=inmo": 5.0,
+        },
+    )
+    rows = {row["peer_name"]: row for row in rows_of("epoch")}
+    assert rows["PyG's own LightGCN"]["ratio"] == pytest.approx(12 / 3)
+    joint, apart = (row for name, row in rows.items() if name.startswith("own INMO"))
+    assert joint["ratio"] == pytest.approx(5 / 9)
+    assert apart["ratio"] == pytest.approx((2 + 4) / 9)
+    absent = rows["RecBole 1.2.1 (not measured: quick)"]
+    assert (absent["ours"], absent["peer"], absent["ratio"]) == (3.0, None, None)
+    batches = {
+        arguments.get("batch_size", 2048)
+        for script, arguments in found.started
+        if script != "rank.py"
+    }
+    assert batches == {2048}
+
+
+def test_waiting_for_training_leaves_the_first_epoch_out(pretend, rows_of):
+    pretend("startup", {"train.py": 5.0})
+    _, waiting = rows_of("startup")
+    assert waiting["ours"] == pytest.approx(-5.0, abs=0.5)  # ready at once
+
+
+def test_contenders_take_turns(harness):
+    order = []
+
+    def contender(name):
+        order.append(name)
+        return {"seconds": float(len(order))}
+
+    turns = {name: partial(contender, name) for name in ("ours", "peer")}
+    assert harness.alternate(turns, 2) == {"ours": [1, 3], "peer": [2, 4]}
+    assert order == ["ours", "peer", "ours", "peer"]
+
+
+def test_a_contender_that_ends_says_why(harness, tmp_path, monkeypatch):
+    monkeypatch.setattr(harness, "WORKERS", tmp_path)
+    (tmp_path / "broken.py").write_text("raise SystemExit('no such package')")
+    with pytest.raises(harness.CannotRunError, match="no such package"):
+        harness.Worker("broken.py", {})
+
+
+def test_a_contender_speaks_whatever_else_it_prints(harness, tmp_path, monkeypatch):
+    source = (harness.WORKERS / "turns.py").read_text()
+    (tmp_path / "turns.py").write_text(source)
+    (tmp_path / "chatty.py").write_text(
+        "from turns import Turns, arguments\n"
+        "turns = Turns()\n"
+        "print('chat')\n"
+        "asked = turns.done()\n"
+        "turns.done(seconds=arguments()[asked])\n"
+        "print('never asked again')\n"
+    )
+    monkeypatch.setattr(harness, "WORKERS", tmp_path)
+    with harness.Worker("chatty.py", {"this": 7, "that": 8}) as worker:
+        assert worker.turn("that")["seconds"] == 8
+
+
+def test_rates_are_better_when_larger(harness):
+    faster = harness.row("x", "1/s", [8.0], [2.0], "peer", larger_is_better=True)
+    assert faster["ratio"] == pytest.approx(4)
+
+
+def test_a_target_is_judged_on_the_median(harness):
+    target = harness.ratio_of(2)
+    ours = [1.0, 2.0, 90.0]
+    assert harness.row("x", "s", ours, [4.0], "peer", target=target)["met"] is True
+    assert harness.row("x", "s", ours, [3.9], "peer", target=target)["met"] is False
+    assert harness.row("x", "s", ours, None, "gone", target=target)["met"] is None
+    limit = harness.at_most(1.5, "s")
+    assert harness.row("x", "s", ours, None, "", target=limit)["met"] is False
+
+
+def test_the_page_shows_every_row_and_its_target(harness, page, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "ROOT", tmp_path)
+    monkeypatch.setattr(page, "PAGE", tmp_path / "performance.md")
+    monkeypatch.setattr(page, "FOLDER", tmp_path / "performance")
+    row = harness.row
+    rows = [
+        row(
+            "fast", "s", [0.001, 0.002, 0.003], [0.02], "A", target=harness.ratio_of(5)
+        ),
+        row("slow", "s", [3.0], [1.5], "B", target=harness.ratio_of(1)),
+        row(
+            "lone",
+            "s",
+            [1234.5],
+            None,
+            "C (not measured: x)",
+            target=harness.at_most(1, "s"),
+        ),
+    ]
+    rows = [{**r, "part": "epoch"} for r in rows]
+    for size in (10, 100):
+        for unit in ("s", "MB"):
+            grown = row(f"{size}", unit, [size / 2], None, "", interactions=size)
+            rows.append({**grown, "part": "growth"})
+    page.write(rows, {"CPU": "an abacus"})
+    text = (tmp_path / "performance.md").read_text()
+    assert "1 of 2 measured targets are met; 1 could not be measured." in text
+    assert (
+        "| fast | 2.00 ms (1.00 ms to 3.00 ms) | A | 20.0 ms | **10.00** "
+        "| ratio >= 5: met |"
+    ) in text
+    assert "| slow | 3.00 s | B | 1.50 s | **0.50** | ratio >= 1: missed |" in text
+    assert (
+        "| lone | 1,230 s | C (not measured: x) |  |  | <= 1 s: not measured |" in text
+    )
+    assert "| CPU | an abacus |" in text
+    for name in ("ratios.svg", "growth.svg"):
+        assert "<svg" in (tmp_path / "performance" / name).read_text()
+    assert json.loads((tmp_path / "performance" / "rows.json").read_text()) == rows
+
+
+def test_the_page_explains_every_part(page):
+    assert set(page.PARTS) == set(PARTS)
+    for _, module in page.PARTS.values():
+        assert len(module.__doc__.strip().split("\n\n")) > 1
+
+
+def test_generated_data_has_the_asked_size(tmp_path):
+    data = importlib.import_module("benchmarks.data")
+    tables = importlib.import_module("micrec_pyg.data.table_files")
+    sizes = {"a": data.Size(100, 50, 700), "b": data.Size(80, 60, 500)}
+    data.write(tmp_path, sizes, shared_users=30)
+    users = {}
+    for domain, size in sizes.items():
+        table = tables.pl.read_csv(
+            tmp_path / domain / "interactions.tsv", separator="\t"
+        )
+        assert len(table) == len(table.unique(["user", "item"])) == size.interactions
+        users[domain] = set(table["user"])
+        assert len(users[domain]) == pytest.approx(size.users, abs=5)
+    assert len(users["a"] & users["b"]) == pytest.approx(30, abs=3)
 
 
 def test_an_unknown_part_lists_the_parts():
     with pytest.raises(InputError, match="propagation"):
         main(["propagatoin"])
+
+
+def test_no_turn_at_all_is_refused():
+    with pytest.raises(InputError, match="1 or more"):
+        main(["propagation", "--runs", "0"])
+
+
+def test_a_folder_without_the_inmo_code_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"trainer\.py"):
+        main(["epoch", "--inmo", str(tmp_path)])
+
+
+def test_help_names_every_part(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(part in shown for part in PARTS)

@@ -23,6 +23,7 @@ def make_catalogue() -> MakeCatalogue:
         texts: Sequence[str | None],
         images: Sequence[str | None] | None = None,
         vectors: Mapping[str, Feature] | None = None,
+        facts: pl.DataFrame | None = None,
         digest: str = "inputs",
     ) -> Catalogue:
         items = Vocab(pl.Series([f"i{place}" for place in range(len(texts))]))
@@ -38,6 +39,7 @@ def make_catalogue() -> MakeCatalogue:
             images=pl.Series(images or [None] * len(texts), dtype=pl.String),
             vectors=vectors or {},
             digest=digest,
+            facts=facts,
         )
 
     return make

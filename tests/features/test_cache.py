@@ -1,12 +1,16 @@
 import hashlib
+import io
 import logging
 import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from micrec_pyg.features import cache
 from micrec_pyg.features.cache import cached_vectors, identity
 
 
@@ -103,6 +107,41 @@ def test_an_encoder_that_loses_rows_is_an_error(counting: Any, tmp_path: Path) -
 
     with pytest.raises(ValueError, match="4 vectors for 5 items"):
         cached_vectors(Loses(), _keyed(*ITEMS), cache_dir=tmp_path)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_in_a_terminal_and_lines_in_a_log_say_how_long(
+    counting: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    terminal: bool,
+) -> None:
+    monkeypatch.setattr(sys, "stderr", _Terminal() if terminal else io.StringIO())
+    monkeypatch.setattr(cache, "_LOG_SECONDS", 0.0)
+
+    with caplog.at_level(logging.INFO):
+        cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path, chunk_items=2)
+
+    shown = sys.stderr.getvalue()
+    lines = [each for each in caplog.messages if "left" in each]
+    if terminal:
+        assert "counting: 100%" in shown
+        assert "5/5" in shown
+        assert lines == []
+    else:
+        assert shown == ""
+        assert [line.split(",")[0] for line in lines] == [
+            "counting: 2 of 5 items",
+            "counting: 4 of 5 items",
+            "counting: 5 of 5 items",
+        ]
+        assert all(re.search(r"about \d+ s left", line) for line in lines)
 
 
 def test_progress_is_logged_where_there_is_no_terminal(

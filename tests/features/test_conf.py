@@ -1,13 +1,15 @@
 """Every yaml of conf/features builds the encoders that it names."""
 
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from micrec_pyg.features.encode import encode
 from micrec_pyg.features.image import EfficientNetLite0, OpenClip
+from micrec_pyg.features.item_features import item_features
+from micrec_pyg.features.knowledge_graph import KnowledgeGraph
 from micrec_pyg.features.noise import noise
 from micrec_pyg.features.text import SentenceBert
 
@@ -28,15 +30,16 @@ def test_no_yaml_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_yaml_holds_the_arguments_of_encode(name: str) -> None:
+def test_a_yaml_holds_the_arguments_of_its_function(name: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(overrides=[f"+features={name}", "+device=cpu", "+seed=3"])
 
     call = instantiate(config.features)
 
-    assert call.func is (noise if name in NOISE else encode)
-    seeds = {"seed"} if name in NOISE else set()
-    assert set(call.keywords) == {"text", "image", "cache_dir"} | seeds
+    assert call.func is (noise if name in NOISE else item_features)
+    assert set(call.keywords) == set(signature(call.func).parameters) - {"catalogues"}
+    assert isinstance(call.keywords["kg"], KnowledgeGraph)
+    assert (call.keywords["drop_rate"], call.keywords["seed"]) == (0, 3)
     text, image = EXPECTED[name]
     assert type(call.keywords["text"]) is (text or type(None))
     assert type(call.keywords["image"]) is (image or type(None))

@@ -102,6 +102,34 @@ def test_a_file_at_the_same_path_with_other_content_is_encoded_again(
     assert seen == [1, 0, 1]
 
 
+def test_a_broken_image_is_masked_until_the_file_is_mended(
+    make_catalogue: Any, tmp_path: Path
+) -> None:
+    encoder = EfficientNetLite0(batch_size=4, device="cpu")
+    paths = [tmp_path / "0.png", tmp_path / "1.png"]
+    for path, color in zip(paths, ("brown", "teal"), strict=True):
+        Image.new("RGB", (64, 64), color).save(path)
+    whole = paths[1].read_bytes()
+    food = make_catalogue(texts=["a", "b"], images=[str(path) for path in paths])
+
+    def features() -> Feature:
+        domains = encode(
+            {"food": food}, text=None, image=encoder, cache_dir=str(tmp_path / "cache")
+        )
+        return domains["food"].features["image"]
+
+    paths[1].write_bytes(whole[:60])
+    broken, again = features(), features()
+    paths[1].write_bytes(whole)
+    mended = features()
+
+    assert broken.mask.tolist() == again.mask.tolist() == [True, False]
+    assert mended.mask.tolist() == [True, True]
+    expected = encoder.encode([str(path) for path in paths])
+    torch.testing.assert_close(mended.values, expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(mended.values[0], broken.values[0], rtol=0, atol=0)
+
+
 def test_a_modality_that_no_item_has_is_left_out(
     make_catalogue: Any,
     counting: Any,
@@ -203,7 +231,7 @@ food = Catalogue(
 )
 domains = encode(
     {"food": food},
-    text=SentenceBert(model="minilm", batch_size=4, device="cpu"),
+    text=SentenceBert(model="minilm", batch_size=4, device="cpu", precision="float32"),
     image=EfficientNetLite0(batch_size=4, device="cpu"),
     cache_dir=sys.argv[1],
 )
@@ -222,7 +250,9 @@ def test_a_cached_run_loads_no_encoder_library(
     food = make_catalogue(texts=["a box of dates"], images=[str(photo)])
     encode(
         {"food": food},
-        text=SentenceBert(model="minilm", batch_size=4, device="cpu"),
+        text=SentenceBert(
+            model="minilm", batch_size=4, device="cpu", precision="float32"
+        ),
         image=EfficientNetLite0(batch_size=4, device="cpu"),
         cache_dir=str(tmp_path),
     )

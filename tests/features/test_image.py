@@ -262,6 +262,23 @@ def test_unknown_open_clip_names_list_the_known_ones(
         encoder.encode(drawn)
 
 
+def test_weights_of_the_hub_need_leave_to_download(
+    drawn: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_importable()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    encoder = OpenClip(
+        model="ViT-B-32",
+        pretrained="laion2b_s34b_b79k",
+        batch_size=1,
+        device="cpu",
+    )
+
+    with pytest.raises(InputError, match=r"features\.image\.pretrained.*OFFLINE=0"):
+        encoder.encode(drawn)
+
+
 def test_weights_of_another_model_are_refused(
     tiny_clip: tuple[Any, Any, Path], drawn: list[str], tmp_path: Path
 ) -> None:

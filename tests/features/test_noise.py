@@ -3,7 +3,7 @@ from typing import Any
 
 import torch
 
-from micrec_pyg.features.encode import encode
+from micrec_pyg.features.item_features import item_features
 from micrec_pyg.features.noise import noise
 from micrec_pyg.schema import Feature
 
@@ -20,10 +20,10 @@ def make(
         "food": make_catalogue("food", texts=texts, vectors={"audio": audio}),
         "kitchen": make_catalogue("kitchen", texts=["pan", "spoon"]),
     }
-    call = encode if seed is None else noise
-    seeds = {} if seed is None else {"seed": seed}
+    call = item_features if seed is None else noise
     arguments = {"text": counting(), "image": None, "cache_dir": str(folder)}
-    return call(catalogues, **{**arguments, **seeds, **changes})
+    arguments |= {"kg": None, "drop_rate": 0, "seed": seed or 0}
+    return call(catalogues, **{**arguments, **changes})
 
 
 def test_every_modality_keeps_width_and_mask_and_loses_its_content(
@@ -43,6 +43,16 @@ def test_every_modality_keeps_width_and_mask_and_loses_its_content(
             assert not drawn.values[~feature.mask].any()
             there = feature.mask
             assert (drawn.values[there] != feature.values[there]).all()
+
+
+def test_what_drop_rate_hides_stays_hidden(
+    make_catalogue: Any, counting: Any, tmp_path: Path
+) -> None:
+    def masks(**given: Any) -> list[list[bool]]:
+        domains = make(make_catalogue, counting, tmp_path, drop_rate=0.5, **given)
+        return [f.mask.tolist() for d in domains.values() for f in d.features.values()]
+
+    assert masks(seed=None) == masks(seed=0)
 
 
 def test_equal_texts_and_domains_get_noise_of_their_own(

@@ -7,6 +7,7 @@ import pytest
 import torch
 from reference import worlds
 
+from micrec_pyg.graph import audit_neighbors
 from micrec_pyg.graph.audit import audit_stages
 from micrec_pyg.graph.build import test_stage as make_test_stage
 from micrec_pyg.graph.build import train_stage, valid_stage
@@ -14,8 +15,10 @@ from micrec_pyg.graph.domain_graph import domain_graph
 from micrec_pyg.graph.norm import sparse_csr
 from micrec_pyg.graph.rows import all_rows, training_rows
 from micrec_pyg.schema import (
+    DESCRIBES_ITEM,
     DESCRIBES_USER,
     INTERACTED_BY,
+    INTERACTS,
     ITEM,
     ITEM_TEMPLATE,
     SIMILAR_ITEM,
@@ -155,7 +158,9 @@ def test_a_validation_graph_of_its_own(world):
     assert {f.where for f in found} == {"food (validation graph)"}
 
 
-@pytest.mark.parametrize("edge_type", [INTERACTED_BY, DESCRIBES_USER], ids=str)
+@pytest.mark.parametrize(
+    "edge_type", [INTERACTS, INTERACTED_BY, DESCRIBES_USER, DESCRIBES_ITEM], ids=str
+)
 def test_a_single_hidden_edge_of_one_kind(world, edge_type):
     """Each kind of message is looked at, also where the others are clean."""
     domains, splits, options, stages = world
@@ -200,7 +205,10 @@ def test_neighbours_that_know_hidden_edges(stage, neighbors, union):
     assert found[0].where == f"{'books+food+music' if union else NAME} ({stage} graph)"
 
 
-def test_one_hidden_edge_in_the_features_of_one_user(world):
+@pytest.mark.parametrize("sample", [1, 500])
+def test_one_hidden_edge_in_the_features_of_one_user(world, sample, monkeypatch):
+    # of every node the edges are checked, of some also what is missing
+    monkeypatch.setattr(audit_neighbors, "SAMPLE", sample)
     domains, splits, options, stages = world
     split = splits[NAME]
     has_text = domains[NAME].features["text"].mask

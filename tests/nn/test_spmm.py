@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from micrec_pyg.graph.norm import empty_csr, sparse_csr, transpose
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.spmm import KERNELS, dropout, force, product, product_rows, spmm
+from micrec_pyg.nn.spmm import KERNELS, configure, dropout, product, product_rows, spmm
 from micrec_pyg.schema import InputError
 
 SHAPE = (7, 5)
@@ -144,9 +144,9 @@ def kernel(request):
     """Force one kernel for the time of a test."""
     if request.param == "torch_sparse":
         pytest.importorskip("torch_sparse")
-    force(request.param)
+    configure(kernel=request.param)
     yield request.param
-    force("auto")
+    configure()
 
 
 @pytest.mark.parametrize("kernel", list(KERNELS), indirect=True)
@@ -162,7 +162,9 @@ def test_every_kernel_computes_the_same(kernel):
 
 def test_an_unknown_kernel_is_refused():
     with pytest.raises(InputError, match="embedding_bag, csr, coo, gather_scatter"):
-        force("fast")
+        configure(kernel="fast")
+    with pytest.raises(InputError, match="precision=int8: give one of float32, bf16"):
+        configure(precision="int8")
 
 
 def test_the_forced_kernel_is_the_one_that_runs(monkeypatch):
@@ -171,12 +173,30 @@ def test_the_forced_kernel_is_the_one_that_runs(monkeypatch):
     monkeypatch.setitem(
         KERNELS, "coo", lambda *given: seen.append(1) or KERNELS["csr"](*given)
     )
-    force("coo")
+    configure(kernel="coo")
     try:
         spmm(csr, random(3, 5, 4), transposed)
     finally:
-        force("auto")
+        configure()
     assert seen == [1]
+
+
+def test_bf16_rounds_what_is_read():
+    csr, transposed, _ = matrix()
+    x = random(3, 5, 4, dtype=torch.float32).requires_grad_()
+    rows = torch.tensor([0, 3])
+    configure(precision="bf16")
+    try:
+        found, some = spmm(csr, x, transposed), product_rows(csr, rows, x)
+        (gradient,) = torch.autograd.grad(found.sum(), x)
+    finally:
+        configure()
+    rounded = (csr.to_dense().bfloat16().double(), x.detach().bfloat16().double())
+    assert found.dtype == some.dtype == gradient.dtype == torch.float32
+    # sums of at most five terms, rounded once more on the way out
+    assert_close(found.double(), rounded[0] @ rounded[1], rtol=2**-8, atol=1e-2)
+    assert torch.equal(some, found[rows])
+    assert not torch.equal(found, spmm(csr, x, transposed))
 
 
 @pytest.mark.parametrize("residual", [False, True])

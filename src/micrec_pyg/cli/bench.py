@@ -1,46 +1,96 @@
 """``micrec bench PART``: measure a claim of speed against its peers."""
 
-import importlib.util
+import argparse
+import importlib
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
+from micrec_pyg.cli.run_folder import write_text
 from micrec_pyg.schema import InputError
 
-HELP = """micrec bench [PART ...] [options of one PART]
-
-Without a PART all are run. The parts are the scripts of benchmarks/ in a checkout:
-  {parts}
-"""
+PARTS = {
+    "propagation": "the sparse product under every layer",
+    "epoch": "a training epoch of LightGCN, INMO and MICRec",
+    "sampler": "drawing training triplets",
+    "ranking": "ranking all items for all users",
+    "knn": "exact multimodal nearest neighbours",
+    "growth": "time and memory from 0.1 to 10 M interactions",
+    "startup": "until help is shown, until training begins",
+}
+"""Scripts of ``benchmarks/`` with ``measure(options) -> rows``."""
 
 
 def main(argv: list[str]) -> int:
-    """Run the scripts of ``benchmarks/`` that are named, or all of them.
+    """Return 0 when everything that was asked for is measured.
 
     Raises:
-        InputError: This is no checkout, or a part does not exist.
+        InputError: This is no checkout, or an argument is impossible.
     """
-    folder = Path(__file__).parents[3] / "benchmarks"
-    parts = {path.stem: path for path in sorted(folder.glob("*.py"))}
-    if not parts:
+    given = _arguments(argv)
+    root = Path(__file__).parents[3]
+    if not (root / "benchmarks" / "harness.py").is_file():
         raise InputError(
             "benchmarks/ is not here: it is part of a checkout of the project, not of "
             "an installed package"
         )
-    if argv and argv[0] in ("-h", "--help"):
-        sys.stdout.write(HELP.format(parts=" ".join(parts)))
-        return 0
-    named = argv[0] if argv else None
-    if named is not None and named not in parts:
-        raise InputError(f"bench {named}: give one of {', '.join(parts)}")
-    chosen = parts if named is None else {named: parts[named]}
-    return max(_run(path, argv[1:]) for path in chosen.values())
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    harness: Any = importlib.import_module("benchmarks.harness")
+    page: Any = importlib.import_module("benchmarks.page")
+    options = harness.Options(runs=given.runs, quick=given.quick, inmo=given.inmo)
+    machine = page.machine()
+    rows, failed = [], False
+    for part in [given.part] if given.part else PARTS:
+        print(f"\n{part}: {PARTS[part]}", flush=True)
+        try:
+            found = importlib.import_module(f"benchmarks.{part}").measure(options)
+        except harness.CannotRunError as error:
+            print(f"  failed: {error}")
+            failed = True
+            continue
+        if given.quick:  # tiny data can neither meet nor miss a target
+            found = [{**row, "target": None, "met": None} for row in found]
+        print(page.lines(found), flush=True)
+        rows += [{"part": part, **row} for row in found]
+    if given.json:
+        write_text(given.json, page.as_json(rows))
+    if not given.part and not given.quick and not failed:
+        print(f"\nwrote {page.write(rows, machine)}")
+    return int(failed)
 
 
-def _run(path: Path, argv: list[str]) -> int:
-    spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    code: int = module.main(argv)
-    return code
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parts = "\n".join(f"  {name:<13}{what}" for name, what in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="micrec bench",
+        description=f"{__doc__}\n\nWithout a PART all are measured, and "
+        f"docs/performance.md is written anew.\n\nparts:\n{parts}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("part", nargs="?", metavar="PART")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the rows here")
+    parser.add_argument("--runs", type=int, help="timed runs of each contender")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny data, no peers to install: a trial"
+    )
+    parser.add_argument(
+        "--inmo",
+        type=Path,
+        metavar="PATH",
+        default=os.environ.get("MICREC_INMO"),
+        help="your clone of the official INMO code, or MICREC_INMO; without it that "
+        "peer is left out",
+    )
+    given = parser.parse_args(argv)
+    if given.part is not None and given.part not in PARTS:
+        raise InputError(f"bench {given.part}: give one of {', '.join(PARTS)}")
+    if given.runs is not None and given.runs < 1:
+        raise InputError(f"--runs {given.runs}: give 1 or more")
+    if given.inmo is not None and not (Path(given.inmo) / "trainer.py").is_file():
+        raise InputError(
+            f"--inmo {given.inmo}: give a clone of the official INMO code; it has a "
+            "file trainer.py"
+        )
+    return given

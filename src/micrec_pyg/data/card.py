@@ -28,6 +28,11 @@ def data_card(catalogues: Mapping[str, Catalogue]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a further section of a data card: a title and a table."""
+    return "\n".join(["", f"## {title}", "", *_markdown(head, rows), ""])
+
+
 def summary(catalogues: Mapping[str, Catalogue]) -> str:
     """Return the sizes, degrees, overlap and coverage as aligned text."""
     lines: list[str] = []

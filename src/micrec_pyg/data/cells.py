@@ -168,6 +168,8 @@ def _iso(raw: pl.Series) -> pl.Series:
 
 def _whole(raw: pl.Series) -> pl.Series:
     """Return the whole parts of numbers, null where a cell is none."""
+    if raw.dtype.is_integer():
+        return raw.cast(pl.Int64, strict=False)
     text = _stripped(raw)
     # whole numbers first: nanoseconds do not fit into a float
     return text.cast(pl.Int64, strict=False).fill_null(

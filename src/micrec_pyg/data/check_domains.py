@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.domain_folder import TABLES, DomainFolder
+from micrec_pyg.data.interactions import all_items
 from micrec_pyg.data.problems import Problem, Problems
 
 MAX_TEXT = 100_000
@@ -60,8 +61,8 @@ def _ids(content: DomainFolder) -> list[Note]:
     """Return notes on user ids that are items, and on blanks around ids."""
     notes = []
     rows = content.rows
-    known = content.items["item"] if content.items.height else rows["item"]
-    users, items = rows["user"].unique(), rows["item"].unique()
+    users, items = (rows[name].unique().cast(pl.String) for name in ("user", "item"))
+    known = content.items["item"] if content.items.height else items
     both = users.filter(users.is_in(known.implode()))
     swapped = len(both) > len(users) / 2 and not items.is_in(known.implode()).any()
     if swapped:
@@ -72,7 +73,8 @@ def _ids(content: DomainFolder) -> list[Note]:
         fault = f"{len(both):,} user ids look like items, such as '{name}'"
         notes.append((fault, "see whether the columns user and item are exchanged"))
     for column in ("user", "item"):
-        blanks = rows.filter(pl.col(column) != pl.col(column).str.strip_chars())
+        text = rows[column].cast(pl.String)
+        blanks = rows.filter(text != text.str.strip_chars())
         if blanks.height:
             fault = f"{blanks.height:,} rows have blanks around the {column} id"
             mend = f"such as {blanks[column][0]!r}: cut them, ' 7' is not '7'"
@@ -168,8 +170,17 @@ def _misfits(content: DomainFolder) -> list[Note]:
             "vectors are of items that no table has",
             "compare how the ids are written",
         ),
+        "facts_of_unknown_items": (
+            "facts (kg) are of items that no table has",
+            "compare how the ids are written",
+        ),
+        "repeated_facts": ("facts (kg) stand there twice", "they count once"),
     }
-    return [(f"{counts[k]:,} {what}", m) for k, (what, m) in texts.items() if counts[k]]
+    return [
+        (f"{counts[k]:,} {what}", m)
+        for k, (what, m) in texts.items()
+        if counts.get(k)
+    ]
 
 
 def _collisions(one: DomainFolder, other: DomainFolder, by_id: bool) -> list[Note]:
@@ -205,7 +216,7 @@ def _described(content: DomainFolder) -> pl.DataFrame:
     texts = [n for n, d in content.items.schema.items() if d == pl.String]
     joined = pl.concat_str(pl.col(texts[1:]).fill_null(""), separator=" | ")
     text = joined if len(texts) > 1 else pl.lit(None, pl.String)
-    every = pl.concat([content.items["item"], content.rows["item"]]).unique().sort()
+    every = all_items(content.rows, content.items["item"]).sort()
     table = content.items.select("item", text=text)
     return every.to_frame("item").join(table, on="item", how="left")
 

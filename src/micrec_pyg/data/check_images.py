@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 from micrec_pyg.data.domain_folder import IMAGES, DomainFolder
+from micrec_pyg.data.interactions import all_items
 from micrec_pyg.data.problems import Problem, Problems
 
 _THUMBNAIL = (64, 64)
@@ -32,7 +33,7 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
     ]
     if shown:
         problems.add_rows(shown, len(bad))
-    known = content.items["item"].append(content.rows["item"]).unique()
+    known = all_items(content.rows, content.items["item"])
     missing = known.filter(~known.is_in(content.images["item"].implode())).sort()
     if len(missing):
         problems.add(

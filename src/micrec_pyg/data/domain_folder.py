@@ -3,9 +3,10 @@
 Still raw ids and strings; ``tables`` turns it into catalogues.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import polars as pl
 
 from micrec_pyg.data.cells import decimals, ids, integers, seconds
 from micrec_pyg.data.columns import ROLES, locate
+from micrec_pyg.data.facts import FACTS, read_facts
 from micrec_pyg.data.problems import STRICT, Problem, Problems
 from micrec_pyg.data.table_files import (
     ROW,
@@ -35,7 +37,7 @@ class DomainFolder:
 
     path: Path
     rows: pl.DataFrame
-    """user, item (strings) and any of rating, time, part."""
+    """user, item (Categorical) and any of rating, time, part."""
     clock: str | None
     """The column that time is from: ``timestamp``, ``order``, or None."""
     items: pl.DataFrame
@@ -44,12 +46,15 @@ class DomainFolder:
     """item, image (path); one row per image file."""
     vectors: Mapping[str, pl.DataFrame]
     """item, vector (list of Float32) per modality."""
+    facts: pl.DataFrame | None
+    """item, relation, entity: rows of a knowledge graph; None without one."""
     sources: Mapping[str, str]
     """sha256 of every file that was read; all images together are one entry."""
     digest: str
     """sha256 of the names and content of all files that were read."""
     counts: Mapping[str, int]
-    """Items not in the items table (kept), images and vectors of unknown items."""
+    """Items not in the items table (kept); images, vectors and facts of unknown
+    items, and facts that are repeated (one stays)."""
 
 
 def read_domain_folder(
@@ -85,11 +90,14 @@ def read_domain_folder(
     if catalogue is not None:
         items = _items(catalogue, columns, problems)
     images = _images(path / IMAGES, problems)
-    vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in TABLES]
+    named = (*TABLES, FACTS)
+    vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in named]
     vectors = {p.stem: read_vectors(p, columns, problems) for p in vector_files}
+    graph = _find(path, FACTS, problems)
+    facts = None if graph is None else read_facts(graph, columns, problems)
     if source is None or rows is None:
         return None
-    files = [source, *([catalogue] if catalogue else []), *vector_files]
+    files = [source, *(each for each in (catalogue, graph) if each), *vector_files]
     content = _hashes(path, [*files, *map(Path, images["image"])])
     return DomainFolder(
         path=path,
@@ -98,9 +106,12 @@ def read_domain_folder(
         items=items,
         images=images,
         vectors={name: table for name, table in vectors.items() if table is not None},
+        facts=facts,
         sources=_sources(content),
         digest=_sha256(content),
-        counts=_counts(rows[0], None if catalogue is None else items, images, vectors),
+        counts=_counts(
+            rows[0], None if catalogue is None else items, images, vectors, facts
+        ),
     )
 
 
@@ -124,7 +135,8 @@ def _rows(
     problems: Problems,
 ) -> tuple[pl.DataFrame, str | None] | None:
     """Return the interactions under our names, and where their time comes from."""
-    table = read_table(path, problems)
+    codes = functools.partial(_id_columns, columns, path)
+    table = read_table(path, problems, codes=codes)
     if table is None:
         return None
     found = [name for name in table.columns if name != ROW]
@@ -133,7 +145,10 @@ def _rows(
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
         return None
-    content = {name: ids(table, name, path, problems) for name in ("user", "item")}
+    content = {}
+    for name in ("user", "item"):
+        # codes of four bytes: the texts of many rows would fill the memory
+        content[name] = ids(table, name, path, problems).cast(pl.Categorical)
     if need_rating:
         content["rating"] = decimals(table, "rating", path, problems)
     clock = next((c for c in ("timestamp", "order") if c in table.columns), None)
@@ -144,6 +159,14 @@ def _rows(
         content["part"] = _parts(table, path, problems)
     # cells that were noted are null: what is left can still be looked at
     return pl.DataFrame(content).drop_nulls(), clock
+
+
+def _id_columns(
+    columns: Mapping[str, str] | None, path: Path, names: Sequence[str]
+) -> Collection[str]:
+    """Return the columns of the user and the item, without a word about faults."""
+    silent = Problems(limit=0)
+    return locate(names, ("user", "item"), columns, path, silent).values()
 
 
 def _parts(table: pl.DataFrame, path: Path, problems: Problems) -> pl.Series:
@@ -203,9 +226,10 @@ def _counts(
     items: pl.DataFrame | None,
     images: pl.DataFrame,
     vectors: Mapping[str, pl.DataFrame | None],
+    facts: pl.DataFrame | None,
 ) -> dict[str, int]:
     """Return how much of the tables does not fit together."""
-    touched = rows.select("item").unique()
+    touched = rows.select("item").unique().cast(pl.String)
     listed = touched.head(0) if items is None else items.select("item")
     known = pl.concat([listed, touched]).unique()
     unlisted = touched.join(listed, on="item", how="anti")
@@ -218,6 +242,15 @@ def _counts(
         "items_missing_from_items_table": (0 if items is None else unlisted.height),
         "images_of_unknown_items": images.join(known, on="item", how="anti").height,
         "vectors_of_unknown_items": sum(strange),
+        **({} if facts is None else _fact_counts(facts, known)),
+    }
+
+
+def _fact_counts(facts: pl.DataFrame, known: pl.DataFrame) -> dict[str, int]:
+    """Return how many rows of a knowledge graph say nothing new of a known item."""
+    return {
+        "facts_of_unknown_items": facts.join(known, on="item", how="anti").height,
+        "repeated_facts": facts.height - facts.n_unique(),
     }
 
 

@@ -28,9 +28,9 @@ class RawDomain:
     """One domain in raw ids."""
 
     rows: pl.DataFrame
-    """user, item (no null) and any of rating, time, part."""
+    """user, item (Categorical, no null) and any of rating, time, part."""
     items: pl.DataFrame
-    """item (unique) and text; all items of the catalogue."""
+    """item (Categorical, unique) and text; all items of the catalogue."""
     clock: str | None
     """The column that time is from: ``timestamp``, ``order``, or None."""
     steps: tuple[Step, ...] = ()
@@ -141,21 +141,23 @@ def _window(domain: RawDomain, filters: Filters) -> RawDomain:
 def _duplicates(domain: RawDomain, filters: Filters) -> RawDomain:
     """Return the rows with every (user, item) pair once, in their order."""
     rows, pair, policy = domain.rows, ["user", "item"], filters.duplicates
-    repeated = rows.select(pair).is_duplicated()
-    if repeated.any() and policy == "error":
-        user, item = rows.select(pair).row(int(repeated.arg_max() or 0))
+    user, item = (pl.col(name).cast(pl.Categorical).to_physical() for name in pair)
+    # one number per pair: counting needs no copy of the rows then
+    key = rows.select(key=user.cast(pl.UInt64) * 2**32 + item)
+    if policy == "error" and (repeated := key["key"].is_duplicated()).any():
+        one, other = rows.select(pair).row(int(repeated.arg_max() or 0))
         raise InputError(
-            f"user '{user}' and item '{item}' occur together more than once; "
+            f"user '{one}' and item '{other}' occur together more than once; "
             "choose duplicates=first or duplicates=last, or clean the data"
         )
-    if repeated.any():
-        numbered = rows.with_row_index("_place")
-        timed = "time" in rows.columns
-        ordered = numbered.sort("time", "_place") if timed else numbered
-        keep = ordered.unique(
-            pair, keep="first" if policy == "first" else "last", maintain_order=True
-        )
-        rows = keep.sort("_place").drop("_place")
+    place = pl.int_range(pl.len(), dtype=pl.UInt32)
+    if "time" in rows.columns:
+        place = pl.arg_sort_by(rows["time"], maintain_order=True)
+    ordered = key.select(place=place, key=pl.col("key").gather(place))
+    which = "first" if policy == "first" else "last"
+    keep = ordered.filter(getattr(pl.col("key"), f"is_{which}_distinct")())["place"]
+    if len(keep) < rows.height:
+        rows = rows[keep.sort()]
     return _keep(domain, rows, "duplicates")
 
 

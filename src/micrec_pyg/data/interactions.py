@@ -10,11 +10,15 @@ def all_items(rows: pl.DataFrame, items: pl.Series) -> pl.Series:
     """Return the items of a catalogue: those listed, then those of ``rows`` alone.
 
     Args:
-        rows: has a column item (strings, no null).
+        rows: has a column item (strings or Categorical, no null).
         items: ids that are listed, unique.
+
+    Returns:
+        Strings.
     """
-    every = pl.concat([items.cast(pl.String).rename("item"), rows["item"]])
-    return every.unique(maintain_order=True)
+    touched = rows["item"].unique(maintain_order=True)
+    every = [each.cast(pl.String).rename("item") for each in (items, touched)]
+    return pl.concat(every).unique(maintain_order=True)
 
 
 def to_interactions(rows: pl.DataFrame, items: pl.Series) -> Interactions:
@@ -23,20 +27,30 @@ def to_interactions(rows: pl.DataFrame, items: pl.Series) -> Interactions:
     Users are numbered by first appearance, items as in ``items``.
 
     Args:
-        rows: unique pairs: user, item (strings, no null) and any of time (Int64),
-            part (Int64).
+        rows: unique pairs: user, item (strings or Categorical, no null) and any of
+            time (Int64), part (Int64).
         items: all items of the catalogue, unique.
     """
-    users = Vocab(rows["user"].unique(maintain_order=True))
-    vocab = Vocab(items.rename("item"))
+    users = rows["user"].unique(maintain_order=True)
     return Interactions(
-        user=users.index(rows["user"]),
-        item=vocab.index(rows["item"]),
-        users=users,
-        items=vocab,
+        user=_places(rows["user"], users),
+        item=_places(rows["item"], items),
+        users=Vocab(users.cast(pl.String)),
+        items=Vocab(items.cast(pl.String).rename("item")),
         time=_column(rows, "time"),
         part=_column(rows, "part"),
     )
+
+
+def _places(raw: pl.Series, ids: pl.Series) -> torch.Tensor:
+    """Return the place in ``ids`` of every raw id, by the codes of the categories."""
+    # both are alive here, so that they share one set of codes
+    asked, known = raw.cast(pl.Categorical), ids.cast(pl.Categorical)
+    places = pl.int_range(len(ids), dtype=pl.Int64, eager=True)
+    found = asked.to_physical().replace_strict(
+        known.to_physical(), places, return_dtype=pl.Int64
+    )
+    return torch.from_numpy(found.to_numpy(writable=True))
 
 
 def _column(rows: pl.DataFrame, name: str) -> torch.Tensor | None:

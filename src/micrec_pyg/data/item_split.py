@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from micrec_pyg.data.domain_folder import DomainFolder
+from micrec_pyg.data.interactions import all_items
 from micrec_pyg.schema import InputError
 
 
@@ -71,8 +72,8 @@ def assign(content: DomainFolder, division: ItemSplit) -> dict[str, DomainFolder
             f"{content.path}: split_by field '{division.field}' is not in the items "
             f"table; found: {', '.join(content.items.columns)}"
         )
-    every = pl.concat([content.items["item"], content.rows["item"]])
-    table = pl.DataFrame({"item": every.unique(maintain_order=True)}).join(
+    every = all_items(content.rows, content.items["item"])
+    table = every.to_frame("item").join(
         content.items.select(
             "item", pl.col(division.field).cast(pl.String).alias("cell")
         ),

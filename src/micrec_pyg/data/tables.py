@@ -12,6 +12,7 @@ import torch
 
 from micrec_pyg.data.columns import check_columns, check_texts
 from micrec_pyg.data.domain_folder import DomainFolder, read_domain_folder
+from micrec_pyg.data.facts import item_facts
 from micrec_pyg.data.filter_options import Filters, read_filters
 from micrec_pyg.data.filters import RawDomain, apply_filters
 from micrec_pyg.data.interactions import all_items, to_interactions
@@ -100,12 +101,14 @@ def _link(
     contents: Sequence[DomainFolder], links: Sequence[str], root: Path
 ) -> tuple[list[DomainFolder], str]:
     """Return the domains with linked users under one id, and the links' digest."""
-    users = {content.path.name: content.rows["user"] for content in contents}
+    users = {c.path.name: c.rows["user"].cast(pl.String) for c in contents}
     renamed, counts, digest = link_users(users, links, root)
     linked = [
         dataclasses.replace(
             content,
-            rows=content.rows.with_columns(renamed[content.path.name]),
+            rows=content.rows.with_columns(
+                renamed[content.path.name].cast(pl.Categorical)
+            ),
             counts={**content.counts, **counts},
         )
         for content in contents
@@ -124,6 +127,7 @@ def _catalogues(
     for name, part in parts.items():
         items = all_items(part.rows, part.items["item"]).to_frame("item")
         text = items.join(texts[name], on="item", how="left", maintain_order="left")
+        text = text.with_columns(pl.col("item").cast(pl.Categorical))
         raw[name] = RawDomain(rows=part.rows, items=text, clock=part.clock)
     catalogues = {}
     for name, kept in apply_filters(raw, chosen).items():
@@ -142,6 +146,7 @@ def _catalogues(
             steps=kept.steps,
             sources=part.sources,
             options={key: value for key, value in options.items() if value != ""},
+            facts=None if part.facts is None else item_facts(vocab, part.facts),
         )
         catalogues[name] = catalogue
         counts = {k: n for k, n in catalogue.dropped.items() if n}

@@ -69,7 +69,7 @@ def encode(
         name: Domain(
             name=catalogue.name,
             interactions=catalogue.interactions,
-            features=_present(name, {**features[name], **catalogue.vectors}),
+            features=present(name, {**features[name], **catalogue.vectors}),
             digest=_digest(
                 catalogue.digest,
                 {
@@ -162,16 +162,16 @@ def _warn_unreadable(
             len(items),
             encoder.name,
             ", ".join(unreadable[:_NAMED]),
-            ", ..." if len(unreadable) > _NAMED else "",
+            ", ... (`micrec data check` lists all)" * (len(unreadable) > _NAMED),
         )
 
 
-def _present(name: str, features: Mapping[str, Feature]) -> dict[str, Feature]:
+def present(name: str, features: Mapping[str, Feature]) -> dict[str, Feature]:
     """Return the features that some item has; say in the log which none has."""
-    present = {key: each for key, each in features.items() if each.mask.any()}
-    for modality in sorted(features.keys() - present.keys()):
+    found = {key: each for key, each in features.items() if each.mask.any()}
+    for modality in sorted(features.keys() - found.keys()):
         logger.info("domain '%s': no item has a usable %s; left out", name, modality)
-    return present
+    return found
 
 
 def _digest(catalogue: str, modalities: Mapping[str, tuple[str, str]]) -> str:

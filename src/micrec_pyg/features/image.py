@@ -167,7 +167,8 @@ class OpenClip:
             raise InputError(
                 f"the open_clip model '{self.model}' with pretrained="
                 f"'{self.pretrained}' cannot be loaded ({error}); give weights that "
-                "fit the model, or a checkpoint path where there is no network"
+                "fit the model, or the path of a checkpoint as "
+                f"features.image.pretrained; {weights.FROM_HUB}"
             ) from error
         return network.eval(), transform
 

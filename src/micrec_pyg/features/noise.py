@@ -11,19 +11,23 @@ import torch
 from torch import Tensor
 
 from micrec_pyg.features.cache import Encoder
-from micrec_pyg.features.encode import encode
+from micrec_pyg.features.drop import Rates
+from micrec_pyg.features.item_features import item_features
+from micrec_pyg.features.knowledge_graph import KnowledgeGraph
 from micrec_pyg.schema import Catalogue, Domain, Feature, RandomStreams
 
 
 def noise(
     catalogues: Mapping[str, Catalogue],
     *,
-    seed: int,
     text: Encoder | None,
     image: Encoder | None,
+    kg: KnowledgeGraph | None,
+    drop_rate: Rates,
+    seed: int,
     cache_dir: str,
 ) -> dict[str, Domain]:
-    """Return the domains of ``encode`` with random vectors in all modalities.
+    """Return the domains of ``item_features`` with random vectors in all modalities.
 
     Width and mask of a modality stay, also of precomputed ones, so that a run
     differs from that with real features in the content alone. The vectors are drawn
@@ -31,15 +35,26 @@ def noise(
 
     Args:
         catalogues: By domain name.
-        seed: Of the vectors; each domain and modality has a stream of its own.
-        text: As in ``encode``; it decides width and mask.
-        image: As in ``encode``.
-        cache_dir: As in ``encode``; holds real vectors only.
+        text: As in ``item_features``; it decides width and mask.
+        image: As in ``item_features``.
+        kg: As in ``item_features``.
+        drop_rate: As in ``item_features``.
+        seed: Of the vectors; each domain and modality has a stream of its own. It
+            also decides which items lose a modality, as in ``item_features``.
+        cache_dir: As in ``item_features``; holds real vectors only.
 
     Raises:
-        InputError: See ``encode``.
+        InputError: See ``item_features``.
     """
-    domains = encode(catalogues, text=text, image=image, cache_dir=cache_dir)
+    domains = item_features(
+        catalogues,
+        text=text,
+        image=image,
+        kg=kg,
+        drop_rate=drop_rate,
+        seed=seed,
+        cache_dir=cache_dir,
+    )
     streams = RandomStreams(seed)
     return {
         name: replace(

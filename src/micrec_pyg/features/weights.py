@@ -6,6 +6,11 @@ from pathlib import Path
 
 from micrec_pyg.schema import InputError
 
+FROM_HUB = (
+    "to download weights from the model hub, put HF_HUB_OFFLINE=0 into the environment"
+)
+"""For messages: by default nothing is downloaded."""
+
 
 def packaged(module: str, path: str, *, install: str) -> Path:
     """Return the path of a file or folder inside an installed Python package.

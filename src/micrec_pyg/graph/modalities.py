@@ -37,8 +37,8 @@ def weighted(
     if missing:
         raise InputError(
             f"no weight for modality {', '.join(missing)}: weights are known for "
-            f"{', '.join(sorted(weights))}. Add graph.modality_weights.{missing[0]} "
-            "(0 leaves the modality out of the neighbour search)"
+            f"{', '.join(sorted(weights))}. Give +graph.modality_weights."
+            f"{missing[0]}=0.3, or another share in [0, 1]; 0 leaves it out"
         )
     used = {
         name: feature

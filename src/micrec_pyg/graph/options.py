@@ -1,5 +1,6 @@
 """What a user can choose about graphs; ``conf/graph`` holds the values."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,9 +24,10 @@ class GraphOptions:
     num_neighbors: int
     """K, similarity edges per node; 0 leaves them out."""
     w: float
-    """Weight of text in the similarity; images have 1 - w."""
+    """Weight of text in the similarity of text and images; images have 1 - w."""
     modality_weights: Mapping[str, float]
-    """Weights of modalities other than text and image, on the same scale."""
+    """Weights of modalities other than text and image, each in [0, 1], together at
+    most 1; what is left is divided between text and images by w."""
     knn_include_self: bool
     """Whether a node is among its own neighbours."""
     knn_lists: int
@@ -91,12 +93,28 @@ class GraphOptions:
                     f"modality_weights.{name}={weight}: text and image follow from w "
                     "(w and 1 - w); give w instead"
                 )
-            if not 0 <= weight < float("inf"):
+            if not 0 <= weight <= 1:
                 raise InputError(
-                    f"modality_weights.{name}={weight}: give a number of 0 or more"
+                    f"modality_weights.{name}={weight}: give a share in [0, 1]"
                 )
+        if self._rest < 0:
+            given = ", ".join(f"{n}: {w}" for n, w in self.modality_weights.items())
+            raise InputError(
+                f"modality_weights={{{given}}}: together at most 1; what is left goes "
+                "to text and images"
+            )
 
     @property
     def weights(self) -> dict[str, float]:
-        """Return the weight of every modality that has one."""
-        return {"text": self.w, "image": 1 - self.w, **self.modality_weights}
+        """Return the weight of every modality that has one; they sum to 1."""
+        rest = self._rest
+        return {
+            "text": self.w * rest,
+            "image": (1 - self.w) * rest,
+            **self.modality_weights,
+        }
+
+    @property
+    def _rest(self) -> float:
+        """The share of text and images; rounded, as 0.7 + 0.2 + 0.1 is not 1."""
+        return round(1 - math.fsum(self.modality_weights.values()), 9)

@@ -2,7 +2,8 @@
 
 Kernels are chosen by measurement (docs/performance.md): on a CPU a weighted
 embedding bag, which is a fused gather-multiply-sum over CSR rows; on CUDA the CSR
-product of cuSPARSE. ``force`` sets another one for a comparison.
+product of cuSPARSE. ``configure`` sets another one for a comparison, or makes the
+kernels read bfloat16.
 """
 
 from collections.abc import Callable
@@ -60,11 +61,16 @@ def product(
         values: Take the place of its non-zeros.
         x: Dense.
     """
-    name = _forced if _forced != AUTO else ("csr" if x.is_cuda else "embedding_bag")
+    name = _kernel if _kernel != AUTO else ("csr" if x.is_cuda else "embedding_bag")
+    dtype = _dtype or x.dtype
     # A kernel that sees requires_grad prepares a backward pass of its own.
-    return KERNELS[name](
-        matrix.crow_indices(), matrix.col_indices(), values.to(x.dtype), x.detach()
+    result = KERNELS[name](
+        matrix.crow_indices(),
+        matrix.col_indices(),
+        values.to(dtype),
+        x.detach().to(dtype),
     )
+    return result.to(x.dtype)
 
 
 def product_rows(
@@ -74,9 +80,10 @@ def product_rows(
 ) -> Float[Tensor, "asked dim"]:
     """Return ``(matrix @ x)[rows]`` without a gradient, from those rows alone.
 
-    On CUDA the whole product is cheaper than to wait for the size of the part.
+    On CUDA the whole product is cheaper than to wait for the size of the part, and
+    a kernel that is asked for by name computes everything.
     """
-    if x.is_cuda:
+    if x.is_cuda or _kernel != AUTO:
         return product(matrix, matrix.values(), x).index_select(0, rows)
     crow = matrix.crow_indices()
     first = crow.index_select(0, rows)
@@ -86,30 +93,35 @@ def product_rows(
     size = int(end[-1]) if len(end) else 0
     place = torch.arange(size, dtype=crow.dtype)
     place += (first - start).repeat_interleave(count, output_size=size)
+    dtype = _dtype or x.dtype
     return _embedding_bag(
         torch.cat([end.new_zeros(1), end]),
         matrix.col_indices().index_select(0, place),
-        matrix.values().index_select(0, place).to(x.dtype),
-        x.detach(),
-    )
+        matrix.values().index_select(0, place).to(dtype),
+        x.detach().to(dtype),
+    ).to(x.dtype)
 
 
-def force(name: str) -> None:
-    """Take one kernel for every product of this process; ``auto`` goes back.
+def configure(*, kernel: str = AUTO, precision: str = "float32") -> None:
+    """Set how every product of this process is computed.
 
     Like the backend settings of torch, this is of the process: results change by
-    rounding alone.
+    rounding alone. What is summed, and the sums between layers, stay float32.
+
+    Args:
+        kernel: One of ``KERNELS``, or ``auto``: the fastest of the device.
+        precision: What the kernels read: one of ``PRECISIONS``.
 
     Raises:
-        InputError: There is no such kernel, or torch-sparse is not installed.
+        InputError: An unknown name, or torch-sparse is not installed.
     """
-    global _forced
-    if name not in (AUTO, *KERNELS):
+    global _kernel, _dtype
+    if kernel not in (AUTO, *KERNELS):
         raise InputError(
-            f"spmm={name}: give {AUTO}, which takes the fastest of the device, or "
+            f"spmm={kernel}: give {AUTO}, which takes the fastest of the device, or "
             f"one of {', '.join(KERNELS)}"
         )
-    if name == "torch_sparse":
+    if kernel == "torch_sparse":
         try:
             import torch_sparse  # noqa: F401
         except ImportError:
@@ -117,7 +129,9 @@ def force(name: str) -> None:
                 "spmm=torch_sparse: torch-sparse is not installed; `make ext` "
                 "builds it, or give spmm=auto"
             ) from None
-    _forced = name
+    if precision not in PRECISIONS:
+        raise InputError(f"precision={precision}: give one of {', '.join(PRECISIONS)}")
+    _kernel, _dtype = kernel, PRECISIONS[precision]
 
 
 def dropout(
@@ -230,4 +244,7 @@ KERNELS: dict[str, Kernel] = {
 }
 """Functions of (row starts, columns, values, x) by name."""
 
-_forced = AUTO
+PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bf16": torch.bfloat16}
+"""What a kernel reads; None is the type of x."""
+
+_kernel, _dtype = AUTO, PRECISIONS["float32"]

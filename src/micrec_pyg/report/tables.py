@@ -229,7 +229,7 @@ def _grid(
     columns = [(domain, metric) for domain in blocks for metric in metrics]
     best: dict[tuple[str, str], float] = {}
     for (_, domain, metric), row in found.items():
-        if not has_best(metric):
+        if not has_best(metric) and not has_best(domain):  # see overview
             continue
         best[domain, metric] = max(row["mean"], best.get((domain, metric), -math.inf))
     several = len({label for label, _, _ in found}) > 1
