@@ -8,12 +8,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model, Part, module_key, per_domain
-from micrec_pyg.nn.asked import asked
+from micrec_pyg.nn.asked import NodeRows, asked
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, over_domains
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
 from micrec_pyg.nn.template import TemplateEmbedding
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, NodeRows, RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
 
 
 class INMO(Model):

@@ -1,9 +1,20 @@
 """The nodes that a batch asks about: z is needed of them alone."""
 
+from dataclasses import dataclass
+
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
-from micrec_pyg.schema import Batch, Embeddings, NodeRows, Triplets
+from micrec_pyg.schema import Batch, Embeddings, Triplets
+
+
+@dataclass(frozen=True, eq=False)
+class NodeRows:
+    """Which nodes of one graph are asked about, in graph rows; repeats are fine."""
+
+    user: Int[Tensor, " _asked_users"]
+    item: Int[Tensor, " _asked_items"]
 
 
 def asked(batch: Batch) -> tuple[dict[str, NodeRows], Batch]:

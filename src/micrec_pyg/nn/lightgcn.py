@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.nn.asked import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.spmm import product_rows
-from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings, NodeRows
+from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings
 
 Sides = tuple[Tensor, Tensor]
 """One tensor for users, one for items."""
