@@ -227,14 +227,6 @@ class Triplets:
 
 
 @dataclass(frozen=True, eq=False)
-class NodeRows:
-    """Which nodes of one graph are asked about, in graph rows; repeats are fine."""
-
-    user: Int[Tensor, " _asked_users"]
-    item: Int[Tensor, " _asked_items"]
-
-
-@dataclass(frozen=True, eq=False)
 class Batch:
     """One step's samples; a part that no loss asks for is an empty mapping."""
 
