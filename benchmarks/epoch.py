@@ -1,0 +1,171 @@
+"""A training epoch of LightGCN, INMO and MICRec against other implementations.
+
+An epoch is the same number of steps of 2,048 triplets for everybody: the training
+pairs (70 % of the domain) divided by 2,048, rounded up. RecBole and PyG visit every
+pair once in a shuffled order; the INMO code and ours draw user, positive and negative
+at random. d = 64, three layers, Adam, the CPU. PyG's own LightGCN is trained in the
+manner of PyG's example.
+"""
+
+import itertools
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import peers
+from benchmarks.data import Source, food_and_kitchen
+from benchmarks.harness import (
+    CannotRunError,
+    Options,
+    Row,
+    Worker,
+    alternate,
+    ratio_of,
+    row,
+)
+
+BATCH_SIZE = 2048
+TURNS = 3
+RECBOLE, PYG, INMO = "RecBole 1.2.1", "PyG's own LightGCN", "official INMO code"
+NO_INMO = "give --inmo PATH, a clone of github.com/WuYunfan/igcn_cf"
+"""Its authors gave no licence: this project neither contains nor fetches it."""
+
+
+def measure(options: Options) -> list[Row]:
+    """Return the rows of the three models."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        source = food_and_kitchen(folder, options)
+        data = folder / "kitchen.npz"
+        overrides = [*source.only("kitchen"), "model=lightgcn"]
+        with Worker("rank.py", {"overrides": overrides, "data": str(data)}):
+            pass  # it has written the data for the peers
+        return [
+            *lightgcn(source, data, folder, options),
+            *template_models(source, data, folder, options),
+        ]
+
+
+def lightgcn(source: Source, data: Path, folder: Path, options: Options) -> list[Row]:
+    """Return ours against RecBole and PyG's own."""
+    given = {"data": str(data), "batch_size": BATCH_SIZE}
+    absent: dict[str, str] = {}
+    with ExitStack() as stack:
+        ours = train(folder, [*source.only("kitchen"), "model=lightgcn"])
+        turns = {"ours": stack.enter_context(ours).turn}
+        turns[PYG] = stack.enter_context(Worker("pyg_lightgcn.py", given)).turn
+        try:
+            turns[RECBOLE] = stack.enter_context(recbole(given, folder, options)).turn
+        except CannotRunError as error:
+            absent[RECBOLE] = f"{RECBOLE} (not measured: {error})"
+        found = alternate(turns, options.turns(TURNS))
+    what = f"LightGCN epoch, Kitchen of {source.label}"
+    return [
+        row(
+            what,
+            "s",
+            found["ours"],
+            found.get(name),
+            absent.get(name, name),
+            target=ratio_of(least),
+        )
+        for name, least in ((RECBOLE, 10), (PYG, 5))
+    ]
+
+
+def template_models(
+    source: Source, data: Path, folder: Path, options: Options
+) -> list[Row]:
+    """Return our INMO against the official code, and our MICRec against our INMO."""
+    settings = {
+        "kitchen": [*source.only("kitchen"), "model=inmo"],
+        "food": [*source.only("food"), "model=inmo"],
+        "both": [*source.overrides, "model=inmo"],
+        "MICRec": [*source.overrides, "model=micrec"],
+    }
+    with ExitStack() as stack:
+        turns = {
+            name: stack.enter_context(train(folder, overrides)).turn
+            for name, overrides in settings.items()
+        }
+        try:
+            official, kernel = official_inmo(data, folder, options)
+            turns["official"] = stack.enter_context(official).turn
+            peer = f"{INMO}, {kernel}"
+        except CannotRunError as error:
+            peer = f"{INMO} (not measured: {error})"
+        found = alternate(turns, options.turns(TURNS))
+    rows = [
+        row(
+            f"INMO epoch, Kitchen of {source.label}",
+            "s",
+            found["kitchen"],
+            found.get("official"),
+            peer,
+            target=ratio_of(8),
+        )
+    ]
+    apart = [sum(pair) for pair in zip(found["food"], found["kitchen"], strict=True)]
+    for peer, seconds in (
+        ("own INMO, both domains in one run", found["both"]),
+        ("own INMO, a run per domain, fewer steps in Food", apart),
+    ):
+        what = f"MICRec epoch, both domains of {source.label}"
+        target = ratio_of(1 / 2.2)
+        rows.append(row(what, "s", found["MICRec"], seconds, peer, target=target))
+    return rows
+
+
+def train(folder: Path, overrides: list[str]) -> Worker:
+    """Return a run of ours that has warmed up with an epoch."""
+    place = tempfile.mkdtemp(dir=folder)
+    given = [f"fit.batch_size={BATCH_SIZE}", f"output_dir={place}"]
+    return Worker("train.py", {"overrides": [*overrides, *given]})
+
+
+def recbole(given: dict[str, Any], folder: Path, options: Options) -> Worker:
+    """Return RecBole's worker.
+
+    Raises:
+        CannotRunError: It cannot be installed or started.
+    """
+    if options.quick:
+        raise CannotRunError("quick")
+    place = tempfile.mkdtemp(dir=folder)
+    arguments = {"what": "epoch", "users_at_once": 128, **given, "folder": place}
+    return Worker("recbole_lightgcn.py", arguments, python=peers.python())
+
+
+def official_inmo(data: Path, folder: Path, options: Options) -> tuple[Worker, str]:
+    """Return the official code as it runs fastest here, and how that is.
+
+    Raises:
+        CannotRunError: There is no clone of it, or it does not run.
+    """
+    if options.quick:
+        raise CannotRunError("quick")
+    if options.inmo is None:
+        raise CannotRunError(NO_INMO)
+    python = peers.python()
+    given = {
+        "clone": str(options.inmo.resolve()),
+        "data": str(data),
+        "folder": tempfile.mkdtemp(dir=folder),
+        "batch_size": BATCH_SIZE,
+    }
+    kernels = ["torch.sparse", *(["DGL"] if peers.has_dgl(python) else [])]
+    best: tuple[Worker, str] | None = None
+    for kernel, loaders in itertools.product(kernels, (0, torch.get_num_threads())):
+        arguments = {**given, "kernel": kernel, "loaders": loaders}
+        worker = Worker("inmo_official.py", arguments, python=python)
+        slower = worker
+        if best is None or worker.ready["warm_up_s"] < best[0].ready["warm_up_s"]:
+            slower = best[0] if best else None
+            best = worker, f"{kernel} kernel, {loaders} loader processes"
+        if slower is not None:
+            slower.close()
+    assert best is not None
+    return best

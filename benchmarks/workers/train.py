@@ -1,0 +1,27 @@
+"""Ours: a run of ``micrec train``, one epoch per turn."""
+
+from typing import Any
+
+from turns import Turns, arguments
+
+from micrec_pyg.cli.jobs import train_job
+from micrec_pyg.cli.process import prepare
+
+ENDLESS = 10**6
+NEVER_ASIDE = [
+    f"fit.max_epochs={ENDLESS}",
+    f"fit.eval_every={ENDLESS + 1}",
+    f"fit.checkpoint_every_s={ENDLESS}",
+]
+"""Validation and checkpoints are not part of an epoch."""
+
+turns = Turns()
+
+
+def on_epoch(row: dict[str, Any]) -> None:
+    """Report an epoch and wait; the first one is the warm-up."""
+    turns.done(seconds=row["seconds"])
+
+
+prepare()
+train_job([*arguments()["overrides"], *NEVER_ASIDE], on_epoch)

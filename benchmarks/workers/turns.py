@@ -1,0 +1,48 @@
+"""How a contender talks to the benchmark; standard library only.
+
+It reports a line of JSON when it is ready and after every turn, then waits for a
+line that asks for the next turn. It ends when nobody asks any more.
+"""
+
+import json
+import os
+import resource
+import sys
+from typing import Any
+
+_UNIT = 2**20 if sys.platform == "darwin" else 2**10
+"""What ``ru_maxrss`` counts in, bytes or kilobytes, by the megabyte."""
+
+
+class Turns:
+    """The two pipes to the benchmark."""
+
+    def __init__(self) -> None:
+        """Take stdout for the reports; whatever else prints goes to stderr."""
+        self._out = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+
+    def done(self, **report: Any) -> str:
+        """Report, then return the next request; it is empty where one thing is done.
+
+        Raises:
+            SystemExit: There is none.
+        """
+        report["peak_mb"] = peak_mb()
+        self._out.write(json.dumps(report) + "\n")
+        self._out.flush()
+        request = sys.stdin.readline()
+        if not request:
+            raise SystemExit
+        return request.strip()
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has held so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNIT
+
+
+def arguments() -> dict[str, Any]:
+    """Return what the benchmark passed on the command line."""
+    found: dict[str, Any] = json.loads(sys.argv[1])
+    return found
