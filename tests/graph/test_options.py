@@ -18,6 +18,9 @@ from micrec_pyg.schema import (
         ({"template_ratio": 0.0}, r"template_ratio=0.0"),
         ({"template_metric": "degre"}, r"error_sort, degree, page_rank, random"),
         ({"modality_weights": {"audio": -1.0}}, r"modality_weights.audio=-1.0"),
+        ({"modality_weights": {"audio": 1.5}}, r"audio=1.5: give a share in \[0, 1\]"),
+        ({"modality_weights": {"audio": float("nan")}}, r"audio=nan"),
+        ({"modality_weights": {"kg": 0.6, "audio": 0.5}}, r"kg: 0.6, audio.*at most 1"),
         ({"modality_weights": {"text": 1.0}}, r"give w instead"),
         ({"neighbors": "cooc"}, r"neighbors=cooc: give one of features, cooccurrence"),
         ({"overlap": "random"}, r"overlap=random: give one of links, random_pairs"),
@@ -36,4 +39,15 @@ def test_impossible_options_are_refused(options, changes, message):
 def test_weights_of_all_modalities(options):
     chosen = options(w=0.75, modality_weights={"audio": 0.5})
     assert isinstance(chosen, GraphOptions)
-    assert chosen.weights == {"text": 0.75, "image": 0.25, "audio": 0.5}
+    # half is left for text and images, which share it by w
+    assert chosen.weights == {"text": 0.375, "image": 0.125, "audio": 0.5}
+
+
+def test_w_alone_is_the_weight_of_text_in_two_modalities(options):
+    assert options(w=0.7).weights == {"text": 0.7, "image": 1 - 0.7}
+
+
+def test_weights_that_sum_to_1_leave_nothing_for_text_and_images(options):
+    # 0.7 + 0.2 + 0.1 is a little less than 1 in floating point
+    chosen = options(w=0.9, modality_weights={"a": 0.7, "b": 0.2, "c": 0.1})
+    assert chosen.weights == {"text": 0, "image": 0, "a": 0.7, "b": 0.2, "c": 0.1}

@@ -24,15 +24,14 @@ class Target:
     def of(
         cls,
         nodes: Int[Tensor, " nodes"],
-        vectors: Float[Tensor, "nodes width"],
+        width: int,
         k: int,
     ) -> "Target":
-        """Return a target with tiles for lists of k."""
+        """Return a target with tiles for lists of k; its vectors are still zero."""
         # At least 16 k tiles, so that few of the k best share one.
         tile = max(1, min(64, len(nodes) // (16 * k)))
-        padding = -len(nodes) % tile
-        vectors = torch.nn.functional.pad(vectors, (0, 0, 0, padding))
-        return cls(nodes, vectors, tile)
+        padded = len(nodes) + -len(nodes) % tile
+        return cls(nodes, torch.zeros(padded, width, device=nodes.device), tile)
 
     @property
     def padded(self) -> int:

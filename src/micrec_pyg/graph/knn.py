@@ -20,11 +20,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from micrec_pyg.graph.candidates import Target
+from micrec_pyg.graph.equal_rows import equal_rows
 from micrec_pyg.graph.lists import NeighborLists, best_pairs, place_in_run
 from micrec_pyg.graph.modalities import Modality
 
+REFINE_BLOCK = 4096
+"""Nodes whose vectors are scaled at a time."""
 REFINE_ELEMENTS = 2**22
 """Vector elements that are widened to float64 at a time (32 MB)."""
+BLOCK_ELEMENTS = 2**25
+"""Scores that are computed at a time (128 MB), whatever the block size."""
 TINY = torch.finfo(torch.float32).tiny
 """Vectors shorter than this have no direction."""
 
@@ -40,7 +45,8 @@ def neighbor_lists(
     """Return the k most similar nodes of every node.
 
     Pairs without a common modality and pairs with a similarity of zero or below
-    are never neighbours. Memory is O(block_size x nodes).
+    are never neighbours. Memory beside the input is one scaled copy of it and
+    O(block_size x nodes), at most ``BLOCK_ELEMENTS`` scores.
 
     Args:
         modalities: What ``weighted`` returned; none means no neighbours.
@@ -55,6 +61,7 @@ def neighbor_lists(
     # column than asked for, since a node finds itself.
     group, members = _equal_nodes(modalities, k + 1)
     search = _Search([_take(m, members[:, 0]) for m in modalities], k + 1)
+    block_size = max(1, min(block_size, BLOCK_ELEMENTS // len(members)))
     lists = _with_all_members(search.run(block_size), members)
     index, similarity = lists.index[group], lists.similarity[group]
     if not include_self:
@@ -79,8 +86,7 @@ def _equal_nodes(
     as a tie between these nodes does. Then the ``limit`` best nodes are found in
     the ``limit`` best groups.
     """
-    parts = [part for m in modalities for part in (m.values, m.mask[:, None].float())]
-    _, label = torch.unique(torch.cat(parts, dim=1), dim=0, return_inverse=True)
+    label = equal_rows([part for m in modalities for part in (m.values, m.mask)])
     node = torch.arange(len(label), device=label.device)
     lowest = torch.full_like(label, len(label)).scatter_reduce_(0, label, node, "amin")
     _, group = torch.unique(lowest[label], return_inverse=True)
@@ -93,6 +99,8 @@ def _equal_nodes(
 
 
 def _take(modality: Modality, nodes: Tensor) -> Modality:
+    if len(nodes) == len(modality.mask):
+        return modality  # all differ, in their order: no copy
     return Modality(
         modality.name, modality.weight, modality.values[nodes], modality.mask[nodes]
     )
@@ -154,8 +162,10 @@ class _Search:
         for other in self._patterns():
             if common := pattern & other:
                 nodes = (self.pattern == other).nonzero().flatten()
-                vectors = self._vectors(nodes, common)
-                targets.append((common, Target.of(nodes, vectors, self.k)))
+                target = Target.of(nodes, self._width(common), self.k)
+                for place in torch.arange(len(nodes)).split(REFINE_BLOCK):
+                    target.vectors[place] = self._vectors(nodes[place], common)
+                targets.append((common, target))
         return targets
 
     def _search_block(
@@ -170,6 +180,10 @@ class _Search:
         return best_pairs(
             row, col, self._similarity(nodes[row], col), shape=(len(nodes), self.k)
         )
+
+    def _width(self, common: int) -> int:
+        shared = [m for p, m in enumerate(self.modalities) if common >> p & 1]
+        return sum(m.values.shape[1] for m in shared)
 
     def _vectors(self, nodes: Tensor, common: int) -> Float[Tensor, "nodes width"]:
         """Return vectors whose inner products are similarities over ``common``."""
