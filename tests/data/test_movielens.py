@@ -13,6 +13,7 @@ from micrec_pyg.schema import InputError
 
 OPTIONS = {
     "wheel_url": None,
+    "kg": False,
     "domains": None,
     "text_fields": ["title", "year", "genres"],
     "text_sep": ". ",
@@ -37,6 +38,15 @@ ITEM = """item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_
 30\tSpeed\t1994\tAction
 40\tNobody's\t1950\tDrama
 """
+KG = """head_id:token\trelation_id:token\ttail_id:token
+m.20\tfilm.film.actor\tm.ford
+m.ford\tfilm.actor.film\tm.20
+m.30\tfilm.film.genre\tm.thriller
+"""
+LINK = """item_id:token\tentity_id:token
+20\tm.20
+30\tm.30
+"""
 
 
 def small_wheel(path):
@@ -44,6 +54,8 @@ def small_wheel(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{movielens.INSIDE}.inter", INTER)
         archive.writestr(f"{movielens.INSIDE}.item", ITEM)
+        archive.writestr(f"{movielens.INSIDE}.kg", KG)
+        archive.writestr(f"{movielens.INSIDE}.link", LINK)
     return path
 
 
@@ -87,6 +99,22 @@ def test_the_wheel_can_come_from_an_address(pinned, tmp_path):
     assert list(parts) == ["A", "B"]
 
 
+def test_facts_are_read_if_asked_for_and_change_nothing_if_not(pinned, tmp_path):
+    options = {**OPTIONS, "wheel_url": pinned.as_uri(), "root": str(tmp_path / "data")}
+    before = movielens_100k(**options)
+    found = movielens_100k(**{**options, "kg": True})
+    after = movielens_100k(**options)
+    # A has the films 20 and 30, B those without a link
+    assert found["A"].facts.rows() == [
+        (0, "film.film.actor", "m.ford"),
+        (1, "film.film.genre", "m.thriller"),
+    ]
+    assert found["B"].facts.rows() == []
+    for name in ("A", "B"):
+        assert before[name].facts is None
+        assert before[name].digest == after[name].digest != found[name].digest
+
+
 def test_without_network_the_error_says_how_to_place_the_file(pinned, tmp_path):
     with pytest.raises(InputError, match="by hand") as caught:
         movielens_100k(root=str(tmp_path / "data"), **OPTIONS)
@@ -113,3 +141,15 @@ def test_the_real_data_has_the_published_size():
     # GroupLens: 100,000 ratings of 943 users for 1,682 films
     size = len(movies.users), len(movies.items), len(movies.user)
     assert size == (943, 1682, 100_000)
+
+
+@pytest.mark.skipif(real_root() is None, reason="MovieLens-100K was never fetched")
+def test_the_real_facts_are_as_many_as_documented(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / movielens.WHEEL).symlink_to(
+        (real_root() / "raw" / movielens.WHEEL).resolve()
+    )
+    options = {**OPTIONS, "kg": True, "split_by": None}
+    facts = movielens_100k(root=str(tmp_path), **options)["movies"].facts
+    assert (facts.height, facts["item"].n_unique()) == (72_592, 1598)

@@ -4,6 +4,8 @@ import importlib
 import sys
 from collections.abc import Callable
 
+from micrec_pyg.cli.process import prepare
+
 COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
     "evaluate": "evaluate finished runs on the sealed test set",
@@ -38,6 +40,8 @@ def main() -> int:
 
 
 def _run(command: str, argv: list[str]) -> int:
+    # PyG imports huggingface_hub, which reads its variables at once and never again.
+    prepare()
     # Commands import torch; the help above must not wait for that.
     try:
         module = importlib.import_module(f"micrec_pyg.cli.{command}")

@@ -177,9 +177,7 @@ def _misfits(content: DomainFolder) -> list[Note]:
         "repeated_facts": ("facts (kg) stand there twice", "they count once"),
     }
     return [
-        (f"{counts[k]:,} {what}", m)
-        for k, (what, m) in texts.items()
-        if counts.get(k)
+        (f"{counts[k]:,} {what}", m) for k, (what, m) in texts.items() if counts.get(k)
     ]
 
 

@@ -28,8 +28,8 @@ REFINE_BLOCK = 4096
 """Nodes whose vectors are scaled at a time."""
 REFINE_ELEMENTS = 2**22
 """Vector elements that are widened to float64 at a time (32 MB)."""
-BLOCK_ELEMENTS = 2**25
-"""Scores that are computed at a time (128 MB), whatever the block size."""
+BLOCK_ELEMENTS = 2**24
+"""Scores that are computed at a time (64 MB), whatever the block size."""
 TINY = torch.finfo(torch.float32).tiny
 """Vectors shorter than this have no direction."""
 

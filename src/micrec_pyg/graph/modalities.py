@@ -10,6 +10,10 @@ from torch import Tensor
 from micrec_pyg.schema import Feature, InputError
 
 
+BLOCK = 4096
+"""Vectors that are checked at a time."""
+
+
 @dataclass(frozen=True, eq=False)
 class Modality:
     """One modality with a weight above zero."""
@@ -53,8 +57,11 @@ def weighted(
 
 
 def _present(name: str, feature: Feature) -> Float[Tensor, "nodes width"]:
-    values = torch.where(feature.mask[:, None], feature.values.float(), 0.0)
-    broken = ~torch.isfinite(values).all(dim=1)
+    values = feature.values.float()
+    if not feature.mask.all():  # else no copy: vectors may fill half the memory
+        values = torch.where(feature.mask[:, None], values, 0.0)
+    finite = [torch.isfinite(part).all(dim=1) for part in values.split(BLOCK)]
+    broken = ~torch.cat(finite)
     if broken.any():
         raise InputError(
             f"modality {name}: {int(broken.sum())} vectors hold NaN or infinity; "
