@@ -31,6 +31,18 @@ def test_four_formats_give_the_same_ids_and_numbers(tmp_path):
         assert decimals(table, "rating", path).to_list() == [1.5, 4.0], suffix
 
 
+def test_chosen_texts_of_parquet_become_codes_with_the_same_values(tmp_path):
+    path = tmp_path / "a.parquet"
+    frame = pl.DataFrame({"uid": ["b", None, "b"], "n": [1, 2, 3], "t": ["x", "", "y"]})
+    frame.write_parquet(path)
+    table = read_table(path, codes=lambda names: [n for n in names if n != "t"])
+    kinds = {"uid": pl.Categorical, "n": pl.Int64, "t": pl.String}
+    assert dict(table.drop(ROW).schema) == kinds
+    assert table.drop(ROW).cast({"uid": pl.String}).equals(frame)
+    with pytest.raises(InputError, match="row 2, column 'uid'"):
+        ids(table, "uid", path)
+
+
 def test_a_quote_in_tsv_is_an_ordinary_character(tmp_path):
     path = write(tmp_path / "i.tsv", 'item\ttitle\n1\t"Great" pan\n2\t12" pan\n')
     assert read_table(path)["title"].to_list() == ['"Great" pan', '12" pan']

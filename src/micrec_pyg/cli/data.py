@@ -11,6 +11,7 @@ SUBCOMMANDS = {
     "audit": "find leaks and other faults in the data, the split and the graphs",
     "stats": "describe the data and the split in numbers",
     "fetch": "download the raw files of Amazon Reviews, or say how large they are",
+    "export": "write a data set as RecBole's atomic files",
 }
 """Each is a module ``data_<name>`` of this package with ``main(argv) -> exit code``."""
 
@@ -20,6 +21,7 @@ EXAMPLES = """examples:
   micrec data audit data=movielens split=new_nodes
   micrec data stats data=movielens
   micrec data fetch data=amazon2018 pair=food_kitchen --dry-run
+  micrec data export recbole my_catalogue my_atomic_files
 
 micrec data COMMAND --help explains one."""
 

@@ -84,11 +84,11 @@ def read_domain_folder(
         problems.add(Problem(path / IMAGES, "a folder of image files is needed"))
     rows = None
     if source is not None:
-        rows = _rows(source, need_rating, columns, problems)
+        rows = read_rows(source, need_rating, columns, problems)
     items = pl.DataFrame({"item": []}, schema={"item": pl.String})
     catalogue = _find(path, "items", problems)
     if catalogue is not None:
-        items = _items(catalogue, columns, problems)
+        items = read_items(catalogue, columns, problems).drop(ROW, strict=False)
     images = _images(path / IMAGES, problems)
     named = (*TABLES, FACTS)
     vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in named]
@@ -98,10 +98,10 @@ def read_domain_folder(
     if source is None or rows is None:
         return None
     files = [source, *(each for each in (catalogue, graph) if each), *vector_files]
-    content = _hashes(path, [*files, *map(Path, images["image"])])
+    content = hashes(path, [*files, *map(Path, images["image"])])
     return DomainFolder(
         path=path,
-        rows=rows[0],
+        rows=rows[0].drop(ROW),
         clock=rows[1],
         items=items,
         images=images,
@@ -128,13 +128,24 @@ def _find(path: Path, stem: str, problems: Problems) -> Path | None:
     return found
 
 
-def _rows(
+def read_rows(
     path: Path,
     need_rating: bool,
     columns: Mapping[str, str] | None,
     problems: Problems,
 ) -> tuple[pl.DataFrame, str | None] | None:
-    """Return the interactions under our names, and where their time comes from."""
+    """Return the interactions under our names, and where their time comes from.
+
+    Args:
+        path: the table.
+        need_rating: whether there must be a rating column; else it is not read.
+        columns: role -> column, see ``columns.locate``.
+        problems: where to note what is wrong.
+
+    Returns:
+        ROW, user, item (Categorical) and any of rating, time, part; and the clock.
+        None where there is nothing usable and problems are collected.
+    """
     codes = functools.partial(_id_columns, columns, path)
     table = read_table(path, problems, codes=codes)
     if table is None:
@@ -145,7 +156,7 @@ def _rows(
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
         return None
-    content = {}
+    content = {ROW: table[ROW]}
     for name in ("user", "item"):
         # codes of four bytes: the texts of many rows would fill the memory
         content[name] = ids(table, name, path, problems).cast(pl.Categorical)
@@ -178,10 +189,10 @@ def _parts(table: pl.DataFrame, path: Path, problems: Problems) -> pl.Series:
     return parts.set(bad, None)
 
 
-def _items(
+def read_items(
     path: Path, columns: Mapping[str, str] | None, problems: Problems
 ) -> pl.DataFrame:
-    """Return the items table; every item once."""
+    """Return the items table and its ROW; every item once."""
     nothing = pl.DataFrame({"item": []}, schema={"item": pl.String})
     table = read_table(path, problems)
     if table is None:
@@ -201,7 +212,7 @@ def _items(
     need = "which was listed before; every item may stand once"
     mend = "drop the row, or give the item an id of its own"
     add_cells(table, table["item"], repeated, path, problems, need=need, mend=mend)
-    return table.filter(~repeated).drop_nulls("item").drop(ROW)
+    return table.filter(~repeated).drop_nulls("item")
 
 
 def _images(folder: Path, problems: Problems) -> pl.DataFrame:
@@ -254,7 +265,7 @@ def _fact_counts(facts: pl.DataFrame, known: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def _hashes(root: Path, files: list[Path]) -> dict[str, str]:
+def hashes(root: Path, files: list[Path]) -> dict[str, str]:
     """Return the sha256 of the files' content by their names inside the folder."""
     content = {}
     for path in files:

@@ -51,7 +51,7 @@ def read_table(
     empty field is null. A TSV file has no quoting: a quote is an ordinary character.
 
     Args:
-        path: a file with one of the ``SUFFIXES``.
+        path: a file; one with none of the ``SUFFIXES`` is read as TSV.
         problems: where to note what is wrong.
         codes: given the names of the columns, which texts of a Parquet file become
             Categorical; that takes a tenth of the memory where they repeat.
@@ -189,13 +189,15 @@ def _check_names(names: Sequence[str], path: Path, problems: Problems) -> bool:
 
 def _delimiter(found: Sequence[str], path: Path) -> str:
     """Return a hint at another delimiter, where the header is one field."""
-    if len(found) != 1 or path.suffix not in (".tsv", ".csv"):
+    if len(found) != 1 or path.suffix in (".parquet", ".jsonl"):
         return ""
-    own = "\t" if path.suffix == ".tsv" else ","
+    own = "," if path.suffix == ".csv" else "\t"
     for delimiter, name in _DELIMITERS.items():
         if delimiter != own and delimiter in found[0]:
             suffix = {",": ".csv", "\t": ".tsv"}.get(delimiter)
-            other = f", or call it {suffix}" if suffix else ""
+            other = (
+                f", or call it {suffix}" if suffix and path.suffix in SUFFIXES else ""
+            )
             wanted = _DELIMITERS[own]
             return f"the fields are separated by {name}: use {wanted}{other}"
     return ""
@@ -222,7 +224,7 @@ def _text_table(path: Path, problems: Problems) -> pl.DataFrame | None:
 
 def _separated(path: Path, *, header: bool, rows: int | None) -> pl.DataFrame:
     """Return the first rows of a TSV or CSV table as polars reads them."""
-    plain = path.suffix == ".tsv"
+    plain = path.suffix != ".csv"
     return pl.read_csv(
         path,
         separator="\t" if plain else ",",

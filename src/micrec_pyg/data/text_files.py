@@ -30,13 +30,15 @@ _LINE = ord("\n")
 def check_text(path: Path, problems: Problems) -> bool:
     """Return whether a TSV, CSV or JSONL file can be parsed; note what is wrong.
 
+    Files of any other ending are read as TSV.
+
     One pass in blocks of bounded size, without a loop over lines; a CSV file with
     quotes needs a second one, line by line.
     """
     before = problems.errors
     quotes, total = False, 0
     ragged: list[tuple[int, int]] = []
-    separator = b"\t" if path.suffix == ".tsv" else b","
+    separator = b"," if path.suffix == ".csv" else b"\t"
     width: int | None = None
     for first_line, block in _blocks(path):
         if first_line == 1 and not _readable(path, block, problems):
@@ -182,7 +184,7 @@ def _separators(
 def _ragged(path: Path, line: int, fields: int, width: int) -> Problem:
     """Return the problem of a line with another number of fields than the header."""
     short = "the file may be cut off, or " if fields < width else ""
-    kind = "a tab" if path.suffix == ".tsv" else "an unquoted comma"
+    kind = "an unquoted comma" if path.suffix == ".csv" else "a tab"
     long = f"{kind} may stand inside a field, or " if fields > width else ""
     return Problem(
         path,

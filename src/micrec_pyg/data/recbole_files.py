@@ -1,0 +1,103 @@
+"""Which of RecBole's atomic files belong to which data set of a folder."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from micrec_pyg.schema import InputError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AtomicFiles:
+    """The files of one data set of RecBole's, which is one domain."""
+
+    name: str
+    inter: Sequence[Path]
+    """One file, or the three of a ready split: train, validation, test."""
+    item: Path | None
+    kg: tuple[Path, Path] | None
+    """``.kg`` and ``.link``."""
+
+    @property
+    def all(self) -> list[Path]:
+        """Return every file that is read."""
+        return [*self.inter, *([self.item] if self.item else []), *(self.kg or ())]
+
+
+def find_atomic_files(
+    folder: Path, benchmark: Sequence[str] | None, kg: bool
+) -> dict[str, AtomicFiles]:
+    """Return the data sets of a folder, or else of its subfolders, by name.
+
+    Raises:
+        InputError: there is none, a part is missing, or a name is there twice.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give data.path=FOLDER")
+    if benchmark is not None and len(set(benchmark)) != 3:
+        raise InputError(
+            f"benchmark={list(benchmark)}; needed: the names of train, validation and "
+            "test, as [train, valid, test], or null"
+        )
+    places = [folder]
+    if not list(folder.glob("*.inter")):
+        places = sorted(each for each in folder.iterdir() if each.is_dir())
+    files: dict[str, AtomicFiles] = {}
+    for place in places:
+        for each in _data_sets(place, benchmark, kg):
+            if each.name in files:
+                raise InputError(
+                    f"{folder}: two data sets are called {each.name}; rename one"
+                )
+            files[each.name] = each
+    if not files:
+        raise InputError(
+            f"{folder}: no file NAME.inter there or in its subfolders; "
+            "needed: RecBole's atomic files"
+        )
+    return files
+
+
+def _data_sets(
+    folder: Path, benchmark: Sequence[str] | None, kg: bool
+) -> list[AtomicFiles]:
+    """Return the data sets whose files lie in one folder."""
+    stems = {path.stem for path in folder.glob("*.inter") if path.is_file()}
+    parts = {s: s.rpartition(".")[0] for s in stems if s.endswith(_ends(benchmark))}
+    sets = []
+    for name in sorted({parts.get(stem, stem) for stem in stems}):
+        inter = [folder / f"{name}.inter"]
+        if name in parts.values():
+            inter = [folder / f"{name}.{part}.inter" for part in benchmark or ()]
+            missing = [path.name for path in inter if not path.exists()]
+            if missing:
+                raise InputError(
+                    f"{folder}: the split of {name} lacks {', '.join(missing)}; add "
+                    "it, or give data.benchmark=null to read no split"
+                )
+            if name in stems:
+                log.info("%s/%s.inter is not read: its parts are", folder, name)
+        elif name.rpartition(".")[0] in stems:
+            continue  # a part of a split that nobody asked for
+        item, users = folder / f"{name}.item", folder / f"{name}.user"
+        graph = folder / f"{name}.kg", folder / f"{name}.link"
+        if users.exists():
+            log.info("%s is not read: no model uses what is known of users", users)
+        if kg and not (graph[0].exists() and graph[1].exists()):
+            raise InputError(f"{folder}: data.kg=true needs {name}.kg and {name}.link")
+        sets.append(
+            AtomicFiles(
+                name=name,
+                inter=inter,
+                item=item if item.exists() else None,
+                kg=graph if kg else None,
+            )
+        )
+    return sets
+
+
+def _ends(benchmark: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(f".{part}" for part in benchmark or ())
