@@ -257,7 +257,7 @@ def test_dry_run_lists_the_runs_of_the_quick_preset(
     out = tmp_path / "out"
     assert main(["--dry-run", "--output-dir", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len({*lines}) == 9 * 2 * 3
+    assert len(lines) == len({*lines}) == 9 * 3 * 3
     assert not out.exists()
     assert "MICRec w/o MM (K=0), split=new_nodes, seed 2: micrec train" in "\n".join(
         lines

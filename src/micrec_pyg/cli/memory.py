@@ -47,8 +47,9 @@ def estimate(config: Config, splits: Mapping[str, EdgeSplit]) -> int:
     From nodes, edges, d, K and the ranking batch; by design an upper estimate, as
     the growth part of docs/performance.md measures.
     """
-    dim = config["model"]["net"].get("dim", 1)
-    neighbors = config["model"]["num_neighbors"]
+    dim: int = config["model"]["net"].get("dim", 1)
+    neighbors: int = config["model"]["num_neighbors"]
+    users_at_once: int = config["rank"]["batch_size"]
     total = RUNTIME
     largest = 0
     for split in splits.values():
@@ -59,7 +60,7 @@ def estimate(config: Config, splits: Mapping[str, EdgeSplit]) -> int:
         total += (users + items) * neighbors * PER_NEIGHBOR
         largest = max(largest, items)
     # scores of one block of users, and the copy that the top-k works on
-    return total + 2 * config["rank"]["batch_size"] * largest * FLOAT
+    return total + 2 * users_at_once * largest * FLOAT
 
 
 def free_bytes(device: str) -> int | None:

@@ -22,7 +22,7 @@ def equal_rows(tables: Sequence[Tensor]) -> Int[Tensor, " rows"]:
     """
     seed = 0
     while True:
-        _, label = torch.unique(_hashes(tables, seed), return_inverse=True)
+        label: Tensor = torch.unique(_hashes(tables, seed), return_inverse=True)[1]
         if _confirmed(tables, label):
             return label
         seed += 1

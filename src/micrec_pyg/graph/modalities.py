@@ -9,7 +9,6 @@ from torch import Tensor
 
 from micrec_pyg.schema import Feature, InputError
 
-
 BLOCK = 4096
 """Vectors that are checked at a time."""
 
