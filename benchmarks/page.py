@@ -61,6 +61,7 @@ Commands:
     make bench                            # everything, and this page
     micrec bench --inmo ../igcn_cf        # the same, with the official INMO code
     micrec bench epoch --json rows.json   # one part; micrec bench --help lists them
+    micrec bench epoch --page             # one part, put into this page
 
 {parts}
 """  # noqa: E501
@@ -95,10 +96,21 @@ def write(rows: Sequence[Row], machine: dict[str, str]) -> Path:
     """Write the page with its plots and rows; return where it is."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     ratio_plot(rows, FOLDER / "ratios.svg")
-    growth_plot(rows, FOLDER / "growth.svg")
+    if any(row["part"] == "growth" for row in rows):
+        growth_plot(rows, FOLDER / "growth.svg")
     write_text(FOLDER / "rows.json", as_json(rows))
     write_text(PAGE, text(rows, machine))
     return PAGE.relative_to(ROOT)
+
+
+def with_other_parts(rows: Sequence[Row]) -> list[Row]:
+    """Return these rows and, of the parts they are not about, those of the page."""
+    path = FOLDER / "rows.json"
+    before = json.loads(path.read_text()) if path.is_file() else []
+    new = {row["part"] for row in rows}
+    kept = [row for row in before if row["part"] not in new]
+    order = list(PARTS)
+    return sorted([*kept, *rows], key=lambda row: order.index(row["part"]))
 
 
 def text(rows: Sequence[Row], machine: dict[str, str]) -> str:
@@ -124,6 +136,10 @@ def _part(part: str, rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|",
         *(_cells(row) for row in rows if row["part"] == part),
     ]
+    if len(table) == 2:
+        return (
+            f"## {title}\n\n{about}\n\nNot measured yet: `micrec bench {part} --page`."
+        )
     plot = "\n\n![Time and memory](performance/growth.svg)" if part == "growth" else ""
     body = "\n".join(table)
     return f"## {title}\n\n{about}\n\n{body}{plot}"

@@ -1,6 +1,7 @@
 """RecBole's LightGCN: one training epoch, or one full-sort evaluation, per turn."""
 
 import itertools
+import os
 import time
 import warnings
 from pathlib import Path
@@ -23,6 +24,7 @@ given = arguments()
 data = np.load(given["data"])
 num_users, num_items = int(data["num_users"]), int(data["num_items"])
 root = Path(given["folder"])
+os.chdir(root)  # RecBole writes logs where it stands
 
 
 def write(part: str, pairs: np.ndarray) -> None:

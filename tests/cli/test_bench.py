@@ -236,6 +236,13 @@ def test_the_page_shows_every_row_and_its_target(harness, page, tmp_path, monkey
     for name in ("ratios.svg", "growth.svg"):
         assert "<svg" in (tmp_path / "performance" / name).read_text()
     assert json.loads((tmp_path / "performance" / "rows.json").read_text()) == rows
+    # one part measured anew: the others stay, in the order of the parts
+    sampled = {**row("drawn", "s", [1.0], None, ""), "part": "sampler"}
+    again = {**row("fast", "s", [0.5], None, ""), "part": "epoch"}
+    page.write(page.with_other_parts([sampled, again]), {})
+    kept = json.loads((tmp_path / "performance" / "rows.json").read_text())
+    assert kept == [again, sampled, *rows[3:]]
+    assert "`micrec bench knn --page`" in (tmp_path / "performance.md").read_text()
 
 
 def test_the_page_explains_every_part(page):

@@ -56,8 +56,8 @@ def main(argv: list[str]) -> int:
         rows += [{"part": part, **row} for row in found]
     if given.json:
         write_text(given.json, page.as_json(rows))
-    if not given.part and not given.quick and not failed:
-        print(f"\nwrote {page.write(rows, machine)}")
+    if given.page or not (given.part or given.quick or failed):
+        print(f"\nwrote {page.write(page.with_other_parts(rows), machine)}")
     return int(failed)
 
 
@@ -74,6 +74,11 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="timed runs of each contender")
     parser.add_argument(
         "--quick", action="store_true", help="tiny data, no peers to install: a trial"
+    )
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="put the measured rows into docs/performance.md, keep its others",
     )
     parser.add_argument(
         "--inmo",
