@@ -82,3 +82,21 @@ def test_it_is_a_stack_of_message_passing_layers(graph):
     z = LightGCN(num_layers=2)(h, data)
     assert_close(z.user, total[0] / 3)
     assert_close(z.item, total[1] / 3)
+
+
+def test_a_loss_on_z_and_on_the_start_has_both_gradients(graph):
+    data, layer = graph[0], LightGCN(num_layers=2)
+    h = start(data)
+    rows = NodeRows(user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5]))
+    z, at = layer.with_start(h, data, rows)
+    assert torch.equal(at.user, h.user[rows.user])
+    assert torch.equal(at.item, h.item[rows.item])
+    whole = layer(h, data)
+    for found, expected in (
+        ((z.user * at.item).sum(), (whole.user[rows.user] * h.item[rows.item]).sum()),
+        (at.user.square().sum(), h.user[rows.user].square().sum()),
+    ):
+        wanted = torch.autograd.grad(expected, (h.user, h.item), allow_unused=True)
+        got = torch.autograd.grad(found, (h.user, h.item), retain_graph=True)
+        for side, other in zip(got, wanted, strict=True):
+            assert_close(side, torch.zeros_like(side) if other is None else other)

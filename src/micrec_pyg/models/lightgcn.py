@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model, Part, module_key, per_domain
-from micrec_pyg.nn.asked import NodeRows, asked, take
+from micrec_pyg.nn.asked import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.lightgcn import LightGCN as Propagation
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
@@ -55,33 +55,33 @@ class LightGCN(Model):
         streams: RandomStreams | None = None,
     ) -> dict[str, Embeddings]:
         """Return z of every node."""
-        return self._propagate(self._start(graphs), graphs, {})
+        z = {}
+        for domain, data in graphs.items():
+            e = self.embedding[module_key(domain)](data)
+            z[domain] = self.propagation(self._refine(e, data), data)
+        return z
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` on z and ``l2`` on e, each summed over the domains."""
         rows, batch = asked(batch)
-        e = self._start(graphs)
-        z = self._propagate(e, graphs, rows)
-        start = {domain: take(e[domain], r) for domain, r in rows.items()}
+        z, start = {}, {}
+        for domain, wanted in rows.items():
+            data = graphs[domain]
+            e = self.embedding[module_key(domain)](data)
+            h = self._refine(e, data)
+            z[domain], start[domain] = self.propagation.with_start(h, data, wanted)
+            if h is not e:
+                start[domain] = take(e, wanted)
         return {
             "bpr": over_domains(bpr_loss, z, batch.triplets),
             "l2": over_domains(l2_loss, start, batch.triplets),
         }
 
-    def _start(self, graphs: Mapping[str, HeteroData]) -> dict[str, Embeddings]:
-        return {d: self.embedding[module_key(d)](data) for d, data in graphs.items()}
-
-    def _propagate(
-        self,
-        e: Mapping[str, Embeddings],
-        graphs: Mapping[str, HeteroData],
-        rows: Mapping[str, NodeRows],
-    ) -> dict[str, Embeddings]:
-        """Return z; of a domain in ``rows``, that of those nodes alone."""
-        z = {}
-        for domain, data in graphs.items():
-            h = e[domain] if self.neighbor is None else self.neighbor(e[domain], data)
-            z[domain] = self.propagation(h, data, rows.get(domain))
-        return z
+    def _refine(self, e: Embeddings, data: HeteroData) -> Embeddings:
+        """Return e itself, or with the vectors of similar nodes added."""
+        if self.neighbor is None:
+            return e
+        refined: Embeddings = self.neighbor(e, data)
+        return refined

@@ -1,5 +1,6 @@
 """LightGCN propagation on the user-item graph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +43,20 @@ class LightGCN(nn.Module):
                 h.user, h.item, self._layers(data)
             )
             return Embeddings(user=user, item=item)
-        user, item = _MeanOfLayersAt.apply(  # type: ignore[no-untyped-call]
+        return self.with_start(h, data, rows)[0]
+
+    def with_start(
+        self, h: Embeddings, data: HeteroData, rows: NodeRows
+    ) -> tuple[Embeddings, Embeddings]:
+        """Return z and h of the nodes that are asked about.
+
+        A penalty on h then shares the one table of gradients, where a selection of
+        its own would write, and add, a second one of all nodes.
+        """
+        z_user, z_item, h_user, h_item = _MeanOfLayersAt.apply(  # type: ignore[no-untyped-call]
             h.user, h.item, self._layers(data), (rows.user, rows.item)
         )
-        return Embeddings(user=user, item=item)
+        return Embeddings(z_user, z_item), Embeddings(h_user, h_item)
 
     def _layers(self, data: HeteroData) -> "_Layers":
         to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
@@ -100,7 +111,7 @@ class _MeanOfLayers(torch.autograd.Function):
 
 
 class _MeanOfLayersAt(torch.autograd.Function):
-    r"""z of some nodes; the last layer is computed for them alone.
+    r"""z and h of some nodes; the last layer is computed for them alone.
 
     The gradient of z spreads by Horner's rule, with A for the weighted adjacency
     and G for the gradient, zero but at those nodes:
@@ -111,10 +122,12 @@ class _MeanOfLayersAt(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, user: Tensor, item: Tensor, layers: _Layers, rows: Sides
-    ) -> Sides:
+    ) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
         ctx.layers, ctx.rows, ctx.shapes = layers, rows, (user.shape, item.shape)
         x = user, item
-        total = _take(x, rows)
+        start = _take(x, rows)
+        total = start[0].clone(), start[1].clone()
         for layer in range(layers.count):
             if layer == layers.count - 1:
                 at = layers.step_at(x, rows)
@@ -125,20 +138,20 @@ class _MeanOfLayersAt(torch.autograd.Function):
                 side.add_(part)
         for side in total:
             side.div_(layers.count + 1)
-        return total
+        return *total, *start
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         layers, rows = ctx.layers, ctx.rows
-        at = grads[0] / (layers.count + 1), grads[1] / (layers.count + 1)
-        user, item = (
-            g.new_zeros(shape) for g, shape in zip(at, ctx.shapes, strict=True)
-        )
+        given = next(grad for grad in grads if grad is not None)
+        user, item = (given.new_zeros(shape) for shape in ctx.shapes)
+        at = [None if grad is None else grad / (layers.count + 1) for grad in grads[:2]]
         _add_at((user, item), rows, at)
         for _ in range(layers.count):
             user, item = layers.step((user, item))
             _add_at((user, item), rows, at)
+        _add_at((user, item), rows, grads[2:])
         return user, item, None, None
 
 
@@ -146,7 +159,8 @@ def _take(x: Sides, rows: Sides) -> Sides:
     return x[0].index_select(0, rows[0]), x[1].index_select(0, rows[1])
 
 
-def _add_at(table: Sides, rows: Sides, parts: Sides) -> None:
+def _add_at(table: Sides, rows: Sides, parts: Sequence[Tensor | None]) -> None:
     """Add to the rows of both tables; a row that repeats gets every part."""
     for side, row, part in zip(table, rows, parts, strict=True):
-        side.index_add_(0, row, part)
+        if part is not None:
+            side.index_add_(0, row, part)
