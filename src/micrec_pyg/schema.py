@@ -8,7 +8,7 @@ The flow is one type in and one type out::
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -288,14 +288,6 @@ class RandomStreams:
         """Continue every stream from a saved state."""
         for key, value in state.items():
             self(*key.split("/")).set_state(value)
-
-
-def pairs(names: Mapping[str, object]) -> Iterator[Pair]:
-    """Yield every pair of domain names, each pair and the whole in sorted order."""
-    ordered = sorted(names)
-    for place, first in enumerate(ordered):
-        for second in ordered[place + 1 :]:
-            yield first, second
 
 
 @dataclass(frozen=True)

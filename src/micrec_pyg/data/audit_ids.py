@@ -1,11 +1,12 @@
 """Checks of raw ids: exchanged columns, spellings, and what domains share."""
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 
 import polars as pl
 
 from micrec_pyg.data.audit_finding import PAIR, Finding, by_domain, examples
-from micrec_pyg.schema import Catalogue, EdgeSplit, pairs
+from micrec_pyg.schema import Catalogue, EdgeSplit
 
 NUMBER = r"^[0-9]+(\.0)?$"
 """Plain numbers: equal ones in two columns need not mean one thing."""
@@ -43,7 +44,7 @@ def check_domains(
 ) -> list[Finding]:
     """Return pairs of domains without common users, and pairs that share items."""
     found: list[Finding] = []
-    for pair in pairs(splits):
+    for pair in combinations(sorted(splits), 2):
         found += _overlap(pair, catalogues, splits)
     texts = pl.concat(
         [

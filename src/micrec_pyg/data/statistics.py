@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from micrec_pyg.schema import Catalogue, Interactions, pairs
+from micrec_pyg.schema import Catalogue, Interactions
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1}
 Statistics = dict[str, Any]
@@ -29,7 +30,7 @@ def statistics(catalogues: Mapping[str, Catalogue]) -> Statistics:
         "domains": {name: _domain(each) for name, each in catalogues.items()},
         "overlap": {
             f"{one}, {other}": _overlap(catalogues[one], catalogues[other])
-            for one, other in pairs(catalogues)
+            for one, other in combinations(sorted(catalogues), 2)
         },
     }
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from itertools import combinations
 
 import polars as pl
 import torch
@@ -9,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from micrec_pyg.graph.rows import places
-from micrec_pyg.schema import Pair, RandomStreams, Vocab, pairs
+from micrec_pyg.schema import Pair, RandomStreams, Vocab
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def shared_users(
     """
     row = {name: places(n_id[name], len(vocab)) for name, vocab in users.items()}
     shared = {}
-    for a, b in pairs(users):
+    for a, b in combinations(sorted(users), 2):
         in_b = users[b].index(users[a].ids)
         in_a = (in_b >= 0).nonzero().flatten()
         rows = torch.stack([row[a][in_a], row[b][in_b[in_a]]])
