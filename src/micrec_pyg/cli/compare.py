@@ -99,11 +99,8 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(flag, nargs="+", action="extend", help=f"default: {names}")
     parser.add_argument("--part", choices=["test", "val"], default="test")
     parser.add_argument("--test", choices=TESTS, default=TESTS[0])
-    for flag, kind, default in (
-        ("--alpha", float, 0.05),
-        ("--resamples", int, 5000),
-        ("--seed", int, 0),
-    ):
+    numbers = (("--alpha", float, 0.05), ("--resamples", int, 5000), ("--seed", int, 0))
+    for flag, kind, default in numbers:
         parser.add_argument(
             flag, type=kind, default=default, help=f"default: {default}"
         )

@@ -75,9 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         action="extend",
         help="a table each, see docs/metrics.md (default: all)",
     )
-    parser.add_argument(
-        "--part", choices=["test", "val"], default="test", help="default: test"
-    )
+    parser.add_argument("--part", choices=["test", "val"], default="test")
     parser.add_argument(
         "--alpha",
         type=_level,
