@@ -91,41 +91,44 @@ def rank_groups(
             raise InputError(f"rank: {name}={value} was given; it must be at least 1")
     device = z.user.device
     users = users.to(device)
-    start, history = _by_user(known.to(device), z.user.shape[0])
+    start, row, history = _known_by_place(users, known.to(device), z.user.shape[0])
     columns = {
         name: None if mask is None else mask.to(device).nonzero().flatten()
         for name, mask in candidates.items()
     }
     blocks: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {n: [] for n in columns}
+    # The product is faster on a table whose transpose lies in order.
+    z = Embeddings(user=z.user, item=z.item.T.contiguous().T)
     # torch.split gives one empty block for no users: the lists then are [0, k]
-    for rows in users.split(batch_size):
+    for block, rows in enumerate(users.split(batch_size)):
         scores = _owned(model.scores(z, rows))
-        scores[_known_in(rows, start, history)] = NEVER
+        first = block * batch_size
+        known_here = slice(start[first], start[first + len(rows)])
+        scores[row[known_here] - first, history[known_here]] = NEVER
         for name, column in columns.items():
             blocks[name].append(_top(scores, column, k))
+        del scores  # the next block takes its memory, which is in the cache
     return {name: _join(name, users, parts) for name, parts in blocks.items()}
 
 
-def _by_user(
-    known: Int[Tensor, "2 _edges"], num_users: int
-) -> tuple[Int[Tensor, " _"], Int[Tensor, " _edges"]]:
-    """Return the known pairs as CSR: row starts [users + 1] and items."""
+def _known_by_place(
+    users: Int[Tensor, " rows"], known: Int[Tensor, "2 _edges"], num_users: int
+) -> tuple[list[int], Int[Tensor, " _"], Int[Tensor, " _"]]:
+    """Return what each ranked user knows, in the order of ``users``.
+
+    Returns:
+        (start, row, item): the user at place p of ``users`` knows
+        ``item[start[p] : start[p + 1]]``, and ``row`` is p there.
+    """
     user, order = known[0].sort()
-    start = torch.searchsorted(
-        user, torch.arange(num_users + 1, device=user.device, dtype=user.dtype)
-    )
-    return start, known[1][order]
-
-
-def _known_in(
-    rows: Int[Tensor, " rows"], start: Tensor, history: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the places (block row, item) of the known pairs of these users."""
-    count = start[rows + 1] - start[rows]
-    row = torch.arange(len(rows), device=rows.device).repeat_interleave(count)
-    first = start[rows] - (count.cumsum(0) - count)  # CSR place - place in the block
-    place = torch.arange(len(row), device=rows.device) + first[row]
-    return row, history[place]
+    rows = torch.arange(num_users + 1, device=user.device, dtype=user.dtype)
+    begin = torch.searchsorted(user, rows)
+    count = begin[users + 1] - begin[users]
+    end = count.cumsum(0)
+    row = torch.arange(len(users), device=users.device).repeat_interleave(count)
+    place = torch.arange(len(row), device=users.device)
+    place += (begin[users] - (end - count))[row]
+    return [0, *end.tolist()], row, known[1][order[place]]
 
 
 def _owned(scores: Tensor) -> Tensor:
