@@ -4,6 +4,7 @@ import torch
 from reference import worlds
 
 from micrec_pyg.nn.asked import asked, take
+from micrec_pyg.nn.losses import gather
 from micrec_pyg.schema import Batch, Embeddings
 
 
@@ -11,7 +12,7 @@ def table(rows, seed):
     return torch.randn(rows, 3, generator=torch.Generator().manual_seed(seed))
 
 
-def test_places_point_at_the_same_vectors():
+def test_the_losses_read_the_same_vectors():
     z = {
         name: Embeddings(user=table(6, seed), item=table(9, seed + 1))
         for seed, name in enumerate(["a", "b", "c"])
@@ -24,24 +25,19 @@ def test_places_point_at_the_same_vectors():
             ("a", "c"): torch.tensor([[4, 4, 1], [3, 0, 0]]),
         },
     )
-    rows, places = asked(batch)
+    rows = asked(batch)
     some = {name: take(z[name], found) for name, found in rows.items()}
     assert set(some) == {"a", "b", "c"}
     assert len(some["c"].item) == 0
     for name, given in batch.triplets.items():
-        here = places.triplets[name]
-        assert torch.equal(some[name].user[here.user], z[name].user[given.user])
-        for side in ("pos", "neg"):
-            place, row = getattr(here, side), getattr(given, side)
-            assert torch.equal(some[name].item[place], z[name].item[row])
+        found = rows[name].triplets(some[name])
+        for vectors, expected in zip(found, gather(z[name], given), strict=True):
+            assert torch.equal(vectors, expected)
     for pair, given in batch.overlap.items():
-        for name, place, row in zip(pair, places.overlap[pair], given, strict=True):
+        for name, row in zip(pair, given, strict=True):
+            place = rows[name].shared[pair]
             assert torch.equal(some[name].user[place], z[name].user[row])
-    assert places.template_triplets is batch.template_triplets
 
 
 def test_nothing_asked_is_nothing_returned():
-    rows, places = asked(Batch(triplets={}, template_triplets={}, overlap={}))
-    assert rows == {}
-    assert places.triplets == {}
-    assert places.overlap == {}
+    assert asked(Batch(triplets={}, template_triplets={}, overlap={})) == {}

@@ -52,7 +52,9 @@ def test_some_rows_are_the_bits_of_all_and_have_their_gradient(graph, num_layers
     data = graph[0]
     layer = LightGCN(num_layers=num_layers)
     h = start(data)
-    rows = NodeRows(user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5, 0]))
+    rows = NodeRows(
+        user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5, 0]), shared={}
+    )
     z, some = layer(h, data), layer(h, data, rows)
     assert torch.equal(some.user, z.user[rows.user])
     assert torch.equal(some.item, z.item[rows.item])
@@ -87,7 +89,9 @@ def test_it_is_a_stack_of_message_passing_layers(graph):
 def test_a_loss_on_z_and_on_the_start_has_both_gradients(graph):
     data, layer = graph[0], LightGCN(num_layers=2)
     h = start(data)
-    rows = NodeRows(user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5]))
+    rows = NodeRows(
+        user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5]), shared={}
+    )
     z, at = layer.with_start(h, data, rows)
     assert torch.equal(at.user, h.user[rows.user])
     assert torch.equal(at.item, h.item[rows.item])

@@ -8,7 +8,13 @@ from reference import nn as reference
 from reference import worlds
 from torch.testing import assert_close
 
-from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, l2_loss, over_domains
+from micrec_pyg.nn.losses import (
+    bpr_loss,
+    contrastive_loss,
+    gather,
+    l2_loss,
+    over_domains,
+)
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
 from micrec_pyg.nn.template import TemplateEmbedding
 from micrec_pyg.schema import DomainSize, Embeddings, Triplets
@@ -28,7 +34,7 @@ def embeddings(seed=0):
 def test_loss_of_triplets(loss, naive):
     z, triplets = embeddings(), worlds.triplets(6, 9, 3)
     expected = naive(z.user.numpy(), z.item.numpy(), reference.rows(triplets))
-    assert_close(loss(z, triplets).item(), float(expected))
+    assert_close(loss(*gather(z, triplets)).item(), float(expected))
 
 
 def test_values_by_hand():
@@ -38,14 +44,14 @@ def test_values_by_hand():
     row = torch.tensor([0])
     triplets = Triplets(user=row, pos=row, neg=row + 1)
     # scores 3 and 2; squared lengths 5, 9 and 1
-    assert_close(bpr_loss(z, triplets).item(), math.log(1 + math.exp(-1)))
-    assert_close(l2_loss(z, triplets).item(), 7.5)
+    assert_close(bpr_loss(*gather(z, triplets)).item(), math.log(1 + math.exp(-1)))
+    assert_close(l2_loss(*gather(z, triplets)).item(), 7.5)
 
 
 def test_bpr_of_a_hopeless_ranking_is_finite():
     z = Embeddings(user=torch.tensor([[1e3]]), item=torch.tensor([[-1e3], [1e3]]))
     row = torch.tensor([0])
-    loss = bpr_loss(z, Triplets(user=row, pos=row, neg=row + 1))
+    loss = bpr_loss(*gather(z, Triplets(user=row, pos=row, neg=row + 1)))
     assert_close(loss.item(), 2e6)
 
 
@@ -104,11 +110,12 @@ def test_self_enhanced_loss():
 def test_sum_over_domains_in_any_order():
     z = {"b": embeddings(1), "c": embeddings(2), "a": embeddings(3)}
     triplets = {name: worlds.triplets(6, 9, ord(name)) for name in z}
-    total = over_domains(bpr_loss, z, triplets)
+    vectors = {name: gather(z[name], triplets[name]) for name in z}
+    total = over_domains(bpr_loss, vectors)
     parts = [
         reference.bpr(z[n].user.numpy(), z[n].item.numpy(), reference.rows(triplets[n]))
         for n in z
     ]
     assert_close(total.item(), float(sum(parts)))
-    turned = dict(reversed(triplets.items()))
-    assert torch.equal(over_domains(bpr_loss, z, turned), total)
+    turned = dict(reversed(vectors.items()))
+    assert torch.equal(over_domains(bpr_loss, turned), total)

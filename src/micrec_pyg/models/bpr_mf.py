@@ -55,10 +55,12 @@ class BPRMF(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` and ``l2``, each summed over the domains."""
-        rows, batch = asked(batch)
         table = self(graphs)
-        e = {domain: take(table[domain], r) for domain, r in rows.items()}
+        vectors = {
+            domain: rows.triplets(take(table[domain], rows))
+            for domain, rows in asked(batch).items()
+        }
         return {
-            "bpr": over_domains(bpr_loss, e, batch.triplets),
-            "l2": over_domains(l2_loss, e, batch.triplets),
+            "bpr": over_domains(bpr_loss, vectors),
+            "l2": over_domains(l2_loss, vectors),
         }

@@ -65,9 +65,12 @@ class INMO(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` and ``self_enhanced``, each summed over the domains."""
-        rows, batch = asked(batch)
+        rows = asked(batch)
         z = self._z(graphs, streams, rows)
-        found = {"bpr": over_domains(bpr_loss, z, batch.triplets)}
+        vectors = {
+            domain: rows[domain].triplets(z[domain]) for domain in batch.triplets
+        }
+        found = {"bpr": over_domains(bpr_loss, vectors)}
         if batch.template_triplets:
             terms = [
                 self.self_enhanced[module_key(d)](

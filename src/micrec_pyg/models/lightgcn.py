@@ -65,18 +65,18 @@ class LightGCN(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` on z and ``l2`` on e, each summed over the domains."""
-        rows, batch = asked(batch)
-        z, start = {}, {}
-        for domain, wanted in rows.items():
+        of_z, of_e = {}, {}
+        for domain, rows in asked(batch).items():
             data = graphs[domain]
             e = self.embedding[module_key(domain)](data)
             h = self._refine(e, data)
-            z[domain], start[domain] = self.propagation.with_start(h, data, wanted)
+            z, start = self.propagation.with_start(h, data, rows)
             if h is not e:
-                start[domain] = take(e, wanted)
+                start = take(e, rows)
+            of_z[domain], of_e[domain] = rows.triplets(z), rows.triplets(start)
         return {
-            "bpr": over_domains(bpr_loss, z, batch.triplets),
-            "l2": over_domains(l2_loss, start, batch.triplets),
+            "bpr": over_domains(bpr_loss, of_z),
+            "l2": over_domains(l2_loss, of_e),
         }
 
     def _refine(self, e: Embeddings, data: HeteroData) -> Embeddings:

@@ -99,9 +99,12 @@ class MICRec(Model):
         ``bpr`` and ``self_enhanced`` are summed over the domains, ``contrastive``
         is the mean over the pairs of domains.
         """
-        rows, batch = asked(batch)
+        rows = asked(batch)
         z = self._z(graphs, streams, rows)
-        found = {"bpr": over_domains(bpr_loss, z, batch.triplets)}
+        vectors = {
+            domain: rows[domain].triplets(z[domain]) for domain in batch.triplets
+        }
+        found = {"bpr": over_domains(bpr_loss, vectors)}
         if batch.template_triplets:
             terms = [
                 self.self_enhanced[module_key(d)](
@@ -111,7 +114,7 @@ class MICRec(Model):
             ]
             found["self_enhanced"] = torch.stack(terms).sum()
         if batch.overlap:
-            found["contrastive"] = self._align(z, batch)
+            found["contrastive"] = self._align(z, rows, batch)
         return found
 
     def begin_epoch(self, epoch: int) -> None:
@@ -133,13 +136,15 @@ class MICRec(Model):
             z[domain] = self.propagation(h, data, rows.get(domain))
         return z
 
-    def _align(self, z: Mapping[str, Embeddings], batch: Batch) -> Tensor:
+    def _align(
+        self, z: Mapping[str, Embeddings], rows: Mapping[str, NodeRows], batch: Batch
+    ) -> Tensor:
         """Return the contrastive loss, mean over the pairs of domains."""
         terms = []
         for pair in sorted(batch.overlap):
             first, second = (
-                self.head[module_key(domain)](z[domain].user.index_select(0, rows))
-                for domain, rows in zip(pair, batch.overlap[pair], strict=True)
+                self.head[module_key(domain)](z[domain].user[rows[domain].shared[pair]])
+                for domain in pair
             )
             terms.append(contrastive_loss(first, second, self.temperature))
         return torch.stack(terms).mean()

@@ -1,52 +1,66 @@
 """The nodes that a batch asks about: z is needed of them alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.schema import Batch, Embeddings, Triplets
+from micrec_pyg.schema import Batch, Embeddings, Pair
 
 
 @dataclass(frozen=True, eq=False)
 class NodeRows:
-    """Which nodes of one graph are asked about, in graph rows; repeats are fine."""
+    """Which nodes of one graph are asked about, in graph rows; repeats are fine.
+
+    Users are those of the triplets, then those that the domain shares, pair by
+    pair; items are the positives, then the negatives. So the vectors of a triplet
+    lie side by side, and the losses read slices instead of gathering again.
+    """
 
     user: Int[Tensor, " _asked_users"]
     item: Int[Tensor, " _asked_items"]
+    shared: Mapping[Pair, slice]
+    """Places of the users that a pair of domains shares."""
+
+    def triplets(
+        self, z: Embeddings
+    ) -> tuple[
+        Float[Tensor, "_batch dim"],
+        Float[Tensor, "_batch dim"],
+        Float[Tensor, "_batch dim"],
+    ]:
+        """Return the vectors of users, positives and negatives, from those asked."""
+        pos, neg = z.item.chunk(2)
+        return z.user[: len(pos)], pos, neg
 
 
-def asked(batch: Batch) -> tuple[dict[str, NodeRows], Batch]:
-    """Return the nodes that the losses read, and the batch in places among them.
+def asked(batch: Batch) -> dict[str, NodeRows]:
+    """Return the nodes that the losses read, by domain.
 
-    So a model computes z of a few thousand nodes and not of all: the returned batch
-    indexes the embeddings of exactly the returned rows. A domain's users are those
-    of its triplets, then those that it shares, pair by pair; its items are the
-    positives, then the negatives. ``template_triplets`` stay as they are.
+    So a model computes z of a few thousand nodes and not of all.
     """
     users: dict[str, list[Tensor]] = {}
     items: dict[str, Tensor] = {}
-    triplets, overlap = {}, {}
+    shared: dict[str, dict[Pair, slice]] = {}
     for domain, given in batch.triplets.items():
         users[domain] = [given.user]
         items[domain] = torch.cat([given.pos, given.neg])
-        place = torch.arange(2 * len(given.user), device=given.user.device)
-        pos, neg = place.chunk(2)
-        triplets[domain] = Triplets(user=pos, pos=pos, neg=neg)
     for pair, rows in batch.overlap.items():
-        places = []
         for domain, row in zip(pair, rows, strict=True):
             before = users.setdefault(domain, [])
             start = sum(len(part) for part in before)
-            places.append(torch.arange(start, start + len(row), device=row.device))
             before.append(row)
-        overlap[pair] = torch.stack(places)
-    found = {
-        domain: NodeRows(user=torch.cat(parts), item=items.get(domain, parts[0][:0]))
+            shared.setdefault(domain, {})[pair] = slice(start, start + len(row))
+    return {
+        domain: NodeRows(
+            user=torch.cat(parts),
+            item=items.get(domain, parts[0][:0]),
+            shared=shared.get(domain, {}),
+        )
         for domain, parts in users.items()
     }
-    return found, Batch(triplets, batch.template_triplets, overlap)
 
 
 def take(z: Embeddings, rows: NodeRows) -> Embeddings:

@@ -1,6 +1,5 @@
 """LightGCN propagation on the user-item graph."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +122,6 @@ class _MeanOfLayersAt(torch.autograd.Function):
     def forward(
         ctx: Any, user: Tensor, item: Tensor, layers: _Layers, rows: Sides
     ) -> tuple[Tensor, ...]:
-        ctx.set_materialize_grads(False)
         ctx.layers, ctx.rows, ctx.shapes = layers, rows, (user.shape, item.shape)
         x = user, item
         start = _take(x, rows)
@@ -142,25 +140,21 @@ class _MeanOfLayersAt(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         layers, rows = ctx.layers, ctx.rows
-        given = next(grad for grad in grads if grad is not None)
-        user, item = (given.new_zeros(shape) for shape in ctx.shapes)
-        at = [None if grad is None else grad / (layers.count + 1) for grad in grads[:2]]
-        _add_at((user, item), rows, at)
+        at = grads[0] / (layers.count + 1), grads[1] / (layers.count + 1)
+        x = grads[0].new_zeros(ctx.shapes[0]), grads[1].new_zeros(ctx.shapes[1])
         for _ in range(layers.count):
-            user, item = layers.step((user, item))
-            _add_at((user, item), rows, at)
-        _add_at((user, item), rows, grads[2:])
-        return user, item, None, None
+            x = layers.step(_added(x, rows, at))
+        return *_added(x, rows, (at[0] + grads[2], at[1] + grads[3])), None, None
 
 
 def _take(x: Sides, rows: Sides) -> Sides:
     return x[0].index_select(0, rows[0]), x[1].index_select(0, rows[1])
 
 
-def _add_at(table: Sides, rows: Sides, parts: Sequence[Tensor | None]) -> None:
-    """Add to the rows of both tables; a row that repeats gets every part."""
+def _added(table: Sides, rows: Sides, parts: Sides) -> Sides:
+    """Add to the rows of both tables, in place; rows that repeat get every part."""
     for side, row, part in zip(table, rows, parts, strict=True):
-        if part is not None:
-            side.index_add_(0, row, part)
+        side.index_add_(0, row, part)
+    return table

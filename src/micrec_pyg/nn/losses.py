@@ -13,21 +13,29 @@ LARGEST_SPAN = 80.0
 """exp(-80) is far from the least float32; exp(-90) is not one."""
 
 
-def bpr_loss(z: Embeddings, triplets: Triplets) -> Float[Tensor, ""]:
+def bpr_loss(
+    user: Float[Tensor, "batch dim"],
+    pos: Float[Tensor, "batch dim"],
+    neg: Float[Tensor, "batch dim"],
+) -> Float[Tensor, ""]:
     r"""Return :math:`\mathrm{mean}\ \mathrm{softplus}(z_u \cdot z_j - z_u \cdot z_i)`.
 
     Args:
-        z: Vectors that the rows of the triplets point into.
-        triplets: User u prefers item i (``pos``) to item j (``neg``).
+        user: Vectors of users u.
+        pos: Of the item i of each that they prefer.
+        neg: Of the item j that they prefer it to.
     """
-    user, pos, neg = gather(z, triplets)
     return functional.softplus((user * (neg - pos)).sum(1)).mean()
 
 
-def l2_loss(e: Embeddings, triplets: Triplets) -> Float[Tensor, ""]:
+def l2_loss(
+    user: Float[Tensor, "batch dim"],
+    pos: Float[Tensor, "batch dim"],
+    neg: Float[Tensor, "batch dim"],
+) -> Float[Tensor, ""]:
     r"""Return :math:`\frac{1}{2}\mathrm{mean}(|e_u|^2 + |e_i|^2 + |e_j|^2)`."""
-    squares = [rows.square().sum() for rows in gather(e, triplets)]
-    return torch.stack(squares).sum() / (2 * len(triplets.user))
+    squares = [rows.square().sum() for rows in (user, pos, neg)]
+    return torch.stack(squares).sum() / (2 * len(user))
 
 
 def contrastive_loss(
@@ -79,10 +87,8 @@ def gather(z: Embeddings, triplets: Triplets) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def over_domains(
-    loss: Callable[[Embeddings, Triplets], Tensor],
-    z: Mapping[str, Embeddings],
-    triplets: Mapping[str, Triplets],
+    loss: Callable[..., Tensor], vectors: Mapping[str, tuple[Tensor, ...]]
 ) -> Float[Tensor, ""]:
     """Return the sum over the domains of a loss, in alphabetical order of domains."""
     # Float sums depend on their order; the order of the mapping must not matter.
-    return torch.stack([loss(z[d], triplets[d]) for d in sorted(triplets)]).sum()
+    return torch.stack([loss(*vectors[d]) for d in sorted(vectors)]).sum()

@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from micrec_pyg.nn.losses import gather
+from micrec_pyg.nn.losses import bpr_loss, gather
 from micrec_pyg.nn.template import TemplateEmbedding
 from micrec_pyg.schema import Embeddings, Triplets
 
@@ -28,4 +27,4 @@ class SelfEnhancedLoss(nn.Module):
         """Return the loss; the triplets hold template rows."""
         # Rows first: q times the whole table would touch every template.
         user, pos, neg = gather(Embeddings(template.user, template.item), triplets)
-        return functional.softplus((user * self.q * (neg - pos)).sum(1)).mean()
+        return bpr_loss(user * self.q, pos, neg)
