@@ -9,9 +9,12 @@ from torch import Tensor
 from turns import Turns, arguments, peak_mb
 
 from micrec_pyg.cli.process import prepare
-from micrec_pyg.graph.knn import neighbor_lists
-from micrec_pyg.graph.modalities import weighted
-from micrec_pyg.schema import Feature
+
+prepare()  # before the first tensor: torch then asks for huge pages
+
+from micrec_pyg.graph.knn import neighbor_lists  # noqa: E402
+from micrec_pyg.graph.modalities import weighted  # noqa: E402
+from micrec_pyg.schema import Feature  # noqa: E402
 
 CLUSTERS = 500
 NOISE = 1.0
@@ -57,7 +60,6 @@ def watch_memory(stop_s: float) -> None:
     report(True)
 
 
-prepare()
 generator = torch.Generator().manual_seed(0)
 values = {name: clustered(w, generator) for name, w in given["widths"].items()}
 everyone = torch.ones(num_nodes, dtype=torch.bool)

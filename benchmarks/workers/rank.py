@@ -11,19 +11,21 @@ import numpy as np
 import torch
 from turns import Turns, arguments
 
-from micrec_pyg.cli.config import composed
-from micrec_pyg.cli.inputs import load
-from micrec_pyg.cli.jobs import make_model
 from micrec_pyg.cli.process import prepare
-from micrec_pyg.evaluation.evaluate import validate
-from micrec_pyg.evaluation.rank import rank
-from micrec_pyg.graph.build import valid_stage
+
+prepare()  # before the first tensor: torch then asks for huge pages
+
+from micrec_pyg.cli.config import composed  # noqa: E402
+from micrec_pyg.cli.inputs import load  # noqa: E402
+from micrec_pyg.cli.jobs import make_model  # noqa: E402
+from micrec_pyg.evaluation.evaluate import validate  # noqa: E402
+from micrec_pyg.evaluation.rank import rank  # noqa: E402
+from micrec_pyg.graph.build import valid_stage  # noqa: E402
 
 K = 20
 
 turns = Turns()
 given = arguments()
-prepare()
 config = composed(given["overrides"])
 inputs = load(config)
 model = make_model(config, inputs).eval()

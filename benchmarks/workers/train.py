@@ -4,8 +4,11 @@ from typing import Any
 
 from turns import Turns, arguments
 
-from micrec_pyg.cli.jobs import train_job
 from micrec_pyg.cli.process import prepare
+
+prepare()  # before the first tensor: torch then asks for huge pages
+
+from micrec_pyg.cli.jobs import train_job  # noqa: E402
 
 ENDLESS = 10**6
 NEVER_ASIDE = [
@@ -23,5 +26,4 @@ def on_epoch(row: dict[str, Any]) -> None:
     turns.done(seconds=row["seconds"])
 
 
-prepare()
 train_job([*arguments()["overrides"], *NEVER_ASIDE], on_epoch)

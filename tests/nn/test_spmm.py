@@ -8,7 +8,15 @@ from torch.testing import assert_close
 
 from micrec_pyg.graph.norm import empty_csr, sparse_csr, transpose
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.spmm import KERNELS, configure, dropout, product, product_rows, spmm
+from micrec_pyg.nn.spmm import (
+    KERNELS,
+    configure,
+    dropout,
+    product,
+    product_from_rows,
+    product_rows,
+    spmm,
+)
 from micrec_pyg.schema import InputError
 
 SHAPE = (7, 5)
@@ -216,3 +224,20 @@ def test_rows_of_a_product_are_the_same_bits(rows):
     x, rows = random(3, 5, 4, dtype=torch.float32), torch.tensor(rows).long()
     expected = product(csr, csr.values(), x)[rows]
     assert torch.equal(product_rows(csr, rows, x), expected)
+
+
+@pytest.mark.parametrize("kernel", ["auto", "csr"])
+@pytest.mark.parametrize("rows", [[], [2], [0, 4, 4, 3, 2, 0]])
+def test_product_of_a_table_that_is_zero_but_at_some_rows(rows, kernel):
+    csr, _, _ = matrix()
+    given, rows = random(3, len(rows), 4), torch.tensor(rows).long()
+    table = torch.zeros(5, 4, dtype=torch.float64)
+    for row, part in zip(rows, given, strict=True):
+        table[row] += part
+    expected = reference.spmm(csr.to_dense().double().numpy(), table.numpy())
+    configure(kernel=kernel)
+    try:
+        found = product_from_rows(csr, rows, given)
+    finally:
+        configure()
+    assert_close(found.numpy(), expected)

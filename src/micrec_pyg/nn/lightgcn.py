@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.asked import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.spmm import product_rows
+from micrec_pyg.nn.spmm import product_from_rows, product_rows
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings
 
 Sides = tuple[Tensor, Tensor]
@@ -83,6 +83,13 @@ class _Layers:
             product_rows(self.to_item, rows[1], x[0]),
         )
 
+    def step_from(self, x: Sides, rows: Sides) -> Sides:
+        """Return the layer after one that is zero but at some nodes."""
+        return (
+            product_from_rows(self.to_user, rows[1], x[1]),
+            product_from_rows(self.to_item, rows[0], x[0]),
+        )
+
     def mean(self, x: Sides) -> Sides:
         """Return the mean of x and all layers after it."""
         total = x[0].clone(), x[1].clone()
@@ -143,8 +150,11 @@ class _MeanOfLayersAt(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         layers, rows = ctx.layers, ctx.rows
         at = grads[0] / (layers.count + 1), grads[1] / (layers.count + 1)
-        x = grads[0].new_zeros(ctx.shapes[0]), grads[1].new_zeros(ctx.shapes[1])
-        for _ in range(layers.count):
+        if layers.count:
+            x = layers.step_from(at, rows)
+        else:
+            x = at[0].new_zeros(ctx.shapes[0]), at[1].new_zeros(ctx.shapes[1])
+        for _ in range(layers.count - 1):
             x = layers.step(_added(x, rows, at))
         return *_added(x, rows, (at[0] + grads[2], at[1] + grads[3])), None, None
 

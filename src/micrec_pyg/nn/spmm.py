@@ -43,6 +43,8 @@ def spmm(
         residual: Return ``x + matrix @ x``, the sum without a table of its own.
     """
     forward, backward = values or (matrix.values(), transposed.values())
+    if not torch.is_grad_enabled():
+        return _sum(matrix, forward, x, residual)
     result: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
         x, matrix, forward, transposed, backward, residual
     )
@@ -99,6 +101,38 @@ def product_rows(
         matrix.col_indices().index_select(0, place),
         matrix.values().index_select(0, place).to(dtype),
         x.detach().to(dtype),
+    ).to(x.dtype)
+
+
+def product_from_rows(
+    matrix: Float[Tensor, "rows columns"],
+    given: Int[Tensor, " given"],
+    x: Float[Tensor, "given dim"],
+) -> Float[Tensor, "rows dim"]:
+    """Return ``matrix @ table`` without a gradient; the table is x at some rows.
+
+    It is zero elsewhere. So a small table with one row of zeros for all others stands
+    in for it, which stays in the cache. A kernel that is asked for by name, and CUDA,
+    get the whole table.
+
+    Args:
+        matrix: CSR.
+        given: Rows of the table; what a row that repeats is given adds up.
+        x: What stands there.
+    """
+    if x.is_cuda or _kernel != AUTO:
+        table = x.new_zeros(matrix.shape[1], x.shape[1]).index_add_(0, given, x)
+        return product(matrix, matrix.values(), table)
+    place = torch.zeros(matrix.shape[1], dtype=matrix.col_indices().dtype)
+    place[given] = torch.arange(1, len(given) + 1, dtype=place.dtype)
+    table = x.new_zeros(len(given) + 1, x.shape[1])
+    table.index_add_(0, place.index_select(0, given), x)
+    dtype = _dtype or x.dtype
+    return _embedding_bag(
+        matrix.crow_indices(),
+        place.index_select(0, matrix.col_indices()),
+        matrix.values().to(dtype),
+        table.to(dtype),
     ).to(x.dtype)
 
 
@@ -172,16 +206,18 @@ class _SpMM(torch.autograd.Function):
     ) -> Tensor:
         ctx.transposed, ctx.values = transposed, transposed_values
         ctx.residual = residual
-        result = product(matrix, values, x)
-        return result.add_(x) if residual else result
+        return _sum(matrix, values, x, residual)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        result = product(ctx.transposed, ctx.values, grads[0])
-        if ctx.residual:
-            result.add_(grads[0])
+        result = _sum(ctx.transposed, ctx.values, grads[0], ctx.residual)
         return result, None, None, None, None, None
+
+
+def _sum(matrix: Tensor, values: Tensor, x: Tensor, residual: bool) -> Tensor:
+    result = product(matrix, values, x)
+    return result.add_(x) if residual else result
 
 
 def _embedding_bag(crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
