@@ -280,6 +280,10 @@ class RandomStreams:
             self._streams[key] = generator
         return self._streams[key]
 
+    def generators(self) -> list[torch.Generator]:
+        """Return every stream that was asked for so far."""
+        return list(self._streams.values())
+
     def state(self) -> dict[str, Tensor]:
         """Return the state of every stream (bytes), for a checkpoint."""
         return {key: g.get_state() for key, g in self._streams.items()}
@@ -288,6 +292,13 @@ class RandomStreams:
         """Continue every stream from a saved state."""
         for key, value in state.items():
             self(*key.split("/")).set_state(value)
+
+    def rewind(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a saved state; streams that it lacks start anew."""
+        start = RandomStreams(self.seed, self.device)
+        for key, generator in self._streams.items():
+            first = start(*key.split("/")).get_state()
+            generator.set_state(state.get(key, first))
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
             metric="ndcg@2",
             eval_every=10,
             checkpoint_every_s=0,
+            cuda_graph=False,
         ),
         weights=dict(cfg.model.weights),
         streams=streams,

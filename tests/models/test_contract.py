@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from reference import worlds
+from reference.waiting import NoWaiting
 from torch.testing import assert_close
 
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.base import module_key
+from micrec_pyg.nn.spmm import configure
 from micrec_pyg.schema import (
     INTERACTED_BY,
     Domain,
@@ -18,6 +20,8 @@ from micrec_pyg.schema import (
     UnseenNodeError,
     Vocab,
 )
+from micrec_pyg.training.sampler import Sampler
+from micrec_pyg.training.step import Step
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 
@@ -143,6 +147,24 @@ def test_removing_an_edge_changes_its_ends(make, config, options):
     item_moves = config["name"] != "bpr_mf"
     assert torch.equal(before.user[user], after.user[user]) != user_moves
     assert torch.equal(before.item[item], after.item[item]) != item_moves
+
+
+def test_a_step_never_waits_for_the_device(make, config, stage):
+    train, streams = stage[-1], RandomStreams(1)
+    model = make(train)
+    if not trains(model):
+        return
+    parts = set(model.terms.values())
+    sampler = Sampler(train, batch_size=8, parts=parts, streams=streams)
+    adam = torch.optim.Adam(model.parameters(), fused=True)
+    weights = dict.fromkeys(model.terms, 1.0)
+    take = Step(model, train, sampler, weights, adam, streams)
+    configure(kernel="csr")  # as on CUDA: whole products, no part of a size to ask for
+    try:
+        with NoWaiting():
+            take()
+    finally:
+        configure()
 
 
 def test_labels_never_change_embeddings(make, config, options):

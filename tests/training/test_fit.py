@@ -25,6 +25,7 @@ def options(**changes):
         "metric": "ndcg@3",
         "eval_every": 1,
         "checkpoint_every_s": 0.0,
+        "cuda_graph": False,
     }
     return FitOptions(**{**values, **changes})
 

@@ -44,6 +44,7 @@ OPTIONS = FitOptions(
     metric="ndcg@5",
     eval_every=1,
     checkpoint_every_s=0.0,
+    cuda_graph=False,
 )
 
 

@@ -21,6 +21,7 @@ INCIDENTAL = frozenset(
         "cache_dir",
         "knn_lists",
         "checkpoint_every_s",
+        "cuda_graph",
         "logger",
         "device",
         "spmm",

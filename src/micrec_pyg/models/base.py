@@ -42,7 +42,13 @@ class Model(nn.Module):
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
-        """Return the raw losses by name, for the parts that the batch has."""
+        """Return the raw losses by name, for the parts that the batch has.
+
+        Args:
+            graphs: Those of training, by domain.
+            batch: In rows of these graphs.
+            streams: Draw dropout masks.
+        """
         raise NotImplementedError
 
     def scores(

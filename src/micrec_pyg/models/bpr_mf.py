@@ -1,7 +1,7 @@
 """BPR-MF: matrix factorisation by pairwise ranking (Rendle et al., UAI 2009)."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -55,12 +55,15 @@ class BPRMF(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` and ``l2``, each summed over the domains."""
-        table = self(graphs)
         vectors = {
-            domain: rows.triplets(take(table[domain], rows))
+            domain: rows.triplets(take(self._table(domain), rows))
             for domain, rows in asked(batch).items()
         }
         return {
             "bpr": over_domains(bpr_loss, vectors),
             "l2": over_domains(l2_loss, vectors),
         }
+
+    def _table(self, domain: str) -> Embeddings:
+        """Return the vectors of the training graph's nodes."""
+        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()

@@ -1,7 +1,7 @@
 """LightGCN (He et al., SIGIR 2020, arXiv 2002.02126), also with similar nodes."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -68,7 +68,7 @@ class LightGCN(Model):
         of_z, of_e = {}, {}
         for domain, rows in asked(batch).items():
             data = graphs[domain]
-            e = self.embedding[module_key(domain)](data)
+            e = self._table(domain)
             h = self._refine(e, data)
             z, start = self.propagation.with_start(h, data, rows)
             if h is not e:
@@ -78,6 +78,10 @@ class LightGCN(Model):
             "bpr": over_domains(bpr_loss, of_z),
             "l2": over_domains(l2_loss, of_e),
         }
+
+    def _table(self, domain: str) -> Embeddings:
+        """Return the vectors of the training graph's nodes."""
+        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
 
     def _refine(self, e: Embeddings, data: HeteroData) -> Embeddings:
         """Return e itself, or with the vectors of similar nodes added."""

@@ -38,6 +38,10 @@ class IdEmbedding(nn.Module):
         self.user = nn.Parameter(_normal(size.num_users, dim, std, generator))
         self.item = nn.Parameter(_normal(size.num_items, dim, std, generator))
 
+    def training_rows(self) -> Embeddings:
+        """Return the vectors of the training graph's nodes in its order: no copy."""
+        return Embeddings(user=self.user, item=self.item)
+
     def forward(self, data: HeteroData) -> Embeddings:
         """Return the vectors of every node of the graph, e.
 
@@ -50,9 +54,6 @@ class IdEmbedding(nn.Module):
         )
 
     def _rows(self, table: Tensor, row: Tensor, kind: str) -> Tensor:
-        in_place = torch.arange(len(table), device=row.device)
-        if len(row) == len(table) and torch.equal(row, in_place):
-            return table  # the training graph: no copy
         unseen = row < 0
         count = int(unseen.sum())
         if not count:

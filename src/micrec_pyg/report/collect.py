@@ -33,6 +33,7 @@ VOLATILE = frozenset(
         "cache_dir",
         "knn_lists",
         "checkpoint_every_s",
+        "cuda_graph",
         "device",
         "logger",
         "hydra",

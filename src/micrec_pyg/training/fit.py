@@ -15,6 +15,7 @@ from micrec_pyg.schema import InputError, RandomStreams, TrainStage, ValidStage
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.state import CHECKPOINT, RunState
+from micrec_pyg.training.step import Step
 
 Metrics = dict[str, dict[str, float]]
 """{domain: {metric: value}}."""
@@ -70,22 +71,18 @@ def fit(
     if not isinstance(valid, ValidStage):
         raise TypeError(f"selection takes a ValidStage, not a {type(valid).__name__}")
     terms = _terms(model, weights)
-    params = list(model.parameters())
-    optimizer = torch.optim.Adam(params, lr=options.lr, fused=True) if params else None
+    optimizer = _adam(model, options)
     run = RunState(model, optimizer, streams, best=_copy(model))
     if folder is not None and (folder / CHECKPOINT).exists():
         run.load(folder)
-    parts = {model.terms[name] for name in terms}
-    sampler = Sampler(
-        train, batch_size=options.batch_size, parts=parts, streams=streams
-    )
+    step = None
+    if optimizer is not None:
+        step = _step(model, train, terms, optimizer, options, streams)
     saved = time.perf_counter()
     while not _done(run, options):
         begin, epoch = time.perf_counter(), run.epoch
         model.begin_epoch(epoch)
-        loss = {}
-        if optimizer is not None:
-            loss = _epoch(model, train, sampler, terms, optimizer, streams, epoch)
+        loss = {} if step is None else _epoch(step, epoch)
         trained = time.perf_counter()
         row = {"epoch": epoch, "loss": loss, "val": None, "seconds": trained - begin}
         # the last epoch is judged whatever the interval, or nothing might be
@@ -103,27 +100,42 @@ def fit(
     return _result(run, valid, validate)
 
 
-def _epoch(
+def _adam(model: Model, options: FitOptions) -> torch.optim.Optimizer | None:
+    """Return the optimiser; None where there is nothing to train."""
+    params = list(model.parameters())
+    if not params:
+        return None
+    recorded = options.cuda_graph and params[0].is_cuda
+    return torch.optim.Adam(params, lr=options.lr, fused=True, capturable=recorded)
+
+
+def _step(
     model: Model,
     train: TrainStage,
-    sampler: Sampler,
     terms: Mapping[str, float],
     optimizer: torch.optim.Optimizer,
+    options: FitOptions,
     streams: RandomStreams,
-    epoch: int,
-) -> dict[str, float]:
+) -> Step:
+    """Return what every epoch repeats."""
+    parts = {model.terms[name] for name in terms}
+    sampler = Sampler(
+        train, batch_size=options.batch_size, parts=parts, streams=streams
+    )
+    step = Step(model, train, sampler, terms, optimizer, streams)
+    if options.cuda_graph and streams.device.type == "cuda":
+        step.record()
+    return step
+
+
+def _epoch(step: Step, epoch: int) -> dict[str, float]:
     """Take the steps of one epoch; return the mean of every loss, unweighted."""
-    sums = {name: torch.zeros((), device=_device(model)) for name in terms}
-    for batch in sampler.epoch():
-        losses = model.losses(train.graphs, batch, streams)
-        used = {name: losses[name] for name in terms if name in losses}
-        total = torch.stack([terms[name] * loss for name, loss in used.items()]).sum()
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        optimizer.step()
-        for name, loss in used.items():
-            sums[name] += loss.detach()
-    means = {name: float(s) / sampler.num_steps for name, s in sums.items()}
+    for total in step.sums.values():
+        total.zero_()
+    count = step.sampler.num_steps
+    for _ in range(count):
+        step()
+    means = {name: float(total) / count for name, total in step.sums.items()}
     broken = [name for name, value in means.items() if not abs(value) < float("inf")]
     if broken:
         raise FloatingPointError(
@@ -168,10 +180,6 @@ def _terms(model: Model, weights: Mapping[str, float]) -> dict[str, float]:
 
 def _copy(model: Model) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def _device(model: Model) -> torch.device:
-    return next(model.parameters()).device
 
 
 def _result(

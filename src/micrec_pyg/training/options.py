@@ -27,6 +27,8 @@ class FitOptions:
     """Epochs between two validations."""
     checkpoint_every_s: float
     """Least seconds between two checkpoints; 0 writes one after every epoch."""
+    cuda_graph: bool
+    """Whether a step on CUDA is recorded once and replayed; no effect on a CPU."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

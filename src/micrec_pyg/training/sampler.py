@@ -124,18 +124,22 @@ class Sampler:
     def epoch(self) -> Iterator[Batch]:
         """Yield the batches of one epoch, fresh every time."""
         for _ in range(self.num_steps):
-            drawn = {
-                part: {
-                    domain: sampler.draw(self.batch_size, self.streams(part, domain))
-                    for domain, sampler in samplers.items()
-                }
-                for part, samplers in self.samplers.items()
+            yield self.draw()
+
+    def draw(self) -> Batch:
+        """Return the samples of one step."""
+        drawn = {
+            part: {
+                domain: sampler.draw(self.batch_size, self.streams(part, domain))
+                for domain, sampler in samplers.items()
             }
-            yield Batch(
-                triplets=drawn["triplets"],
-                template_triplets=drawn["template_triplets"],
-                overlap={pair: self._shared(pair) for pair in self.overlap},
-            )
+            for part, samplers in self.samplers.items()
+        }
+        return Batch(
+            triplets=drawn["triplets"],
+            template_triplets=drawn["template_triplets"],
+            overlap={pair: self._shared(pair) for pair in self.overlap},
+        )
 
     def _shared(self, pair: tuple[str, str]) -> Tensor:
         rows = self.overlap[pair]

@@ -1,0 +1,124 @@
+"""One training step; on CUDA it can be recorded once and replayed."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+from micrec_pyg.models.base import Model
+from micrec_pyg.schema import InputError, RandomStreams, TrainStage
+from micrec_pyg.training.sampler import Sampler
+
+WARM_UP = 3
+"""Steps before a recording: libraries allocate what they keep in the first ones."""
+
+
+class Step:
+    """Draw a batch, compute the losses, move the parameters.
+
+    Nothing in it waits for the device, and all shapes stay the same: a recording of
+    one step is every step.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        train: TrainStage,
+        sampler: Sampler,
+        terms: Mapping[str, float],
+        optimizer: torch.optim.Optimizer,
+        streams: RandomStreams,
+    ) -> None:
+        """Prepare the sums.
+
+        Args:
+            model: Trained.
+            train: Graphs that the losses read.
+            sampler: Draws the batches.
+            terms: Weight of each loss by name, above 0.
+            optimizer: Of the model's parameters.
+            streams: Draw masks.
+        """
+        self.model, self.train, self.sampler = model, train, sampler
+        self.terms, self.optimizer, self.streams = terms, optimizer, streams
+        device = next(model.parameters()).device
+        self.sums = {name: torch.zeros((), device=device) for name in terms}
+        """Of every loss, unweighted, over the steps since they were last zero."""
+        self._replay: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """Take the step."""
+        (self._replay or self._take)()
+
+    def record(self) -> None:
+        """From now on replay the step as one CUDA graph.
+
+        Small graphs are bound by the launches of their kernels; a replay launches
+        once. The sampling is part of it: each replay draws on from the streams.
+
+        Raises:
+            InputError: The device refuses the recording.
+        """
+        warm_up(self)
+        graph = torch.cuda.CUDAGraph()
+        for generator in self.streams.generators():
+            graph.register_generator_state(generator)
+        try:
+            with torch.cuda.graph(graph):
+                self._take()
+        except RuntimeError as error:
+            raise InputError(
+                f"the training step cannot be recorded as a CUDA graph ({error}); give "
+                "fit.cuda_graph=false"
+            ) from error
+        self._replay = graph.replay
+
+    def _take(self) -> None:
+        losses = self.model.losses(self.train.graphs, self.sampler.draw(), self.streams)
+        used = {name: losses[name] for name in self.terms if name in losses}
+        weighted = [self.terms[name] * loss for name, loss in used.items()]
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(weighted).sum().backward()
+        self.optimizer.step()
+        for name, loss in used.items():
+            self.sums[name] += loss.detach()
+
+
+def warm_up(step: Step) -> None:
+    """Take a few steps on a side stream, and then put everything back in place.
+
+    Optimiser and generators exist afterwards, in the state that they had or would
+    start in: a recording must not contain their making.
+    """
+    model, optimizer, streams = step.model, step.optimizer, step.streams
+    values = {name: value.clone() for name, value in model.state_dict().items()}
+    moments = {
+        param: {name: value.clone() for name, value in state.items()}
+        for param, state in optimizer.state.items()
+    }
+    drawn = streams.state()
+    _aside(step, WARM_UP)
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            value.copy_(values[name])
+        for param, state in optimizer.state.items():
+            for name, value in state.items():
+                before = moments.get(param, {}).get(name)
+                # Adam starts at zero
+                value.zero_() if before is None else value.copy_(before)
+        for total in step.sums.values():
+            total.zero_()
+    streams.rewind(drawn)
+
+
+def _aside(step: Step, count: int) -> None:
+    """Take steps on a stream of their own, where the device has streams."""
+    if step.streams.device.type != "cuda":
+        for _ in range(count):
+            step()
+        return
+    current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+    side.wait_stream(current)
+    with torch.cuda.stream(side):
+        for _ in range(count):
+            step()
+    current.wait_stream(side)

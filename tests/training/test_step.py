@@ -1,0 +1,146 @@
+"""A step that can be recorded, and warming up for it, which leaves no trace."""
+
+import pytest
+import torch
+from reference import worlds
+from reference.waiting import NoWaiting
+
+from micrec_pyg.cli.inputs import to_device
+from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
+from micrec_pyg.models.inmo import INMO
+from micrec_pyg.schema import InputError, RandomStreams
+from micrec_pyg.training.fit import fit
+from micrec_pyg.training.options import FitOptions
+from micrec_pyg.training.sampler import Sampler
+from micrec_pyg.training.step import Step, warm_up
+
+WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
+
+
+def inmo_step(seed=0, device="cpu"):
+    domains, splits = worlds.worlds()
+    train = to_device(train_stage(domains, splits, worlds.options()), device)
+    model = INMO(
+        sizes=domain_sizes(train),
+        streams=RandomStreams(seed),
+        dim=4,
+        std=0.1,
+        num_layers=2,
+        dropout=0.3,
+        alpha_decay=0.9,
+    ).to(device)
+    streams = RandomStreams(seed, device)
+    adam = torch.optim.Adam(model.parameters(), lr=0.01, fused=True)
+    parts = {"triplets", "template_triplets"}
+    sampler = Sampler(train, batch_size=8, parts=parts, streams=streams)
+    return Step(model, train, sampler, WEIGHTS, adam, streams)
+
+
+def everything(step):
+    """Return copies of all that the next step depends on."""
+    found = dict(step.model.state_dict())
+    for place, state in enumerate(step.optimizer.state.values()):
+        found |= {f"adam {place} {name}": value for name, value in state.items()}
+    found |= {f"stream {name}": s for name, s in step.streams.state().items()}
+    found |= {f"sum {name}": total for name, total in step.sums.items()}
+    return {name: value.clone() for name, value in found.items()}
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_warming_up_changes_no_later_step(before):
+    plain, warmed = inmo_step(), inmo_step()
+    for step in (plain, warmed):
+        for _ in range(before):
+            step()
+        for total in step.sums.values():
+            total.zero_()
+    warm_up(warmed)
+    for _ in range(3):
+        plain()
+        warmed()
+    expected, found = everything(plain), everything(warmed)
+    assert expected.keys() == found.keys()
+    assert len(expected) > 10
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+
+
+def test_warming_up_keeps_the_tensors_in_their_place():
+    step = inmo_step()
+    step()
+    places = [p.data_ptr() for p in step.model.parameters()]
+    warm_up(step)
+    assert [p.data_ptr() for p in step.model.parameters()] == places
+
+
+def test_what_waits_is_noticed():
+    x = torch.tensor([1, 2])
+    for waiting in (
+        lambda: float(x[0]),
+        lambda: x.nonzero(),
+        lambda: x[x > 1],
+        lambda: x.unique(),
+        lambda: x.repeat_interleave(x),
+        lambda: bool(torch.equal(x, x)),
+    ):
+        with NoWaiting(), pytest.raises(AssertionError, match="waits for the device"):
+            waiting()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_recorded_run_is_an_eager_run(dropout):
+    domains, splits = worlds.worlds()
+    train = train_stage(domains, splits, worlds.options())
+    valid = valid_stage(train, splits)
+    found = []
+    for cuda_graph in (False, True):
+        model = INMO(
+            sizes=domain_sizes(train),
+            streams=RandomStreams(0),
+            dim=4,
+            std=0.1,
+            num_layers=2,
+            dropout=dropout,
+            alpha_decay=0.9,
+        )
+        rows = []
+        fit(
+            model.to("cuda"),
+            to_device(train, "cuda"),
+            to_device(valid, "cuda"),
+            options=FitOptions(
+                max_epochs=3,
+                patience=50,
+                batch_size=8,
+                lr=0.01,
+                metric="ndcg@3",
+                eval_every=1,
+                checkpoint_every_s=0,
+                cuda_graph=cuda_graph,
+            ),
+            weights=WEIGHTS,
+            streams=RandomStreams(1, "cuda"),
+            validate=lambda model, stage: {"food": {"ndcg@3": 0.0}},
+            folder=None,
+            on_epoch=rows.append,
+        )
+        found.append(rows)
+    for eager, replayed in zip(*found, strict=True):
+        for name, value in eager["loss"].items():
+            assert replayed["loss"][name] == pytest.approx(value, rel=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_step_that_waits_is_refused_with_what_to_do():
+    step = inmo_step(device="cuda")
+    losses = step.model.losses
+
+    def waits(*given):
+        found = losses(*given)
+        found["bpr"].item()
+        return found
+
+    step.model.losses = waits
+    with pytest.raises(InputError, match=r"fit\.cuda_graph=false"):
+        step.record()
