@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import graph as reference
+from torch.testing import assert_close
 
+from micrec_pyg.graph import knn
 from micrec_pyg.graph.candidates import INPUT_ERROR
 from micrec_pyg.graph.knn import neighbor_lists
 from micrec_pyg.graph.lists import NeighborLists
@@ -104,6 +106,30 @@ def test_block_size_changes_no_bit(kind):
         blocked = search(features, k=5, block_size=block_size)
         assert torch.equal(blocked.index, whole.index)
         assert torch.equal(blocked.similarity, whole.similarity)
+
+
+@pytest.mark.parametrize("kind", ["normal", "integer"])
+def test_searching_part_after_part_changes_no_bit(kind, monkeypatch):
+    features = make(150, present=0.7, kind=kind)
+    whole = search(features, k=5)
+    for elements in (1, 100, 700):  # from one node at a time to some dozens
+        monkeypatch.setattr(knn, "TARGET_ELEMENTS", elements)
+        parts = search(features, k=5, block_size=64)
+        assert torch.equal(parts.index, whole.index)
+        assert torch.equal(parts.similarity, whole.similarity)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["normal", "integer"])
+def test_another_device_finds_the_same_neighbours(kind):
+    features = make(150, present=0.7, kind=kind)
+    there = {
+        name: Feature(feature.values.cuda(), feature.mask.cuda())
+        for name, feature in features.items()
+    }
+    expected, found = search(features, k=5), search(there, k=5)
+    assert torch.equal(found.index.cpu(), expected.index)
+    assert_close(found.similarity.cpu(), expected.similarity)
 
 
 @pytest.mark.parametrize("precision", sorted(INPUT_ERROR))

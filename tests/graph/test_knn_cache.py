@@ -41,6 +41,7 @@ def ask(folder, given=None, *, k=5, w=0.9, include_self=False):
         k=k,
         include_self=include_self,
         cache_dir=None if folder is None else str(folder),
+        device="cpu",
     )
 
 

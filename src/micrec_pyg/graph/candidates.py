@@ -42,6 +42,8 @@ class Target:
         self,
         queries: Float[Tensor, "queries width"],
         k: int,
+        *,
+        least: Float[Tensor, " queries"],
         buffer: Float[Tensor, " size"],
     ) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
         """Return (query, node) pairs, all k best of each query among them.
@@ -49,6 +51,12 @@ class Target:
         The k-th largest tile maximum is a lower bound of the k-th best score:
         k different tiles reach it. Reading maxima is far cheaper than a top-k of
         the whole row.
+
+        Args:
+            queries: Scaled vectors.
+            k: Length of the lists.
+            least: What a score must reach to count, rounding aside.
+            buffer: Takes the scores.
         """
         shape = (len(queries), self.tile, self.padded // self.tile)
         scores = buffer[: len(queries) * self.padded].view(len(queries), self.padded)
@@ -59,7 +67,7 @@ class Target:
             bound = best.topk(k, dim=1).values[:, -1].clamp(min=0)
         else:
             bound = best.new_zeros(len(queries))
-        bound = bound - _rounding(self.vectors.shape[1])
+        bound = torch.maximum(bound, least) - _rounding(self.vectors.shape[1])
         row, tile = (best >= bound[:, None]).nonzero(as_tuple=True)
         score = tiles[row, :, tile]
         # Padding scores exactly 0, and so do orthogonal sparse vectors, which would

@@ -176,6 +176,7 @@ def _add_similar(
         k=max(options.num_neighbors, options.knn_lists),
         include_self=options.knn_include_self,
         cache_dir=options.cache_dir,
+        device=options.device,
     )
     _add_with_transpose(
         data, edge_type, _similarities(lists.first(options.num_neighbors), shape)

@@ -13,7 +13,7 @@ exact and depend neither on the block size nor on the number of threads.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -24,12 +24,14 @@ from micrec_pyg.graph.equal_rows import equal_rows
 from micrec_pyg.graph.lists import NeighborLists, best_pairs, place_in_run
 from micrec_pyg.graph.modalities import Modality
 
-REFINE_BLOCK = 4096
+SCALE_BLOCK = 4096
 """Nodes whose vectors are scaled at a time."""
-REFINE_ELEMENTS = 2**22
-"""Vector elements that are widened to float64 at a time (32 MB)."""
-BLOCK_ELEMENTS = 2**24
-"""Scores that are computed at a time (64 MB), whatever the block size."""
+TARGET_ELEMENTS = 2**26
+"""Elements of the scaled vectors that are searched through at a time (256 MB)."""
+REFINE_ELEMENTS = 2**18
+"""Vector elements that are widened to float64 at a time (2 MB, in the cache)."""
+BLOCK_ELEMENTS = 2**25
+"""Scores that are computed at a time (128 MB), whatever the block size."""
 TINY = torch.finfo(torch.float32).tiny
 """Vectors shorter than this have no direction."""
 
@@ -40,13 +42,13 @@ def neighbor_lists(
     num_nodes: int,
     k: int,
     include_self: bool,
-    block_size: int = 512,
+    block_size: int = 2048,
 ) -> NeighborLists:
     """Return the k most similar nodes of every node.
 
     Pairs without a common modality and pairs with a similarity of zero or below
-    are never neighbours. Memory beside the input is one scaled copy of it and
-    O(block_size x nodes), at most ``BLOCK_ELEMENTS`` scores.
+    are never neighbours. Memory beside the input is O(nodes x k), the scaled copy of
+    ``TARGET_ELEMENTS`` of it and ``BLOCK_ELEMENTS`` scores.
 
     Args:
         modalities: What ``weighted`` returned; none means no neighbours.
@@ -61,7 +63,6 @@ def neighbor_lists(
     # column than asked for, since a node finds itself.
     group, members = _equal_nodes(modalities, k + 1)
     search = _Search([_take(m, members[:, 0]) for m in modalities], k + 1)
-    block_size = max(1, min(block_size, BLOCK_ELEMENTS // len(members)))
     lists = _with_all_members(search.run(block_size), members)
     index, similarity = lists.index[group], lists.similarity[group]
     if not include_self:
@@ -141,44 +142,56 @@ class _Search:
         similarity = self.inverse_norms[0].new_zeros(index.shape, dtype=torch.float32)
         buffer = similarity.new_empty(0)
         for pattern in self._patterns():
-            targets = self._targets(pattern)
-            largest = max(target.padded for _, target in targets)
             nodes = (self.pattern == pattern).nonzero().flatten()
-            # One buffer for all products: fresh memory costs more than they do.
-            needed = min(block_size, len(nodes)) * largest
-            if len(buffer) < needed:
-                buffer = buffer.new_empty(needed)
-            for block in torch.split(nodes, block_size):
-                found = self._search_block(block, targets, buffer)
-                index[block], similarity[block] = found.index, found.similarity
+            for common, target in self._targets(pattern):
+                rows = max(1, min(block_size, BLOCK_ELEMENTS // target.padded))
+                # One buffer for all products: fresh memory costs more than they do.
+                needed = min(rows, len(nodes)) * target.padded
+                if len(buffer) < needed:
+                    buffer = buffer.new_empty(needed)
+                for block in torch.split(nodes, rows):
+                    so_far = NeighborLists(index[block], similarity[block])
+                    found = self._search_block(block, common, target, so_far, buffer)
+                    index[block], similarity[block] = found.index, found.similarity
         return NeighborLists(index, similarity)
 
     def _patterns(self) -> list[int]:
         return [int(p) for p in torch.unique(self.pattern) if p > 0]
 
-    def _targets(self, pattern: int) -> list[tuple[int, Target]]:
-        """Return what is shared with each other pattern, and that one's nodes."""
-        targets = []
+    def _targets(self, pattern: int) -> Iterator[tuple[int, Target]]:
+        """Yield what is shared with each other pattern, and some of its nodes."""
         for other in self._patterns():
             if common := pattern & other:
-                nodes = (self.pattern == other).nonzero().flatten()
-                target = Target.of(nodes, self._width(common), self.k)
-                for place in torch.arange(len(nodes)).split(REFINE_BLOCK):
-                    target.vectors[place] = self._vectors(nodes[place], common)
-                targets.append((common, target))
-        return targets
+                width = self._width(common)
+                every = (self.pattern == other).nonzero().flatten()
+                for nodes in every.split(max(1, TARGET_ELEMENTS // width)):
+                    target = Target.of(nodes, width, self.k)
+                    for place in torch.arange(len(nodes)).split(SCALE_BLOCK):
+                        target.vectors[place] = self._vectors(nodes[place], common)
+                    yield common, target
 
     def _search_block(
-        self, nodes: Tensor, targets: list[tuple[int, Target]], buffer: Tensor
+        self,
+        nodes: Tensor,
+        common: int,
+        target: Target,
+        so_far: NeighborLists,
+        buffer: Tensor,
     ) -> NeighborLists:
-        proposed = [
-            target.propose(self._vectors(nodes, common), self.k, buffer)
-            for common, target in targets
-        ]
-        row = torch.cat([row for row, _ in proposed])
-        col = torch.cat([col for _, col in proposed])
+        """Return the best of the lists so far and of the target's nodes."""
+        row, col = target.propose(
+            self._vectors(nodes, common),
+            self.k,
+            least=so_far.similarity[:, -1],
+            buffer=buffer,
+        )
+        similarity = self._similarity(nodes[row], col)
+        before, place = (so_far.index >= 0).nonzero(as_tuple=True)
         return best_pairs(
-            row, col, self._similarity(nodes[row], col), shape=(len(nodes), self.k)
+            torch.cat([before, row]),
+            torch.cat([so_far.index[before, place], col]),
+            torch.cat([so_far.similarity[before, place], similarity]),
+            shape=(len(nodes), self.k),
         )
 
     def _width(self, common: int) -> int:

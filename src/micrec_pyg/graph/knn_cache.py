@@ -34,6 +34,7 @@ def cached_lists(
     k: int,
     include_self: bool,
     cache_dir: str | None,
+    device: str,
 ) -> NeighborLists:
     """Return ``neighbor_lists`` of these arguments, from disk where they are there.
 
@@ -43,6 +44,7 @@ def cached_lists(
         k: Columns of the result.
         include_self: Whether a node may be its own neighbour.
         cache_dir: Folder of the files, made if need be; None keeps nothing.
+        device: Where to search; the lists are returned on the CPU.
     """
     return stored_lists(
         _key(modalities, include_self),
@@ -50,8 +52,11 @@ def cached_lists(
         k=k,
         cache_dir=cache_dir if modalities else None,
         search=lambda: neighbor_lists(
-            modalities, num_nodes=num_nodes, k=k, include_self=include_self
-        ),
+            [m.to(device) for m in modalities],
+            num_nodes=num_nodes,
+            k=k,
+            include_self=include_self,
+        ).to("cpu"),
     )
 
 

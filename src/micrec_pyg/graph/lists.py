@@ -19,6 +19,10 @@ class NeighborLists:
     similarity: Float[Tensor, "nodes k"]
     """In (0, 1]; 0 at the pads."""
 
+    def to(self, device: str) -> "NeighborLists":
+        """Return them on a device; no copy if they are there."""
+        return NeighborLists(self.index.to(device), self.similarity.to(device))
+
     def first(self, k: int) -> "NeighborLists":
         """Return the k best alone: lists for several k nest."""
         return NeighborLists(self.index[:, :k], self.similarity[:, :k])

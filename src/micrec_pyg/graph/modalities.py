@@ -24,6 +24,11 @@ class Modality:
     """float32, zero where the node lacks the modality."""
     mask: Bool[Tensor, " nodes"]
 
+    def to(self, device: str) -> "Modality":
+        """Return it on a device; no copy if it is there."""
+        values, mask = self.values.to(device), self.mask.to(device)
+        return Modality(self.name, self.weight, values, mask)
+
 
 def weighted(
     features: Mapping[str, Feature], weights: Mapping[str, float]

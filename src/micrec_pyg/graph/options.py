@@ -48,6 +48,8 @@ class GraphOptions:
     """Whether the model sees all domains as one graph."""
     cache_dir: str | None
     """Folder of the neighbour lists; None computes them anew every time."""
+    device: str
+    """Where neighbours by features are searched; graphs are made on the CPU."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
