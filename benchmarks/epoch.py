@@ -4,7 +4,7 @@ An epoch is the same number of steps of 2,048 triplets for everybody: the traini
 pairs (70 % of the domain) divided by 2,048, rounded up. RecBole and PyG visit every
 pair once in a shuffled order; the INMO code and ours draw user, positive and negative
 at random. d = 64, three layers, Adam, the CPU. PyG's own LightGCN is trained in the
-manner of PyG's example.
+manner of PyG's example. The shares are self times of torch's profiler.
 """
 
 import itertools
@@ -23,6 +23,7 @@ from benchmarks.harness import (
     Row,
     Worker,
     alternate,
+    at_most,
     ratio_of,
     row,
 )
@@ -46,6 +47,7 @@ def measure(options: Options) -> list[Row]:
         return [
             *lightgcn(source, data, folder, options),
             *template_models(source, data, folder, options),
+            *shares(source, folder, options),
         ]
 
 
@@ -119,11 +121,26 @@ def template_models(
     return rows
 
 
-def train(folder: Path, overrides: list[str]) -> Worker:
+def shares(source: Source, folder: Path, options: Options) -> list[Row]:
+    """Return how much of an epoch our sparse products and Adam take."""
+    rows = []
+    for label, model in (("LightGCN", "lightgcn"), ("INMO", "inmo")):
+        overrides = [*source.only("kitchen"), f"model={model}"]
+        with train(folder, overrides, script="step_parts.py") as worker:
+            found = [worker.ready["shares"]]
+            found += [worker.turn()["shares"] for _ in range(options.turns(3) - 1)]
+        for part, target in (("products", None), ("Adam", at_most(20, "%"))):
+            name = f"share of {part} in a {label} epoch, Kitchen of {source.label}"
+            values = [share[part] for share in found]
+            rows.append(row(name, "%", values, None, "", target=target))
+    return rows
+
+
+def train(folder: Path, overrides: list[str], *, script: str = "train.py") -> Worker:
     """Return a run of ours that has warmed up with an epoch."""
     place = tempfile.mkdtemp(dir=folder)
     given = [f"fit.batch_size={BATCH_SIZE}", f"output_dir={place}"]
-    return Worker("train.py", {"overrides": [*overrides, *given]})
+    return Worker(script, {"overrides": [*overrides, *given]})
 
 
 def recbole(given: dict[str, Any], folder: Path, options: Options) -> Worker:

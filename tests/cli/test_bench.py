@@ -45,6 +45,7 @@ class Pretended:
         self.started.append((script, arguments))
         self.took = next(v for key, v in self.seconds.items() if key in text)
         self.ready = {"seconds": self.took, "num_users": 3, "num_items": 2}
+        self.ready["shares"] = self.shares = {"products": 60.0, "Adam": self.took}
 
     def __enter__(self):
         return self
@@ -53,7 +54,11 @@ class Pretended:
         pass
 
     def turn(self):
-        return {"seconds": self.took, "peak_mb": 10 * self.took}
+        return {
+            "seconds": self.took,
+            "peak_mb": 10 * self.took,
+            "shares": self.shares,
+        }
 
 
 @pytest.fixture

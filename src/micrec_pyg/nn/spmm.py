@@ -82,19 +82,26 @@ def product_rows(
 ) -> Float[Tensor, "asked dim"]:
     """Return ``(matrix @ x)[rows]`` without a gradient, from those rows alone.
 
-    On CUDA the whole product is cheaper than to wait for the size of the part, and
-    a kernel that is asked for by name computes everything.
+    Or from all of them, where the rows that are asked for, repeats included, have
+    more non-zeros than the matrix: large batches repeat popular items. On CUDA the
+    whole product is cheaper than to wait for the size of the part, and a kernel that
+    is asked for by name computes everything.
     """
-    if x.is_cuda or _kernel != AUTO:
+
+    def whole() -> Tensor:
         return product(matrix, matrix.values(), x).index_select(0, rows)
+
+    if x.is_cuda or _kernel != AUTO:
+        return whole()
     crow = matrix.crow_indices()
     first = crow.index_select(0, rows)
     count = crow.index_select(0, rows + 1) - first
+    size = int(count.sum())
+    if size > matrix.values().numel():
+        return whole()
     end = count.cumsum(0, dtype=crow.dtype)
-    start = end - count
-    size = int(end[-1]) if len(end) else 0
     place = torch.arange(size, dtype=crow.dtype)
-    place += (first - start).repeat_interleave(count, output_size=size)
+    place += (first - (end - count)).repeat_interleave(count, output_size=size)
     dtype = _dtype or x.dtype
     return _embedding_bag(
         torch.cat([end.new_zeros(1), end]),
