@@ -18,6 +18,7 @@ from micrec_pyg.features.coverage import HEAD, coverage
 from micrec_pyg.graph.build import GraphOptions, train_stage
 from micrec_pyg.graph.fit_stage import fit_stage
 from micrec_pyg.graph.rows import places
+from micrec_pyg.graph.share import share_equal
 from micrec_pyg.graph.union import UnionGraphs
 from micrec_pyg.nn.spmm import PRECISIONS, configure
 from micrec_pyg.schema import (
@@ -120,7 +121,7 @@ def to_device(stage: Stage, device: str) -> Stage:
 
     def move(data: HeteroData) -> HeteroData:
         # a graph moves in place, and stages share graphs: move a copy
-        return copy.copy(data).to(device)
+        return share_equal(copy.copy(data).to(device))
 
     graphs: Mapping[str, HeteroData]
     if isinstance(stage.graphs, UnionGraphs):

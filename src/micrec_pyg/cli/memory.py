@@ -13,9 +13,9 @@ logger = logging.getLogger(__name__)
 
 FLOAT = 4
 """Bytes of a float32."""
-PER_EDGE = 160
-"""Bytes of an interaction: four CSR matrices with transposes and the order of their
-values (64), labels and the sampler's index (56), the weights of one step (40)."""
+PER_EDGE = 132
+"""Bytes of an interaction: CSR in both directions, weights, and the order of the
+transposed ones (36), labels and the samplers' index (56), weights of one step (40)."""
 PER_NEIGHBOR = 40
 """Bytes of a similarity edge: twice CSR, the order, the weights of one step."""
 TABLES = 9

@@ -15,6 +15,7 @@ from micrec_pyg.graph.modalities import weighted
 from micrec_pyg.graph.norm import empty_csr, sparse_csr, symmetric_weights, transpose
 from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.rows import Rows, places
+from micrec_pyg.graph.share import share_equal
 from micrec_pyg.graph.user_features import mean_of_items
 from micrec_pyg.schema import (
     DESCRIBES_ITEM,
@@ -85,12 +86,12 @@ def domain_graph(
     if options.num_neighbors > 0 and options.neighbors == "cooccurrence":
         _add_cooccurring(data, SIMILAR_USER, edges, options)
         _add_cooccurring(data, SIMILAR_ITEM, edges.flip(0), options)
-        return data
+        return share_equal(data)
     compared = features if options.num_neighbors > 0 else {}
     user_features = mean_of_items(edges, compared, len(users.n_id))
     _add_similar(data, SIMILAR_USER, user_features, options)
     _add_similar(data, SIMILAR_ITEM, compared, options)
-    return data
+    return share_equal(data)
 
 
 def _sorted(edges: Tensor, num_items: int) -> Tensor:
