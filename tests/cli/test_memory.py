@@ -1,5 +1,7 @@
 """The estimate of memory, and that it refuses before any work."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -51,6 +53,36 @@ def test_what_does_not_fit_is_refused_with_both_numbers(
         memory.check_memory(wide, {"a": split(30, 20, 10)})
 
 
-def test_free_memory_of_this_machine() -> None:
-    free = memory.free_bytes("cpu")
-    assert free is None or 2**20 < free < 2**50
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   2048 kB\n"}, 2**21),
+        ({"sys/fs/cgroup/memory.max": "1048576\n"}, 2**20),
+        (
+            {
+                "proc/meminfo": "MemAvailable: 2048 kB\n",
+                "sys/fs/cgroup/memory.max": "max\n",
+            },
+            2**21,
+        ),
+        (
+            {
+                "proc/meminfo": "MemAvailable: 2048 kB\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "1048576\n",
+            },
+            2**20,
+        ),
+    ],
+)
+def test_free_memory_is_the_least_that_the_system_names(
+    files: dict[str, str],
+    expected: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory, "Path", lambda path: tmp_path / path.lstrip("/"))
+    assert memory.free_bytes("cpu") == expected
