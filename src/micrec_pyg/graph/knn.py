@@ -120,16 +120,23 @@ def _with_all_members(lists: NeighborLists, members: Tensor) -> NeighborLists:
     )
 
 
+def _norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"]:
+    """Return the lengths in float64; block by block, as torch widens its input."""
+    return torch.cat(
+        [
+            torch.linalg.vector_norm(part, dim=1, dtype=torch.float64)
+            for part in values.split(SCALE_BLOCK)
+        ]
+    )
+
+
 class _Search:
     """The search over distinct nodes; every node may find itself."""
 
     def __init__(self, modalities: Sequence[Modality], k: int) -> None:
         self.modalities = modalities
         self.k = k
-        norms = [
-            torch.linalg.vector_norm(m.values, dim=1, dtype=torch.float64)
-            for m in modalities
-        ]
+        norms = [_norms(m.values) for m in modalities]
         # A zero vector has cosine 0 with everything.
         self.inverse_norms = [torch.where(n > TINY, 1 / n, 0.0) for n in norms]
         bits = [m.mask.long() << place for place, m in enumerate(modalities)]
