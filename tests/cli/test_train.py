@@ -122,6 +122,16 @@ def test_seen_only_is_the_naive_filter(small) -> None:
         assert list(raw) == expected
 
 
+def test_neighbours_are_searched_where_the_run_is(small) -> None:
+    from micrec_pyg.cli.config import composed
+    from micrec_pyg.cli.inputs import load
+
+    config = composed([*small, "K=0"])
+    assert load(config).options.device == "cpu"
+    # as an evaluation on another machine does
+    assert load({**config, "device": "meta"}).options.device == "meta"
+
+
 def test_changed_data_is_refused(micrec, small, runs, capsys) -> None:
     folder = train_job(small)
     path = folder / "artefact" / "digests.json"

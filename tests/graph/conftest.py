@@ -122,7 +122,6 @@ def options() -> Callable[..., GraphOptions]:
             "overlap_ratio": 1.0,
             "union": False,
             "cache_dir": None,
-            "device": "cpu",
         }
         return GraphOptions(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -16,7 +16,9 @@ CONF = Path(__file__).parents[2] / "conf"
 def test_a_yaml_has_the_keys_of_graph_options(name):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"graph={name}", "data=synthetic"])
-    assert set(config.graph) - {"_target_"} == {f.name for f in fields(GraphOptions)}
+    names = {field.name for field in fields(GraphOptions)}
+    # the run says where it searches; folders of runs may move to another machine
+    assert set(config.graph) - {"_target_"} == names - {"device"}
     options = instantiate(config.graph)
     assert isinstance(options, GraphOptions)
     assert options.union == (name == "union")

@@ -43,7 +43,6 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
         overlap_ratio=1.0,
         union=False,
         cache_dir=None,
-        device="cpu",
     )
     train = train_stage(domains, splits, options)
     cfg = compose([f"model={model_name}", "data=synthetic"])

@@ -33,7 +33,6 @@ def options(**changes):
         "overlap_ratio": 1.0,
         "union": False,
         "cache_dir": None,
-        "device": "cpu",
     }
     return GraphOptions(**{**values, **changes})
 

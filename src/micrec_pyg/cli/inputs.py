@@ -64,7 +64,7 @@ def load(config: Config) -> Inputs:
         InputError: The data cannot be used, or not with these settings.
     """
     _set_compute(config)
-    options = build(config["graph"])
+    options: GraphOptions = replace(build(config["graph"]), device=config["device"])
     with step("data"):
         catalogues = build(config["data"])
     with step("features"):

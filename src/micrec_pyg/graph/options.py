@@ -48,8 +48,9 @@ class GraphOptions:
     """Whether the model sees all domains as one graph."""
     cache_dir: str | None
     """Folder of the neighbour lists; None computes them anew every time."""
-    device: str
-    """Where neighbours by features are searched; graphs are made on the CPU."""
+    device: str = "cpu"
+    """Where neighbours by features are searched: no choice about the graph, which is
+    the same wherever, so the run sets it and not the yaml."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
