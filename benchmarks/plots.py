@@ -19,10 +19,12 @@ def ratio_plot(rows: Sequence[Row], path: Path) -> None:
     beyond = [row["ratio"] - 1 for row in shown]
     axis.barh(places, beyond, left=1, color=colors, height=0.6)
     for place, row in zip(places, shown, strict=True):
-        axis.text(row["ratio"], place, f" {row['ratio']:.2g}x", va="center", fontsize=8)
+        least = 1.0
         if row["target"]:
             least = float(row["target"].split()[-1])
             axis.plot([least] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
+        right = max(1.0, least, row["ratio"])  # of bar and tick
+        axis.text(right, place, f" {row['ratio']:.2g}x", va="center", fontsize=8)
     names = [f"{row['name']}\nagainst {row['peer_name']}" for row in shown]
     axis.set_yticks(places, names, fontsize=7)
     axis.set_xscale("log")
