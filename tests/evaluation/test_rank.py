@@ -295,3 +295,17 @@ def test_impossible_numbers_are_refused(k: int, batch_size: int, named: str) -> 
             candidates=None,
             batch_size=batch_size,
         )
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("levels", [3, 10**6])
+def test_another_device_ranks_the_same(levels: int) -> None:
+    table = _integers(33, 40 * CHUNK + 17, levels)
+    z = Embeddings(user=table.cuda(), item=torch.zeros(table.shape[1], 1).cuda())
+    users, known = torch.arange(33), _pairs(33, table.shape[1], 5000)
+    lists = rank(
+        Table(), z, users=users, known=known, k=20, candidates=None, batch_size=8
+    )
+    assert lists.item.is_cuda
+    expected = _expected(table, users, known, 20, None)
+    np.testing.assert_array_equal(lists.item.cpu().numpy(), expected)

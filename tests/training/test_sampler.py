@@ -11,15 +11,21 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
 @pytest.mark.parametrize("seed", range(5))
-def test_positives_are_positives_and_negatives_never_are(seed):
+def test_positives_are_positives_and_negatives_never_are(seed, device):
     rng = np.random.default_rng(seed)
     dense = rng.random((7, 9)) < 0.6
     dense[3] = True  # a user who has every item
     dense[5] = False  # and one who has none
-    edges = torch.from_numpy(np.argwhere(dense).T)
-    drawn = TripletSampler(edges, 7, 9).draw(4000, generator(seed))
-    for u, i, j in zip(drawn.user, drawn.pos, drawn.neg, strict=True):
+    edges = torch.from_numpy(np.argwhere(dense).T).to(device)
+    source = torch.Generator(device).manual_seed(seed)
+    drawn = TripletSampler(edges, 7, 9).draw(4000, source)
+    triplets = (side.tolist() for side in (drawn.user, drawn.pos, drawn.neg))
+    for u, i, j in zip(*triplets, strict=True):
         assert dense[u, i]
         assert not dense[u, j]
     assert set(drawn.user.tolist()) == {0, 1, 2, 4, 6}
