@@ -111,10 +111,8 @@ class Step:
 
     def __str__(self) -> str:
         """Return the sizes in words."""
-        return (
-            f"{self.interactions:,} interactions, {self.users:,} users, "
-            f"{self.items:,} items"
-        )
+        sizes = f"{self.interactions:,} interactions, {self.users:,} users"
+        return f"{sizes}, {self.items:,} items"
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,40 +263,30 @@ class RandomStreams:
     """
 
     def __init__(self, seed: int, device: str | torch.device = "cpu") -> None:
-        """Start with no stream; each is made when first asked for."""
-        self.seed = seed
-        self.device = torch.device(device)
-        self._streams: dict[str, torch.Generator] = {}
+        """Start with no stream; each is ``made`` when first asked for."""
+        self.seed, self.device = seed, torch.device(device)
+        self.made: dict[str, torch.Generator] = {}
 
     def __call__(self, *name: str) -> torch.Generator:
         """Return the generator of this name, the same object every time."""
         key = "/".join(name)
-        if key not in self._streams:
+        if key not in self.made:
             digest = hashlib.sha256(f"{self.seed}/{key}".encode()).digest()
             generator = torch.Generator(self.device)
             generator.manual_seed(int.from_bytes(digest[:7], "little"))
-            self._streams[key] = generator
-        return self._streams[key]
-
-    def generators(self) -> list[torch.Generator]:
-        """Return every stream that was asked for so far."""
-        return list(self._streams.values())
+            self.made[key] = generator
+        return self.made[key]
 
     def state(self) -> dict[str, Tensor]:
         """Return the state of every stream (bytes), for a checkpoint."""
-        return {key: g.get_state() for key, g in self._streams.items()}
+        return {key: g.get_state() for key, g in self.made.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Continue every stream from a saved state."""
-        for key, value in state.items():
-            self(*key.split("/")).set_state(value)
-
-    def rewind(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state; streams that it lacks start anew."""
+        """Continue every stream from a saved state; what it lacks starts anew."""
         start = RandomStreams(self.seed, self.device)
-        for key, generator in self._streams.items():
-            first = start(*key.split("/")).get_state()
-            generator.set_state(state.get(key, first))
+        for key in {**self.made, **state}:
+            name = key.split("/")
+            self(*name).set_state(state.get(key, start(*name).get_state()))
 
 
 @dataclass(frozen=True)

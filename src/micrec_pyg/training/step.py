@@ -60,7 +60,7 @@ class Step:
         """
         warm_up(self)
         graph = torch.cuda.CUDAGraph()
-        for generator in self.streams.generators():
+        for generator in self.streams.made.values():
             graph.register_generator_state(generator)
         try:
             with torch.cuda.graph(graph):
@@ -107,7 +107,7 @@ def warm_up(step: Step) -> None:
                 value.zero_() if before is None else value.copy_(before)
         for total in step.sums.values():
             total.zero_()
-    streams.rewind(drawn)
+    streams.load(drawn)
 
 
 def _aside(step: Step, count: int) -> None:
