@@ -7,9 +7,8 @@ fixed batch the number of steps would grow as well as their cost: then an epoch 
 any training that propagates over the whole graph costs the square.)
 
 A step reads rows of the tables in random order. The tables of 0.1 M interactions
-(6 MB) lie in the second-level caches of most processors, those of 1 M (60 MB) in the
-third at best and those of 10 M (600 MB) in none, so the time of an interaction grows
-with the distance to its row.
+take 6 MB, those of 1 M 60 MB and those of 10 M 600 MB: they outgrow one cache after
+the other, so the time of an interaction grows with the distance to its row.
 """
 
 import tempfile

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from turns import Turns, arguments
+from turns import EPOCHS_ALONE, Turns, arguments
 
 from micrec_pyg.cli.process import prepare
 
@@ -12,12 +12,6 @@ from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
 from micrec_pyg.cli.jobs import train_job  # noqa: E402
 
-ENDLESS = 10**6
-NEVER_ASIDE = [
-    f"fit.max_epochs={ENDLESS}",
-    f"fit.eval_every={ENDLESS + 1}",
-    f"fit.checkpoint_every_s={ENDLESS}",
-]
 PARTS = {"products": "embedding_bag", "Adam": "adam"}
 """What the names of the operations of each part contain."""
 
@@ -43,4 +37,4 @@ def shares() -> dict[str, float]:
     }
 
 
-train_job([*arguments()["overrides"], *NEVER_ASIDE], on_epoch)
+train_job([*arguments()["overrides"], *EPOCHS_ALONE], on_epoch)

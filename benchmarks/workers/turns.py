@@ -14,6 +14,15 @@ _UNIT = 2**20 if sys.platform == "darwin" else 2**10
 """What ``ru_maxrss`` counts in, bytes or kilobytes, by the megabyte."""
 
 
+_ENDLESS = 10**6
+EPOCHS_ALONE = [
+    f"fit.max_epochs={_ENDLESS}",
+    f"fit.eval_every={_ENDLESS + 1}",
+    f"fit.checkpoint_every_s={_ENDLESS}",
+]
+"""Settings of ours: validation and checkpoints are not part of an epoch."""
+
+
 class Turns:
     """The two pipes to the benchmark."""
 

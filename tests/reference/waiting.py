@@ -8,10 +8,10 @@ class NoWaiting(TorchDispatchMode):
     """Refuse what makes a GPU's host wait: values and sizes that depend on values."""
 
     NAMES = (
-        "_local_scalar_dense",
         "bincount",
         "equal",
         "is_nonzero",
+        "local_scalar_dense",
         "masked_select",
         "nonzero",
         "unique",
@@ -21,7 +21,7 @@ class NoWaiting(TorchDispatchMode):
         """Run one operation."""
         name = func.overloadpacket.__name__
         kwargs = kwargs or {}
-        waits = name.lstrip("_").startswith(self.NAMES) or name in self.NAMES
+        waits = name.lstrip("_").startswith(self.NAMES)
         if name == "repeat_interleave":
             waits = kwargs.get("output_size") is None
         if name in ("index", "index_put_", "_index_put_impl_"):

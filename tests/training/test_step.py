@@ -30,7 +30,9 @@ def inmo_step(seed=0, device="cpu"):
         alpha_decay=0.9,
     ).to(device)
     streams = RandomStreams(seed, device)
-    adam = torch.optim.Adam(model.parameters(), lr=0.01, fused=True)
+    adam = torch.optim.Adam(
+        model.parameters(), lr=0.01, fused=True, capturable=device == "cuda"
+    )
     parts = {"triplets", "template_triplets"}
     sampler = Sampler(train, batch_size=8, parts=parts, streams=streams)
     return Step(model, train, sampler, WEIGHTS, adam, streams)

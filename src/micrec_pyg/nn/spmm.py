@@ -64,15 +64,7 @@ def product(
         x: Dense.
     """
     name = _kernel if _kernel != AUTO else ("csr" if x.is_cuda else "embedding_bag")
-    dtype = _dtype or x.dtype
-    # A kernel that sees requires_grad prepares a backward pass of its own.
-    result = KERNELS[name](
-        matrix.crow_indices(),
-        matrix.col_indices(),
-        values.to(dtype),
-        x.detach().to(dtype),
-    )
-    return result.to(x.dtype)
+    return _run(KERNELS[name], matrix.crow_indices(), matrix.col_indices(), values, x)
 
 
 def product_rows(
@@ -102,13 +94,13 @@ def product_rows(
     end = count.cumsum(0, dtype=crow.dtype)
     place = torch.arange(size, dtype=crow.dtype)
     place += (first - (end - count)).repeat_interleave(count, output_size=size)
-    dtype = _dtype or x.dtype
-    return _embedding_bag(
+    return _run(
+        _embedding_bag,
         torch.cat([end.new_zeros(1), end]),
         matrix.col_indices().index_select(0, place),
-        matrix.values().index_select(0, place).to(dtype),
-        x.detach().to(dtype),
-    ).to(x.dtype)
+        matrix.values().index_select(0, place),
+        x,
+    )
 
 
 def product_from_rows(
@@ -134,13 +126,13 @@ def product_from_rows(
     place[given] = torch.arange(1, len(given) + 1, dtype=place.dtype)
     table = x.new_zeros(len(given) + 1, x.shape[1])
     table.index_add_(0, place.index_select(0, given), x)
-    dtype = _dtype or x.dtype
-    return _embedding_bag(
+    return _run(
+        _embedding_bag,
         matrix.crow_indices(),
         place.index_select(0, matrix.col_indices()),
-        matrix.values().to(dtype),
-        table.to(dtype),
-    ).to(x.dtype)
+        matrix.values(),
+        table,
+    )
 
 
 def configure(*, kernel: str = AUTO, precision: str = "float32") -> None:
@@ -225,6 +217,15 @@ class _SpMM(torch.autograd.Function):
 def _sum(matrix: Tensor, values: Tensor, x: Tensor, residual: bool) -> Tensor:
     result = product(matrix, values, x)
     return result.add_(x) if residual else result
+
+
+def _run(
+    kernel: "Kernel", crow: Tensor, col: Tensor, values: Tensor, x: Tensor
+) -> Tensor:
+    """Return the product in the type of x, computed from what the precision reads."""
+    dtype = _dtype or x.dtype
+    # A kernel that sees requires_grad prepares a backward pass of its own.
+    return kernel(crow, col, values.to(dtype), x.detach().to(dtype)).to(x.dtype)
 
 
 def _embedding_bag(crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
