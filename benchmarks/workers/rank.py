@@ -1,7 +1,9 @@
 """Ours: rank every item for every user, or validate; also the data for the peers.
 
 Before it is ready it writes what the peers work on, taken from a run's own inputs:
-training pairs, held-out pairs and LightGCN's embeddings.
+training pairs, held-out pairs and LightGCN's embeddings. Peers get users and items
+numbered as the file first shows them, which is their own way; ours are numbered at
+random.
 """
 
 import time
@@ -9,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 from turns import Turns, arguments
 
 from micrec_pyg.cli.process import prepare
@@ -24,6 +27,14 @@ from micrec_pyg.graph.build import valid_stage  # noqa: E402
 
 K = 20
 
+
+def by_appearance(ends: Tensor, count: int) -> Tensor:
+    """Return the nodes in the order in which the edges first show them."""
+    first = torch.full((count,), len(ends))
+    first.scatter_reduce_(0, ends, torch.arange(len(ends)), "amin")
+    return first.argsort(stable=True)
+
+
 turns = Turns()
 given = arguments()
 config = composed(given["overrides"])
@@ -38,14 +49,20 @@ user = torch.arange(len(z.user))
 # one held-out item per user: all are ranked
 hidden = torch.stack([user, user % len(z.item)])
 stage = replace(stage, hidden={domain: hidden})
+labels = inputs.train.labels[domain]
+users, items = (
+    by_appearance(ends, len(nodes))
+    for ends, nodes in zip(labels, (z.user, z.item), strict=True)
+)
+place = users.argsort(), items.argsort()
 np.savez(
     given["data"],
-    train=inputs.train.labels[domain].numpy(),
-    hidden=hidden.numpy(),
-    num_users=len(z.user),
-    num_items=len(z.item),
-    user=z.user.numpy(),
-    item=z.item.numpy(),
+    train=torch.stack([place[0][labels[0]], place[1][labels[1]]]).numpy(),
+    hidden=torch.stack([place[0][hidden[0]], place[1][hidden[1]]]).numpy(),
+    num_users=len(users),
+    num_items=len(items),
+    user=z.user[users].numpy(),
+    item=z.item[items].numpy(),
 )
 
 

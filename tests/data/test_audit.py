@@ -1,10 +1,12 @@
 """Planted faults are found by name, and clean data has no error."""
 
 import dataclasses
+import re
 
 import pytest
 import torch
 from reference import leaks
+from reference.raw import pairs
 
 from micrec_pyg.data.audit import audit
 from micrec_pyg.data.audit_finding import CHECKS
@@ -225,11 +227,16 @@ def test_users_that_training_never_shows(catalogues, splits):
     assert only(result, "unseen_users").count == int((split.test[0] == user).sum())
 
 
+@pytest.mark.parametrize("order", ["of numbers", "of appearance"])
 @pytest.mark.parametrize("side", ["users", "items"])
-def test_new_nodes_by_the_order_of_ids(catalogues, side):
+def test_new_nodes_by_the_order_of_ids(catalogues, side, order):
     data = catalogues["d0"].interactions
-    row, size = (0, len(data.users)) if side == "users" else (1, len(data.items))
-    old = torch.arange(size) < size - 10
+    row, ids = (0, data.users.ids) if side == "users" else (1, data.items.ids)
+    if order == "of numbers":  # u9 before u10
+        last = sorted(ids, key=lambda raw: int(re.sub(r"\D", "", raw)))[-10:]
+    else:
+        last = list(dict.fromkeys(pair[row] for pair in pairs(data)))[-10:]
+    old = torch.tensor([raw not in last for raw in ids])
     training = old[data.edges[row]]
     splits = PROTOCOLS["random_ratio"](catalogues)
     planted = leaks.changed(
@@ -241,11 +248,13 @@ def test_new_nodes_by_the_order_of_ids(catalogues, side):
     )
     result = audited(catalogues, {**splits, "d0": planted}, "new_nodes")
     assert errors(result) == {"ordered_ids"}
-    assert only(result, "ordered_ids").count == 10
+    finding = only(result, "ordered_ids")
+    assert finding.count == 10
+    assert {example.split()[1] for example in finding.examples} <= set(last)
 
 
 def test_new_nodes_after_one_moment_may_be_the_last():
-    # one user after another, numbered by first appearance: the last ones are new
+    # one user after another: the last ones of the data are new
     rows = [
         (f"u{u}", f"i{(u + k) % 9}", 100 * u + k) for u in range(50) for k in range(4)
     ]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.raw import by_item, ids, pairs
 from torch_geometric.data import HeteroData, InMemoryDataset
 
 from micrec_pyg.data.heterodata import heterodata
@@ -55,10 +56,7 @@ def saved(tmp_path, data):
 
 
 def edges(catalogue):
-    data = catalogue.interactions
-    users, items = data.users.ids.to_list(), data.items.ids.to_list()
-    pairs = zip(data.user.tolist(), data.item.tolist(), strict=True)
-    return [(users[user], items[item]) for user, item in pairs]
+    return pairs(catalogue.interactions)
 
 
 @pytest.mark.parametrize("form", ["dict", "object", "data set"])
@@ -76,9 +74,10 @@ def test_all_ways_of_saving_give_the_same(tmp_path, form):
     assert catalogue.name == "movies"
     assert edges(catalogue) == [("0", "1"), ("0", "2"), ("2", "1"), ("1", "0")]
     assert catalogue.interactions.time.tolist() == [100, 101, 102, 103]
-    assert catalogue.interactions.items.ids.to_list() == ["0", "1", "2"]
-    assert catalogue.text.to_list() == ["Heat", None, "Toy Story"]
-    assert catalogue.vectors["x"].values.tolist() == [[0.5, 1], [2, 3], [4, 5]]
+    text = by_item(catalogue, catalogue.text)
+    assert text == {"0": "Heat", "1": None, "2": "Toy Story"}
+    vectors = by_item(catalogue, catalogue.vectors["x"].values)
+    assert vectors == {"0": [0.5, 1], "1": [2, 3], "2": [4, 5]}
     assert edges(read(file, rating_min=4)) == [("0", "1"), ("2", "1"), ("1", "0")]
 
 
@@ -120,8 +119,8 @@ def test_raw_ids_missing_vectors_and_chosen_types(tmp_path):
     file = saved(tmp_path, data)
     catalogue = read(file, ids="key", item="movie", relation="sees")
     assert edges(catalogue) == [("b", "8")]
-    assert catalogue.interactions.items.ids.to_list() == ["7", "8", "9"]
-    assert catalogue.vectors["x"].mask.tolist() == [True, False, True]
+    known = by_item(catalogue, catalogue.vectors["x"].mask)
+    assert known == {"7": True, "8": False, "9": True}
     with pytest.raises(InputError, match=r"2 edge types are \(user, \*, \*\)"):
         read(file)
     with pytest.raises(InputError, match="user has no attribute asin; found: num"):
@@ -133,7 +132,7 @@ def test_edges_alone_tell_how_many_nodes_there_are(tmp_path):
     data["u", "to", "i"].edge_index = torch.tensor([[0, 4], [2, 0]])
     catalogue = read(saved(tmp_path, data), user="u")
     assert edges(catalogue) == [("0", "2"), ("4", "0")]
-    assert catalogue.interactions.items.ids.to_list() == ["0", "1", "2"]
+    assert ids(catalogue)[1] == ["0", "1", "2"]
 
 
 class Malice:

@@ -1,6 +1,7 @@
 """One folder divided into several domains by a column."""
 
 import pytest
+from reference.raw import by_item, ids, pairs
 
 from micrec_pyg.data.tables import tables
 from micrec_pyg.schema import InputError
@@ -46,13 +47,7 @@ def movies(tmp_path):
 
 
 def content(catalogue):
-    data = catalogue.interactions
-    users, items = data.users.ids.to_list(), data.items.ids.to_list()
-    edges = {
-        (users[u], items[i])
-        for u, i in zip(data.user.tolist(), data.item.tolist(), strict=True)
-    }
-    return items, edges
+    return ids(catalogue)[1], set(pairs(catalogue.interactions))
 
 
 def test_listed_values_and_the_rest(movies):
@@ -61,7 +56,8 @@ def test_listed_values_and_the_rest(movies):
     assert content(parts["A"]) == (["1", "4", "5"], {("u", "1"), ("v", "4")})
     rest = {("u", "2"), ("v", "3"), ("w", "2"), ("u", "6")}
     assert content(parts["B"]) == (["2", "3", "6"], rest)
-    assert parts["A"].text.to_list() == ["Action|Comedy", "War | Drama", "Action"]
+    text = by_item(parts["A"], parts["A"].text)
+    assert text == {"1": "Action|Comedy", "4": "War | Drama", "5": "Action"}
     assert parts["A"].digest != parts["B"].digest
 
 

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from reference.raw import by_item, ids, pairs
 
 from micrec_pyg.data.mmrec import mmrec
 from micrec_pyg.data.split import ready
@@ -42,16 +43,17 @@ def test_numbers_are_rows_of_the_feature_files(baby):
     (catalogue,) = read(baby).values()
     data = catalogue.interactions
     assert (catalogue.name, catalogue.clock) == ("baby", "timestamp")
-    assert data.items.ids.to_list() == ["0", "1", "2", "3"]
-    assert data.users.ids.to_list() == ["0", "1"]
-    assert data.edges.tolist() == [[0, 0, 1], [2, 1, 2]]
+    assert ids(catalogue) == (["0", "1"], ["0", "1", "2", "3"])
+    assert pairs(data) == [("0", "2"), ("0", "1"), ("1", "2")]
     assert data.part.tolist() == [0, 1, 2]
-    assert catalogue.vectors["text"].values.tolist() == TEXT.tolist()
-    assert catalogue.vectors["image"].values.tolist() == [[1], [3], [5], [7]]
+    text = by_item(catalogue, catalogue.vectors["text"].values)
+    assert list(text.values()) == TEXT.tolist()
+    image = by_item(catalogue, catalogue.vectors["image"].values)
+    assert list(image.values()) == [[1], [3], [5], [7]]
     assert all(feature.mask.all() for feature in catalogue.vectors.values())
     assert catalogue.text.is_null().all()
     split = ready({"baby": catalogue})["baby"]
-    assert split.test.tolist() == [[1], [2]]
+    assert split.test.tolist() == data.edges[:, 2:].tolist()
     assert set(catalogue.sources) >= {"baby.inter", "text_feat.npy", "image_feat.npy"}
 
 
@@ -63,12 +65,12 @@ def test_other_names_of_columns_and_files(baby):
         baby, columns={"item": "sku"}, features={"image": "clip.npy"}, rating_min=4
     ).values()
     assert catalogue.vectors.keys() == {"image"}
-    assert catalogue.interactions.edges.tolist() == [[0, 1], [2, 2]]
+    assert pairs(catalogue.interactions) == [("0", "2"), ("1", "2")]
 
 
 def test_without_features_the_items_are_those_of_the_file(baby):
     (catalogue,) = read(baby, features={}).values()
-    assert catalogue.interactions.items.ids.to_list() == ["2", "1"]
+    assert ids(catalogue)[1] == ["1", "2"]
     assert catalogue.vectors == {}
 
 

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 import torch
+from reference.raw import by_item, ids, pairs
 
 from micrec_pyg.data.tables import tables
 from micrec_pyg.schema import InputError
@@ -49,26 +50,27 @@ def test_domains_items_users_and_times(shop):
     read_back = read(shop)
     assert list(read_back) == ["food", "kitchen"]
     food, kitchen = (read_back[name].interactions for name in read_back)
-    assert food.users.ids.to_list() == ["a", "b"]
-    assert food.items.ids.to_list() == ["1", "2", "3"]
-    assert food.edges.tolist() == [[0, 1], [0, 1]]
+    assert ids(read_back["food"]) == (["a", "b"], ["1", "2", "3"])
+    assert pairs(food) == [("a", "1"), ("b", "2")]
     assert food.time.tolist() == [0, 1]
     assert food.part is None
-    assert kitchen.users.ids.to_list() == ["b", "c"]
+    assert pairs(kitchen) == [("b", "7"), ("c", "8")]
     assert kitchen.part.tolist() == [0, 2]
     assert kitchen.time is None
 
 
 def test_text_fields_are_joined_in_the_order_asked_for(shop):
-    text = read(shop)["food"].text.to_list()
-    assert text == ["Red tea. Acme", "Zeta", None]
+    food = read(shop)["food"]
+    text = by_item(food, food.text)
+    assert text == {"1": "Red tea. Acme", "2": "Zeta", "3": None}
     options = {
         "domains": ["food"],
         "text_fields": ["brand", "title"],
         "text_sep": " | ",
     }
-    text = read(shop, **options)["food"].text.to_list()
-    assert text == ["Acme | Red tea", "Zeta", None]
+    food = read(shop, **options)["food"]
+    text = by_item(food, food.text)
+    assert text == {"1": "Acme | Red tea", "2": "Zeta", "3": None}
     assert read(shop, text_fields=[])["food"].text.to_list() == [None] * 3
     # kitchen has no items table at all
     assert read(shop)["kitchen"].text.to_list() == [None, None]
@@ -77,15 +79,17 @@ def test_text_fields_are_joined_in_the_order_asked_for(shop):
 def test_images_are_found_by_item_and_others_are_counted(shop):
     food = read(shop)["food"]
     images = shop / "food/images"
-    assert food.images.to_list() == [f"{images}/1.JPG", None, f"{images}/3.png"]
+    found = by_item(food, food.images)
+    assert found == {"1": f"{images}/1.JPG", "2": None, "3": f"{images}/3.png"}
     assert food.dropped["images_of_unknown_items"] == 1
 
 
 def test_items_outside_the_items_table_stay_without_text_and_are_counted(shop):
     write(shop / "food/interactions.tsv", "user\titem\na\t5\na\t1\nb\t5\n")
     food = read(shop)["food"]
-    assert food.interactions.items.ids.to_list() == ["1", "2", "3", "5"]
-    assert food.text[3] is None
+    text = by_item(food, food.text)
+    assert list(text) == ["1", "2", "3", "5"]
+    assert text["5"] is None
     assert food.dropped["items_missing_from_items_table"] == 1
 
 
@@ -95,8 +99,10 @@ def test_precomputed_vectors_follow_the_items(shop):
     food = read(shop)["food"]
     assert list(food.vectors) == ["audio"]
     assert food.vectors["audio"].values.dtype == torch.float32
-    assert food.vectors["audio"].values.tolist() == [[5, 6], [0, 0], [1, 2]]
-    assert food.vectors["audio"].mask.tolist() == [True, False, True]
+    values = by_item(food, food.vectors["audio"].values)
+    assert values == {"1": [5, 6], "2": [0, 0], "3": [1, 2]}
+    mask = by_item(food, food.vectors["audio"].mask)
+    assert mask == {"1": True, "2": False, "3": True}
     assert food.dropped["vectors_of_unknown_items"] == 1
 
 
@@ -264,8 +270,8 @@ def test_link_tables_decide_who_is_who(shop):
     write(shop / "who.tsv", "food\tkitchen\na\tc\n")
     before = read(shop)
     linked = read(shop, links=["who.tsv"])
-    users = {n: c.interactions.users.ids.to_list() for n, c in linked.items()}
-    assert users == {"food": ["a", "b"], "kitchen": ["kitchen:b", "a"]}
+    users = {n: ids(c)[0] for n, c in linked.items()}
+    assert users == {"food": ["a", "b"], "kitchen": ["a", "kitchen:b"]}
     assert all(linked[n].digest != before[n].digest for n in linked)
     write(shop / "who.tsv", "food\tkitchen\nb\tc\n")
     other = read(shop, links=["who.tsv"])

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import polars as pl
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from micrec_pyg.data.audit_finding import PAIR, Finding, by_domain
 from micrec_pyg.data.split_parts import PARTS, Domains
-from micrec_pyg.schema import EdgeSplit, Interactions, Vocab
+from micrec_pyg.schema import EdgeSplit, Interactions
 
 FEW = 10
 """With fewer new nodes their order says nothing."""
@@ -71,16 +71,17 @@ def check_seen(
     Args:
         domains: The data.
         splits: By domain.
-        ordered: Whether the protocol may make the last ids new: one that divides by
-            time does, where ids are numbered by first appearance.
+        ordered: Whether the protocol may make the last nodes of the data new: one
+            that divides by time does.
     """
     found = []
     for name, split in splits.items():
         data = domains[name].interactions
         found += _unseen_in_train(name, data, split)
         if not ordered:
-            found += _ordered(name, "users", data.users, split.seen_user)
-            found += _ordered(name, "items", data.items, split.seen_item)
+            users, items = data.users.ids, data.items.ids
+            found += _ordered(name, "users", users, data.user, split.seen_user)
+            found += _ordered(name, "items", items, data.item, split.seen_item)
         found += _never_shown(name, data, split)
     return found
 
@@ -182,7 +183,11 @@ def _unseen_in_train(name: str, data: Interactions, split: EdgeSplit) -> list[Fi
 
 
 def _ordered(
-    name: str, kind: str, vocab: Vocab, seen: Bool[Tensor, " nodes"]
+    name: str,
+    kind: str,
+    ids: pl.Series,
+    ends: Int[Tensor, " edges"],
+    seen: Bool[Tensor, " nodes"],
 ) -> list[Finding]:
     """Return a finding if exactly the last nodes are new.
 
@@ -191,11 +196,25 @@ def _ordered(
     """
     new = int((~seen).sum())
     old = len(seen) - new
-    if new < FEW or old < FEW or not bool(seen[:old].all()):
+    if new < FEW or old < FEW:
+        return []
+    last_seen = [order for order in _orders(ids, ends) if bool(seen[order[:old]].all())]
+    if not last_seen:
         return []
     message = f"new {kind} are exactly the last ids of the data, not a random draw"
-    examples = tuple(f"{kind[:-1]} {raw}" for raw in vocab.ids[old : old + 3])
+    first = ids.gather(last_seen[0][old : old + 3].numpy())
+    examples = tuple(f"{kind[:-1]} {raw}" for raw in first)
     return [Finding("ordered_ids", True, name, new, message, examples)]
+
+
+def _orders(ids: pl.Series, ends: Int[Tensor, " edges"]) -> list[Int[Tensor, " nodes"]]:
+    """Return the nodes as their ids count them, and as the edges first show them."""
+    nodes = pl.DataFrame({"id": ids, "node": range(len(ids))})
+    # u9 comes before u10: the shorter id is the lower number
+    by_id = nodes.sort(pl.col("id").str.len_bytes(), "id")["node"]
+    first = torch.full((len(ids),), len(ends))
+    first.scatter_reduce_(0, ends, torch.arange(len(ends)), "amin")
+    return [torch.from_numpy(by_id.to_numpy(writable=True)), first.argsort()]
 
 
 def _never_shown(name: str, data: Interactions, split: EdgeSplit) -> list[Finding]:

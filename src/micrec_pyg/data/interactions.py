@@ -5,6 +5,9 @@ import torch
 
 from micrec_pyg.schema import Interactions, Vocab
 
+ORDER_SEED = 0
+"""Of the random order that numbers the ids: the same one in every run."""
+
 
 def all_items(rows: pl.DataFrame, items: pl.Series) -> pl.Series:
     """Return the items of a catalogue: those listed, then those of ``rows`` alone.
@@ -24,22 +27,37 @@ def all_items(rows: pl.DataFrame, items: pl.Series) -> pl.Series:
 def to_interactions(rows: pl.DataFrame, items: pl.Series) -> Interactions:
     """Return the indexed interactions, in the order of the rows.
 
-    Users are numbered by first appearance, items as in ``items``.
+    Users and items are numbered by ``vocabulary``.
 
     Args:
         rows: unique pairs: user, item (strings or Categorical, no null) and any of
             time (Int64), part (Int64).
         items: all items of the catalogue, unique.
     """
-    users = rows["user"].unique(maintain_order=True)
+    users, every = vocabulary(rows["user"].unique()), vocabulary(items)
     return Interactions(
-        user=_places(rows["user"], users),
-        item=_places(rows["item"], items),
-        users=Vocab(users.cast(pl.String)),
-        items=Vocab(items.cast(pl.String).rename("item")),
+        user=_places(rows["user"], users.ids),
+        item=_places(rows["item"], every.ids),
+        users=users,
+        items=every,
         time=_column(rows, "time"),
         part=_column(rows, "part"),
     )
+
+
+def vocabulary(ids: pl.Series) -> Vocab:
+    """Return ids in a random order that depends on nothing but the set of ids.
+
+    So the order of a file's lines changes no result. And any stretch of rows has its
+    share of popular nodes, which files often list first: threads that divide a sparse
+    product by rows have equal work.
+
+    Args:
+        ids: unique, no null.
+    """
+    generator = torch.Generator().manual_seed(ORDER_SEED)
+    order = torch.randperm(len(ids), generator=generator)
+    return Vocab(ids.cast(pl.String).sort().gather(order.numpy()))
 
 
 def _places(raw: pl.Series, ids: pl.Series) -> torch.Tensor:

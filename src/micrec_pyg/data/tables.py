@@ -122,7 +122,7 @@ def _catalogues(
     chosen: Filters,
     options: Options,
 ) -> dict[str, Catalogue]:
-    """Return the filtered domains, each in the order of its item vocabulary."""
+    """Return the filtered domains; texts and features in the order of the items."""
     raw = {}
     for name, part in parts.items():
         items = all_items(part.rows, part.items["item"]).to_frame("item")
@@ -137,10 +137,10 @@ def _catalogues(
         catalogue = Catalogue(
             name=name,
             interactions=interactions,
-            text=kept.items["text"],
+            text=_lookup(vocab, kept.items, "text"),
             images=_lookup(vocab, part.images, "image"),
             vectors={m: _feature(vocab, table) for m, table in part.vectors.items()},
-            digest=_sha256(["own-catalogue 2", name, part.digest, options]),
+            digest=_sha256(["own-catalogue 3", name, part.digest, options]),
             dropped={**kept.dropped, **part.counts},
             clock=kept.clock,
             steps=kept.steps,
@@ -222,6 +222,7 @@ def _text(
 def _lookup(vocab: Vocab, table: pl.DataFrame, column: str) -> pl.Series:
     """Return a column in the order of the vocabulary, null for unknown items."""
     asked = pl.DataFrame({"item": vocab.ids})
+    table = table.with_columns(pl.col("item").cast(pl.String))
     return asked.join(table, on="item", how="left", maintain_order="left")[column]
 
 
