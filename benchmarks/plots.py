@@ -38,11 +38,15 @@ def growth_plot(rows: Sequence[Row], path: Path) -> None:
     """Draw time per epoch and peak memory over the number of interactions."""
     grown = [row for row in rows if row["part"] == "growth"]
     figure, axes = _subplots(2, (9, 3.4))
+    floors = [row for row in grown if row["peer_name"].startswith("floor")]
+    places = [row["interactions"] for row in floors]
+    least = [row["peer"] for row in floors]
+    axes[0].loglog(places, least, "^:", color=MISSED, label="bytes at copy speed")
     for axis, unit, label in (
         (axes[0], "s", "seconds per epoch"),
         (axes[1], "MB", "peak memory, MB"),
     ):
-        line = [row for row in grown if row["unit"] == unit]
+        line = [row for row in grown if row["unit"] == unit and row not in floors]
         sizes = [row["interactions"] for row in line]
         found = [row["ours"] for row in line]
         linear = [found[0] * size / sizes[0] for size in sizes]
