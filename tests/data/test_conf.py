@@ -21,7 +21,7 @@ from micrec_pyg.data.split_time import global_time, leave_one_out, user_time
 CONF = Path(__file__).parents[2] / "conf"
 DATA = {"movielens", "tables", "food_kitchen", "ml100k_posters", "synthetic"}
 DATA |= {"amazon2014", "amazon2018", "amazon2023"}
-DATA |= {"recbole", "mmrec", "heterodata"}
+DATA |= {"recbole", "mmrec", "heterodata", "ngcf"}
 SPLITS = {
     "random": random_ratio,
     "random_811": random_ratio,
