@@ -131,19 +131,16 @@ class _MeanOfLayersAt(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.layers, ctx.rows, ctx.shapes = layers, rows, (user.shape, item.shape)
         x = user, item
-        start = _take(x, rows)
-        total = start[0].clone(), start[1].clone()
+        total = start = _take(x, rows)
         for layer in range(layers.count):
             if layer == layers.count - 1:
                 at = layers.step_at(x, rows)
             else:
                 x = layers.step(x)
                 at = _take(x, rows)
-            for side, part in zip(total, at, strict=True):
-                side.add_(part)
-        for side in total:
-            side.div_(layers.count + 1)
-        return *total, *start
+            total = at[0].add_(total[0]), at[1].add_(total[1])
+        count = layers.count + 1
+        return total[0] / count, total[1] / count, *start
 
     @staticmethod
     @once_differentiable

@@ -125,7 +125,8 @@ def product_from_rows(
     place = torch.zeros(matrix.shape[1], dtype=matrix.col_indices().dtype)
     place[given] = torch.arange(1, len(given) + 1, dtype=place.dtype)
     table = x.new_zeros(len(given) + 1, x.shape[1])
-    table.index_add_(0, place.index_select(0, given), x)
+    # int64, by which torch adds rows several times faster than by int32
+    table.index_add_(0, place.index_select(0, given).long(), x)
     return _run(
         _embedding_bag,
         matrix.crow_indices(),
