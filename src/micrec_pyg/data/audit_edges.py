@@ -198,12 +198,12 @@ def _ordered(
     old = len(seen) - new
     if new < FEW or old < FEW:
         return []
-    last_seen = [order for order in _orders(ids, ends) if bool(seen[order[:old]].all())]
-    if not last_seen:
+    order = next((o for o in _orders(ids, ends) if bool(seen[o[:old]].all())), None)
+    if order is None:
         return []
     message = f"new {kind} are exactly the last ids of the data, not a random draw"
-    first = ids.gather(last_seen[0][old : old + 3].numpy())
-    examples = tuple(f"{kind[:-1]} {raw}" for raw in first)
+    some = ids.gather(order[old : old + 3].numpy())
+    examples = tuple(f"{kind[:-1]} {raw}" for raw in some)
     return [Finding("ordered_ids", True, name, new, message, examples)]
 
 
@@ -214,7 +214,7 @@ def _orders(ids: pl.Series, ends: Int[Tensor, " edges"]) -> list[Int[Tensor, " n
     by_id = nodes.sort(pl.col("id").str.len_bytes(), "id")["node"]
     first = torch.full((len(ids),), len(ends))
     first.scatter_reduce_(0, ends, torch.arange(len(ends)), "amin")
-    return [torch.from_numpy(by_id.to_numpy(writable=True)), first.argsort()]
+    return [torch.from_numpy(by_id.to_numpy(writable=True)), first.argsort(stable=True)]
 
 
 def _never_shown(name: str, data: Interactions, split: EdgeSplit) -> list[Finding]:
