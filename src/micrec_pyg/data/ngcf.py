@@ -43,7 +43,8 @@ def ngcf(
     Args:
         root: data folder; conversions lie in ``<root>/processed``.
         path: the folder.
-        val_share: share of the training pairs, above 0; not used with a ``val.txt``.
+        val_share: share of the training pairs, at least 0, below 1; not used with a
+            ``val.txt``.
         duplicates: see ``tables``; the order is that of ``FILES``.
         filters: see ``tables``.
 
@@ -108,7 +109,7 @@ def _pairs(path: Path) -> pl.DataFrame:
         InputError: the file cannot be read, or a line is no list of whole numbers.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(Problem(path, f"it cannot be read: {error}"))) from error
     lines = pl.DataFrame({"ids": text.split("\n")}).with_row_index("line", offset=1)
