@@ -7,7 +7,7 @@ import polars as pl
 import torch
 
 from benchmarks.harness import Options, shared
-from micrec_pyg.data.writing import write_tsv
+from micrec_pyg.data.files.writing import write_tsv
 
 PROTOCOL = ["split=random", "seed=0", "device=cpu", "logger=none"]
 """Settings of every run: the default split, 7:1:2, and the CPU."""

@@ -12,8 +12,8 @@ from micrec_pyg.cli.process import prepare
 
 prepare()  # before the first tensor: torch then asks for huge pages
 
-from micrec_pyg.graph.knn import neighbor_lists  # noqa: E402
-from micrec_pyg.graph.modalities import weighted  # noqa: E402
+from micrec_pyg.graph.similar.modalities import weighted  # noqa: E402
+from micrec_pyg.graph.similar.search import neighbor_lists  # noqa: E402
 from micrec_pyg.schema import Feature  # noqa: E402
 
 CLUSTERS = 500

@@ -274,7 +274,7 @@ def test_the_page_explains_every_part(page):
 
 def test_generated_data_has_the_asked_size(tmp_path):
     data = importlib.import_module("benchmarks.data")
-    tables = importlib.import_module("micrec_pyg.data.table_files")
+    tables = importlib.import_module("micrec_pyg.data.files.tables")
     sizes = {"a": data.Size(100, 50, 700), "b": data.Size(80, 60, 500)}
     data.write(tmp_path, sizes, shared_users=30)
     users = {}

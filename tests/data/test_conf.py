@@ -7,16 +7,16 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
-from micrec_pyg.data.split import random_ratio, ready
-from micrec_pyg.data.split_files import load_split
-from micrec_pyg.data.split_import import files
-from micrec_pyg.data.split_inductive import (
+from micrec_pyg.data.splits.at_random import random_ratio, ready
+from micrec_pyg.data.splits.by_time import global_time, leave_one_out, user_time
+from micrec_pyg.data.splits.imported import files
+from micrec_pyg.data.splits.inductive import (
     history_elsewhere,
     new_interactions,
     new_nodes,
     zero_edge,
 )
-from micrec_pyg.data.split_time import global_time, leave_one_out, user_time
+from micrec_pyg.data.splits.saved import load_split
 
 CONF = Path(__file__).parents[2] / "conf"
 DATA = {"movielens", "tables", "food_kitchen", "ml100k_posters", "synthetic"}

@@ -5,8 +5,8 @@ import torch
 from hydra.utils import instantiate
 
 from micrec_pyg.cli.config import compose
-from micrec_pyg.data.checkerboard import checkerboard
-from micrec_pyg.data.split import ready
+from micrec_pyg.data.sources.synthetic.checkerboard import checkerboard
+from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.evaluation.rank import rank
 from micrec_pyg.features.encode import encode

@@ -5,7 +5,7 @@ import torch
 from reference import nn as reference
 from torch.testing import assert_close
 
-from micrec_pyg.nn.asked import NodeRows
+from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, ITEM, USER, Embeddings

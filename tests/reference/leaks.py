@@ -5,7 +5,7 @@ import random
 import polars as pl
 import torch
 
-from micrec_pyg.data.interactions import to_interactions
+from micrec_pyg.data.catalogue.interactions import to_interactions
 from micrec_pyg.schema import Catalogue, EdgeSplit
 
 PARTS = ("train", "val", "test", "support", "silent")

@@ -6,14 +6,14 @@ import polars as pl
 import torch
 from hypothesis import strategies as st
 
-from micrec_pyg.data.split import random_ratio
-from micrec_pyg.data.split_inductive import (
+from micrec_pyg.data.splits.at_random import random_ratio
+from micrec_pyg.data.splits.by_time import global_time, leave_one_out, user_time
+from micrec_pyg.data.splits.inductive import (
     history_elsewhere,
     new_interactions,
     new_nodes,
     zero_edge,
 )
-from micrec_pyg.data.split_time import global_time, leave_one_out, user_time
 from micrec_pyg.schema import Domain, Interactions, Vocab
 
 RATIOS = [7, 1, 2]

@@ -11,7 +11,7 @@ from reference.runs import write_run
 from micrec_pyg.evaluation.significance import TestOptions
 from micrec_pyg.report.collect import find_runs
 from micrec_pyg.report.compare import Cell, Question, by_label, compare
-from micrec_pyg.report.compare_text import (
+from micrec_pyg.report.compare_output import (
     aligned,
     as_json,
     caption,

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from reference import worlds
 
 from micrec_pyg.cli.config import build
-from micrec_pyg.data.synthetic import synthetic
+from micrec_pyg.data.sources.synthetic.reader import synthetic
 from micrec_pyg.evaluation.evaluate import evaluate, validate
 from micrec_pyg.graph.build import (
     check_graph,

@@ -13,12 +13,12 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.cli.config import Config, build
 from micrec_pyg.cli.memory import check_memory
 from micrec_pyg.cli.progress import step
-from micrec_pyg.data.card import data_card, section
+from micrec_pyg.data.describe.card import data_card, section
 from micrec_pyg.features.coverage import HEAD, coverage
 from micrec_pyg.graph.build import GraphOptions, train_stage
 from micrec_pyg.graph.fit_stage import fit_stage
-from micrec_pyg.graph.rows import places
-from micrec_pyg.graph.share import share_equal
+from micrec_pyg.graph.node_rows import places
+from micrec_pyg.graph.share_memory import share_equal
 from micrec_pyg.graph.union import UnionGraphs
 from micrec_pyg.nn.spmm import PRECISIONS, configure
 from micrec_pyg.schema import (

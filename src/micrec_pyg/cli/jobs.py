@@ -15,7 +15,7 @@ from micrec_pyg.cli.inputs import Inputs, fitted_rows, load, seen_only, to_devic
 from micrec_pyg.cli.logging_wandb import Tracker
 from micrec_pyg.cli.progress import Progress, step
 from micrec_pyg.cli.results import peak_memory, per_user, run_card, versions
-from micrec_pyg.data.split_files import IN_RUN, check_split, save_split
+from micrec_pyg.data.splits.saved import IN_RUN, check_split, save_split
 from micrec_pyg.evaluation.evaluate import Report, summary, validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, valid_stage
 from micrec_pyg.models.base import Model

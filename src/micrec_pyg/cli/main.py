@@ -15,7 +15,10 @@ COMMANDS = {
     "reproduce": "train and evaluate the models and ablations of a preset",
     "bench": "measure the claims of speed against peers, in a checkout",
 }
-"""Each is a module of this package with ``main(argv) -> exit code``."""
+"""Each is a module or package of this package with ``main(argv) -> exit code``."""
+
+PACKAGES = {"data": "data.main"}
+"""Commands that are packages: where their ``main`` is."""
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -44,7 +47,7 @@ def _run(command: str, argv: list[str]) -> int:
     prepare()
     # Commands import torch; the help above must not wait for that.
     try:
-        module = importlib.import_module(f"micrec_pyg.cli.{command}")
+        module = importlib.import_module(f"micrec_pyg.cli.{PACKAGES.get(command, command)}")
         from micrec_pyg.schema import InputError
 
         run: Callable[[list[str]], int] = module.main

@@ -11,10 +11,10 @@ import polars as pl
 import torch
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.evaluation.beyond import item_facts
-from micrec_pyg.evaluation.domain import DomainTask, check_cut_offs, judge
 from micrec_pyg.evaluation.embed import embed
 from micrec_pyg.evaluation.groups import Group, Target, groups_of
+from micrec_pyg.evaluation.judge import DomainTask, check_cut_offs, judge
+from micrec_pyg.evaluation.list_metrics import item_facts
 from micrec_pyg.evaluation.metrics import per_user
 from micrec_pyg.evaluation.rank import Scorer, rank
 from micrec_pyg.schema import (

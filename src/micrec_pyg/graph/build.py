@@ -16,9 +16,9 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.graph.check import check_graph
 from micrec_pyg.graph.domain_graph import domain_graph
+from micrec_pyg.graph.node_rows import Rows, all_rows, places, training_rows
 from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.overlap import shared_users
-from micrec_pyg.graph.rows import Rows, all_rows, places, training_rows
 from micrec_pyg.graph.templates import choose
 from micrec_pyg.graph.union import UnionGraphs, merge, union_graphs
 from micrec_pyg.schema import (

@@ -8,15 +8,15 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.graph.cooccurrence import cached_cooccurrence
-from micrec_pyg.graph.knn_cache import cached_lists
-from micrec_pyg.graph.lists import NeighborLists
-from micrec_pyg.graph.modalities import weighted
+from micrec_pyg.graph.node_rows import Rows, places
 from micrec_pyg.graph.norm import empty_csr, sparse_csr, symmetric_weights, transpose
 from micrec_pyg.graph.options import GraphOptions
-from micrec_pyg.graph.rows import Rows, places
-from micrec_pyg.graph.share import share_equal
-from micrec_pyg.graph.user_features import mean_of_items
+from micrec_pyg.graph.share_memory import share_equal
+from micrec_pyg.graph.similar.cache import cached_lists
+from micrec_pyg.graph.similar.cooccurrence import cached_cooccurrence
+from micrec_pyg.graph.similar.modalities import weighted
+from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
+from micrec_pyg.graph.similar.user_features import mean_of_items
 from micrec_pyg.schema import (
     DESCRIBES_ITEM,
     DESCRIBES_USER,

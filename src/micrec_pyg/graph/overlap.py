@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from micrec_pyg.graph.rows import places
+from micrec_pyg.graph.node_rows import places
 from micrec_pyg.schema import Pair, RandomStreams, Vocab
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.graph.rows import places
+from micrec_pyg.graph.node_rows import places
 from micrec_pyg.schema import (
     ITEM,
     USER,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model, Part, module_key, per_domain
-from micrec_pyg.nn.asked import NodeRows, asked
+from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation

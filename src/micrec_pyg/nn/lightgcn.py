@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.nn.asked import NodeRows
+from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.spmm import product_from_rows, product_rows
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings

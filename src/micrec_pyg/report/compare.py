@@ -14,8 +14,8 @@ from micrec_pyg.evaluation.significance import (
     paired_test,
 )
 from micrec_pyg.report.collect import Run, find_runs, labels_of
-from micrec_pyg.report.comparable import check_same_domains, check_same_task, digests_of
 from micrec_pyg.report.pairs import Pairs, Seeds, check_results, common_seeds, pair
+from micrec_pyg.report.same_task import check_same_domains, check_same_task, digests_of
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)

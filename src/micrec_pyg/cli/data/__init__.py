@@ -1,0 +1,1 @@
+"""``micrec data``: look at a catalogue before anything is trained on it."""

@@ -1,0 +1,125 @@
+"""One folder's items divided into several domains by a column, such as genres."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from micrec_pyg.data.catalogue.domain_folder import DomainFolder
+from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.schema import InputError
+
+
+@dataclass(frozen=True)
+class ItemSplit:
+    """How items become domains.
+
+    An item belongs to the first domain, in the order written, that lists one of the
+    item's values; what no domain lists belongs to the domain without a list ("the
+    rest"), or is dropped and counted if there is none. Users keep their raw ids, so
+    the domains overlap.
+    """
+
+    field: str
+    """Column of the items table."""
+    sep: str | None
+    """What stands between two values in a cell; None: a cell is one value."""
+    domains: Mapping[str, Sequence[str] | None]
+    """Values per domain; None takes the rest."""
+
+    def key(self) -> list[object]:
+        """Return the content in a form in which the order of domains counts."""
+        return [self.field, self.sep, [[k, v] for k, v in self.domains.items()]]
+
+
+def item_split(options: Mapping[str, object]) -> ItemSplit:
+    """Return the checked form of a ``split_by`` option.
+
+    Raises:
+        InputError: a key is missing or unknown, or a value has the wrong form.
+    """
+    needed = ["field", "sep", "domains"]
+    if sorted(options) != sorted(needed):
+        raise InputError(
+            f"split_by has the keys {sorted(options)}; needed: {', '.join(needed)}"
+        )
+    name, sep, domains = (options[key] for key in needed)
+    if not isinstance(name, str) or not (sep is None or (isinstance(sep, str) and sep)):
+        raise InputError("split_by: field must be a column name, sep a text or null")
+    if not isinstance(domains, Mapping) or not domains:
+        raise InputError("split_by: domains must map names to lists of values")
+    lists: dict[str, list[str] | None] = {}
+    for key, values in domains.items():
+        if isinstance(values, str):
+            raise InputError(f"split_by: domain '{key}' needs a list, got {values!r}")
+        lists[str(key)] = None if values is None else [str(v) for v in values]
+    if list(lists.values()).count(None) > 1:
+        raise InputError("split_by: only one domain can be the rest (null)")
+    return ItemSplit(name, sep, lists)
+
+
+def assign(content: DomainFolder, division: ItemSplit) -> dict[str, DomainFolder]:
+    """Return one folder content per domain, each with its own items and rows.
+
+    Images and vectors stay whole: they are looked up by item later on.
+
+    Raises:
+        InputError: the column is missing or a domain gets no item.
+    """
+    if division.field not in content.items.columns:
+        raise InputError(
+            f"{content.path}: split_by field '{division.field}' is not in the items "
+            f"table; found: {', '.join(content.items.columns)}"
+        )
+    every = all_items(content.rows, content.items["item"])
+    table = every.to_frame("item").join(
+        content.items.select(
+            "item", pl.col(division.field).cast(pl.String).alias("cell")
+        ),
+        on="item",
+        how="left",
+        maintain_order="left",
+    )
+    owner = table.select("item", domain=_owner(division))
+    left_out = owner.filter(pl.col("domain").is_null())["item"]
+    counts = {
+        **content.counts,
+        "items_in_no_domain": len(left_out),
+        "interactions_in_no_domain": content.rows.filter(
+            pl.col("item").is_in(left_out.implode())
+        ).height,
+    }
+    parts = {}
+    for name, values in division.domains.items():
+        mine = owner.filter(pl.col("domain") == name)["item"]
+        if mine.is_empty():
+            cells = ", ".join(table["cell"].drop_nulls().unique().sort().head(10))
+            raise InputError(
+                f"{content.path}: domain '{name}' gets no item: column "
+                f"'{division.field}' has none of {values}; it holds {cells}, ..."
+            )
+        inside = pl.col("item").is_in(mine.implode())
+        parts[name] = dataclasses.replace(
+            content,
+            rows=content.rows.filter(inside),
+            items=content.items.filter(inside),
+            counts=counts,
+        )
+    return parts
+
+
+def _owner(division: ItemSplit) -> pl.Expr:
+    """Return the expression of the domain that takes a cell's item, or null."""
+    cell = pl.col("cell")
+    values = cell.str.split(division.sep) if division.sep else pl.concat_list(cell)
+    choices: list[pl.Expr] = []
+    rest: str | None = None
+    for name, wanted in division.domains.items():
+        if wanted is None:
+            rest = name
+            continue
+        one = pl.element().str.strip_chars().is_in(wanted)
+        hit = values.list.eval(one.fill_null(False)).list.any()
+        choices.append(pl.when(hit).then(pl.lit(name)))
+    return pl.coalesce([*choices, pl.lit(rest, pl.String)])

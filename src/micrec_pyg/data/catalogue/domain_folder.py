@@ -1,0 +1,288 @@
+"""One domain folder of the own-catalogue format, read and checked.
+
+Still raw ids and strings; ``tables`` turns it into catalogues.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.data.catalogue.facts import FACTS, read_facts
+from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.columns import ROLES, locate
+from micrec_pyg.data.files.problems import STRICT, Problem, Problems
+from micrec_pyg.data.files.tables import (
+    ROW,
+    add_cells,
+    find_table,
+    read_table,
+    require_columns,
+)
+from micrec_pyg.data.files.vectors import read_vectors
+from micrec_pyg.schema import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+TABLES = ("interactions", "items")
+IMAGES = "images"
+
+
+@dataclass(frozen=True, eq=False)
+class DomainFolder:
+    """The content of one domain folder."""
+
+    path: Path
+    rows: pl.DataFrame
+    """user, item (Categorical) and any of rating, time, part."""
+    clock: str | None
+    """The column that time is from: ``timestamp``, ``order``, or None."""
+    items: pl.DataFrame
+    """item (unique) and the other columns of the items table; empty without one."""
+    images: pl.DataFrame
+    """item, image (path); one row per image file."""
+    vectors: Mapping[str, pl.DataFrame]
+    """item, vector (list of Float32) per modality."""
+    facts: pl.DataFrame | None
+    """item, relation, entity: rows of a knowledge graph; None without one."""
+    sources: Mapping[str, str]
+    """sha256 of every file that was read; all images together are one entry."""
+    digest: str
+    """sha256 of the names and content of all files that were read."""
+    counts: Mapping[str, int]
+    """Items not in the items table (kept); images, vectors and facts of unknown
+    items, and facts that are repeated (one stays)."""
+
+
+def read_domain_folder(
+    path: Path,
+    *,
+    need_rating: bool,
+    columns: Mapping[str, str] | None,
+    problems: Problems = STRICT,
+) -> DomainFolder | None:
+    """Return what one domain folder holds.
+
+    Args:
+        path: the folder.
+        need_rating: whether there must be a rating column; else it is not read.
+        columns: role -> column, see ``columns.locate``.
+        problems: where to note what is wrong; by default it is raised.
+
+    Returns:
+        None where there are no usable interactions and problems are collected.
+
+    Raises:
+        InputError: a table is missing, unreadable, lacks a column or holds a value
+            that cannot be understood.
+    """
+    source = _find(path, "interactions", problems)
+    if (path / IMAGES).exists() and not (path / IMAGES).is_dir():
+        problems.add(Problem(path / IMAGES, "a folder of image files is needed"))
+    rows = None
+    if source is not None:
+        rows = read_rows(source, need_rating, columns, problems)
+    items = pl.DataFrame({"item": []}, schema={"item": pl.String})
+    catalogue = _find(path, "items", problems)
+    if catalogue is not None:
+        items = read_items(catalogue, columns, problems).drop(ROW, strict=False)
+    images = _images(path / IMAGES, problems)
+    named = (*TABLES, FACTS)
+    vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in named]
+    vectors = {p.stem: read_vectors(p, columns, problems) for p in vector_files}
+    graph = _find(path, FACTS, problems)
+    facts = None if graph is None else read_facts(graph, columns, problems)
+    if source is None or rows is None:
+        return None
+    files = [source, *(each for each in (catalogue, graph) if each), *vector_files]
+    content = hashes(path, [*files, *map(Path, images["image"])])
+    return DomainFolder(
+        path=path,
+        rows=rows[0].drop(ROW),
+        clock=rows[1],
+        items=items,
+        images=images,
+        vectors={name: table for name, table in vectors.items() if table is not None},
+        facts=facts,
+        sources=_sources(content),
+        digest=_sha256(content),
+        counts=_counts(
+            rows[0], None if catalogue is None else items, images, vectors, facts
+        ),
+    )
+
+
+def _find(path: Path, stem: str, problems: Problems) -> Path | None:
+    """Return the table of a domain; note several ones, and missing interactions."""
+    try:
+        found = find_table(path, stem)
+    except InputError as error:
+        problems.add(Problem(path, str(error).removeprefix(f"{path}: ")))
+        return None
+    if found is None and stem == "interactions":
+        fault = "no interactions.(tsv|csv|parquet|jsonl) there"
+        problems.add(Problem(path, fault, "add one with the columns user and item"))
+    return found
+
+
+def read_rows(
+    path: Path,
+    need_rating: bool,
+    columns: Mapping[str, str] | None,
+    problems: Problems,
+) -> tuple[pl.DataFrame, str | None] | None:
+    """Return the interactions under our names, and where their time comes from.
+
+    Args:
+        path: the table.
+        need_rating: whether there must be a rating column; else it is not read.
+        columns: role -> column, see ``columns.locate``.
+        problems: where to note what is wrong.
+
+    Returns:
+        ROW, user, item (Categorical) and any of rating, time, part; and the clock.
+        None where there is nothing usable and problems are collected.
+    """
+    codes = functools.partial(_id_columns, columns, path)
+    table = read_table(path, problems, codes=codes)
+    if table is None:
+        return None
+    found = [name for name in table.columns if name != ROW]
+    located = locate(found, ROLES, columns, path, problems)
+    table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
+    needed = ["user", "item", *(["rating"] if need_rating else [])]
+    if not require_columns(found, needed, path, problems, have=[*located]):
+        return None
+    content = {ROW: table[ROW]}
+    for name in ("user", "item"):
+        # codes of four bytes: the texts of many rows would fill the memory
+        content[name] = ids(table, name, path, problems).cast(pl.Categorical)
+    if need_rating:
+        content["rating"] = decimals(table, "rating", path, problems)
+    clock = next((c for c in ("timestamp", "order") if c in table.columns), None)
+    if clock is not None:
+        read = seconds if clock == "timestamp" else integers
+        content["time"] = read(table, clock, path, problems)
+    if "x_label" in table.columns:
+        content["part"] = _parts(table, path, problems)
+    # cells that were noted are null: what is left can still be looked at
+    return pl.DataFrame(content).drop_nulls(), clock
+
+
+def _id_columns(
+    columns: Mapping[str, str] | None, path: Path, names: Sequence[str]
+) -> Collection[str]:
+    """Return the columns of the user and the item, without a word about faults."""
+    silent = Problems(limit=0)
+    return locate(names, ("user", "item"), columns, path, silent).values()
+
+
+def _parts(table: pl.DataFrame, path: Path, problems: Problems) -> pl.Series:
+    """Return the ready split, 0, 1 or 2 per row."""
+    parts = integers(table, "x_label", path, problems)
+    bad = ~parts.is_in([0, 1, 2]).fill_null(True)
+    need = "needed: 0 (train), 1 (validation) or 2 (test)"
+    add_cells(table, parts, bad, path, problems, need=need)
+    return parts.set(bad, None)
+
+
+def read_items(
+    path: Path, columns: Mapping[str, str] | None, problems: Problems
+) -> pl.DataFrame:
+    """Return the items table and its ROW; every item once."""
+    nothing = pl.DataFrame({"item": []}, schema={"item": pl.String})
+    table = read_table(path, problems)
+    if table is None:
+        return nothing
+    found = [name for name in table.columns if name != ROW]
+    located = locate(found, ["item"], columns, path, problems)
+    if located.get("item", "item") != "item":
+        if "item" in found:
+            fault = f"it has the columns item and {located['item']}"
+            problems.add(Problem(path, fault, "rename the one that is not the id"))
+            return nothing
+        table = table.rename({located["item"]: "item"})
+    if not require_columns(table.columns, ["item"], path, problems):
+        return nothing
+    table = table.with_columns(ids(table, "item", path, problems))
+    repeated = ~table["item"].is_first_distinct() & table["item"].is_not_null()
+    need = "which was listed before; every item may stand once"
+    mend = "drop the row, or give the item an id of its own"
+    add_cells(table, table["item"], repeated, path, problems, need=need, mend=mend)
+    return table.filter(~repeated).drop_nulls("item")
+
+
+def _images(folder: Path, problems: Problems) -> pl.DataFrame:
+    """Return item and path of every image file, in the order of their names."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    table = pl.DataFrame(
+        {"item": [f.stem for f in files], "image": [str(f) for f in files]},
+        schema={"item": pl.String, "image": pl.String},
+    )
+    repeated = table.filter(table["item"].is_duplicated())
+    if not repeated.is_empty():
+        names = ", ".join(Path(p).name for p in repeated["image"].head(2))
+        more = repeated["item"].n_unique() - 1
+        fault = f"{names} show one item"
+        problems.add_rows([Problem(folder, fault, "keep one image per item")], more + 1)
+    return table.unique("item", keep="first", maintain_order=True)
+
+
+def _counts(
+    rows: pl.DataFrame,
+    items: pl.DataFrame | None,
+    images: pl.DataFrame,
+    vectors: Mapping[str, pl.DataFrame | None],
+    facts: pl.DataFrame | None,
+) -> dict[str, int]:
+    """Return how much of the tables does not fit together."""
+    touched = rows.select("item").unique().cast(pl.String)
+    listed = touched.head(0) if items is None else items.select("item")
+    known = pl.concat([listed, touched]).unique()
+    unlisted = touched.join(listed, on="item", how="anti")
+    strange = [
+        table.join(known, on="item", how="anti").height
+        for table in vectors.values()
+        if table is not None
+    ]
+    return {
+        "items_missing_from_items_table": (0 if items is None else unlisted.height),
+        "images_of_unknown_items": images.join(known, on="item", how="anti").height,
+        "vectors_of_unknown_items": sum(strange),
+        **({} if facts is None else _fact_counts(facts, known)),
+    }
+
+
+def _fact_counts(facts: pl.DataFrame, known: pl.DataFrame) -> dict[str, int]:
+    """Return how many rows of a knowledge graph say nothing new of a known item."""
+    return {
+        "facts_of_unknown_items": facts.join(known, on="item", how="anti").height,
+        "repeated_facts": facts.height - facts.n_unique(),
+    }
+
+
+def hashes(root: Path, files: list[Path]) -> dict[str, str]:
+    """Return the sha256 of the files' content by their names inside the folder."""
+    content = {}
+    for path in files:
+        with path.open("rb") as file:
+            hashed = hashlib.file_digest(file, "sha256")
+        content[path.relative_to(root).as_posix()] = hashed.hexdigest()
+    return content
+
+
+def _sources(content: Mapping[str, str]) -> dict[str, str]:
+    """Return the hashes of a folder's files, all images as one."""
+    images = {n: h for n, h in content.items() if n.startswith(f"{IMAGES}/")}
+    named = {n: h for n, h in content.items() if n not in images}
+    if images:
+        named[f"{IMAGES}/ ({len(images)} files)"] = _sha256(images)
+    return named
+
+
+def _sha256(content: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

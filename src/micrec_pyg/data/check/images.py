@@ -1,0 +1,70 @@
+"""Image files that no encoder will be able to open; encoders mask such items."""
+
+import warnings
+from pathlib import Path
+
+from micrec_pyg.data.catalogue.domain_folder import IMAGES, DomainFolder
+from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.data.files.problems import Problem, Problems
+
+_THUMBNAIL = (64, 64)
+
+
+def check_images(content: DomainFolder, problems: Problems) -> None:
+    """Warn of images that cannot be decoded, and of items without an image.
+
+    Every file is decoded, JPEG files at an eighth of their size, which is faster and
+    still finds those that are cut off.
+    """
+    if content.images.is_empty():
+        return
+    folder = content.path / IMAGES
+    faults = {Path(file).name: _fault(file) for file in content.images["image"]}
+    bad = {name: fault for name, fault in faults.items() if fault}
+    shown = [
+        Problem(
+            folder,
+            f"cannot be shown ({fault}); the item will count as without an image",
+            "replace or remove the file",
+            place=name,
+            error=False,
+        )
+        for name, fault in list(bad.items())[: problems.wanted]
+    ]
+    if shown:
+        problems.add_rows(shown, len(bad))
+    known = all_items(content.rows, content.items["item"])
+    missing = known.filter(~known.is_in(content.images["item"].implode())).sort()
+    if len(missing):
+        problems.add(
+            Problem(
+                folder,
+                f"{len(missing):,} of {len(known):,} items have no image, "
+                f"such as '{missing[0]}'",
+                "nothing needs to be done if they have none",
+                error=False,
+            )
+        )
+
+
+def _fault(path: str) -> str:
+    """Return why an image file cannot be decoded, empty if it can."""
+    from PIL import Image
+
+    # what Pillow raises on damaged files, by format
+    failures = (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    )
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image.draft("RGB", _THUMBNAIL)
+            image.load()
+    except failures as error:
+        return type(error).__name__ if not str(error) else str(error).splitlines()[0]
+    return ""

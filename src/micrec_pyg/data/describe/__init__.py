@@ -1,0 +1,1 @@
+"""A catalogue in numbers, pictures and a card."""

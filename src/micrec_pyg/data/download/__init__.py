@@ -1,0 +1,1 @@
+"""Raw files and images from the web."""

@@ -1,0 +1,1 @@
+"""Bytes -> checked columns: text, tables, vectors, and what is wrong in them."""

@@ -1,0 +1,194 @@
+"""Columns of tables as ids, numbers and times; what cannot be one is noted."""
+
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.data.files.problems import STRICT, Problem, Problems
+from micrec_pyg.data.files.tables import add_cells
+
+MAX_ID = 512
+"""Bytes of the longest id; a longer one is a text, or a quote that never ended."""
+LAST_SECOND = 4_102_444_800
+"""Unix seconds of 2100-01-01; later times are impossible."""
+_MISSING = r"^(?i:nan|null|none|nat|<na>|\\n)$"
+_NEGATIVE = r"^\s*-\s*\d+$"
+_NESTED = r'^(\{["}]|\[["\d\[{\]-])'
+"""What the parser makes of a JSON value that is itself a list or an object."""
+_CONTROL = r"[\x00-\x1f\x7f]"
+_UNITS = ((10**17, 10**9, "nano"), (10**14, 10**6, "micro"), (10**11, 10**3, "milli"))
+"""Least value that can be no coarser unit, ticks per second, name."""
+
+
+def ids(
+    frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
+) -> pl.Series:
+    """Return a column of raw ids as strings, null where there is none.
+
+    Raises:
+        InputError: a row has no usable id; its line is named.
+    """
+    raw = frame[column]
+    usable = raw.dtype.is_integer() or raw.dtype in (
+        pl.String,
+        pl.Categorical,
+        pl.Enum,
+        pl.Null,
+    )
+    if not usable:
+        problems.add(_wrong_type(raw, path, "ids must be texts or whole numbers"))
+        return pl.Series(column, [None] * len(raw), dtype=pl.String)
+    text = raw.cast(pl.String)
+    faults = [
+        ((text == "").fill_null(True), "an id is needed", "fill it in or drop the row"),
+        (
+            text.str.contains(_MISSING).fill_null(False),
+            "which marks a missing value, an id is needed",
+            "fill it in or drop the row",
+        ),
+        (
+            text.str.contains(_NEGATIVE).fill_null(False),
+            "a negative number, an id is needed",
+            "drop the row if it means 'unknown', else write a letter before the number",
+        ),
+        (
+            text.str.contains(_CONTROL).fill_null(False)
+            | (text.str.len_bytes() > MAX_ID).fill_null(False),
+            f"an id of one line and at most {MAX_ID} bytes is needed",
+            "look for a quote that is opened and never closed",
+        ),
+    ]
+    if path.suffix == ".jsonl":
+        nested = text.str.contains(_NESTED).fill_null(False)
+        faults.append((nested, "a nested value, an id is needed", "write the id alone"))
+    for bad, need, mend in faults:
+        if bad.any():
+            add_cells(frame, text, bad, path, problems, need=need, mend=mend)
+            text = text.set(bad, None)
+    return text
+
+
+def decimals(
+    frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
+) -> pl.Series:
+    """Return a column of finite numbers (Float64), null where there is none.
+
+    Raises:
+        InputError: a value is missing or no number; its line is named.
+    """
+    raw = frame[column]
+    if not _is_number_or_text(raw):
+        problems.add(_wrong_type(raw, path, "numbers are needed"))
+        return pl.Series(column, [None] * len(raw), dtype=pl.Float64)
+    number = _stripped(raw).cast(pl.Float64, strict=False)
+    bad = ~number.is_finite().fill_null(False)
+    add_cells(frame, raw, bad, path, problems, need="a number is needed")
+    return number.set(bad, None)
+
+
+def integers(
+    frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
+) -> pl.Series:
+    """Return a column of whole numbers (Int64), null where there is none.
+
+    Decimal spellings such as ``881250949.0`` are cut to their whole part.
+
+    Raises:
+        InputError: a value is missing or no number; its line is named.
+    """
+    raw = frame[column]
+    if not _is_number_or_text(raw):
+        problems.add(_wrong_type(raw, path, "whole numbers are needed"))
+        return pl.Series(column, [None] * len(raw), dtype=pl.Int64)
+    whole = _whole(raw)
+    need = "a whole number is needed"
+    add_cells(frame, raw, whole.is_null(), path, problems, need=need)
+    return whole
+
+
+def seconds(
+    frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
+) -> pl.Series:
+    """Return a column of times in Unix seconds (Int64), null where there is none.
+
+    Numbers are seconds since 1970; a column whose least value is past the year 5000
+    is read as milli-, micro- or nanoseconds, which is told. Dates are those of typed
+    columns, or ISO texts (``2016-05-31``, ``2016-05-31T12:00:00``), in UTC.
+
+    Raises:
+        InputError: a value is missing, no time, or impossible; its line is named.
+    """
+    raw = frame[column]
+    if raw.dtype in (pl.Date, pl.Datetime):
+        ticks = raw.cast(pl.Datetime("us")).dt.epoch("s")
+    elif _is_number_or_text(raw):
+        ticks = _in_seconds(_whole(raw), column, path, problems)
+        if raw.dtype == pl.String:
+            ticks = ticks.fill_null(_iso(raw))
+    else:
+        problems.add(_wrong_type(raw, path, "times are needed"))
+        return pl.Series(column, [None] * len(raw), dtype=pl.Int64)
+    need = "a time is needed: Unix seconds, or a date as 2016-05-31"
+    add_cells(frame, raw, ticks.is_null(), path, problems, need=need)
+    impossible = ~ticks.is_between(0, LAST_SECOND).fill_null(True)
+    need = "an impossible date: needed are Unix seconds from 1970 to 2100"
+    mend = "correct the time; a column of mere order is called order"
+    add_cells(frame, raw, impossible, path, problems, need=need, mend=mend)
+    return ticks.set(impossible, None)
+
+
+def _in_seconds(
+    ticks: pl.Series, column: str, path: Path, problems: Problems
+) -> pl.Series:
+    """Return numbers of any unit in seconds; tell of a unit other than that."""
+    least = ticks.min()
+    for start, per_second, name in _UNITS:
+        if isinstance(least, int) and least >= start:
+            unit = f"{name}seconds since 1970"
+            problems.add(
+                Problem(
+                    path,
+                    f"the times are {unit} by their size, and are read as such",
+                    "if they are not, correct them",
+                    column=column,
+                    error=False,
+                )
+            )
+            return ticks // per_second
+    return ticks
+
+
+def _iso(raw: pl.Series) -> pl.Series:
+    """Return ISO dates and times as Unix seconds, null where a text is none."""
+    text = _stripped(raw).str.replace("T", " ").str.replace(r"(Z|\+00:00)$", "")
+    moment = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False)
+    day = text.str.to_datetime("%Y-%m-%d", strict=False)
+    return moment.fill_null(day).dt.epoch("s")
+
+
+def _whole(raw: pl.Series) -> pl.Series:
+    """Return the whole parts of numbers, null where a cell is none."""
+    if raw.dtype.is_integer():
+        return raw.cast(pl.Int64, strict=False)
+    text = _stripped(raw)
+    # whole numbers first: nanoseconds do not fit into a float
+    return text.cast(pl.Int64, strict=False).fill_null(
+        text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    )
+
+
+def _is_number_or_text(raw: pl.Series) -> bool:
+    return raw.dtype.is_numeric() or raw.dtype in (pl.String, pl.Null)
+
+
+def _wrong_type(raw: pl.Series, path: Path, need: str) -> Problem:
+    mend = "cast the column where you write the file"
+    if raw.dtype.is_float():
+        mend += " (pandas turns whole numbers with gaps into decimals)"
+    fault = f"the column is of type {raw.dtype}, {need}"
+    return Problem(path, fault, mend, column=raw.name)
+
+
+def _stripped(raw: pl.Series) -> pl.Series:
+    """Return the values without surrounding blanks, where they are text."""
+    return raw.str.strip_chars() if raw.dtype == pl.String else raw

@@ -1,0 +1,285 @@
+"""Tables from files: TSV, CSV, Parquet and JSONL alike.
+
+Everything wrong in a file becomes a ``Problem`` with the file, the line and the
+column. By default the first one is raised as an ``InputError``. What the columns mean
+is decided elsewhere (``domain_folder``).
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from micrec_pyg.data.files.columns import nearest
+from micrec_pyg.data.files.problems import STRICT, Problem, Problems
+from micrec_pyg.data.files.text import check_json_lines, check_text
+from micrec_pyg.schema import InputError
+
+SUFFIXES = (".tsv", ".csv", ".parquet", ".jsonl")
+ROW = "_row"
+"""Name of the column that ``read_table`` adds: the place of the row in its file."""
+Codes = Callable[[Sequence[str]], Collection[str]]
+_ROWS_AT_ONCE = 2**18
+_DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+
+
+def find_table(folder: Path, stem: str) -> Path | None:
+    """Return the one table ``<stem>.<tsv|csv|parquet|jsonl>``, None without any.
+
+    Raises:
+        InputError: several such files lie there.
+    """
+    found = [
+        folder / f"{stem}{s}" for s in SUFFIXES if (folder / f"{stem}{s}").exists()
+    ]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise InputError(
+            f"{folder}: found {names}; only one {stem} table may be there, "
+            "so remove or rename the others"
+        )
+    return found[0] if found else None
+
+
+def read_table(
+    path: Path, problems: Problems = STRICT, *, codes: Codes = lambda names: ()
+) -> pl.DataFrame | None:
+    """Return the rows of a table, plus the column ``ROW``; blank lines are skipped.
+
+    Columns of TSV and CSV files stay strings (ids such as ``007`` survive) and an
+    empty field is null. A TSV file has no quoting: a quote is an ordinary character.
+
+    Args:
+        path: a file; one with none of the ``SUFFIXES`` is read as TSV.
+        problems: where to note what is wrong.
+        codes: given the names of the columns, which texts of a Parquet file become
+            Categorical; that takes a tenth of the memory where they repeat.
+
+    Returns:
+        None where the file cannot be parsed and problems are collected.
+
+    Raises:
+        InputError: the file cannot be parsed.
+    """
+    try:
+        if path.stat().st_size == 0:
+            problems.add(Problem(path, "the file is empty", "write a header and rows"))
+            return None
+        if path.suffix == ".parquet":
+            frame = _parquet(path, problems, codes)
+        else:
+            frame = _text_table(path, problems)
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        mend = "a readable file is needed"
+        problems.add(Problem(path, f"it cannot be read: {reason}", mend))
+        return None
+    if frame is None or not _check_names(frame.columns, path, problems):
+        return None
+    content = pl.any_horizontal(pl.exclude(ROW).is_not_null())
+    frame = frame.with_row_index(ROW)
+    # a filter copies even where it keeps everything
+    return frame if frame.select(content.all()).item() else frame.filter(content)
+
+
+def require_columns(
+    found: Sequence[str],
+    needed: Sequence[str],
+    path: Path,
+    problems: Problems = STRICT,
+    *,
+    have: Sequence[str] | None = None,
+) -> bool:
+    """Return whether a table has the columns it needs; note those that are missing.
+
+    Args:
+        found: names of the columns in the file.
+        needed: names or roles that must be there.
+        path: the file, for messages.
+        problems: where to note what is missing.
+        have: the roles that were found; None: the names themselves.
+
+    Raises:
+        InputError: names the columns found and the ones needed, and the nearest.
+    """
+    found = [name for name in found if name != ROW]
+    missing = [name for name in needed if name not in (found if have is None else have)]
+    if missing:
+        hints = [_delimiter(found, path), *(nearest(name, found) for name in missing)]
+        problems.add(
+            Problem(
+                path,
+                f"column {', '.join(missing)} is missing; found: "
+                f"{', '.join(found)}; needed: {', '.join(needed)}",
+                next((hint for hint in hints if hint), ""),
+                place="" if path.suffix in (".parquet", ".jsonl") else "line 1",
+            )
+        )
+    return not missing
+
+
+def places(frame: pl.DataFrame, positions: Sequence[int], path: Path) -> list[str]:
+    """Return where rows of a table stand in their file, as ``line 7``."""
+    rows = [int(frame[ROW][position]) for position in positions]
+    if path.suffix == ".parquet":
+        return [f"row {row + 1}" for row in rows]
+    if path.suffix == ".jsonl":
+        with path.open(encoding="utf-8-sig") as file:
+            filled = [n for n, line in enumerate(file, start=1) if line.strip()]
+        return [f"line {filled[row]}" for row in rows]
+    # a quoted CSV field may hold line breaks
+    text = frame.select(ROW, pl.col(pl.String).str.count_matches("\n").fill_null(0))
+    breaks = text.select(pl.sum_horizontal(pl.exclude(ROW)).cum_sum()).to_series()
+    before = [int(breaks[at - 1]) if at else 0 for at in positions]
+    return [f"line {row + 2 + more}" for row, more in zip(rows, before, strict=True)]
+
+
+def add_cells(
+    frame: pl.DataFrame,
+    raw: pl.Series,
+    bad: pl.Series,
+    path: Path,
+    problems: Problems,
+    *,
+    need: str,
+    mend: str = "",
+    error: bool = True,
+) -> None:
+    """Note the cells of a column that are bad, if any are.
+
+    Raises:
+        InputError: as ``Problems.add``.
+    """
+    positions = bad.arg_true()
+    if positions.is_empty():
+        return
+    shown = positions.head(problems.wanted).to_list()
+    where = places(frame, shown, path)
+    first = [
+        Problem(path, f"got {_value(raw[at])}, {need}", mend, place, raw.name, error)
+        for at, place in zip(shown, where, strict=True)
+    ]
+    problems.add_rows(first, len(positions))
+
+
+def _value(cell: Any) -> str:
+    """Return a cell for a message, long ones cut."""
+    if cell is None:
+        return "an empty field"
+    text = repr(cell)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _check_names(names: Sequence[str], path: Path, problems: Problems) -> bool:
+    """Return whether the header of a table can be used."""
+    fault = mend = ""
+    quoted = [n for n in names if len(n) > 1 and n[0] == n[-1] == '"']
+    if not names:
+        fault, mend = "it has no column", "write a header"
+    elif ROW in names:
+        fault, mend = f"a column is called {ROW}, a name that we use", "rename it"
+    elif path.suffix == ".tsv" and quoted:
+        fault = f"the header holds the quoted name {quoted[0]}"
+        mend = "a TSV file has no quotes: write plain fields, or save it as .csv"
+    if fault:
+        problems.add(Problem(path, fault, mend, place="line 1"))
+    return not fault
+
+
+def _delimiter(found: Sequence[str], path: Path) -> str:
+    """Return a hint at another delimiter, where the header is one field."""
+    if len(found) != 1 or path.suffix in (".parquet", ".jsonl"):
+        return ""
+    own = "," if path.suffix == ".csv" else "\t"
+    for delimiter, name in _DELIMITERS.items():
+        if delimiter != own and delimiter in found[0]:
+            suffix = {",": ".csv", "\t": ".tsv"}.get(delimiter)
+            other = (
+                f", or call it {suffix}" if suffix and path.suffix in SUFFIXES else ""
+            )
+            wanted = _DELIMITERS[own]
+            return f"the fields are separated by {name}: use {wanted}{other}"
+    return ""
+
+
+def _text_table(path: Path, problems: Problems) -> pl.DataFrame | None:
+    """Return a TSV, CSV or JSONL table, None if it has a fault."""
+    if not check_text(path, problems):
+        return None
+    try:
+        if path.suffix == ".jsonl":
+            return pl.read_ndjson(path, infer_schema_length=None)
+        # polars would rename a repeated column
+        header = _separated(path, header=False, rows=1).row(0)
+        if _repeated([str(name) for name in header if name], path, problems):
+            return None
+        return _separated(path, header=True, rows=None)
+    except pl.exceptions.PolarsError as error:
+        if path.suffix != ".jsonl" or check_json_lines(path, problems):
+            fault = str(error).splitlines()[0]
+            problems.add(Problem(path, f"not a readable {path.suffix} table: {fault}"))
+        return None
+
+
+def _separated(path: Path, *, header: bool, rows: int | None) -> pl.DataFrame:
+    """Return the first rows of a TSV or CSV table as polars reads them."""
+    plain = path.suffix != ".csv"
+    return pl.read_csv(
+        path,
+        separator="\t" if plain else ",",
+        quote_char=None if plain else '"',
+        has_header=header,
+        n_rows=rows,
+        infer_schema=False,
+    )
+
+
+def _repeated(names: Sequence[str], path: Path, problems: Problems) -> bool:
+    """Return whether a column name stands twice in a header, and note it."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        fault = f"column {', '.join(repeated)} is there twice"
+        problems.add(Problem(path, fault, "rename or remove one", place="line 1"))
+    return bool(repeated)
+
+
+def _parquet(path: Path, problems: Problems, codes: Codes) -> pl.DataFrame | None:
+    """Return a Parquet table, None if it is damaged.
+
+    Read by pyarrow, checked and handed over in pieces: polars may panic on damaged
+    files, and two copies of a large one may be too many.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    damaged = (pa.ArrowException, UnicodeDecodeError, OSError, OverflowError)
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if _repeated(names, path, problems):
+                return None
+            coded = codes(names)
+            frames = [_piece(file.schema_arrow.empty_table(), names, coded)]
+            for batch in file.iter_batches(_ROWS_AT_ONCE):
+                batch.validate(full=True)
+                frames.append(_piece(batch, names, coded))
+        return pl.concat(frames)
+    except (*damaged, pl.exceptions.PolarsError) as error:
+        fault = (str(error).splitlines() or ["no reason given"])[0]
+        mend = "it is damaged, or no Parquet file: write it again"
+        problems.add(Problem(path, f"not a readable parquet table: {fault}", mend))
+        return None
+
+
+def _piece(batch: Any, names: Sequence[str], coded: Collection[str]) -> pl.DataFrame:
+    """Return a piece of an Arrow table, without metadata: that may be damaged too."""
+    import pyarrow as pa
+
+    frame = pl.from_arrow(pa.table(batch.columns, names=names))
+    assert isinstance(frame, pl.DataFrame)
+    return frame.with_columns(
+        frame[name].cast(pl.Categorical)
+        for name in coded
+        if frame.schema[name] == pl.String
+    )

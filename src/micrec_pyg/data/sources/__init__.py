@@ -1,0 +1,1 @@
+"""Data sets in other formats -> the project's own format."""

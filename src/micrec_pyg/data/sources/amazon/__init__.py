@@ -1,0 +1,1 @@
+"""Amazon Reviews of 2014, 2018 and 2023."""

@@ -1,0 +1,171 @@
+"""A data set in MMRec's layout as a catalogue: ``NAME.inter`` and ``*_feat.npy``.
+
+Converted once into the own-catalogue layout and read by ``tables`` from then on.
+"""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from micrec_pyg.data.catalogue.domain_folder import TABLES, hashes
+from micrec_pyg.data.catalogue.facts import FACTS
+from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.files.columns import check_columns
+from micrec_pyg.data.files.problems import STRICT, Problem
+from micrec_pyg.data.files.tables import ROW, add_cells
+from micrec_pyg.data.sources.conversion import converted, with_origin
+from micrec_pyg.data.sources.recbole.atomic_files import header, own_rows, role_columns
+from micrec_pyg.schema import Catalogue, InputError
+
+CONVERSION = 1
+"""Raised whenever the converted files change, so that old ones are not used."""
+ENDING = "_feat.npy"
+FIELDS = {
+    "user": "userID",
+    "item": "itemID",
+    "rating": "rating",
+    "timestamp": "timestamp",
+    "x_label": "x_label",
+}
+"""The usual column of every role."""
+
+
+def mmrec(
+    *,
+    root: str,
+    path: str,
+    features: Mapping[str, str] | None,
+    columns: Mapping[str, str] | None,
+    rating_min: int | float | None,
+    duplicates: str,
+    filters: Mapping[str, object] | None,
+) -> dict[str, Catalogue]:
+    """Return the data set in a folder of MMRec's layout, as one domain.
+
+    Items are numbers: the rows of the feature files, which all items have. A column
+    ``x_label`` is the ready split (``split=ready``). There is one data set per
+    folder: another one numbers its users anew, so that no two can be joined.
+
+    Args:
+        root: data folder; conversions lie in ``<root>/processed``.
+        path: the folder.
+        features: {modality: file}; None takes every ``<modality>_feat.npy``.
+        columns: see ``tables``, as for all further arguments.
+        rating_min: see ``tables``.
+        duplicates: see ``tables``.
+        filters: see ``tables``.
+
+    Raises:
+        InputError: a file is missing or cannot be read, or the options do not fit.
+    """
+    check_columns(columns)
+    source = Path(path).expanduser()
+    inter = _inter(source)
+    if features is None:
+        features = {f.name.removesuffix(ENDING): f.name for f in _found(source, ENDING)}
+    if taken := [name for name in features if name in (*TABLES, FACTS)]:
+        raise InputError(f"features: no modality can be called {', '.join(taken)}")
+    files = {name: source / file for name, file in features.items()}
+    for file in files.values():
+        if not file.is_file():
+            raise InputError(f"{file}: no such file; correct data.features")
+    digests = {inter.stem: hashes(source, [inter, *files.values()])}
+    content = ["mmrec", CONVERSION, digests, dict(features), dict(columns or {})]
+    convert = functools.partial(_convert, inter, files, columns)
+    catalogues = tables(
+        path=str(converted(root, f"mmrec-{inter.stem}", content, convert)),
+        domains=None,
+        columns=None,
+        text_fields=[],
+        text_sep="",
+        rating_min=rating_min,
+        duplicates=duplicates,
+        filters=filters,
+        links=None,
+        split_by=None,
+    )
+    return with_origin(catalogues, digests)
+
+
+def _inter(folder: Path) -> Path:
+    """Return the one file of interactions."""
+    found = _found(folder, ".inter")
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise InputError(
+            f"{folder}: one file NAME.inter is needed, found: {names}; give the folder "
+            "of one data set as data.path"
+        )
+    return found[0]
+
+
+def _found(folder: Path, ending: str) -> list[Path]:
+    return sorted(path for path in folder.glob(f"*{ending}") if path.is_file())
+
+
+def _convert(
+    inter: Path,
+    features: Mapping[str, Path],
+    columns: Mapping[str, str] | None,
+    folder: Path,
+) -> None:
+    """Write the own-catalogue layout."""
+    usual = {name: name for name in header(inter)}
+    rows = own_rows(inter, role_columns(usual, FIELDS, columns))
+    vectors = {name: _vectors(path) for name, path in features.items()}
+    sizes = {features[name].name: len(each) for name, each in vectors.items()}
+    if len(set(sizes.values())) > 1:
+        raise InputError(
+            f"{inter.parent}: the feature files have different numbers of rows, "
+            f"{sizes}; row i of each must be item i"
+        )
+    target = folder / inter.stem
+    target.mkdir()
+    number = _numbers(rows, sizes, inter)
+    rows = rows.with_columns(number).drop(ROW)
+    rows.write_parquet(target / "interactions.parquet")
+    if vectors:
+        items = pl.Series("item", range(min(sizes.values()))).cast(pl.String)
+        items.to_frame().write_parquet(target / "items.parquet")
+    for name, values in vectors.items():
+        cells = pl.Series("vector", values).cast(pl.List(pl.Float32))
+        pl.DataFrame([items, cells]).write_parquet(target / f"{name}.parquet")
+
+
+def _numbers(rows: pl.DataFrame, sizes: Mapping[str, int], path: Path) -> pl.Series:
+    """Return the items as plain numbers (``7``, not ``007``), checked."""
+    number = rows["item"].cast(pl.UInt32, strict=False)
+    count = min(sizes.values(), default=2**32)
+    bad = number.is_null() | (number.cast(pl.UInt64) >= count).fill_null(True)
+    need = f"the number of an item from 0 to {count - 1} is needed"
+    if sizes:
+        need += f", because {', '.join(sizes)} have {count} rows"
+    add_cells(rows, rows["item"], bad, path, STRICT, need=need)
+    return number.cast(pl.String)
+
+
+def _vectors(path: Path) -> np.ndarray:
+    """Return a matrix of finite numbers, one row per item (float32)."""
+    try:
+        # a pickled array could run any code
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        mend = "save a matrix of numbers with numpy.save"
+        fault = f"it cannot be read ({str(error).splitlines()[0]})"
+        raise InputError(str(Problem(path, fault, mend))) from error
+    number = isinstance(values, np.ndarray) and values.dtype.kind in "fiu"
+    if not number or values.ndim != 2 or 0 in values.shape:
+        got = getattr(values, "shape", type(values).__name__)
+        kind = getattr(values, "dtype", "no array")
+        fault = f"got {got} of {kind}, a matrix of numbers is needed, a row per item"
+        raise InputError(str(Problem(path, fault)))
+    with np.errstate(over="ignore"):
+        values = np.asarray(values, np.float32)
+    odd = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(odd):
+        fault = f"{len(odd)} rows hold a number that is not finite in 32 bits"
+        raise InputError(str(Problem(path, fault, place=f"row {odd[0]} (from 0)")))
+    return values

@@ -1,0 +1,131 @@
+"""A data set in NGCF's layout as a catalogue: ``train.txt`` and ``test.txt``.
+
+A line is a user and the items they interacted with, all numbers, separated by blanks.
+LightGCN, SGL and INMO publish their data so. Converted once into the own-catalogue
+layout and read by ``tables`` from then on.
+"""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from micrec_pyg.data.catalogue.domain_folder import hashes
+from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.files.problems import Problem
+from micrec_pyg.data.sources.conversion import converted, with_origin
+from micrec_pyg.data.splits.parts import TEST, TRAIN, VAL, check_share
+from micrec_pyg.schema import Catalogue, InputError
+
+CONVERSION = 1
+"""Raised whenever the converted files change, so that old ones are not used."""
+FILES = {TRAIN: "train.txt", VAL: "val.txt", TEST: "test.txt"}
+VAL_SEED = 0
+"""Draws the validation part, the same one for every run."""
+
+
+def ngcf(
+    *,
+    root: str,
+    path: str,
+    val_share: int | float,
+    duplicates: str,
+    filters: Mapping[str, object] | None,
+) -> dict[str, Catalogue]:
+    """Return the data set in a folder of NGCF's layout, as one domain.
+
+    The files are a ready split (``split=ready``). Most data sets of this layout have
+    no ``val.txt``, and the test part must not select: then a share of the pairs of
+    ``train.txt`` becomes the validation part, whatever the order of its lines.
+
+    Args:
+        root: data folder; conversions lie in ``<root>/processed``.
+        path: the folder.
+        val_share: share of the training pairs, at least 0, below 1; not used with a
+            ``val.txt``.
+        duplicates: see ``tables``; the order is that of ``FILES``.
+        filters: see ``tables``.
+
+    Raises:
+        InputError: a file is missing or cannot be read, or the options do not fit.
+    """
+    check_share("val_share", val_share)
+    source = Path(path).expanduser()
+    files = {part: source / name for part, name in FILES.items()}
+    if not files[VAL].is_file():
+        del files[VAL]
+    for file in files.values():
+        if not file.is_file():
+            raise InputError(
+                f"{file}: no such file; give a folder with {FILES[TRAIN]} and "
+                f"{FILES[TEST]} as data.path"
+            )
+    name = source.resolve().name
+    digests = {name: hashes(source, list(files.values()))}
+    share = 0.0 if VAL in files else float(val_share)
+    content = ["ngcf", CONVERSION, digests, share]
+    convert = functools.partial(_convert, files, share, name)
+    catalogues = tables(
+        path=str(converted(root, f"ngcf-{name}", content, convert)),
+        domains=None,
+        columns=None,
+        text_fields=[],
+        text_sep="",
+        rating_min=None,
+        duplicates=duplicates,
+        filters=filters,
+        links=None,
+        split_by=None,
+    )
+    return with_origin(catalogues, digests)
+
+
+def _convert(files: Mapping[int, Path], share: float, name: str, folder: Path) -> None:
+    """Write the own-catalogue layout."""
+    parts = {part: _pairs(path) for part, path in files.items()}
+    label = pl.lit(TRAIN)
+    if share:
+        parts[TRAIN] = parts[TRAIN].sort("user", "item")
+        draw = torch.rand(
+            parts[TRAIN].height, generator=torch.Generator().manual_seed(VAL_SEED)
+        )
+        label = pl.when(pl.Series((draw < share).numpy())).then(VAL).otherwise(TRAIN)
+    rows = [
+        pairs.with_columns(x_label=label if part == TRAIN else pl.lit(part))
+        for part, pairs in parts.items()
+    ]
+    target = folder / name
+    target.mkdir()
+    table = pl.concat([each.cast({"x_label": pl.Int64}) for each in rows])
+    table.write_parquet(target / "interactions.parquet")
+
+
+def _pairs(path: Path) -> pl.DataFrame:
+    """Return user and item of every pair, as plain numbers in text.
+
+    Raises:
+        InputError: the file cannot be read, or a line is no list of whole numbers.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(Problem(path, f"it cannot be read: {error}"))) from error
+    lines = pl.DataFrame({"ids": text.split("\n")}).with_row_index("line", offset=1)
+    lines = lines.with_columns(
+        pl.col("ids").str.strip_chars().str.replace_all(r"[ \t]+", " ")
+    ).filter(pl.col("ids") != "")
+    wrong = lines.filter(~pl.col("ids").str.contains(r"^[0-9]{1,18}( [0-9]{1,18})*$"))
+    if wrong.height:
+        number, found = wrong.row(0)
+        fault = (
+            f"got {found[:40]!r}, needed: a user and items, whole numbers separated by "
+            f"blanks ({wrong.height - 1} more such lines in this file)"
+        )
+        raise InputError(str(Problem(path, fault, place=f"line {number}")))
+    ids = pl.col("ids").str.split(" ")
+    pairs = lines.select(user=ids.list.first(), item=ids.list.slice(1))
+    # a user alone has no pair: some files name everybody
+    pairs = pairs.explode("item").drop_nulls()
+    return pairs.select(pl.all().cast(pl.Int64).cast(pl.String))

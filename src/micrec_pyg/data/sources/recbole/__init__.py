@@ -1,0 +1,1 @@
+"""RecBole's atomic files, in and out."""

@@ -1,0 +1,114 @@
+"""Catalogues written as RecBole's atomic files."""
+
+import functools
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.data.files.writing import write_folder, write_tsv
+from micrec_pyg.data.sources.recbole.reader import VECTOR
+from micrec_pyg.schema import Catalogue, InputError
+
+log = logging.getLogger(__name__)
+
+PARTS = ("train", "valid", "test")
+"""Names of the files of a ready split."""
+TEXT = "text"
+"""Name of the field with an item's text."""
+_BREAKS = r"[\x00\t\r\n]"
+_MISREAD = (
+    r'^"|^(#N/A( N/A)?|#NA|-?1\.#IND|-?1\.#QNAN|-?[Nn]a[Nn]|N/A|n/a|NA|NULL|null|None|'
+    r"<NA>)$"
+)
+"""What pandas, which RecBole reads with, takes for a quote or a missing value."""
+
+
+def export_recbole(catalogues: Mapping[str, Catalogue], folder: Path) -> dict[str, str]:
+    """Return what was left out or changed, in words, after writing every domain.
+
+    ``<folder>/<domain>/<domain>.inter`` (user_id, item_id, timestamp or order) and
+    ``.item`` (item_id, text, a float_seq ``<modality>_feat`` per modality); with a
+    ready split ``.train.inter``, ``.valid.inter`` and ``.test.inter``. Ids stay as
+    they are.
+
+    Args:
+        catalogues: what to write.
+        folder: does not exist yet; written whole or not at all.
+
+    Raises:
+        InputError: the folder exists already.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already; give the name of a new folder")
+    told: dict[str, str] = {}
+    write_folder(folder, functools.partial(_write, catalogues, told))
+    return told
+
+
+def _write(
+    catalogues: Mapping[str, Catalogue], told: dict[str, str], folder: Path
+) -> None:
+    """Write the files of every domain; note what does not fit into them."""
+    for name, catalogue in catalogues.items():
+        rows, items = _rows(catalogue), _items(catalogue)
+        stem = folder / name / name
+        part = catalogue.interactions.part
+        if part is None:
+            write_tsv(rows, stem.with_name(f"{name}.inter"))
+        else:
+            parts = pl.Series(part.numpy())
+            for number, ending in enumerate(PARTS):
+                own = rows.filter(parts == number)
+                write_tsv(own, stem.with_name(f"{name}.{ending}.inter"))
+        write_tsv(items, stem.with_name(f"{name}.item"))
+        told[name] = _losses(catalogue, rows, items)
+
+
+def _rows(catalogue: Catalogue) -> pl.DataFrame:
+    """Return the interactions with typed names."""
+    data = catalogue.interactions
+    columns = {
+        "user_id:token": data.users.ids.gather(pl.Series(data.user.numpy())),
+        "item_id:token": data.items.ids.gather(pl.Series(data.item.numpy())),
+    }
+    if data.time is not None:
+        clock = catalogue.clock or "order"
+        columns[f"{clock}:float"] = pl.Series(data.time.numpy())
+    return pl.DataFrame(columns)
+
+
+def _items(catalogue: Catalogue) -> pl.DataFrame:
+    """Return all items of the catalogue with typed names."""
+    columns = {"item_id:token": catalogue.interactions.items.ids}
+    if catalogue.text.null_count() < len(catalogue.text):
+        text = catalogue.text.str.replace_all(_BREAKS, " ")
+        columns[f"{TEXT}:token_seq"] = text
+    for name, feature in catalogue.vectors.items():
+        numbers = pl.Series(feature.values.numpy()).cast(pl.List(pl.Float32))
+        cells = numbers.list.eval(pl.element().cast(pl.String)).list.join(" ")
+        present = pl.Series(feature.mask.numpy())
+        columns[f"{name}{VECTOR}:float_seq"] = cells.set(~present, None)
+    return pl.DataFrame(columns)
+
+
+def _losses(catalogue: Catalogue, rows: pl.DataFrame, items: pl.DataFrame) -> str:
+    """Return what the files do not say, in words."""
+    notes = []
+    images = len(catalogue.images) - catalogue.images.null_count()
+    if images:
+        notes.append(f"{images:,} images are left out (RecBole has none)")
+    if catalogue.facts is not None:
+        notes.append(f"{catalogue.facts.height:,} facts are left out")
+    broken = int(catalogue.text.str.contains(_BREAKS).sum())
+    if broken:
+        notes.append(f"{broken:,} texts had line breaks or tabs, now blanks")
+    texts = [each for each in (*rows, *items) if each.dtype == pl.String]
+    odd = sum(int(each.str.contains(_MISREAD).sum()) for each in texts)
+    if odd:
+        notes.append(
+            f"{odd:,} fields begin with a quote or look like a missing value: "
+            "RecBole reads them differently, `data=recbole` does not"
+        )
+    return "; ".join(notes)

@@ -1,0 +1,192 @@
+"""Data sets in RecBole's layout of atomic files, as catalogues.
+
+Converted once into the own-catalogue layout and read by ``tables`` from then on.
+"""
+
+import functools
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.data.catalogue.domain_folder import TABLES, hashes, read_items
+from micrec_pyg.data.catalogue.facts import FACTS, linked_facts
+from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.files.columns import check_columns, check_texts
+from micrec_pyg.data.files.problems import STRICT, Problem
+from micrec_pyg.data.files.tables import ROW
+from micrec_pyg.data.sources.conversion import converted, with_origin
+from micrec_pyg.data.sources.recbole.atomic_files import (
+    floats,
+    own_rows,
+    read_tokens,
+    role_columns,
+    typed_names,
+    vectors,
+)
+from micrec_pyg.data.sources.recbole.folder import AtomicFiles, find_atomic_files
+from micrec_pyg.schema import Catalogue, InputError
+
+log = logging.getLogger(__name__)
+
+CONVERSION = 1
+"""Raised whenever the converted files change, so that old ones are not used."""
+FIELDS = {
+    "user": "user_id",
+    "item": "item_id",
+    "rating": "rating",
+    "timestamp": "timestamp",
+    "order": "order",
+    "x_label": "x_label",
+}
+"""The usual field of every role."""
+VECTOR = "_feat"
+"""Ends the name of a field with vectors; what stands before it is the modality."""
+_TRIPLES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
+_LINKS = {"item_id": "item", "entity_id": "entity"}
+
+
+def recbole(
+    *,
+    root: str,
+    path: str,
+    benchmark: Sequence[str] | None,
+    kg: bool,
+    domains: Sequence[str] | None,
+    columns: Mapping[str, str] | None,
+    text_fields: Sequence[str] | None,
+    text_sep: str,
+    rating_min: int | float | None,
+    duplicates: str,
+    filters: Mapping[str, object] | None,
+    links: Sequence[str] | None,
+    split_by: Mapping[str, object] | None,
+) -> dict[str, Catalogue]:
+    """Return the data sets in a folder of RecBole's atomic files, each as a domain.
+
+    ``.inter`` gives the interactions; ``.item`` the items: texts from fields of type
+    token and token_seq, and a modality from each float_seq (``image_feat`` is the
+    modality image). ``.user`` is not read.
+
+    Args:
+        root: data folder; conversions lie in ``<root>/processed``.
+        path: a folder with ``NAME.inter``, or with subfolders that have one.
+        benchmark: the parts of a ready split, ``NAME.train.inter`` and so on: train,
+            validation, test; None never reads them.
+        kg: whether ``.kg`` and ``.link`` are read, facts about the items.
+        domains: which data sets to read; None reads all, in alphabetical order.
+        columns: {role: field}, see ``tables``; the usual names are in ``FIELDS``.
+        text_fields: see ``tables``, as for all further arguments.
+        text_sep: see ``tables``.
+        rating_min: see ``tables``.
+        duplicates: see ``tables``.
+        filters: see ``tables``.
+        links: see ``tables``; paths begin at ``path``.
+        split_by: see ``tables``.
+
+    Raises:
+        InputError: a file is missing or cannot be read, or the options do not fit.
+    """
+    check_columns(columns)
+    check_texts(benchmark=benchmark, domains=domains, links=links)
+    source = Path(path).expanduser().resolve()
+    found = find_atomic_files(source, benchmark, kg)
+    wanted = list(found) if domains is None else domains
+    unknown = [name for name in wanted if name not in found]
+    if unknown or not wanted:
+        names = ", ".join(found)
+        raise InputError(f"{source}: domains={unknown or '[]'}; found: {names}")
+    files = {name: found[name] for name in wanted}
+    digests = {k: hashes(each.all[0].parent, each.all) for k, each in files.items()}
+    roles = {k: [path.name for path in each.all] for k, each in files.items()}
+    content = ["recbole", CONVERSION, digests, roles, dict(columns or {})]
+    name = f"recbole-{'_'.join(files)}"
+    convert = functools.partial(_convert, list(files.values()), columns)
+    catalogues = tables(
+        path=str(converted(root, name, content, convert)),
+        domains=list(files),
+        columns=None,
+        text_fields=text_fields,
+        text_sep=text_sep,
+        rating_min=rating_min,
+        duplicates=duplicates,
+        filters=filters,
+        links=None if links is None else [str(source / each) for each in links],
+        split_by=split_by,
+    )
+    return with_origin(catalogues, digests)
+
+
+def _convert(
+    files: Sequence[AtomicFiles], columns: Mapping[str, str] | None, folder: Path
+) -> None:
+    """Write the own-catalogue layout of every data set."""
+    for each in files:
+        target = folder / each.name
+        target.mkdir()
+        rows = [_rows(path, columns) for path in each.inter]
+        if len(rows) > 1:
+            rows = [rows[part].with_columns(x_label=part) for part in range(3)]
+            if len({tuple(sorted(part.columns)) for part in rows}) > 1:
+                raise InputError(
+                    f"{each.inter[0]}: it has the fields {', '.join(rows[0].columns)}, "
+                    f"the other parts {', '.join(rows[1].columns)} and "
+                    f"{', '.join(rows[2].columns)}; write the same into all three"
+                )
+            rows = [part.select(rows[0].columns) for part in rows]
+        pl.concat(rows).write_parquet(target / "interactions.parquet")
+        if each.item is not None:
+            _write_items(each.item, columns, target)
+        if each.kg is not None:
+            triples, links = each.kg
+            facts = linked_facts(
+                read_tokens(triples, _TRIPLES), read_tokens(links, _LINKS)
+            )
+            facts.write_parquet(target / f"{FACTS}.parquet")
+
+
+def _rows(path: Path, columns: Mapping[str, str] | None) -> pl.DataFrame:
+    return own_rows(path, role_columns(typed_names(path), FIELDS, columns)).drop(ROW)
+
+
+def _write_items(path: Path, columns: Mapping[str, str] | None, folder: Path) -> None:
+    """Write the items table, and a table of vectors per field of them."""
+    located = role_columns(typed_names(path), FIELDS, columns)
+    table = read_items(path, located, STRICT)
+    content = {"item": table["item"]}
+    for name in table.drop(ROW, "item").columns:
+        field, _, kind = name.rpartition(":")
+        if field == "item":
+            fault, mend = "a field is called item", "rename it; the id is item_id"
+            raise InputError(str(Problem(path, fault, mend, place="line 1")))
+        if kind == "float_seq":
+            vector = vectors(table, name, path).rename("vector")
+            _write_vectors(table["item"], vector, path, field, folder)
+        else:
+            content[field] = (
+                floats(table, name, path) if kind == "float" else table[name]
+            )
+    pl.DataFrame(content).write_parquet(folder / "items.parquet")
+
+
+def _write_vectors(
+    item: pl.Series, vector: pl.Series, path: Path, field: str, folder: Path
+) -> None:
+    """Write one modality; one that no item has is told and left out."""
+    modality = field.removesuffix(VECTOR)
+    target = folder / f"{modality}.parquet"
+    fault = ""
+    if not re.fullmatch(r"[\w-][\w .-]*", modality) or modality in (*TABLES, FACTS):
+        fault = f"no modality can be called {modality!r}"
+    elif target.exists():
+        fault = f"two fields are the modality {modality}"
+    if fault:
+        mend = "rename the field"
+        raise InputError(str(Problem(path, fault, mend, place="line 1", column=field)))
+    table = pl.DataFrame({"item": item, "vector": vector}).drop_nulls()
+    if table.is_empty():
+        log.warning("%s: no item has a vector in the field %s", path, field)
+        return
+    table.write_parquet(target)

@@ -1,0 +1,1 @@
+"""Catalogues made by rules that are known."""

@@ -1,0 +1,1 @@
+"""Who is trained on, validated and tested: protocols, saved and ready splits."""

@@ -1,0 +1,1 @@
+"""Leaks and other faults of graphs."""

@@ -1,0 +1,1 @@
+"""Similar nodes: search, lists and their cache."""

@@ -1,0 +1,125 @@
+"""Neighbour lists on disk: a sweep over K computes them once.
+
+A file is named by the sha256 of every input that decides the lists, except for
+their width: lists nest, so a file serves every K up to its own width and is
+replaced by a wider one when that is asked for.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from micrec_pyg.graph.similar.modalities import Modality
+from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
+from micrec_pyg.graph.similar.search import neighbor_lists
+
+FORMAT = "micrec neighbour lists 1"
+"""Goes into every key; raise the number when the lists' definition changes."""
+
+logger = logging.getLogger(__name__)
+
+
+def cached_lists(
+    modalities: Sequence[Modality],
+    *,
+    num_nodes: int,
+    k: int,
+    include_self: bool,
+    cache_dir: str | None,
+    device: str,
+) -> NeighborLists:
+    """Return ``neighbor_lists`` of these arguments, from disk where they are there.
+
+    Args:
+        modalities: What ``weighted`` returned.
+        num_nodes: Number of nodes.
+        k: Columns of the result.
+        include_self: Whether a node may be its own neighbour.
+        cache_dir: Folder of the files, made if need be; None keeps nothing.
+        device: Where to search; the lists are returned on the CPU.
+    """
+    return stored_lists(
+        _key(modalities, include_self),
+        num_nodes=num_nodes,
+        k=k,
+        cache_dir=cache_dir if modalities else None,
+        search=lambda: neighbor_lists(
+            [m.to(device) for m in modalities],
+            num_nodes=num_nodes,
+            k=k,
+            include_self=include_self,
+        ).to("cpu"),
+    )
+
+
+def stored_lists(
+    key: str,
+    *,
+    num_nodes: int,
+    k: int,
+    cache_dir: str | None,
+    search: Callable[[], NeighborLists],
+) -> NeighborLists:
+    """Return the lists of this key from disk, or what ``search`` finds.
+
+    Args:
+        key: Hash of everything that decides the lists, except for their width.
+        num_nodes: Number of nodes, for the log.
+        k: Columns of the result.
+        cache_dir: Folder of the files, made if need be; None keeps nothing.
+        search: Makes the lists, k wide.
+    """
+    path = None
+    if cache_dir is not None:
+        path = Path(cache_dir) / f"knn-{key}.safetensors"
+        stored = _read(path)
+        if stored is not None and stored.index.shape[1] >= k:
+            return stored.first(k)
+    start = time.perf_counter()
+    lists = search()
+    seconds = time.perf_counter() - start
+    logger.info("%d neighbours of %d nodes: %.1f s", k, num_nodes, seconds)
+    if path is not None:
+        _write(lists, path)
+    return lists
+
+
+def _key(modalities: Sequence[Modality], include_self: bool) -> str:
+    digest = hashlib.sha256(f"{FORMAT} {include_self}".encode())
+    for m in modalities:
+        shape = list(m.values.shape)
+        digest.update(json.dumps([m.name, m.weight, shape]).encode())
+        digest.update(_bytes(m.values))
+        digest.update(_bytes(m.mask))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.cpu().contiguous().numpy().data
+
+
+def _read(path: Path) -> NeighborLists | None:
+    if not path.exists():
+        return None
+    tensors = load_file(path)
+    return NeighborLists(tensors["index"], tensors["similarity"])
+
+
+def _write(lists: NeighborLists, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    os.close(handle)
+    try:
+        tensors = {"index": lists.index, "similarity": lists.similarity}
+        save_file({k: t.contiguous() for k, t in tensors.items()}, temporary)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""Times in every spelling, and problems that are collected."""
+
+import polars as pl
+import pytest
+
+from micrec_pyg.data.files.cells import ids, seconds
+from micrec_pyg.data.files.problems import STRICT, Problems
+from micrec_pyg.data.files.tables import read_table
+
+
+def column(folder, name, *cells):
+    path = folder / "a.tsv"
+    path.write_text("\n".join([name, *map(str, cells), ""]))
+    return read_table(path), name, path
+
+
+def test_iso_dates_are_seconds_in_utc(tmp_path):
+    cells = ["2016-05-31", "2016-05-31T12:00:00", "2016-05-31 12:00:00.5Z", 1464652800]
+    day = 1464652800  # date -u -d 2016-05-31 +%s
+    expected = [day, day + 43200, day + 43200, day]
+    assert seconds(*column(tmp_path, "timestamp", *cells)).to_list() == expected
+
+
+@pytest.mark.parametrize("zeros", [3, 6, 9])
+def test_finer_units_are_seen_by_their_size_and_told(zeros, tmp_path, caplog):
+    ticks = 1_400_000_000 * 10**zeros
+    table = column(tmp_path, "timestamp", ticks, ticks + 10**zeros)
+    assert seconds(*table).to_list() == [1_400_000_000, 1_400_000_001]
+    unit = {3: "milli", 6: "micro", 9: "nano"}[zeros]
+    assert f"{unit}seconds since 1970" in caplog.text
+
+
+def test_times_of_two_units_are_no_guess(tmp_path):
+    problems = Problems(limit=9)
+    table = column(tmp_path, "timestamp", 1_400_000_000, 1_400_000_000_000)
+    assert seconds(*table, problems).to_list() == [1_400_000_000, None]
+    assert [problem.place for problem in problems.found] == ["line 3"]
+
+
+def test_typed_times_of_a_parquet_file(tmp_path):
+    path = tmp_path / "a.parquet"
+    moments = pl.Series("timestamp", [0, 86_400_000]).cast(pl.Datetime("ms"))
+    moments.to_frame().write_parquet(path)
+    assert seconds(read_table(path), "timestamp", path).to_list() == [0, 86400]
+
+
+def test_all_problems_are_listed_up_to_the_limit_and_then_counted(tmp_path):
+    cells = ["u1", "nan", "-1", "u2", "NULL", "x" * 600, "None", "-2"]
+    table = column(tmp_path, "user", *cells)
+    problems = Problems(limit=4)
+    found = ids(*table, problems)
+    assert found.to_list() == ["u1", None, None, "u2", None, None, None, None]
+    assert [p.place for p in problems.found] == ["line 3", "line 6", "line 8", "line 4"]
+    assert problems.errors == 6
+    assert problems.not_kept(table[2]) == 2
+    assert all(problem.mend for problem in problems.found)
+
+
+def test_ids_of_a_json_file_are_plain(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"user": "[deleted]"}\n{"user": 7}\n{"user": "{x}"}\n')
+    found = ids(read_table(path), "user", path, STRICT)
+    assert found.to_list() == ["[deleted]", "7", "{x}"]

@@ -1,0 +1,153 @@
+"""Tables of every kind read alike, and errors that name the place."""
+
+import polars as pl
+import pytest
+
+from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.tables import (
+    ROW,
+    find_table,
+    read_table,
+    require_columns,
+)
+from micrec_pyg.schema import InputError
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def test_four_formats_give_the_same_ids_and_numbers(tmp_path):
+    frame = pl.DataFrame({"user": ["007", "b"], "item": ["x", "y"], "rating": [1.5, 4]})
+    frame.write_csv(tmp_path / "a.tsv", separator="\t")
+    frame.write_csv(tmp_path / "a.csv")
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.write_ndjson(tmp_path / "a.jsonl")
+    for suffix in ("tsv", "csv", "parquet", "jsonl"):
+        path = tmp_path / f"a.{suffix}"
+        table = read_table(path)
+        assert ids(table, "user", path).to_list() == ["007", "b"], suffix
+        assert decimals(table, "rating", path).to_list() == [1.5, 4.0], suffix
+
+
+def test_chosen_texts_of_parquet_become_codes_with_the_same_values(tmp_path):
+    path = tmp_path / "a.parquet"
+    frame = pl.DataFrame({"uid": ["b", None, "b"], "n": [1, 2, 3], "t": ["x", "", "y"]})
+    frame.write_parquet(path)
+    table = read_table(path, codes=lambda names: [n for n in names if n != "t"])
+    kinds = {"uid": pl.Categorical, "n": pl.Int64, "t": pl.String}
+    assert dict(table.drop(ROW).schema) == kinds
+    assert table.drop(ROW).cast({"uid": pl.String}).equals(frame)
+    with pytest.raises(InputError, match="row 2, column 'uid'"):
+        ids(table, "uid", path)
+
+
+def test_a_quote_in_tsv_is_an_ordinary_character(tmp_path):
+    path = write(tmp_path / "i.tsv", 'item\ttitle\n1\t"Great" pan\n2\t12" pan\n')
+    assert read_table(path)["title"].to_list() == ['"Great" pan', '12" pan']
+
+
+def test_a_quoted_csv_field_may_hold_commas_and_line_breaks(tmp_path):
+    path = write(tmp_path / "i.csv", 'item,title\n1,"a, b\nc"\n')
+    assert read_table(path)["title"].to_list() == ["a, b\nc"]
+
+
+def test_byte_order_mark_windows_line_ends_and_blank_lines(tmp_path):
+    path = write(tmp_path / "i.tsv", "\ufeffuser\titem\r\na\tx\r\n\r\nb\ty\r\n")
+    table = read_table(path)
+    assert table.drop(ROW).rows() == [("a", "x"), ("b", "y")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("a.tsv", "user\trating\na\t4\n\nb\tfour\n", 4),
+        ("a.csv", 'user,rating\n"a\nb\nc",4\nd,four\n', 5),
+        (
+            "a.jsonl",
+            '{"user": "a", "rating": "4"}\n\n{"user": 1, "rating": "four"}\n',
+            3,
+        ),
+    ],
+)
+def test_a_bad_rating_is_named_by_line_and_column(tmp_path, name, text, line):
+    path = write(tmp_path / name, text)
+    with pytest.raises(InputError, match=rf"line {line}, column 'rating': got 'four'"):
+        decimals(read_table(path), "rating", path)
+
+
+def test_a_bad_row_of_parquet_is_named_by_its_number(tmp_path):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"rating": [1.0, float("nan")]}).write_parquet(path)
+    with pytest.raises(InputError, match="row 2, column 'rating'"):
+        decimals(read_table(path), "rating", path)
+
+
+@pytest.mark.parametrize("bad", ["", "nan", "inf", "x"])
+def test_what_is_no_finite_number_is_refused(tmp_path, bad):
+    path = write(tmp_path / "a.tsv", f"user\trating\na\t{bad}\n")
+    with pytest.raises(InputError, match="line 2, column 'rating'"):
+        decimals(read_table(path), "rating", path)
+
+
+def test_an_empty_id_is_named_by_line(tmp_path):
+    path = write(tmp_path / "a.tsv", "user\titem\na\tx\nb\t\n")
+    with pytest.raises(InputError, match="line 3, column 'item': got an empty field"):
+        ids(read_table(path), "item", path)
+
+
+def test_whole_numbers_in_every_spelling(tmp_path):
+    nanoseconds = 1_700_000_000_123_456_789
+    path = write(tmp_path / "a.tsv", f"time\n5\n881250949.0\n 1e3 \n{nanoseconds}\n")
+    times = integers(read_table(path), "time", path)
+    assert times.to_list() == [5, 881250949, 1000, nanoseconds]
+
+
+def test_dates_become_unix_seconds(tmp_path):
+    path = tmp_path / "a.parquet"
+    frame = pl.DataFrame({"time": ["1970-01-02", "1970-01-01"]})
+    frame.with_columns(pl.col("time").str.to_date()).write_parquet(path)
+    assert seconds(read_table(path), "time", path).to_list() == [86400, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        (
+            "a.tsv",
+            b"user\titem\na\tx\nb\ty\tz\n",
+            "line 3: got 3 fields, the header has 2",
+        ),
+        ("a.csv", b"user,item\na,x\nb,y,z\n", "line 3: got 3 fields, the header has 2"),
+        ("a.jsonl", b'{"user": 1}\n{"user": \n', "line 2: not a JSON object"),
+        ("a.jsonl", b'{"user": 1}\n[2]\n', "line 2: not a JSON object"),
+        ("a.tsv", b"user\titem\n\xff\xfe\tx\n", "not UTF-8"),
+        ("a.tsv", b"", "empty"),
+        ("a.parquet", b"nonsense", "parquet"),
+    ],
+)
+def test_an_unreadable_file_says_why(tmp_path, name, content, fault):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=fault) as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_columns_name_found_and_needed(tmp_path):
+    path = write(tmp_path / "a.tsv", "uid\titem\na\tx\n")
+    with pytest.raises(
+        InputError,
+        match=r"column user is missing; found: uid, item; needed: user, item",
+    ):
+        require_columns(read_table(path).columns, ["user", "item"], path)
+
+
+def test_two_tables_of_one_name_are_refused(tmp_path):
+    assert find_table(tmp_path, "items") is None
+    write(tmp_path / "items.csv", "item\n1\n")
+    assert find_table(tmp_path, "items") == tmp_path / "items.csv"
+    write(tmp_path / "items.tsv", "item\n1\n")
+    with pytest.raises(InputError, match=r"items\.tsv, items\.csv"):
+        find_table(tmp_path, "items")

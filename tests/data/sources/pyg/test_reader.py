@@ -1,0 +1,223 @@
+"""Saved graphs as catalogues, loaded without running code from them."""
+
+import os
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.raw import by_item, ids, pairs
+from torch_geometric.data import HeteroData, InMemoryDataset
+
+from micrec_pyg.data.sources.pyg.reader import heterodata
+from micrec_pyg.schema import InputError
+
+EDGE = ("user", "rates", "movie")
+
+
+def graph():
+    """Return a graph as PyG's MovieLens data sets are."""
+    data = HeteroData()
+    data["user"].num_nodes = 3
+    data["movie"].x = torch.tensor([[0.5, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    data["movie"].title = ["Heat", "", "Toy Story"]
+    data[EDGE].edge_index = torch.tensor([[0, 0, 2, 1], [1, 2, 1, 0]])
+    data[EDGE].rating = torch.tensor([5, 3, 4, 4])
+    data[EDGE].time = torch.tensor([100, 101, 102, 103])
+    data["movie", "rated_by", "user"].edge_index = data[EDGE].edge_index.flip(0)
+    return data
+
+
+def read(file, **options):
+    default = {
+        "name": "movies",
+        "user": "user",
+        "item": None,
+        "relation": None,
+        "ids": None,
+        "test_labels": True,
+        "text_fields": None,
+        "text_sep": ". ",
+        "rating_min": None,
+        "duplicates": "error",
+        "filters": None,
+    }
+    root = str(file.parent / "data")
+    (catalogue,) = heterodata(
+        root=root, path=str(file), **{**default, **options}
+    ).values()
+    return catalogue
+
+
+def saved(tmp_path, data):
+    torch.save(data.to_dict(), tmp_path / "g.pt")
+    return tmp_path / "g.pt"
+
+
+def edges(catalogue):
+    return pairs(catalogue.interactions)
+
+
+@pytest.mark.parametrize("form", ["dict", "object", "data set"])
+def test_all_ways_of_saving_give_the_same(tmp_path, form):
+    file = tmp_path / "g.pt"
+    if form == "dict":
+        torch.save(graph().to_dict(), file)
+    elif form == "object":
+        torch.save(graph(), file)
+    else:
+        file = tmp_path / "set"
+        (file / "processed").mkdir(parents=True)
+        InMemoryDataset.save([graph()], str(file / "processed/data.pt"))
+    catalogue = read(file)
+    assert catalogue.name == "movies"
+    assert edges(catalogue) == [("0", "1"), ("0", "2"), ("2", "1"), ("1", "0")]
+    assert catalogue.interactions.time.tolist() == [100, 101, 102, 103]
+    text = by_item(catalogue, catalogue.text)
+    assert text == {"0": "Heat", "1": None, "2": "Toy Story"}
+    vectors = by_item(catalogue, catalogue.vectors["x"].values)
+    assert vectors == {"0": [0.5, 1], "1": [2, 3], "2": [4, 5]}
+    assert edges(read(file, rating_min=4)) == [("0", "1"), ("2", "1"), ("1", "0")]
+
+
+def test_labelled_edges_are_the_test_part_as_in_movielens_100k(tmp_path):
+    data = graph()
+    data[EDGE].edge_label_index = torch.tensor([[1], [2]])
+    data[EDGE].edge_label = torch.tensor([2.0])
+    file = saved(tmp_path, data)
+    catalogue = read(file)
+    assert edges(catalogue)[-1] == ("1", "2")
+    assert catalogue.interactions.part.tolist() == [0, 0, 0, 0, 2]
+    # the labelled edges have no time, and their label is a rating
+    assert catalogue.clock is None
+    assert ("1", "2") not in edges(read(file, rating_min=3))
+    alone = read(file, test_labels=False)
+    assert len(edges(alone)) == 4
+    assert alone.interactions.part is None
+    assert alone.clock == "timestamp"
+
+
+def test_masks_are_a_ready_split(tmp_path):
+    data = graph()
+    for name, edge in (("train", [0, 1]), ("val", [2]), ("test", [3])):
+        mask = torch.zeros(4, dtype=torch.bool)
+        mask[edge] = True
+        data[EDGE][f"{name}_mask"] = mask
+    assert read(saved(tmp_path, data)).interactions.part.tolist() == [0, 0, 1, 2]
+    data[EDGE].val_mask[0] = True
+    with pytest.raises(InputError, match=r"edge 0 .* and 0 others are not"):
+        read(saved(tmp_path, data))
+
+
+def test_raw_ids_missing_vectors_and_chosen_types(tmp_path):
+    data = graph()
+    data["user"].key, data["movie"].key = ["a", "b", "c"], torch.tensor([7, 8, 9])
+    data["movie"].x_mask = torch.tensor([True, False, True])
+    data["movie"].x[1] = float("nan")
+    data["user", "sees", "movie"].edge_index = torch.tensor([[1], [1]])
+    file = saved(tmp_path, data)
+    catalogue = read(file, ids="key", item="movie", relation="sees")
+    assert edges(catalogue) == [("b", "8")]
+    known = by_item(catalogue, catalogue.vectors["x"].mask)
+    assert known == {"7": True, "8": False, "9": True}
+    with pytest.raises(InputError, match=r"2 edge types are \(user, \*, \*\)"):
+        read(file)
+    with pytest.raises(InputError, match="user has no attribute asin; found: num"):
+        read(file, relation="rates", ids="asin")
+
+
+def test_edges_alone_tell_how_many_nodes_there_are(tmp_path):
+    data = HeteroData()
+    data["u", "to", "i"].edge_index = torch.tensor([[0, 4], [2, 0]])
+    catalogue = read(saved(tmp_path, data), user="u")
+    assert edges(catalogue) == [("0", "2"), ("4", "0")]
+    assert ids(catalogue)[1] == ["0", "1", "2"]
+
+
+class Malice:
+    def __reduce__(self):
+        return (os.mkdir, ("/tmp/micrec-must-not-exist",))
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    torch.save({"x": Malice()}, tmp_path / "g.pt")
+    with pytest.raises(InputError, match=r"without running code.*data\.to_dict\(\)"):
+        read(tmp_path / "g.pt")
+    assert not os.path.exists("/tmp/micrec-must-not-exist")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d[EDGE].edge_index[1].__setitem__(2, 3), "column 2 (from 0) names"),
+        (lambda d: d[EDGE].edge_index[0].__setitem__(1, -1), "number -1 of 3 users"),
+        (
+            lambda d: setattr(d[EDGE], "edge_index", torch.rand(2, 4)),
+            "two rows of whole",
+        ),
+        (lambda d: setattr(d[EDGE], "rating", torch.ones(3)), "one number per edge"),
+        (
+            lambda d: setattr(d[EDGE], "time", torch.tensor([0, 1, float("inf"), 2])),
+            ".time: number 2 (from 0) is not finite",
+        ),
+        (lambda d: d["movie"].x[1].fill_(float("nan")), "row 1 (from 0) is not finite"),
+    ],
+)
+def test_a_fault_is_refused_with_its_place(tmp_path, change, fault):
+    data = graph()
+    change(data)
+    with pytest.raises(InputError, match=re.escape(fault)):
+        read(saved(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (torch.ones(3), "it holds a Tensor"),
+        ({"user": {"x": torch.ones(3)}}, "it holds no edge type"),
+        (b"nonsense", "it cannot be"),
+        (b"", "it cannot be read"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, fault):
+    if isinstance(content, bytes):
+        (tmp_path / "g.pt").write_bytes(content)
+    else:
+        torch.save(content, tmp_path / "g.pt")
+    with pytest.raises(InputError, match=fault):
+        read(tmp_path / "g.pt")
+    with pytest.raises(InputError, match="no such file"):
+        read(tmp_path / "h.pt")
+
+
+def test_negative_samples_are_no_test_part(tmp_path):
+    data = graph()
+    del data[EDGE].rating
+    data[EDGE].edge_label_index = torch.tensor([[1, 1], [2, 1]])
+    data[EDGE].edge_label = torch.tensor([1.0, 0.0])
+    with pytest.raises(InputError, match="edge_label 0 marks pairs that never met"):
+        read(saved(tmp_path, data))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 5)),
+        min_size=1,
+        max_size=12,
+        unique=True,
+    ),
+    st.data(),
+)
+def test_edges_come_back_in_their_order(tmp_path_factory, pairs, draw):
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = 5, 6
+    data["user", "to", "item"].edge_index = torch.tensor(pairs).T.contiguous()
+    times = [draw.draw(st.integers(0, 10**9)) for _ in pairs]
+    data["user", "to", "item"].time = torch.tensor(times)
+    folder = tmp_path_factory.mktemp("g")
+    catalogue = read(saved(folder, data))
+    assert edges(catalogue) == [(str(user), str(item)) for user, item in pairs]
+    assert catalogue.interactions.time.tolist() == times
+    assert len(catalogue.interactions.items) == 6
