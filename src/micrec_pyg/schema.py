@@ -8,7 +8,7 @@ The flow is one type in and one type out::
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -242,6 +242,10 @@ class Embeddings:
 
     user: Float[Tensor, "users dim"]
     item: Float[Tensor, "items dim"]
+
+
+Score = Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows items"]]
+"""User rows of a graph -> the score of every item, in memory that may be changed."""
 
 
 @dataclass(frozen=True, eq=False)

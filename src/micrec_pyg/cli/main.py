@@ -47,7 +47,9 @@ def _run(command: str, argv: list[str]) -> int:
     prepare()
     # Commands import torch; the help above must not wait for that.
     try:
-        module = importlib.import_module(f"micrec_pyg.cli.{PACKAGES.get(command, command)}")
+        module = importlib.import_module(
+            f"micrec_pyg.cli.{PACKAGES.get(command, command)}"
+        )
         from micrec_pyg.schema import InputError
 
         run: Callable[[list[str]], int] = module.main

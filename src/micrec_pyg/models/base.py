@@ -7,7 +7,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.schema import (
+    ITEM,
+    USER,
+    Batch,
+    DomainSize,
+    Embeddings,
+    RandomStreams,
+    Score,
+)
 
 Part = Literal["triplets", "template_triplets", "overlap"]
 """A field of ``Batch``."""
@@ -22,6 +30,9 @@ class Model(nn.Module):
 
     terms: ClassVar[Mapping[str, Part]] = {}
     """Names of the losses, and which part of a batch each needs."""
+
+    answers: ClassVar[frozenset[str]] = frozenset({USER, ITEM})
+    """The kinds of unseen nodes that the model has an answer for."""
 
     def forward(
         self,
@@ -56,6 +67,28 @@ class Model(nn.Module):
     ) -> Float[Tensor, "rows items"]:
         """Return the score of every item for some users: the inner product."""
         return z.user.index_select(0, user) @ z.item.T
+
+    def scorer(
+        self,
+        domain: str,
+        z: Mapping[str, Embeddings],
+        graphs: Mapping[str, HeteroData],
+    ) -> Score:
+        """Return a function of user rows to the scores of every item.
+
+        It is made once per domain and ranking, so that what all users share is
+        computed once. Here it is the inner product of z.
+
+        Args:
+            domain: Whose items are scored.
+            z: What ``forward`` returned, of every domain.
+            graphs: By domain, those that ``forward`` was given: a model may read
+                histories there, also those of the same person in other domains.
+        """
+        mine = z[domain]
+        # The product is faster on a table whose transpose lies in order.
+        items = mine.item.T.contiguous()
+        return lambda user: mine.user.index_select(0, user) @ items
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for an epoch, counted from 0."""
