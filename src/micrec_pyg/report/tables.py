@@ -60,7 +60,8 @@ def aggregate(
     )
     keys = [key for key in KEYS if key != "domain"]
     average = (
-        chosen.group_by(*keys, "seed")
+        chosen.sort("domain")
+        .group_by(*keys, "seed", maintain_order=True)
         .agg(pl.col("value").mean(), pl.len().alias("found"))
         .join(domains, on=["dataset", "split"])
         .filter(pl.col("found") == pl.col("all"))
@@ -69,7 +70,9 @@ def aggregate(
     columns = [*KEYS, "seed", "value"]
     return (
         pl.concat([chosen.select(columns), average.select(columns)])
-        .group_by(KEYS)
+        # the last digit of a mean depends on the order of its terms
+        .sort([*KEYS, "seed"])
+        .group_by(KEYS, maintain_order=True)
         .agg(
             pl.col("value").mean().alias("mean"),
             pl.col("value").std().alias("sd"),
