@@ -271,7 +271,7 @@ def test_no_code_of_a_processed_file_is_run(make):
     (path,) = make().processed_paths
     for name in (path, "pre_transform.pt", "pre_filter.pt"):
         torch.save([Stranger()], Path(path).parent / name)
-    with pytest.raises(InputError, match=r"without running code.*force_reload=True"):
+    with pytest.raises(InputError, match=r"code from it would run.*force_reload=True"):
         make()
     assert len(make(force_reload=True)) == 2
     assert len(make()) == 2
