@@ -10,7 +10,7 @@ from reference.waiting import NoWaiting
 from torch.testing import assert_close
 
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
-from micrec_pyg.models.base import module_key
+from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.spmm import configure
 from micrec_pyg.schema import (
     INTERACTED_BY,
