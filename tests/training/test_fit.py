@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from reference import worlds
+from reference.fitting import options
 
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage, valid_stage
@@ -10,24 +11,9 @@ from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.popularity import Popularity
 from micrec_pyg.schema import InputError, RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
 
 WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
-
-
-def options(**changes):
-    values = {
-        "max_epochs": 6,
-        "patience": 50,
-        "batch_size": 8,
-        "lr": 0.01,
-        "metric": "ndcg@3",
-        "eval_every": 1,
-        "checkpoint_every_s": 0.0,
-        "cuda_graph": False,
-    }
-    return FitOptions(**{**values, **changes})
 
 
 @pytest.fixture
@@ -169,7 +155,7 @@ def test_the_best_epoch_is_restored_with_its_alpha(stages):
     assert result.epochs == 5  # epochs 2, 3 and 4 are not better: patience is over
     for name, value in states[1].items():
         assert torch.equal(model.state_dict()[name], value)
-    assert float(model.template["domain_food"].alpha) == pytest.approx(0.9)
+    assert float(model.templates.template["domain_food"].alpha) == pytest.approx(0.9)
 
 
 def test_a_model_without_parameters_is_validated_once(stages):
@@ -197,6 +183,6 @@ def test_a_wrong_weight_metric_or_loss_is_told(stages):
         options(lr=0.0)
     model = inmo(stages[0])
     with torch.no_grad():
-        model.template["domain_food"].user.fill_(torch.nan)
+        model.templates.template["domain_food"].user.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match="bpr"):
         run(stages, model=model)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from reference import worlds
+from reference.fitting import options
 from reference.waiting import NoWaiting
 
 from micrec_pyg.cli.inputs import to_device
@@ -10,7 +11,6 @@ from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.schema import InputError, RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.step import Step, warm_up
 
@@ -111,16 +111,7 @@ def test_a_recorded_run_is_an_eager_run(dropout):
             model.to("cuda"),
             to_device(train, "cuda"),
             to_device(valid, "cuda"),
-            options=FitOptions(
-                max_epochs=3,
-                patience=50,
-                batch_size=8,
-                lr=0.01,
-                metric="ndcg@3",
-                eval_every=1,
-                checkpoint_every_s=0,
-                cuda_graph=cuda_graph,
-            ),
+            options=options(max_epochs=3, cuda_graph=cuda_graph),
             weights=WEIGHTS,
             streams=RandomStreams(1, "cuda"),
             validate=lambda model, stage: {"food": {"ndcg@3": 0.0}},

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from micrec_pyg.models.base import Model
 from micrec_pyg.schema import InputError, RandomStreams, TrainStage, ValidStage
+from micrec_pyg.training.optimizer import set_rate
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.state import CHECKPOINT, RunState
@@ -55,7 +56,7 @@ def fit(
         model: Changed in place.
         train: Graphs and positives.
         valid: Ranked after every ``eval_every``-th epoch, to select.
-        options: Length, batch size, learning rate.
+        options: Length, batch size, optimiser and its learning rate.
         weights: Of the losses, by name; losses of weight 0 are not computed.
         streams: Draw samples and masks.
         validate: Returns {domain: {metric: value}}.
@@ -71,10 +72,8 @@ def fit(
     if not isinstance(valid, ValidStage):
         raise TypeError(f"selection takes a ValidStage, not a {type(valid).__name__}")
     terms = _terms(model, weights)
-    optimizer = _adam(model, options)
-    run = RunState(model, optimizer, streams, best=_copy(model))
-    if folder is not None and (folder / CHECKPOINT).exists():
-        run.load(folder)
+    optimizer = _optimizer(model, options)
+    run = _begin(model, optimizer, train, streams, folder)
     step = None
     if optimizer is not None:
         step = _step(model, train, terms, optimizer, options, streams)
@@ -82,6 +81,8 @@ def fit(
     while not _done(run, options):
         begin, epoch = time.perf_counter(), run.epoch
         model.begin_epoch(epoch)
+        if optimizer is not None:
+            set_rate(optimizer, options.schedule(epoch))
         loss = {} if step is None else _epoch(step, epoch)
         trained = time.perf_counter()
         row = {"epoch": epoch, "loss": loss, "val": None, "seconds": trained - begin}
@@ -96,17 +97,38 @@ def fit(
         if folder is not None and (over or _done(run, options)):
             run.save(folder)
             saved = time.perf_counter()
-    model.load_state_dict(run.best)
+    model.load_state(run.best)
     return _result(run, valid, validate)
 
 
-def _adam(model: Model, options: FitOptions) -> torch.optim.Optimizer | None:
+def _optimizer(model: Model, options: FitOptions) -> torch.optim.Optimizer | None:
     """Return the optimiser; None where there is nothing to train."""
-    params = list(model.parameters())
-    if not params:
+    first = next(model.parameters(), None)
+    if first is None:
         return None
-    recorded = options.cuda_graph and params[0].is_cuda
-    return torch.optim.Adam(params, lr=options.lr, fused=True, capturable=recorded)
+    recorded = options.cuda_graph and first.is_cuda
+    lr: float | Tensor = options.lr
+    if recorded and options.lr_changes:  # a recorded number would stay as it is
+        lr = torch.tensor(lr, device=first.device)
+    return options.optimizer(model.named_parameters(), lr=lr, recorded=recorded)
+
+
+def _begin(
+    model: Model,
+    optimizer: torch.optim.Optimizer | None,
+    train: TrainStage,
+    streams: RandomStreams,
+    folder: Path | None,
+) -> RunState:
+    """Return the state to go on from: that of the folder, or a prepared model's."""
+    saved = folder is not None and (folder / CHECKPOINT).exists()
+    if not saved:
+        with torch.no_grad():
+            model.prepare(train)
+    run = RunState(model, optimizer, streams, best=_copy(model))
+    if folder is not None and saved:
+        run.load(folder)
+    return run
 
 
 def _step(
@@ -120,7 +142,11 @@ def _step(
     """Return what every epoch repeats."""
     parts = {model.terms[name] for name in terms}
     sampler = Sampler(
-        train, batch_size=options.batch_size, parts=parts, streams=streams
+        train,
+        batch_size=options.batch_size,
+        parts=parts,
+        streams=streams,
+        num_negatives=model.num_negatives,
     )
     step = Step(model, train, sampler, terms, optimizer, streams)
     if options.cuda_graph and streams.device.type == "cuda":
