@@ -78,7 +78,7 @@ class Model(nn.Module):
         graphs: Mapping[str, HeteroData],
         streams: RandomStreams | None = None,
     ) -> dict[str, Embeddings]:
-        """Return z of every domain.
+        """Return z of every domain; nothing where the scorer needs no vectors.
 
         Args:
             graphs: By domain; of training or larger.
@@ -87,7 +87,7 @@ class Model(nn.Module):
         Raises:
             UnseenNodeError: The model cannot represent a node of the graphs.
         """
-        raise NotImplementedError
+        return {}
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
