@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -11,9 +12,17 @@ from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.popularity import Popularity
 from micrec_pyg.schema import InputError, RandomStreams
 from micrec_pyg.training.fit import fit
+from micrec_pyg.training.optimizer import adam, schedule
 from micrec_pyg.training.sampler import Sampler
 
 WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
+GROUPS = {
+    "optimizer": partial(
+        adam, weight_decay=0.01, rates={"templates.self_enhanced": 0.3}
+    ),
+    "schedule": partial(schedule, warm_up=2, decay=5),
+}
+"""Two groups of parameters, and another learning rate in every epoch."""
 
 
 @pytest.fixture
@@ -104,19 +113,25 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.parametrize("changes", [{}, GROUPS], ids=["plain", "groups"])
 @pytest.mark.parametrize("killed_after", [0, 1, 4])
-def test_a_killed_run_goes_on_with_the_same_bits(stages, tmp_path, killed_after):
-    whole, whole_result = run(stages)
+def test_a_killed_run_goes_on_with_the_same_bits(
+    stages, tmp_path, killed_after, changes
+):
+    whole, whole_result = run(stages, **changes)
 
     def kill(row):
         if row["epoch"] == killed_after:
             raise KilledError
 
     with pytest.raises(KilledError):
-        run(stages, folder=tmp_path, on_epoch=kill)
+        run(stages, folder=tmp_path, on_epoch=kill, **changes)
     seen = []
     resumed, result = run(
-        stages, folder=tmp_path, on_epoch=lambda row: seen.append(row["epoch"])
+        stages,
+        folder=tmp_path,
+        on_epoch=lambda row: seen.append(row["epoch"]),
+        **changes,
     )
     # the epoch that was killed before its checkpoint is trained again
     assert seen == list(range(killed_after, 6))
@@ -128,6 +143,21 @@ def test_a_killed_run_goes_on_with_the_same_bits(stages, tmp_path, killed_after)
     )
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(6))
+
+
+def test_the_learning_rate_follows_the_schedule(stages):
+    model, before = inmo(stages[0]), []
+
+    def keep(row):
+        before.append([p.detach().clone() for p in model.parameters()])
+
+    changes = {"schedule": partial(schedule, warm_up=0, decay=1)}
+    run(stages, model=model, on_epoch=keep, max_epochs=3, **changes)
+    first, second, third = before
+    start = inmo(stages[0]).parameters()
+    assert not any(torch.equal(a, b) for a, b in zip(first, start, strict=True))
+    for later in (second, third):  # the rate is 0 after the first epoch
+        assert all(torch.equal(a, b) for a, b in zip(first, later, strict=True))
 
 
 def test_the_best_epoch_is_restored_with_its_alpha(stages):
