@@ -104,7 +104,8 @@ def test_z_and_scores_follow_the_equations(num_neighbors, which, ratio):
     assert_close(numbers(z.item), item, rtol=1e-4, atol=1e-6)
     rows = torch.tensor([3, 0, 5])
     scores = np.array([[u @ i for i in item] for u in user[rows.numpy()]])
-    assert_close(numbers(model.scores(z, rows)), scores, rtol=1e-4, atol=1e-6)
+    found = model.scorer("food", {"food": z}, graphs)(rows)
+    assert_close(numbers(found), scores, rtol=1e-4, atol=1e-6)
     if num_neighbors:
         assert graphs["food"][SIMILAR_USER].adj_t.values().numel() > 0
 

@@ -33,7 +33,7 @@ class FitResult:
     epochs: int
     """Epochs that ran."""
     fit_s: float
-    """Seconds, validation included."""
+    """Seconds, preparation and validation included."""
     train_epoch_s: float
     """Mean seconds of an epoch's steps alone."""
 
@@ -81,9 +81,7 @@ def fit(
     while not _done(run, options):
         begin, epoch = time.perf_counter(), run.epoch
         model.begin_epoch(epoch)
-        if optimizer is not None:
-            set_rate(optimizer, options.schedule(epoch))
-        loss = {} if step is None else _epoch(step, epoch)
+        loss = {} if step is None else _epoch(step, epoch, options.schedule(epoch))
         trained = time.perf_counter()
         row = {"epoch": epoch, "loss": loss, "val": None, "seconds": trained - begin}
         # the last epoch is judged whatever the interval, or nothing might be
@@ -121,14 +119,15 @@ def _begin(
     folder: Path | None,
 ) -> RunState:
     """Return the state to go on from: that of the folder, or a prepared model's."""
-    saved = folder is not None and (folder / CHECKPOINT).exists()
-    if not saved:
-        with torch.no_grad():
-            model.prepare(train)
-    run = RunState(model, optimizer, streams, best=_copy(model))
-    if folder is not None and saved:
+    if folder is not None and (folder / CHECKPOINT).exists():
+        run = RunState(model, optimizer, streams, best={})
         run.load(folder)
-    return run
+        return run
+    begin = time.perf_counter()
+    with torch.no_grad():
+        model.prepare(train)
+    spent = time.perf_counter() - begin
+    return RunState(model, optimizer, streams, best=_copy(model), fit_s=spent)
 
 
 def _step(
@@ -154,8 +153,15 @@ def _step(
     return step
 
 
-def _epoch(step: Step, epoch: int) -> dict[str, float]:
-    """Take the steps of one epoch; return the mean of every loss, unweighted."""
+def _epoch(step: Step, epoch: int, rate: float) -> dict[str, float]:
+    """Return the mean of every loss, unweighted, over the steps of an epoch.
+
+    Args:
+        step: Taken as often as the sampler says.
+        epoch: Counted from 0, for the message of an error.
+        rate: Factor of the learning rate.
+    """
+    set_rate(step.optimizer, rate)
     for total in step.sums.values():
         total.zero_()
     count = step.sampler.num_steps
