@@ -18,6 +18,7 @@ class BPRMF(Model):
     """Score by the inner product of two learnt vectors; knows no new node."""
 
     terms: ClassVar[Mapping[str, Part]] = {"bpr": "triplets", "l2": "triplets"}
+
     answers: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
