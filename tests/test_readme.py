@@ -97,7 +97,7 @@ def test_options_of_commands_are_files_of_conf() -> None:
     }
     assert ("model", "micrec") in chosen
     # the example of docs/adding_a_baseline.md, which is yet to be written
-    assert missing <= {("model", "mine")}
+    assert missing <= {("model", "ease")}
 
 
 def test_folders_of_the_map_exist() -> None:

@@ -221,19 +221,32 @@ class Triplets:
 
     user: Int[Tensor, " batch"]
     pos: Int[Tensor, " batch"]
-    neg: Int[Tensor, " batch"]
+    neg: Int[Tensor, "batch *negatives"]
+    """One for each positive, or a row of many."""
+
+
+@dataclass(frozen=True, eq=False)
+class UserRows:
+    """Distinct users, and 1 for every item that each of them prefers, else 0."""
+
+    user: Int[Tensor, " batch"]
+    interactions: Float[Tensor, "batch items"]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """One step's samples; a part that no loss asks for is an empty mapping."""
 
-    triplets: Mapping[str, Triplets]
+    triplets: Mapping[str, Triplets] = field(default_factory=dict)
     """Per domain, in graph rows."""
-    template_triplets: Mapping[str, Triplets]
+    template_triplets: Mapping[str, Triplets] = field(default_factory=dict)
     """Per domain, in template rows."""
-    overlap: Mapping[Pair, Int[Tensor, "2 _"]]
+    overlap: Mapping[Pair, Int[Tensor, "2 _"]] = field(default_factory=dict)
     """A sample of shared users per pair of domains, in graph rows."""
+    negatives: Mapping[str, Triplets] = field(default_factory=dict)
+    """Per domain, in graph rows, with many negatives for each positive."""
+    users: Mapping[str, UserRows] = field(default_factory=dict)
+    """Per domain, in graph rows."""
 
 
 @dataclass(frozen=True, eq=False)

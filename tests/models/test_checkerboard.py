@@ -3,6 +3,7 @@
 import pytest
 import torch
 from hydra.utils import instantiate
+from reference import fitting
 
 from micrec_pyg.cli.config import compose
 from micrec_pyg.data.sources.synthetic.checkerboard import checkerboard
@@ -19,7 +20,6 @@ from micrec_pyg.graph.build import (
 )
 from micrec_pyg.schema import RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
 
 MODELS = ["bpr_mf", "lightgcn", "lightgcn_neighbors", "inmo_mf", "inmo", "micrec"]
 
@@ -52,15 +52,13 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
         model,
         train,
         valid_stage(train, splits),
-        options=FitOptions(
+        options=fitting.options(
             max_epochs=150,
             patience=150,
             batch_size=256,
             lr=0.02,
             metric="ndcg@2",
             eval_every=10,
-            checkpoint_every_s=0,
-            cuda_graph=False,
         ),
         weights=dict(cfg.model.weights),
         streams=streams,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
-from reference import worlds
+from reference import fitting, worlds
 
 from micrec_pyg.cli.config import build
 from micrec_pyg.data.sources.synthetic.reader import synthetic
@@ -27,7 +27,6 @@ from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.schema import ITEM, USER, Domain, RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
 
 CONF = Path(__file__).parents[2] / "conf" / "split"
 ELSEWHERE = {"files", "saved", "random_811"}
@@ -36,16 +35,7 @@ NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - ELSEWHERE)
 NAMES.append("new_interactions graph=old")
 WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
 NET = {"dim": 4, "std": 0.1, "num_layers": 2, "dropout": 0.3, "alpha_decay": 0.9}
-OPTIONS = FitOptions(
-    max_epochs=3,
-    patience=50,
-    batch_size=64,
-    lr=0.01,
-    metric="ndcg@5",
-    eval_every=1,
-    checkpoint_every_s=0.0,
-    cuda_graph=False,
-)
+OPTIONS = fitting.options(max_epochs=3, batch_size=64, metric="ndcg@5")
 
 
 @pytest.fixture(scope="module")

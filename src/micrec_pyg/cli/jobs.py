@@ -89,7 +89,8 @@ def evaluate_job(
     check_split(inputs.splits, inputs.domains, folder / IN_RUN)
     model = make_model(config, inputs)
     tensors, _ = checkpoint.load(folder / "artefact" / "model.safetensors")
-    model.load_state_dict(tensors)
+    model.load_state(tensors)
+    model.to(config["device"])
     with step("test evaluation"):
         frame, report = _test(config, inputs, model)
     metrics["test"] = summary(report)

@@ -50,7 +50,7 @@ class RunState:
         }
         if self.optimizer is not None:
             for index, state in self.optimizer.state_dict()["state"].items():
-                tensors |= _prefixed(f"adam/{index}", state)
+                tensors |= _prefixed(f"optimizer/{index}", state)
         meta = {
             "best_epoch": self.best_epoch,
             "best_value": self.best_value,
@@ -66,17 +66,19 @@ class RunState:
     def load(self, folder: Path) -> None:
         """Go on from the checkpoint of this folder."""
         tensors, meta = checkpoint.load(folder / CHECKPOINT)
-        self.model.load_state_dict(_under("model", tensors))
-        device = next(iter(self.model.state_dict().values()), torch.zeros(())).device
-        self.best = {k: v.to(device) for k, v in _under("best", tensors).items()}
+        device = self.streams.device
+        states = {
+            part: {k: v.to(device) for k, v in _under(part, tensors).items()}
+            for part in ("model", "best")
+        }
+        self.model.load_state(states["model"])
+        self.best = states["best"]
         self.streams.load(_under("stream", tensors))
         if self.optimizer is not None:
             saved = self.optimizer.state_dict()
-            saved["state"] = {
-                index: _under(f"adam/{index}", tensors)
-                for index in range(len(saved["param_groups"][0]["params"]))
-                if _under(f"adam/{index}", tensors)
-            }
+            count = sum(len(group["params"]) for group in saved["param_groups"])
+            moments = {i: _under(f"optimizer/{i}", tensors) for i in range(count)}
+            saved["state"] = {i: state for i, state in moments.items() if state}
             self.optimizer.load_state_dict(saved)
         for name, value in meta.items():
             setattr(self, name, value)
