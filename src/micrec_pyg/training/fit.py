@@ -14,7 +14,7 @@ from micrec_pyg.models.base import Model
 from micrec_pyg.schema import InputError, RandomStreams, TrainStage, ValidStage
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
-from micrec_pyg.training.state import CHECKPOINT, RunState
+from micrec_pyg.training.state import RunState
 from micrec_pyg.training.step import Step
 
 Metrics = dict[str, dict[str, float]]
@@ -73,7 +73,7 @@ def fit(
     terms = _terms(model, weights)
     optimizer = _adam(model, options)
     run = RunState(model, optimizer, streams, best=_copy(model))
-    if folder is not None and (folder / CHECKPOINT).exists():
+    if folder is not None:
         run.load(folder)
     step = None
     if optimizer is not None:
