@@ -148,7 +148,8 @@ def test_every_refusal_names_the_file_asked_for(
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(StorageError) as caught:
         write(tmp_path / "a", 10)
-    assert str(caught.value).startswith(f"{tmp_path / 'a'}: {text}")
+    path = tmp_path / "a" / "a" if write is _folder else tmp_path / "a"
+    assert str(caught.value).startswith(f"{path}: {text}")
     assert listed(tmp_path) == []
 
 
