@@ -82,12 +82,19 @@ def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
     assert meta == {"model": "a"}
 
 
-def test_a_digest_under_another_name_is_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", [b"checked", b"sha256", b"meta"])
+def test_a_digest_under_another_name_is_damage(tmp_path: Path, word: bytes) -> None:
     path = tmp_path / "new.safetensors"
     write_tensors(path, _tensors(0), {"model": "a"})
-    path.write_bytes(path.read_bytes().replace(b'"sha256"', b'"shb256"'))
-    with pytest.raises(DamagedFileError):
+    path.write_bytes(path.read_bytes().replace(word, b"x" * len(word)))
+    with pytest.raises(DamagedFileError, match=r"new\.safetensors is damaged"):
         read_tensors(path)
+
+
+def test_equal_content_is_equal_bytes(tmp_path: Path) -> None:
+    for n in range(9):
+        write_tensors(tmp_path / str(n), _tensors(0), {"b": 1, "a": 2})
+    assert len({(tmp_path / str(n)).read_bytes() for n in range(9)}) == 1
 
 
 def _lists(seed: int, *, nodes: int = 9) -> NeighborLists:

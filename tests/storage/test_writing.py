@@ -191,6 +191,14 @@ def test_a_broken_writer_leaves_nothing(tmp_path: Path) -> None:
     assert listed(tmp_path / "data") == []
 
 
+def test_text_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "a", "\ud800")
+    assert listed(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
 def test_who_finished_a_folder_first_wins(tmp_path: Path) -> None:
     def fill(folder: Path) -> None:
         (folder / "late").touch()

@@ -5,6 +5,7 @@ folder. A file that is being changed has null there: after a kill it is the old 
 the new one, and is not checked until it is changed again.
 """
 
+import functools
 import json
 import logging
 import shutil
@@ -56,7 +57,7 @@ def check(folder: Path, names: Sequence[str] | None = None) -> None:
     """
     digests = _read(folder)
     if digests is None:
-        logger.info("%s has no %s: it is not checked", folder, MANIFEST)
+        _say_unchecked(folder)
         return
     for name in digests if names is None else names:
         path = folder / name
@@ -118,6 +119,8 @@ def kept_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     remove_stale_parts(folder.parent)
     if folder.exists():
         try:
+            if not folder.is_dir():
+                raise DamagedFileError(f"{folder} is a file, not a folder")
             check(folder)
             return
         except DamagedFileError as error:
@@ -138,6 +141,12 @@ def drop(path: Path, error: DamagedFileError) -> None:
             path.unlink(missing_ok=True)
 
 
+@functools.cache
+def _say_unchecked(folder: Path) -> None:
+    """Say once that nothing shows whether a folder's files are damaged."""
+    logger.info("%s has no %s: it is not checked", folder, MANIFEST)
+
+
 def _digest(path: Path) -> str:
     with explained(path):
         return file_digest(path)
@@ -147,8 +156,6 @@ def _read(folder: Path) -> Digests | None:
     """Return the digests of a manifest, None where there is none."""
     path = folder / MANIFEST
     with explained(path):
-        if not folder.is_dir():
-            raise DamagedFileError(f"{folder} is no folder")
         if path.is_dir():
             raise DamagedFileError(f"{path} is a folder, not a file")
         if not path.exists():

@@ -15,6 +15,8 @@ from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.failures import explained
 from micrec_pyg.storage.writing import whole
 
+CHECKED = "checked"
+"""The entry of a file's metadata with the digest and the plain values."""
 EARLIER = {"meta", "encoder"}
 """Metadata of files that earlier versions wrote, which have no digest."""
 
@@ -34,9 +36,10 @@ def write_tensors(
     """
     # clone: safetensors refuses tensors that share memory
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    text = json.dumps(meta)
+    head = {"sha256": _digest(plain, meta), "meta": meta}
+    # one entry: safetensors writes several in any order, and bytes would differ
     with whole(path) as part:
-        save_file(plain, part, metadata={"meta": text, "sha256": _digest(plain, text)})
+        save_file(plain, part, metadata={CHECKED: json.dumps(head)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -59,18 +62,20 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
             head: dict[str, str] = file.metadata() or {}
-        meta = json.loads(head["meta"]) if "meta" in head else dict(head)
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        if head.keys() <= EARLIER:
+            return tensors, json.loads(head["meta"]) if "meta" in head else dict(head)
+        checked = json.loads(head[CHECKED])
+        digest, meta = checked["sha256"], checked["meta"]
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         raise DamagedFileError(f"{path} is damaged ({error})") from error
-    is_earlier = head.keys() <= EARLIER
-    if not is_earlier and head.get("sha256") != _digest(tensors, head.get("meta", "")):
+    if digest != _digest(tensors, meta):
         raise DamagedFileError(f"{path} is damaged (its content has another sha256)")
     return tensors, meta
 
 
-def _digest(tensors: Mapping[str, Tensor], meta: str) -> str:
-    """Return the sha256 of names, types, shapes and bytes."""
-    total = hashlib.sha256(meta.encode())
+def _digest(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+    """Return the sha256 of names, types, shapes, bytes and plain values."""
+    total = hashlib.sha256(json.dumps(meta).encode())
     for name in sorted(tensors):
         value = tensors[name]
         head = [name, str(value.dtype), list(value.shape)]
