@@ -41,6 +41,17 @@ class InputError(ValueError):
     """
 
 
+class DamagedFileError(InputError):
+    """A file that this project wrote is not what it was; the message names it."""
+
+
+class StorageError(OSError):
+    """A disk refuses what is asked of it; the message says what to do about it.
+
+    The command line prints it as one sentence and exits with code 1.
+    """
+
+
 class UnseenNodeError(ValueError):
     """A model was asked about nodes that it cannot represent."""
 

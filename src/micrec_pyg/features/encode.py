@@ -1,7 +1,6 @@
 """Catalogues -> domains: encode texts and images, mask what is missing."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from micrec_pyg.features.cache import KEY_BYTES, Encoder, cached_vectors, identity
 from micrec_pyg.schema import Catalogue, Domain, Feature, InputError
+from micrec_pyg.storage.digests import json_digest
 
 logger = logging.getLogger(__name__)
 
@@ -175,5 +175,4 @@ def present(name: str, features: Mapping[str, Feature]) -> dict[str, Feature]:
 
 
 def _digest(catalogue: str, modalities: Mapping[str, tuple[str, str]]) -> str:
-    described = json.dumps([catalogue, modalities], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()
+    return json_digest([catalogue, modalities])

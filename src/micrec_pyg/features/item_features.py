@@ -1,7 +1,5 @@
 """Catalogues -> domains with every modality: encoded, precomputed and from facts."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +8,7 @@ from micrec_pyg.features.drop import Rates, drop, nothing
 from micrec_pyg.features.encode import encode, present
 from micrec_pyg.features.knowledge_graph import KG, KnowledgeGraph
 from micrec_pyg.schema import Catalogue, Domain, InputError
+from micrec_pyg.storage.digests import json_digest
 
 
 def item_features(
@@ -86,4 +85,4 @@ def _with_facts(
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return json_digest(parts)

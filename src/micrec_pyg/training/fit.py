@@ -15,7 +15,7 @@ from micrec_pyg.schema import InputError, RandomStreams, TrainStage, ValidStage
 from micrec_pyg.training.optimizer import set_rate
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
-from micrec_pyg.training.state import CHECKPOINT, RunState
+from micrec_pyg.training.state import RunState
 from micrec_pyg.training.step import Step
 
 Metrics = dict[str, dict[str, float]]
@@ -119,15 +119,14 @@ def _begin(
     folder: Path | None,
 ) -> RunState:
     """Return the state to go on from: that of the folder, or a prepared model's."""
-    if folder is not None and (folder / CHECKPOINT).exists():
-        run = RunState(model, optimizer, streams, best={})
-        run.load(folder)
+    run = RunState(model, optimizer, streams, best={})
+    if folder is not None and run.load(folder):
         return run
     begin = time.perf_counter()
     with torch.no_grad():
         model.prepare(train)
-    spent = time.perf_counter() - begin
-    return RunState(model, optimizer, streams, best=_copy(model), fit_s=spent)
+    run.best, run.fit_s = _copy(model), time.perf_counter() - begin
+    return run
 
 
 def _step(

@@ -14,7 +14,6 @@ from micrec_pyg.cli.config import Config, build, composed
 from micrec_pyg.cli.data.audit_output import Outcome, content, text
 from micrec_pyg.cli.process import log_to_stderr, prepare
 from micrec_pyg.cli.progress import step
-from micrec_pyg.cli.run_folder import write_json
 from micrec_pyg.data.audit.files import check_dropped, check_folder
 from micrec_pyg.data.audit.finding import CHECKS, Finding
 from micrec_pyg.data.audit.report import audit, in_order
@@ -24,6 +23,7 @@ from micrec_pyg.features.encode import encode
 from micrec_pyg.graph.audit.stages import audit_stages
 from micrec_pyg.graph.build import test_stage, train_stage, valid_stage
 from micrec_pyg.schema import Catalogue, Domain, EdgeSplit, InputError
+from micrec_pyg.storage.writing import write_json
 
 BROKEN = frozenset({"overlap", "foreign_edges", "unseen_in_train", "duplicates"})
 """Faults of a split with which no graph can be built, or none that says more."""

@@ -5,7 +5,6 @@ Still raw ids and strings; ``tables`` turns it into catalogues.
 
 import functools
 import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from micrec_pyg.data.files.tables import (
 )
 from micrec_pyg.data.files.vectors import read_vectors
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import json_digest
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 TABLES = ("interactions", "items")
@@ -108,7 +108,7 @@ def read_domain_folder(
         vectors={name: table for name, table in vectors.items() if table is not None},
         facts=facts,
         sources=_sources(content),
-        digest=_sha256(content),
+        digest=json_digest(content),
         counts=_counts(
             rows[0], None if catalogue is None else items, images, vectors, facts
         ),
@@ -280,9 +280,5 @@ def _sources(content: Mapping[str, str]) -> dict[str, str]:
     images = {n: h for n, h in content.items() if n.startswith(f"{IMAGES}/")}
     named = {n: h for n, h in content.items() if n not in images}
     if images:
-        named[f"{IMAGES}/ ({len(images)} files)"] = _sha256(images)
+        named[f"{IMAGES}/ ({len(images)} files)"] = json_digest(images)
     return named
-
-
-def _sha256(content: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

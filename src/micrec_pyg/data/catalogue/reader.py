@@ -1,8 +1,6 @@
 """The reader of the documented own-catalogue format (``docs/own_catalogue.md``)."""
 
 import dataclasses
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from micrec_pyg.data.catalogue.link_users import link_users
 from micrec_pyg.data.files.columns import check_columns, check_texts
 from micrec_pyg.data.files.tables import find_table
 from micrec_pyg.schema import Catalogue, Feature, InputError, Vocab
+from micrec_pyg.storage.digests import json_digest
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,8 @@ def tables(
         parts.update(_parts(content, division, len(contents) > 1))
     if links is not None or chosen.joins_domains:
         # what a domain is then depends on all of them
-        joined += _sha256([joined, {name: part.digest for name, part in parts.items()}])
+        digests = {name: part.digest for name, part in parts.items()}
+        joined += json_digest([joined, digests])
     texts = {name: _text(part, text_fields, text_sep) for name, part in parts.items()}
     return _catalogues(parts, texts, chosen, {**options, "joined": joined})
 
@@ -140,7 +140,7 @@ def _catalogues(
             text=_lookup(vocab, kept.items, "text"),
             images=_lookup(vocab, part.images, "image"),
             vectors={m: _feature(vocab, table) for m, table in part.vectors.items()},
-            digest=_sha256(["own-catalogue 3", name, part.digest, options]),
+            digest=json_digest(["own-catalogue 3", name, part.digest, options]),
             dropped={**kept.dropped, **part.counts},
             clock=kept.clock,
             steps=kept.steps,
@@ -237,8 +237,3 @@ def _feature(vocab: Vocab, table: pl.DataFrame) -> Feature:
     mask = torch.zeros(len(vocab), dtype=torch.bool)
     mask[place[known]] = True
     return Feature(values, mask)
-
-
-def _sha256(content: object) -> str:
-    """Return the sha256 of a value as JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

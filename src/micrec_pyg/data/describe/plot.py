@@ -1,6 +1,5 @@
 """One picture of a data set: degrees, shared users, and interactions over time."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 
 from micrec_pyg.data.describe.statistics import degrees, months, statistics
 from micrec_pyg.schema import Catalogue
+from micrec_pyg.storage.writing import whole
 
 # Okabe and Ito's palette: told apart with every kind of colour vision.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -45,13 +45,8 @@ def plot(catalogues: Mapping[str, Catalogue], path: Path) -> None:
     _time(axes[1, 1], catalogues, colors)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with whole(path) as part:
         figure.savefig(part, dpi=150)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _degrees(

@@ -1,14 +1,13 @@
 """Other layouts converted, once, into the own-catalogue layout."""
 
 import dataclasses
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from micrec_pyg.data.files.writing import write_folder
 from micrec_pyg.schema import Catalogue
+from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.seals import kept_folder
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +26,15 @@ def converted(
         content: all that decides the result (files by sha256, options), as JSON.
         convert: fills an empty folder.
     """
-    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    key = json_digest(content)
     short = name.encode()[:80].decode(errors="ignore")
     folder = Path(root).expanduser() / "processed" / f"{short}-{key[:16]}"
-    if not folder.is_dir():
+
+    def fill(target: Path) -> None:
         log.info("converting the files, once: %s", folder)
-        write_folder(folder, convert)
+        convert(target)
+
+    kept_folder(folder, fill)
     return folder
 
 

@@ -5,7 +5,6 @@ the films from Freebase. It is fetched as a data file, checked, and never instal
 imported.
 """
 
-import functools
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,9 @@ import polars as pl
 from micrec_pyg.data.catalogue.facts import FACTS, linked_facts
 from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.download.fetch import fetch, fetch_wheel
-from micrec_pyg.data.files.writing import write_folder, write_tsv
+from micrec_pyg.data.files.writing import write_tsv
 from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.storage.seals import kept_folder
 
 REQUIREMENT = "recbole==1.2.1"
 WHEEL = "recbole-1.2.1-py3-none-any.whl"
@@ -84,9 +84,12 @@ def movielens_100k(
     """
     name = f"movielens_100k{'_kg' if kg else ''}-{CONVERSION}"
     folder = Path(root).expanduser() / "processed" / name
-    if not folder.is_dir():
+
+    def fill(target: Path) -> None:
         wheel = _wheel(Path(root).expanduser() / "raw" / WHEEL, wheel_url)
-        write_folder(folder, functools.partial(_convert, wheel, kg))
+        _convert(wheel, kg, target)
+
+    kept_folder(folder, fill)
     return tables(
         path=str(folder),
         domains=domains,

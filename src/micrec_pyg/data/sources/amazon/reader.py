@@ -5,8 +5,6 @@ read by ``tables`` from then on.
 """
 
 import dataclasses
-import functools
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,7 +16,6 @@ from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.download.fetch import verified_sha256
 from micrec_pyg.data.download.images import fetch_images as fetch_item_images
 from micrec_pyg.data.files.tables import read_table
-from micrec_pyg.data.files.writing import write_folder
 from micrec_pyg.data.sources.amazon.items import IMAGE_LIST, write_items
 from micrec_pyg.data.sources.amazon.layout import (
     check_release,
@@ -28,6 +25,8 @@ from micrec_pyg.data.sources.amazon.layout import (
 from micrec_pyg.data.sources.amazon.raw_files import RawFiles, Source
 from micrec_pyg.data.sources.amazon.reviews import write_interactions
 from micrec_pyg.schema import Catalogue
+from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.seals import kept_folder
 
 log = logging.getLogger(__name__)
 
@@ -139,13 +138,15 @@ def _converted(
     """Return the folder of the data set in the own-catalogue layout, made if needed."""
     places = {domain: str(images) for domain, images in store.items()}
     content = [CONVERSION, wanted.release, digests, places, options]
-    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    key = json_digest(content)
     name = f"amazon{wanted.release}-{'_'.join(raw)}"[:80]
     folder = Path(wanted.root).expanduser() / "processed" / f"{name}-{key[:16]}"
-    if not folder.is_dir():
+
+    def fill(target: Path) -> None:
         log.info("converting the raw files, once: %s", folder)
-        convert = functools.partial(_convert, wanted.release, raw, store, options)
-        write_folder(folder, convert)
+        _convert(wanted.release, raw, store, options, target)
+
+    kept_folder(folder, fill)
     return folder
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.files.writing import write_folder, write_tsv
+from micrec_pyg.data.files.writing import write_tsv
 from micrec_pyg.data.sources.recbole.reader import VECTOR
 from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.storage.writing import write_folder
 
 log = logging.getLogger(__name__)
 

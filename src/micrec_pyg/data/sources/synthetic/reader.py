@@ -6,8 +6,6 @@ own-catalogue format and read back through ``tables``, as real data is.
 
 import dataclasses
 import functools
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import polars as pl
 import torch
 
 from micrec_pyg.data.catalogue.reader import tables
-from micrec_pyg.data.files.writing import write_folder, write_tsv
+from micrec_pyg.data.files.writing import write_tsv
 from micrec_pyg.data.sources.synthetic.planting import (
     COLORS,
     Plan,
@@ -25,6 +23,8 @@ from micrec_pyg.data.sources.synthetic.planting import (
     draw_words,
 )
 from micrec_pyg.schema import Catalogue, RandomStreams
+from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.seals import kept_folder
 
 VERSION = 1
 """Raised whenever the generator changes, so that old files are not used."""
@@ -117,10 +117,9 @@ def generated(
         options: everything that the content depends on.
         write: puts the own-catalogue layout into an empty folder.
     """
-    key = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+    key = json_digest(options)
     folder = Path(root).expanduser() / "processed" / f"{kind}-{key[:16]}"
-    if not folder.is_dir():
-        write_folder(folder, write)
+    kept_folder(folder, write)
     return tables(
         path=str(folder),
         domains=None,
