@@ -118,8 +118,8 @@ def _files(
     """Return what the files repeat, where they are in the own-catalogue format."""
     options = config["data"]
     found: list[Finding] = []
-    # other readers repeat nothing that they do not count
-    if str(options["_target_"]).endswith(".tables"):
+    # a source that is converted has no such files of the user
+    if str(options["_target_"]).endswith(".Tables.read"):
         root = Path(options["path"]).expanduser()
         for folder in domain_folders(root, options["domains"]):
             found += check_folder(folder, options["columns"], ready=ready)
