@@ -97,7 +97,7 @@ def test_a_file_at_the_same_path_with_other_content_is_encoded_again(
     seen = []
     for content in (b"one", b"one", b"two"):
         path.write_bytes(content)
-        encoder = counting()
+        encoder = counting(reads="file")
         encode({"food": food}, {"image": encoder}, cache_dir=cache)
         seen.append(len(encoder.seen))
 

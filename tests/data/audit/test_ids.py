@@ -34,7 +34,7 @@ def exchanged(catalogue):
             items=Vocab(data.users.ids),
             time=data.time,
         ),
-        text=pl.Series([None] * len(data.users), dtype=pl.String),
+        content={"text": pl.Series([None] * len(data.users), dtype=pl.String)},
     )
 
 
@@ -193,7 +193,7 @@ def _called(catalogue, place, raw, text):
     return dataclasses.replace(
         catalogue,
         interactions=dataclasses.replace(data, items=Vocab(pl.Series(ids))),
-        text=pl.Series(texts, dtype=pl.String),
+        content={"text": pl.Series(texts, dtype=pl.String)},
     )
 
 
