@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
+from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.digests import json_digest
 from micrec_pyg.storage.parts import remove_stale_parts
@@ -33,22 +33,6 @@ CHUNK_ITEMS = 256
 """Items per chunk: some seconds of work on a CPU."""
 _LOG_SECONDS = 30.0
 _FORMAT = 1  # raise it when a change of our code changes vectors
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """Turns items (texts, or paths of image files) into vectors."""
-
-    @property
-    def name(self) -> str:
-        """A short name, fit for a folder."""
-
-    @property
-    def settings(self) -> Mapping[str, str | int | float | None]:
-        """Everything that decides the vectors; cheap to ask, loads no model."""
-
-    def encode(self, items: Sequence[str]) -> Float[Tensor, "items width"]:
-        """Return a float32 vector per item, NaN where the item cannot be read."""
 
 
 def identity(encoder: Encoder) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from micrec_pyg.data.describe.statistics import QUANTILES, statistics
+from micrec_pyg.data.describe.statistics import QUANTILES, measure_catalogues
 from micrec_pyg.grid import aligned, markdown
 from micrec_pyg.schema import Catalogue
 
@@ -16,7 +16,7 @@ def data_card(catalogues: Mapping[str, Catalogue]) -> str:
     modalities, overlap, options, and the sha256 of every source. No path of the
     machine is in it, so that the page of the same data is the same everywhere.
     """
-    numbers = statistics(catalogues)
+    numbers = measure_catalogues(catalogues)
     lines = ["# Data card"]
     for title, (head, rows) in _tables(numbers).items():
         lines += ["", f"## {title}", "", *markdown([head, *rows])]
@@ -34,10 +34,10 @@ def section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> s
     return "\n".join(["", f"## {title}", "", *markdown([head, *rows]), ""])
 
 
-def summary(catalogues: Mapping[str, Catalogue]) -> str:
+def summarize(catalogues: Mapping[str, Catalogue]) -> str:
     """Return the sizes, degrees, overlap and coverage as aligned text."""
     lines: list[str] = []
-    for title, (head, rows) in _tables(statistics(catalogues)).items():
+    for title, (head, rows) in _tables(measure_catalogues(catalogues)).items():
         last = rows[-1] if rows else head
         numbers = {place for place, cell in enumerate(last) if _is_number(cell)}
         table = aligned([head, *rows], right=numbers)
@@ -74,7 +74,7 @@ def _sizes(domains: Mapping[str, Any]) -> Table:
 
 
 def span(numbers: Mapping[str, Any]) -> str:
-    """Return the time span of one domain of ``statistics`` in words."""
+    """Return the time span of one domain of ``measure_catalogues`` in words."""
     time = numbers["time"]
     if time["is"] == "timestamp":
         return f"{time['first'][:10]} to {time['last'][:10]}"
