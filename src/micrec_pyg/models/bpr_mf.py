@@ -18,6 +18,8 @@ class BPRMF(Model):
 
     terms: ClassVar[Mapping[str, Part]] = {"bpr": "triplets", "l2": "triplets"}
 
+    answers: ClassVar[frozenset[str]] = frozenset()
+
     def __init__(
         self,
         *,
