@@ -48,6 +48,10 @@ def same(a, b):
     return torch.equal(a.user, b.user) and torch.equal(a.item, b.item)
 
 
+def scored(model, train, users):
+    return model.scorer("food", model(train.graphs), train.graphs)(users)
+
+
 def trains(model):
     return bool(list(model.parameters()))
 
@@ -207,11 +211,11 @@ def test_a_step_changes_the_next_evaluation(make, config, stage):
     if not trains(model):
         return
     with torch.no_grad():
-        before = model.scores(model(train.graphs)["food"], users)
-        again = model.scores(model(train.graphs)["food"], users)
+        before = scored(model, train, users)
+        again = scored(model, train, users)
     step(model, config, train, RandomStreams(1))
     with torch.no_grad():
-        after = model.scores(model(train.graphs)["food"], users)
+        after = scored(model, train, users)
     assert torch.equal(before, again)
     assert bool((before != after).any(1).all())
 
@@ -220,7 +224,7 @@ def test_scores_are_inner_products(make, stage):
     train = stage[-1]
     model = make(train)
     z = model(train.graphs)["food"]
-    scores = model.scores(z, torch.tensor([2, 0]))
+    scores = scored(model, train, torch.tensor([2, 0]))
     for place, user in enumerate((2, 0)):
         for item in range(len(z.item)):
             assert_close(scores[place, item], (z.user[user] * z.item[item]).sum())

@@ -97,14 +97,17 @@ def test_z_and_scores_follow_the_equations(num_neighbors, which, ratio):
     streams = RandomStreams(1)
     model = micrec(train, streams) if num_neighbors else inmo(train, streams)
     model.begin_epoch(3)
-    z = model(graphs)["food"]
+    found = model(graphs)
+    z = found["food"]
     layer = model.template["domain_food"]
     user, item = expected(layer, graphs["food"], 0.8**3, 2)
     assert_close(numbers(z.user), user, rtol=1e-4, atol=1e-6)
     assert_close(numbers(z.item), item, rtol=1e-4, atol=1e-6)
     rows = torch.tensor([3, 0, 5])
     scores = np.array([[u @ i for i in item] for u in user[rows.numpy()]])
-    assert_close(numbers(model.scores(z, rows)), scores, rtol=1e-4, atol=1e-6)
+    assert_close(
+        numbers(model.scorer("food", found, graphs)(rows)), scores, rtol=1e-4, atol=1e-6
+    )
     if num_neighbors:
         assert graphs["food"][SIMILAR_USER].adj_t.values().numel() > 0
 

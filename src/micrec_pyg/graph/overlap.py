@@ -123,8 +123,9 @@ def random_pairs(
         domains = [name for name, flag in zip(names, has, strict=True) if flag]
         if len(mine) < len(domains):
             logger.warning(
-                "domains %s share %d users of one kind: no random pair for them",
-                " and ".join(domains),
+                "domains %s: %d shared users are too few to pair each with another; "
+                "these links are hidden",
+                ", ".join(domains),
                 len(mine),
             )
             lonely[mine] = True
