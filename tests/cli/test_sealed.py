@@ -27,12 +27,9 @@ SPLITS = Path(__file__).parents[2] / "conf" / "split"
 BROUGHT = {"files", "ready", "saved"}
 """Splits that come with files of their own; all others are computed."""
 PROTOCOLS = sorted({path.stem for path in SPLITS.glob("*.yaml")} - BROUGHT)
-PROTOCOLS += [
-    f"{name} select=new"
-    for name in PROTOCOLS
-    if "select:" in (SPLITS / f"{name}.yaml").read_text()
-]
-"""With every rule of selection."""
+COLD = [p for p in PROTOCOLS if "select:" in (SPLITS / f"{p}.yaml").read_text()]
+"""Protocols in which selection can rank new nodes."""
+PROTOCOLS += [f"{name} select=new" for name in COLD]
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

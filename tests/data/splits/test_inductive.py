@@ -335,6 +335,6 @@ def test_selection_by_histories_elsewhere_keeps_validation_pairs(domains, ratios
 @pytest.mark.parametrize("split", [new_nodes, zero_edge, history_elsewhere])
 def test_an_unknown_rule_of_selection_is_refused(split):
     domain = make_domain([(u, i) for u in range(4) for i in range(4)], 4, 4)
+    own = {"share": 0.5} if split is history_elsewhere else {"unseen_share": 0}
     with pytest.raises(InputError, match=r"select='all' is unknown; valid: seen, new"):
-        divided = {"share": 0.5} if split is history_elsewhere else {"unseen_share": 0}
-        split({"d": domain}, ratios=RATIOS, select="all", seed=0, **divided)
+        split({"d": domain}, ratios=RATIOS, select="all", seed=0, **own)
