@@ -42,13 +42,15 @@ inputs = load(config)
 model = make_model(config, inputs).eval()
 (domain,) = inputs.train.graphs
 batch_size = config["rank"]["batch_size"]
-stage = valid_stage(inputs.train, inputs.splits)
+stage = valid_stage(inputs.train, inputs.domains, inputs.splits, inputs.options)
+task = stage.tasks[domain]
 with torch.no_grad():
-    z = model(stage.graphs)[domain]
+    found = model(stage.graphs)
+z = found[domain]
 user = torch.arange(len(z.user))
 # one held-out item per user: all are ranked
 hidden = torch.stack([user, user % len(z.item)])
-stage = replace(stage, hidden={domain: hidden})
+stage = replace(stage, tasks={domain: replace(task, hidden=hidden)})
 labels = inputs.train.labels[domain]
 users, items = (
     by_appearance(ends, len(nodes))
@@ -69,10 +71,9 @@ np.savez(
 def ranking() -> None:
     """Rank with the history masked."""
     rank(
-        model,
-        z,
+        model.scorer(domain, found, stage.graphs),
         users=user,
-        known=stage.known[domain],
+        known=task.known,
         k=K,
         candidates=None,
         batch_size=batch_size,

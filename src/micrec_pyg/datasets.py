@@ -30,6 +30,7 @@ from micrec_pyg.schema import (
     Interactions,
     Vocab,
 )
+from micrec_pyg.storage.writing import whole
 
 VERSION = 1
 """Raised whenever the graphs hold something else, so that old files are not used."""
@@ -240,10 +241,8 @@ def _save(graphs: Sequence[HeteroData], path: Path) -> None:
         own = stores["_global_store"]
         # one text each: torch reads a list of strings forty times slower
         own.update({name: json.dumps(list(own[name])) for name in IDS if name in own})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(content, part)
-    os.replace(part, path)
+    with whole(path) as part:
+        torch.save(content, part)
 
 
 def _load(path: Path) -> list[HeteroData]:

@@ -168,6 +168,11 @@ class Domain:
     """sha256 of the inputs, the encoders and their options."""
 
 
+def no_edges() -> Int[Tensor, "2 0"]:
+    """Return an empty set of edges."""
+    return torch.zeros(2, 0, dtype=torch.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class EdgeSplit:
     """The interactions of one domain, divided; disjoint, in vocabulary indices."""
@@ -175,19 +180,52 @@ class EdgeSplit:
     train: Int[Tensor, "2 _train"]
     """Supervision and message edges of training; both ends are seen nodes."""
     support: Int[Tensor, "2 _support"]
-    """Edges known only at inference: what new users and items bring with them."""
+    """Edges known only at the test: what new users and items bring with them."""
     val: Int[Tensor, "2 _val"]
-    """For selection; training ranks those whose two ends are seen nodes."""
+    """For selection; under ``select`` seen those whose two ends are seen nodes."""
     test: Int[Tensor, "2 _test"]
     """Sealed: read by evaluation only."""
     seen_user: Bool[Tensor, " users"]
     """True for users of the training graph."""
     seen_item: Bool[Tensor, " items"]
     """True for items of the training graph."""
-    silent: Int[Tensor, "2 _silent"] = field(
-        default_factory=lambda: torch.zeros(2, 0, dtype=torch.int64)
-    )
+    silent: Int[Tensor, "2 _silent"] = field(default_factory=no_edges)
     """Known at inference and so never recommended, but in no graph."""
+    val_support: Int[Tensor, "2 _val_support"] = field(default_factory=no_edges)
+    """Edges known at validation and at the test, but not in training."""
+    select: str = "seen"
+    """What validation ranks: ``seen`` nodes on the graph of training, or also ``new``
+    ones on a graph that has ``val_support``."""
+
+    @property
+    def known_at_validation(self) -> Int[Tensor, "2 _"]:
+        """Return the edges on which messages flow at validation."""
+        return torch.cat([self.train, self.val_support], dim=1)
+
+    @property
+    def known_at_test(self) -> Int[Tensor, "2 _"]:
+        """Return the edges on which messages flow at the test."""
+        return torch.cat([self.train, self.support, self.val_support], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The part of a stage that concerns one domain; pairs are in rows of ``data``."""
+
+    graph: str
+    """Name of the graph that has the domain's nodes, among those of the stage."""
+    data: HeteroData
+    """The domain's own graph: its nodes, their degrees and their content."""
+    known: Int[Tensor, "2 _known"]
+    """Pairs that are never recommended."""
+    hidden: Int[Tensor, "2 _hidden"]
+    """Pairs that a good ranking finds; none in training."""
+    user: Int[Tensor, " users"] | None = None
+    """The row in ``graph`` of each user of ``data``; None where it is the same."""
+    item: Int[Tensor, " items"] | None = None
+    """The row in ``graph`` of each item of ``data``; None where it is the same."""
+    left_out: frozenset[str] = frozenset()
+    """Kinds of nodes whose new ones are missing: the model has no answer for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,37 +233,43 @@ class TrainStage:
     """What training sees: compact graphs of seen nodes only."""
 
     graphs: Mapping[str, HeteroData]
+    """By name, what the model reads: one per domain, or one of all domains."""
     labels: Mapping[str, Int[Tensor, "2 _"]]
-    """Positive pairs per domain, in graph rows."""
+    """Positive pairs per graph, in its rows."""
     overlap: Mapping[Pair, Int[Tensor, "2 _"]]
-    """Graph rows of the users that two domains share."""
+    """Rows of the users of two graphs who are one ``person`` there."""
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    """By domain; the known pairs are its training edges."""
+    person: Mapping[str, Int[Tensor, " _"]] = field(default_factory=dict)
+    """By domain: the person of every user of its vocabulary, as models are told at
+    every stage."""
 
 
 @dataclass(frozen=True, eq=False)
-class ValidStage:
-    """A ranking task for selection; holds no test edge."""
+class RankingStage:
+    """Graphs, and what is ranked on them; either for selection or for the test."""
 
     graphs: Mapping[str, HeteroData]
-    known: Mapping[str, Int[Tensor, "2 _"]]
-    """Pairs in graph rows that are never recommended."""
-    hidden: Mapping[str, Int[Tensor, "2 _"]]
-    """Pairs in graph rows that a good ranking finds."""
+    """By name, what the model reads."""
+    tasks: Mapping[str, Task]
+    """By domain."""
     overlap: Mapping[Pair, Int[Tensor, "2 _"]]
+    """Rows (of the tasks' data) of the users whom two domains truly share."""
 
 
 @dataclass(frozen=True, eq=False)
-class TestStage:
-    """The sealed ranking task; a type of its own, so that ``fit`` cannot take it."""
+class ValidStage(RankingStage):
+    """The task of selection; holds no test edge."""
+
+    rule: str = "seen"
+    """What is ranked, the ``select`` of the split."""
+
+
+@dataclass(frozen=True, eq=False)
+class TestStage(RankingStage):
+    """The sealed task; a type of its own, so that ``fit`` cannot take it."""
 
     __test__ = False  # not a pytest class
-
-    graphs: Mapping[str, HeteroData]
-    known: Mapping[str, Int[Tensor, "2 _"]]
-    hidden: Mapping[str, Int[Tensor, "2 _"]]
-    overlap: Mapping[Pair, Int[Tensor, "2 _"]]
-
-
-RankingStage = ValidStage | TestStage
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,9 @@ SPLITS = Path(__file__).parents[2] / "conf" / "split"
 BROUGHT = {"files", "ready", "saved"}
 """Splits that come with files of their own; all others are computed."""
 PROTOCOLS = sorted({path.stem for path in SPLITS.glob("*.yaml")} - BROUGHT)
+COLD = [p for p in PROTOCOLS if "select:" in (SPLITS / f"{p}.yaml").read_text()]
+"""Protocols in which selection can rank new nodes."""
+PROTOCOLS += [f"{name} select=new" for name in COLD]
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
@@ -67,7 +70,8 @@ def _garble_tests(monkeypatch: pytest.MonkeyPatch, protocol: str) -> list[int]:
 def test_training_gives_the_same_bits_whatever_the_test_edges_are(
     small, tmp_path, monkeypatch, protocol
 ) -> None:
-    options = [*small, f"split={protocol}"]
+    protocol, _, rule = protocol.partition(" ")
+    options = [*small, f"split={protocol}", *([f"split.{rule}"] if rule else [])]
     real = train_job(options)
     users = pl.read_parquet(real / "per_user.parquet")
     evaluate_job(real)
@@ -89,11 +93,10 @@ def test_training_gives_the_same_bits_whatever_the_test_edges_are(
 
 
 def test_training_never_asks_for_the_test(small, monkeypatch) -> None:
-    def broken_seal(*_: object) -> None:
+    def broken_seal(*_: object, **__: object) -> None:
         raise AssertionError("somebody reads the test set")
 
     monkeypatch.setattr(jobs, "test_stage", broken_seal)
-    monkeypatch.setattr(jobs, "seen_only", broken_seal)
     folder = train_job(small)
     assert "test" not in _metrics(folder)
     with pytest.raises(AssertionError, match="reads the test set"):

@@ -103,27 +103,6 @@ def test_a_model_without_new_nodes_is_tested_on_the_seen_ones(small) -> None:
     assert not rows["new_user"].any()
 
 
-def test_seen_only_is_the_naive_filter(small) -> None:
-    from micrec_pyg.cli.config import composed
-    from micrec_pyg.cli.inputs import load, seen_only
-
-    inputs = load(composed([*small, "split=new_nodes"]))
-    stage = seen_only(inputs)
-    for name, split in inputs.splits.items():
-        data = inputs.train.graphs[name]
-        seen = set(data["user"].n_id.tolist()), set(data["item"].n_id.tolist())
-        expected = [
-            (u, i) for u, i in split.test.T.tolist() if u in seen[0] and i in seen[1]
-        ]
-        rows = stage.hidden[name]
-        raw = zip(
-            data["user"].n_id[rows[0]].tolist(),
-            data["item"].n_id[rows[1]].tolist(),
-            strict=True,
-        )
-        assert list(raw) == expected
-
-
 def test_neighbours_are_searched_where_the_run_is(small) -> None:
     from micrec_pyg.cli.config import composed
     from micrec_pyg.cli.inputs import load

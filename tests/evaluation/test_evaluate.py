@@ -1,6 +1,6 @@
 """Whole evaluations of a fake model, group by group, against naive loops."""
 
-import logging
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -16,7 +16,6 @@ from micrec_pyg.schema import (
     USER,
     InputError,
     TestStage,
-    UnseenNodeError,
     ValidStage,
 )
 
@@ -61,10 +60,10 @@ def _lists(
     scores = ranking.all_scores()
     found = {}
     for user in sorted(users):
-        hidden = ranking.pairs_of(stage.hidden[domain])
+        hidden = ranking.pairs_of(stage.tasks[domain].hidden)
         truth = {i for u, i in hidden if u == user and i in items}
         if truth:
-            known = ranking.pairs_of(stage.known[domain])
+            known = ranking.pairs_of(stage.tasks[domain].known)
             seen = {i for u, i in known if u == user}
             row = scores[user].numpy()
             found[user] = (reference.ranked(row, seen, K, candidates), truth)
@@ -74,7 +73,7 @@ def _lists(
 def _popularity(stage: TestStage, domain: str) -> list[int]:
     """Return each item's edges between old users and old items."""
     old_users = USERS - ranking.NEW_USERS
-    known = [i for u, i in ranking.pairs_of(stage.known[domain]) if u < old_users]
+    known = [i for u, i in ranking.pairs_of(stage.tasks[domain].known) if u < old_users]
     return [known.count(i) if i < ITEMS - 6 else 0 for i in range(ITEMS)]
 
 
@@ -122,16 +121,14 @@ def test_the_summary_equals_a_naive_loop(domain: str, name: str) -> None:
     assert all(value == value for value in found.values())
 
 
-def test_popularity_is_read_from_the_graphs_of_the_fallback() -> None:
+def test_popularity_is_read_from_the_training_graphs() -> None:
     """Where old nodes bring support edges, the evaluated graph has too many."""
     stage = ranking.stage()
-    fewer = {name: pairs[:, ::3] for name, pairs in stage.known.items()}
-    trained = ranking.seen_only(
-        TestStage(stage.graphs, fewer, stage.hidden, stage.overlap)
-    )
-    report = _evaluate(Fake(), stage, fallback=trained)
+    fewer = {name: task.known[:, ::3] for name, task in stage.tasks.items()}
+    report = _evaluate(Fake(), stage, train=ranking.old_graphs(stage, fewer))
+    trained = ranking.changed(stage, lambda name, task: {"known": fewer[name]})
     for domain in ("a", "b"):
-        popularity = _popularity(TestStage({}, fewer, {}, {}), domain)
+        popularity = _popularity(trained, domain)
         frame = report.per_user[domain].filter(group="all")
         lists = _lists(stage, domain, "all")
         for row in frame.to_dicts():
@@ -150,19 +147,21 @@ def test_users_without_held_out_items_are_skipped_and_counted() -> None:
     stage = ranking.stage()
     report = _evaluate(Fake(), stage)
     for domain in ("a", "b"):
-        with_truth = set(stage.hidden[domain][0].tolist())
+        with_truth = set(stage.tasks[domain].hidden[0].tolist())
         ranked = report.per_user[domain].filter(group="all")["user_row"].to_list()
         assert set(ranked) == with_truth
         assert report.skipped[domain] == USERS - len(with_truth) > 0
     assert report.users_per_s > 0
 
 
+def _without_new_nodes() -> TestStage:
+    task = ranking.stage().tasks["a"]
+    data = ranking.graph(0, 0, task.known)
+    return TestStage({"a": data}, {"a": replace(task, data=data)}, {})
+
+
 def test_empty_groups_are_absent() -> None:
-    stage = ranking.stage()
-    known = stage.known["a"]
-    graphs = {"a": ranking.graph(0, 0, known)}
-    part = TestStage(graphs, {"a": known}, {"a": stage.hidden["a"]}, {})
-    report = _evaluate(Fake(), part)
+    report = _evaluate(Fake(), _without_new_nodes())
     names = set(report.per_user["a"]["group"])
     assert names == set(report.per_group["a"])
     absent = {"new_user", "new_item", "new_user_old_item", "overlap_user"}
@@ -171,10 +170,7 @@ def test_empty_groups_are_absent() -> None:
 
 
 def test_a_restriction_to_every_item_equals_none() -> None:
-    known = ranking.stage().known["a"]
-    hidden = ranking.stage().hidden["a"]
-    part = TestStage({"a": ranking.graph(0, 0, known)}, {"a": known}, {"a": hidden}, {})
-    report = _evaluate(Fake(), part)
+    report = _evaluate(Fake(), _without_new_nodes())
     every, old = (
         report.per_user["a"].filter(group=g).drop("group") for g in ("all", "old_item")
     )
@@ -187,37 +183,18 @@ def test_groups_can_be_left_out() -> None:
     assert report.per_user["a"]["group"].unique().to_list() == ["all"]
 
 
-def test_a_model_without_new_nodes_is_judged_on_the_old_ones_alone(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Its numbers equal those of that group in the full evaluation."""
-    stage = ranking.stage()
-    with caplog.at_level(logging.WARNING):
-        report = _evaluate(
-            Fake(seen_only=True), stage, fallback=ranking.seen_only(stage)
-        )
-    assert "no vector for new users" in caplog.text
-    full = _evaluate(Fake(), stage)
-    for domain, frame in report.per_user.items():
-        name = "old_user_old_item"
-        assert frame.equals(full.per_user[domain].filter(group=name))
-        assert len(frame) > 0
-        assert report.per_group[domain] == {name: full.per_group[domain][name]}
-
-
-def test_without_a_fallback_the_refusal_stands() -> None:
-    with pytest.raises(UnseenNodeError):
-        _evaluate(Fake(seen_only=True), ranking.stage())
+def _nothing_hidden_in_b(stage: TestStage) -> TestStage:
+    none = torch.zeros(2, 0, dtype=torch.long)
+    return ranking.changed(
+        stage, lambda n, t: {"hidden": none if n == "b" else t.hidden}
+    )
 
 
 def test_a_domain_with_nothing_held_out_is_left_empty(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stage = ranking.stage()
-    hidden = {**stage.hidden, "b": torch.zeros(2, 0, dtype=torch.long)}
-    report = _evaluate(
-        Fake(), TestStage(stage.graphs, stage.known, hidden, stage.overlap)
-    )
+    report = _evaluate(Fake(), _nothing_hidden_in_b(stage))
     assert "domain 'b' has no held-out pair" in caplog.text
     assert report.per_user["b"].is_empty()
     assert report.skipped["b"] == USERS
@@ -232,7 +209,7 @@ def test_cut_offs_that_no_list_can_fill_are_refused(ks: list[int]) -> None:
 
 
 def _valid(stage: TestStage) -> ValidStage:
-    return ValidStage(stage.graphs, stage.known, stage.hidden, stage.overlap)
+    return ValidStage(stage.graphs, stage.tasks, stage.overlap)
 
 
 def test_validation_is_the_accuracy_of_the_group_all() -> None:
@@ -249,8 +226,7 @@ def test_validation_is_the_accuracy_of_the_group_all() -> None:
 
 def test_validation_without_pairs_says_what_to_do() -> None:
     stage = ranking.stage()
-    hidden = {**stage.hidden, "b": torch.zeros(2, 0, dtype=torch.long)}
-    empty = ValidStage(stage.graphs, stage.known, hidden, stage.overlap)
+    empty = _valid(_nothing_hidden_in_b(stage))
     with pytest.raises(InputError, match="domain 'b': no validation pair"):
         validate(Fake(), empty, k=K, batch_size=3)
 

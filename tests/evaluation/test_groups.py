@@ -7,12 +7,12 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.evaluation.groups import (
     Group,
-    Target,
+    Scope,
     groups_of,
     pools_of,
     shared_users,
 )
-from micrec_pyg.schema import INTERACTS, ITEM, USER, Pair, TestStage
+from micrec_pyg.schema import INTERACTS, ITEM, USER, Pair, Task, TestStage
 
 DEGREES = [0, 1, 2, 3, 5, 6, 10, 11]
 
@@ -40,7 +40,10 @@ def _rows(mask: Tensor | None) -> list[int] | None:
 def _named(
     data: HeteroData, overlap: dict[Pair, Tensor] | None = None, **others: HeteroData
 ) -> dict[str, Group]:
-    stage = TestStage({"a": data, **others}, {}, {}, overlap or {})
+    none = torch.zeros(2, 0, dtype=torch.long)
+    graphs = {"a": data, **others}
+    tasks = {name: Task(name, graph, none, none) for name, graph in graphs.items()}
+    stage = TestStage(graphs, tasks, overlap or {})
     return {group.name: group for group in groups_of(stage, "a")}
 
 
@@ -86,8 +89,8 @@ def test_members(
     overlap = {("a", "b"): torch.tensor([[0, 11], [11, 3]])}
     group = _named(data, overlap, b=_graph([], []))[name]
     assert _rows(group.users) == users
-    assert _rows(group.target.items) == items
-    assert _rows(pools_of(data)[group.target.pool]) == pool
+    assert _rows(group.scope.items) == items
+    assert _rows(pools_of(data)[group.scope.pool]) == pool
 
 
 def test_history_in_another_domain_needs_an_edge_there() -> None:
@@ -106,7 +109,7 @@ def test_history_in_another_domain_needs_an_edge_there() -> None:
 def test_lists_are_judged_where_users_or_candidates_are_chosen() -> None:
     data = _graph(NEW_U, NEW_I)
     data[ITEM].image_mask = torch.tensor(DEGREES) > 4
-    hits_only = {n for n, g in _named(data).items() if not g.target.judges_lists}
+    hits_only = {n for n, g in _named(data).items() if not g.scope.judges_lists}
     bands = {f"item_degree_{band}" for band in ("1_2", "3_5", "6_10", "11_")}
     assert hits_only == {*bands, "has_image", "no_image"}
 
@@ -123,10 +126,10 @@ def test_groups_follow_the_modalities_of_the_item_nodes() -> None:
     data[ITEM].image_mask = mask
     data[ITEM].text_mask = ~mask
     named = _named(data)
-    assert _rows(named["has_image"].target.items) == [4, 5, 6, 7]
-    assert _rows(named["no_image"].target.items) == [0, 1, 2, 3]
-    assert _rows(named["has_text"].target.items) == [0, 1, 2, 3]
-    assert {named[name].target.pool for name in ("has_image", "no_text")} == {"all"}
+    assert _rows(named["has_image"].scope.items) == [4, 5, 6, 7]
+    assert _rows(named["no_image"].scope.items) == [0, 1, 2, 3]
+    assert _rows(named["has_text"].scope.items) == [0, 1, 2, 3]
+    assert {named[name].scope.pool for name in ("has_image", "no_text")} == {"all"}
 
 
 def test_without_overlap_there_are_no_overlap_groups() -> None:
@@ -147,5 +150,5 @@ def test_shared_users_of_either_side_and_of_several_pairs() -> None:
 def test_hidden_pairs_count_with_the_items_of_the_target() -> None:
     items = torch.tensor([False, True, True])
     pairs = torch.tensor([[0, 0, 1], [0, 2, 1]])
-    assert Target(items=items).hidden(pairs).tolist() == [[0, 1], [2, 1]]
-    assert torch.equal(Target().hidden(pairs), pairs)
+    assert Scope(items=items).hidden(pairs).tolist() == [[0, 1], [2, 1]]
+    assert torch.equal(Scope().hidden(pairs), pairs)

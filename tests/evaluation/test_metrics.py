@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference import metrics as reference
 from torch import Tensor
 
-from micrec_pyg.evaluation.metrics import per_user
+from micrec_pyg.evaluation.metrics import accuracy_metrics
 from micrec_pyg.schema import RankedLists
 
 ITEMS = 12
@@ -41,7 +41,7 @@ def _random(users: int, k: int, seed: int) -> tuple[RankedLists, Tensor]:
 def test_equals_a_naive_loop(users: int, k: int, seed: int) -> None:
     lists, hidden = _random(users, k, seed)
     ks = sorted({1, (k + 1) // 2, k})
-    values = per_user(lists, hidden, num_items=ITEMS, ks=ks)
+    values = accuracy_metrics(lists, hidden, num_items=ITEMS, ks=ks)
     for row in range(users):
         truth = set(hidden[1][hidden[0] == row].tolist())
         items = lists.item[row].tolist()
@@ -55,7 +55,7 @@ def test_equals_a_naive_loop(users: int, k: int, seed: int) -> None:
 
 
 def test_by_hand() -> None:
-    values = per_user(
+    values = accuracy_metrics(
         _lists([[4, 2, 7, -1]]),
         torch.tensor([[0, 0, 0], [2, 7, 9]]),
         num_items=10,
@@ -80,7 +80,7 @@ def test_a_perfect_list_has_the_best_value(k: int, relevant: int) -> None:
     hidden = torch.stack(
         [torch.zeros(relevant, dtype=torch.long), torch.arange(relevant)]
     )
-    values = per_user(lists, hidden, num_items=ITEMS, ks=[k])
+    values = accuracy_metrics(lists, hidden, num_items=ITEMS, ks=[k])
     for name in ("ndcg", "map", "mrr", "hit"):
         assert float(values[f"{name}@{k}"][0]) == pytest.approx(1)
     assert float(values[f"recall@{k}"][0]) == pytest.approx(min(k, relevant) / relevant)
@@ -93,14 +93,14 @@ def test_order_of_users_and_of_pairs_is_irrelevant(seed: int) -> None:
     lists, hidden = _random(6, 5, seed)
     order = torch.randperm(6, generator=torch.Generator().manual_seed(seed))
     moved = RankedLists(lists.user[order], lists.item[order], lists.score[order])
-    straight = per_user(lists, hidden, num_items=ITEMS, ks=[3])
-    turned = per_user(moved, hidden.flip(1), num_items=ITEMS, ks=[3])
+    straight = accuracy_metrics(lists, hidden, num_items=ITEMS, ks=[3])
+    turned = accuracy_metrics(moved, hidden.flip(1), num_items=ITEMS, ks=[3])
     for name, value in straight.items():
         assert torch.equal(turned[name].nan_to_num(), value[order].nan_to_num())
 
 
 def test_a_pad_is_not_the_last_item_of_the_user_before() -> None:
-    values = per_user(
+    values = accuracy_metrics(
         _lists([[0], [-1]]),
         torch.tensor([[0, 1], [ITEMS - 1, 3]]),
         num_items=ITEMS,
@@ -111,18 +111,20 @@ def test_a_pad_is_not_the_last_item_of_the_user_before() -> None:
 
 def test_a_pair_given_twice_counts_once() -> None:
     hidden = torch.tensor([[0, 0], [1, 1]])
-    values = per_user(_lists([[1]]), hidden, num_items=ITEMS, ks=[1])
+    values = accuracy_metrics(_lists([[1]]), hidden, num_items=ITEMS, ks=[1])
     assert float(values["recall@1"][0]) == 1.0
 
 
 def test_lists_of_some_users_only() -> None:
     lists = _lists([[2], [5]], user=[7, 3])
     hidden = torch.tensor([[3, 5, 7], [5, 0, 1]])
-    values = per_user(lists, hidden, num_items=ITEMS, ks=[1])
+    values = accuracy_metrics(lists, hidden, num_items=ITEMS, ks=[1])
     assert values["recall@1"].tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("ks", [[], [0], [1, 4]])
 def test_cut_offs_outside_the_lists_are_refused(ks: list[int]) -> None:
     with pytest.raises(ValueError, match=r"must be in 1\.\.3"):
-        per_user(_lists([[1, 2, 3]]), torch.tensor([[0], [1]]), num_items=ITEMS, ks=ks)
+        accuracy_metrics(
+            _lists([[1, 2, 3]]), torch.tensor([[0], [1]]), num_items=ITEMS, ks=ks
+        )

@@ -1,5 +1,7 @@
 """An evaluation depends on neither batch size nor the order of rows and pairs."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 import torch
@@ -29,12 +31,17 @@ def test_batch_size_changes_no_bit(batch_size: int) -> None:
 
 def test_the_order_of_pairs_changes_no_bit() -> None:
     stage = ranking.stage()
-    mixed = [
-        {name: pairs[:, _order(pairs.shape[1])] for name, pairs in part.items()}
-        for part in (stage.known, stage.hidden)
-    ]
+
+    def mixed(pairs: Tensor) -> Tensor:
+        return pairs[:, _order(pairs.shape[1])]
+
     one = _evaluate(stage)
-    other = _evaluate(TestStage(stage.graphs, *mixed, stage.overlap))
+    other = _evaluate(
+        ranking.changed(
+            stage,
+            lambda _, task: {"known": mixed(task.known), "hidden": mixed(task.hidden)},
+        )
+    )
     for domain, frame in one.per_user.items():
         assert frame.equals(other.per_user[domain])
     assert one.per_group == other.per_group
@@ -52,12 +59,12 @@ def _other_rows(stage: TestStage, order: Tensor) -> TestStage:
         data[USER].train_row = data[USER].train_row[order]
         dense = data[INTERACTS].adj_t.to_dense()[:, order]
         data[INTERACTS].adj_t = dense.to_sparse_csr()
-    return TestStage(
-        stage.graphs,
-        {name: moved(pairs) for name, pairs in stage.known.items()},
-        {name: moved(pairs) for name, pairs in stage.hidden.items()},
-        {pair: place[rows] for pair, rows in stage.overlap.items()},
+    moved_stage = ranking.changed(
+        stage,
+        lambda _, task: {"known": moved(task.known), "hidden": moved(task.hidden)},
     )
+    overlap = {pair: place[rows] for pair, rows in stage.overlap.items()}
+    return replace(moved_stage, overlap=overlap)
 
 
 def test_the_order_of_users_changes_nothing() -> None:

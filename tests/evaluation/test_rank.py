@@ -11,26 +11,12 @@ from reference import metrics as reference
 from torch import Tensor
 
 from micrec_pyg.evaluation.rank import CHUNK, rank, rank_groups
-from micrec_pyg.schema import Embeddings, InputError, RankedLists
+from micrec_pyg.schema import InputError, RankedLists, Score
 
 
-class Table:
-    """A scorer that looks scores up; ``z.user`` is the table itself."""
-
-    def scores(self, z: Embeddings, user: Tensor, item: Tensor | None = None) -> Tensor:
-        return z.user[user]
-
-
-class Popularity:
-    """Gives everybody one row, as an expanded view of its own memory."""
-
-    def scores(self, z: Embeddings, user: Tensor, item: Tensor | None = None) -> Tensor:
-        return z.item[:, 0].expand(len(user), -1)
-
-
-def _z(table: Tensor) -> Embeddings:
-    items = table.shape[1]
-    return Embeddings(user=table, item=torch.zeros(1, 1).expand(items, items))
+def _score(table: Tensor) -> Score:
+    """Return a function that looks scores up."""
+    return lambda user: table[user]
 
 
 def _integers(users: int, items: int, levels: int, seed: int = 0) -> Tensor:
@@ -75,8 +61,7 @@ def test_equals_a_naive_loop(items: int, levels: int, masked: bool) -> None:
     users = torch.tensor([3, 0, 11, 7, 8])
     candidates = torch.arange(items) % 3 != 0 if masked else None
     lists = rank(
-        Table(),
-        _z(table),
+        _score(table),
         users=users,
         known=known,
         k=7,
@@ -102,8 +87,7 @@ def test_any_shape(users, items, levels, k, batch_size, share, seed) -> None:
     candidates = torch.arange(items) % 2 == seed % 2
     rows = torch.arange(users)
     lists = rank_groups(
-        Table(),
-        _z(table),
+        _score(table),
         users=rows,
         known=known,
         k=k,
@@ -120,8 +104,7 @@ def test_two_stages_when_the_best_share_one_chunk_or_sit_in_the_tail() -> None:
     table[0, CHUNK : CHUNK + 6] = torch.arange(1.0, 7.0)
     table[1, -5:] = torch.tensor([3.0, 1.0, 5.0, 2.0, 4.0])
     lists = rank(
-        Table(),
-        _z(table),
+        _score(table),
         users=torch.arange(2),
         known=torch.zeros(2, 0, dtype=torch.long),
         k=7,
@@ -142,8 +125,7 @@ def test_batch_size_and_order_of_users_change_nothing(levels: int) -> None:
 
     def ranked(users: Tensor, batch_size: int) -> Tensor:
         return rank(
-            Table(),
-            _z(table),
+            _score(table),
             users=users,
             known=known,
             k=5,
@@ -159,8 +141,7 @@ def test_batch_size_and_order_of_users_change_nothing(levels: int) -> None:
 def test_known_pairs_are_never_ranked() -> None:
     known = _pairs(20, 50, 600)
     lists = rank(
-        Table(),
-        _z(_integers(20, 50, 4)),
+        _score(_integers(20, 50, 4)),
         users=torch.arange(20),
         known=known,
         k=50,
@@ -180,8 +161,7 @@ def test_known_pairs_are_never_ranked() -> None:
 def test_a_user_who_knows_everything_gets_pads_only() -> None:
     known = torch.stack([torch.zeros(4, dtype=torch.long), torch.arange(4)])
     lists = rank(
-        Table(),
-        _z(torch.ones(1, 4)),
+        _score(torch.ones(1, 4)),
         users=torch.arange(1),
         known=known,
         k=3,
@@ -193,8 +173,7 @@ def test_a_user_who_knows_everything_gets_pads_only() -> None:
 
 def test_no_users() -> None:
     lists = rank(
-        Table(),
-        _z(torch.ones(3, 4)),
+        _score(torch.ones(3, 4)),
         users=torch.zeros(0, dtype=torch.long),
         known=torch.zeros(2, 0, dtype=torch.long),
         k=3,
@@ -206,11 +185,10 @@ def test_no_users() -> None:
 
 def test_masking_leaves_the_memory_of_the_model_alone() -> None:
     """One user in the last block makes the expanded view contiguous."""
-    z = Embeddings(user=torch.zeros(3, 1), item=torch.tensor([[3.0], [2.0], [1.0]]))
+    popularity = torch.tensor([3.0, 2.0, 1.0])
     known = torch.tensor([[0, 1, 2], [0, 0, 0]])
     lists = rank(
-        Popularity(),
-        z,
+        lambda user: popularity.expand(len(user), -1),
         users=torch.arange(3),
         known=known,
         k=2,
@@ -218,13 +196,12 @@ def test_masking_leaves_the_memory_of_the_model_alone() -> None:
         batch_size=2,
     )
     assert lists.item.tolist() == [[1, 2]] * 3
-    assert z.item[:, 0].tolist() == [3.0, 2.0, 1.0]
+    assert popularity.tolist() == [3.0, 2.0, 1.0]
 
 
 def _three_best(table: Tensor, known: Tensor) -> RankedLists:
     return rank(
-        Table(),
-        _z(table),
+        _score(table),
         users=torch.arange(len(table)),
         known=known,
         k=3,
@@ -273,8 +250,7 @@ def test_nan_is_refused_and_counted(items: int) -> None:
     table[1, 2] = table[1, 5] = table[3, 0] = torch.nan
     with pytest.raises(ValueError, match=rf"3 of {4 * items} scores"):
         rank(
-            Table(),
-            _z(table),
+            _score(table),
             users=torch.arange(4),
             known=torch.zeros(2, 0, dtype=torch.long),
             k=2,
@@ -287,8 +263,7 @@ def test_nan_is_refused_and_counted(items: int) -> None:
 def test_impossible_numbers_are_refused(k: int, batch_size: int, named: str) -> None:
     with pytest.raises(InputError, match=named):
         rank(
-            Table(),
-            _z(torch.ones(1, 4)),
+            _score(torch.ones(1, 4)),
             users=torch.arange(1),
             known=torch.zeros(2, 0, dtype=torch.long),
             k=k,
@@ -301,10 +276,10 @@ def test_impossible_numbers_are_refused(k: int, batch_size: int, named: str) -> 
 @pytest.mark.parametrize("levels", [3, 10**6])
 def test_another_device_ranks_the_same(levels: int) -> None:
     table = _integers(33, 40 * CHUNK + 17, levels)
-    z = Embeddings(user=table.cuda(), item=torch.zeros(table.shape[1], 1).cuda())
+    score = _score(table.cuda())
     users, known = torch.arange(33), _pairs(33, table.shape[1], 5000)
     lists = rank(
-        Table(), z, users=users, known=known, k=20, candidates=None, batch_size=8
+        score, users=users.cuda(), known=known, k=20, candidates=None, batch_size=8
     )
     assert lists.item.is_cuda
     expected = _expected(table, users, known, 20, None)

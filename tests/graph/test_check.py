@@ -76,6 +76,10 @@ def wrong_rho(data):
     data[USER].rho[0] += 1
 
 
+def double_person(data):
+    data[USER].person[0] = data[USER].person[1]
+
+
 def missing_type(data):
     del data[SIMILAR_USER]
 
@@ -95,6 +99,7 @@ def missing_type(data):
         (one_direction, "is not the transpose"),
         (wrong_degree, "degree of item"),
         (wrong_rho, "rho of user"),
+        (double_person, "person must give each user"),
         (missing_type, "types are"),
     ],
 )

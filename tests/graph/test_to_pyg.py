@@ -84,7 +84,8 @@ def test_graphs_of_a_union_and_empty_edge_types(case, options):
     for name, first_user in (("food", 0), ("kitchen", 6)):
         domains[name], splits[name] = case(name, first_user=first_user)
     train = train_stage(domains, splits, options(union=True))
-    for data in (train.graphs.data, *train.graphs.values()):
+    own = [task.data for task in train.tasks.values()]
+    for data in (*train.graphs.values(), *own):
         found = ToEdgeIndex()(data)
         assert found.validate()
         for edge_type in data.edge_types:

@@ -1,6 +1,5 @@
 """The union of all domains: by raw ids, against a naive loop, and of one domain."""
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,6 @@ from reference import worlds
 
 from micrec_pyg.graph.build import test_stage, train_stage, valid_stage
 from micrec_pyg.graph.check import check_graph
-from micrec_pyg.graph.fit_stage import fit_stage
 from micrec_pyg.graph.union import merge
 from micrec_pyg.schema import (
     INTERACTED_BY,
@@ -20,7 +18,6 @@ from micrec_pyg.schema import (
     SIMILAR_ITEM,
     SIMILAR_USER,
     USER,
-    Embeddings,
     Feature,
     InputError,
 )
@@ -29,11 +26,10 @@ UNION = "books+food+music"
 
 
 def union_of(domains, splits, **changes):
-    """Return (what is trained on, training stage, test stage)."""
+    """Return (training stage, test stage)."""
     options = worlds.options(union=True, **changes)
     train = train_stage(domains, splits, options)
-    fitted = fit_stage(train, domains, options)
-    return fitted, train, test_stage(train, domains, splits, options)
+    return train, test_stage(train, domains, splits, options)
 
 
 def names_of(data, domains, splits):
@@ -52,31 +48,31 @@ def raw_edges_of(data, domains, splits):
 
 def test_both_graphs_have_the_edges_and_nodes_of_all_domains_by_raw_id():
     domains, splits = worlds.worlds()
-    fitted, _, test = union_of(domains, splits)
-    trained = fitted.graphs[UNION]
+    train, test = union_of(domains, splits)
+    trained = train.graphs[UNION]
     train_edges = reference.union_edges(domains, splits, "train")
     support = reference.union_edges(domains, splits, "support")
     assert raw_edges_of(trained, domains, splits) == set(train_edges)
     everything = set(train_edges) | set(support)
-    assert raw_edges_of(test.graphs.data, domains, splits) == everything
+    assert raw_edges_of(test.graphs[UNION], domains, splits) == everything
 
     seen_users, seen_items = reference.union_seen(domains, splits)
     users, items = names_of(trained, domains, splits)
     assert (set(users), set(items)) == (seen_users, seen_items)
     assert len(users) == len(seen_users)
     # food has u0..u11 and books u4..u15: eight people are in both.
-    assert test.graphs.data[USER].num_nodes == 12 + 12 + 12 - 8
-    test_users, _ = names_of(test.graphs.data, domains, splits)
+    assert test.graphs[UNION][USER].num_nodes == 12 + 12 + 12 - 8
+    test_users, _ = names_of(test.graphs[UNION], domains, splits)
     rows = [users.index(u) if u in seen_users else -1 for u in test_users]
-    assert test.graphs.data[USER].train_row.tolist() == rows
-    for data in (trained, test.graphs.data):
+    assert test.graphs[UNION][USER].train_row.tolist() == rows
+    for data in (trained, test.graphs[UNION]):
         check_graph(data)
 
 
 def test_weights_count_the_edges_of_all_domains():
     domains, splits = worlds.worlds()
-    fitted, _, _ = union_of(domains, splits)
-    data = fitted.graphs[UNION]
+    train, _ = union_of(domains, splits)
+    data = train.graphs[UNION]
     users, items = names_of(data, domains, splits)
     edges = [
         (users.index(u), items.index(i))
@@ -85,15 +81,15 @@ def test_weights_count_the_edges_of_all_domains():
     expected = graphs.normalised(edges, len(users), len(items))
     found = data[INTERACTED_BY].adj_t.to_dense().numpy()
     assert found == pytest.approx(expected, rel=1e-6)
-    pairs = zip(*fitted.labels[UNION].tolist(), strict=True)
+    pairs = zip(*train.labels[UNION].tolist(), strict=True)
     assert sorted(pairs) == sorted(edges)
-    assert fitted.overlap == {}
+    assert train.overlap == {}
 
 
 def test_neighbours_are_searched_over_all_domains():
     domains, splits = worlds.worlds()
-    fitted, train, _ = union_of(domains, splits)
-    data = fitted.graphs[UNION]
+    train, _ = union_of(domains, splits)
+    data = train.graphs[UNION]
     _, items = names_of(data, domains, splits)
     modalities = {}
     for modality in ("text", "image"):
@@ -109,63 +105,77 @@ def test_neighbours_are_searched_over_all_domains():
     expected = graphs.dense((len(items),) * 2, *zip(*entries, strict=True))
     assert (data[SIMILAR_ITEM].adj_t.to_dense().numpy() == expected).all()
     assert any(items[a][0] != items[b][0] for a, b, _ in entries)
-    for own in train.graphs.values():  # for nothing: no model reads them
+    for task in train.tasks.values():
+        own = task.data  # no model reads it: neighbours would be for nothing
         assert own[SIMILAR_ITEM].adj_t._nnz() == own[SIMILAR_USER].adj_t._nnz() == 0
 
 
 def test_the_union_of_one_domain_is_that_domain_bit_for_bit():
     domain, split = worlds.world()
     domains, splits = {"food": domain}, {"food": split}
-    fitted, _, test = union_of(domains, splits, template_ratio=0.5)
+    train, test = union_of(domains, splits, template_ratio=0.5)
     plain = worlds.options(template_ratio=0.5)
-    train = train_stage(domains, splits, plain)
-    graphs.assert_same_graphs(fitted.graphs["food"], train.graphs["food"])
-    assert torch.equal(fitted.labels["food"], train.labels["food"])
-    alone = test_stage(train, domains, splits, plain)
-    graphs.assert_same_graphs(test.graphs.data, alone.graphs["food"])
+    own = train_stage(domains, splits, plain)
+    graphs.assert_same_graphs(train.graphs["food"], own.graphs["food"])
+    assert torch.equal(train.labels["food"], own.labels["food"])
+    alone = test_stage(own, domains, splits, plain)
+    graphs.assert_same_graphs(test.graphs["food"], alone.graphs["food"])
 
 
 def test_stages_rank_every_domain_as_without_the_union():
     domains, splits = worlds.worlds()
-    _, train, test = union_of(domains, splits)
-    plain = worlds.options(num_neighbors=0)
+    options, plain = worlds.options(union=True), worlds.options(num_neighbors=0)
+    train, test = union_of(domains, splits)
     alone = train_stage(domains, splits, plain)
     stages = [
-        (valid_stage(train, splits), valid_stage(alone, splits)),
+        (
+            valid_stage(train, domains, splits, options),
+            valid_stage(alone, domains, splits, plain),
+        ),
         (test, test_stage(alone, domains, splits, plain)),
     ]
     for ours, theirs in stages:
-        assert list(ours.graphs) == list(theirs.graphs)
-        for name in domains:
-            graphs.assert_same_graphs(ours.graphs[name], theirs.graphs[name])
-            for part in ("known", "hidden"):
-                a, b = (getattr(stage, part)[name] for stage in (ours, theirs))
-                assert torch.equal(a, b)
+        assert list(ours.graphs) == [UNION]
+        assert list(ours.tasks) == list(theirs.tasks)
+        for name, task in theirs.tasks.items():
+            mine = ours.tasks[name]
+            assert (mine.graph, task.graph) == (UNION, name)
+            assert task.user is None
+            assert task.item is None
+            graphs.assert_same_graphs(mine.data, task.data)
+            assert torch.equal(mine.known, task.known)
+            assert torch.equal(mine.hidden, task.hidden)
         for pair, rows in theirs.overlap.items():
             assert torch.equal(ours.overlap[pair], rows)
 
 
-def test_a_domain_reads_the_rows_of_its_own_nodes():
+def test_a_task_knows_the_rows_of_its_own_nodes():
     domains, splits = worlds.worlds()
-    _, train, test = union_of(domains, splits)
-    for found in (train.graphs, test.graphs):
-        users, items = names_of(found.data, domains, splits)
-        z = Embeddings(
-            user=torch.arange(len(users)).view(-1, 1).float(),
-            item=torch.arange(len(items)).view(-1, 1).float(),
-        )
-        for name, own in found.embeddings(z).items():
+    for stage in union_of(domains, splits):
+        users, items = names_of(stage.graphs[UNION], domains, splits)
+        for name, task in stage.tasks.items():
             data = domains[name].interactions
-            ids = data.users.ids.gather(found[name][USER].n_id.tolist())
-            assert [users[int(row)] for row in own.user] == ids.to_list()
-            ids = data.items.ids.gather(found[name][ITEM].n_id.tolist())
-            assert [items[int(row)] for row in own.item] == [(name, raw) for raw in ids]
+            ids = data.users.ids.gather(task.data[USER].n_id.tolist())
+            assert [users[row] for row in task.user.tolist()] == ids.to_list()
+            ids = data.items.ids.gather(task.data[ITEM].n_id.tolist())
+            assert [items[row] for row in task.item.tolist()] == [
+                (name, raw) for raw in ids
+            ]
+
+
+def test_a_user_of_the_union_is_the_same_person_as_in_the_domains():
+    domains, splits = worlds.worlds()
+    for stage in union_of(domains, splits):
+        person = stage.graphs[UNION][USER].person
+        assert len(person.unique()) == len(person)
+        for task in stage.tasks.values():
+            assert torch.equal(person[task.user], task.data[USER].person)
 
 
 def test_the_order_of_the_domains_does_not_matter():
     domains, splits = worlds.worlds()
     turned = dict(reversed(domains.items()))
-    (first, _, _), (second, _, _) = (union_of(d, splits) for d in (domains, turned))
+    (first, _), (second, _) = (union_of(d, splits) for d in (domains, turned))
     graphs.assert_same_graphs(first.graphs[UNION], second.graphs[UNION])
     assert torch.equal(first.labels[UNION], second.labels[UNION])
 
@@ -178,9 +188,8 @@ def test_hidden_edges_change_nothing(neighbors):
         for name, split in splits.items()
     }
     made = [union_of(domains, s, neighbors=neighbors) for s in (splits, fewer)]
-    (fitted, _, test), (fitted_2, _, test_2) = made
-    graphs.assert_same_graphs(fitted.graphs[UNION], fitted_2.graphs[UNION])
-    graphs.assert_same_graphs(test.graphs.data, test_2.graphs.data)
+    for stage, other in zip(*made, strict=True):
+        graphs.assert_same_graphs(stage.graphs[UNION], other.graphs[UNION])
 
 
 def test_a_domain_without_a_modality_is_masked():
@@ -204,27 +213,3 @@ def test_vectors_of_different_widths_are_refused():
     domains["food"] = replace(domains["food"], features={"text": wide})
     with pytest.raises(InputError, match=r"books 6, food 7, music 6"):
         merge(domains, splits)
-
-
-@pytest.mark.gpu
-def test_all_of_a_union_moves_to_a_device():
-    domains, splits = worlds.worlds()
-    _, train, _ = union_of(domains, splits)
-    moved = train.graphs.moved(lambda data: copy.copy(data).to("cuda"))
-    assert train.graphs.data[USER].n_id.device.type == "cpu"
-    rows = [row for place in moved.place.values() for row in place.values()]
-    rows += [data[USER].n_id for data in (moved.data, *moved.values())]
-    assert {row.device.type for row in rows} == {"cuda"}
-
-
-def test_moving_keeps_names_rows_and_graphs():
-    domains, splits = worlds.worlds()
-    _, train, _ = union_of(domains, splits)
-    copied = train.graphs.moved(copy.copy)
-    assert copied.name == UNION
-    assert copied.data is not train.graphs.data
-    graphs.assert_same_graphs(copied.data, train.graphs.data)
-    for name, place in train.graphs.place.items():
-        graphs.assert_same_graphs(copied[name], train.graphs[name])
-        for node, rows in place.items():
-            assert torch.equal(copied.place[name][node], rows)

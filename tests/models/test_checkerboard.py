@@ -54,7 +54,7 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
     fit(
         model,
         train,
-        valid_stage(train, splits),
+        valid_stage(train, domains, splits, options),
         options=fitting.options(
             max_epochs=150,
             patience=150,
@@ -72,12 +72,12 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
     stage = test_stage(train, domains, splits, options)
     with torch.no_grad():
         z = model(stage.graphs)
-    for name, hidden in stage.hidden.items():
+    for name, task in stage.tasks.items():
+        hidden = task.hidden
         lists = rank(
-            model,
-            z[name],
+            model.scorer(name, z, stage.graphs),
             users=hidden[0].sort().values,
-            known=stage.known[name],
+            known=task.known,
             k=1,
             candidates=None,
             batch_size=64,

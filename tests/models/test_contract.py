@@ -22,7 +22,7 @@ from micrec_pyg.schema import (
     Interactions,
     Vocab,
 )
-from micrec_pyg.training import checkpoint
+from micrec_pyg.storage.tensors import read_tensors, write_tensors
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 FILES = sorted(CONF.glob("*.yaml"))
@@ -194,9 +194,9 @@ def test_the_saved_state_is_the_whole_model(make, stage, tmp_path):
     train = stage[-1]
     model = make(train)
     model.begin_epoch(3)
-    checkpoint.save(tmp_path / "model.safetensors", model.state_dict(), {})
+    write_tensors(tmp_path / "model.safetensors", model.state_dict(), {})
     other = make(train, seed=9, prepare=False)
-    other.load_state(checkpoint.load(tmp_path / "model.safetensors")[0])
+    other.load_state(read_tensors(tmp_path / "model.safetensors")[0])
     assert same(scores(model, train.graphs), scores(other, train.graphs))
 
 

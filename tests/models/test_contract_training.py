@@ -142,14 +142,17 @@ def judge(model, valid):
     return {name: {"ndcg@3": float(each.mean())} for name, each in found.items()}
 
 
-def test_a_killed_run_goes_on_with_the_same_bits(make, config, stage, tmp_path):
-    _, splits, train = stage
+def test_a_killed_run_goes_on_with_the_same_bits(
+    make, config, stage, options, tmp_path
+):
+    domains, splits, train = stage
+    valid = valid_stage(train, domains, splits, options)
 
     def run(model, **changes):
         return fit(
             model,
             train,
-            valid_stage(train, splits),
+            valid,
             options=fit_options(max_epochs=3),
             weights=config["weights"],
             streams=RandomStreams(1),

@@ -6,9 +6,13 @@ import polars as pl
 import torch
 
 from micrec_pyg.data.catalogue.interactions import to_interactions
+from micrec_pyg.data.splits import at_random, by_time, inductive
+from micrec_pyg.data.splits.leak import claim_of
 from micrec_pyg.schema import Catalogue, EdgeSplit
 
-PARTS = ("train", "val", "test", "support", "silent")
+PARTS = ("train", "val", "test", "support", "silent", "val_support")
+KNOWN = ("train", "support", "val_support", "val")
+"""Parts that are known at the test."""
 DAY = 86_400
 
 
@@ -88,9 +92,7 @@ def rows_of(catalogues, splits):
 def leak_class(rows):
     """Return the label of the leak class of the test edges, by all pairs of edges."""
     tests = [r for r in rows if r[1] == "test" and r[4] is not None]
-    known = [
-        r for r in rows if r[1] in ("train", "support", "val") and r[4] is not None
-    ]
+    known = [r for r in rows if r[1] in KNOWN and r[4] is not None]
     if all(r[4] is None for r in rows):
         return None
     late = [(t, k) for t in tests for k in known if k[4] > t[4]]
@@ -127,3 +129,11 @@ def changed(split, **parts):
     """Return a split with other parts."""
     given = {part: getattr(split, part) for part in (*PARTS, "seen_user", "seen_item")}
     return EdgeSplit(**{**given, **parts})
+
+
+def promised(protocol):
+    """Return what the protocol of this name promises, None if there is none."""
+    for module in (at_random, by_time, inductive):
+        if hasattr(module, protocol):
+            return claim_of(getattr(module, protocol))
+    return None

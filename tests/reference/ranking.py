@@ -1,20 +1,23 @@
 """A ranking task small enough for loops, a model for it, and who is in a group."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.models.base import Model
 from micrec_pyg.schema import (
     INTERACTS,
     ITEM,
     USER,
     Embeddings,
+    RandomStreams,
+    Task,
     TestStage,
-    UnseenNodeError,
-    ValidStage,
+    TrainStage,
 )
 
 USERS, ITEMS = 14, 24
@@ -23,28 +26,23 @@ SHARED = torch.tensor([[0, 2, 12], [5, 4, 1]])
 """Rows of the users of both domain a and domain b."""
 
 
-class Fake(nn.Module):
+class Fake(Model):
     """Answers with fixed whole-numbered vectors, hence many tied scores."""
 
-    def __init__(self, *, seen_only: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.seen_only = seen_only
         self.calls = 0
         self.modes: set[bool] = set()
 
-    def forward(self, graphs: Mapping[str, HeteroData]) -> dict[str, Embeddings]:
+    def forward(
+        self, graphs: Mapping[str, HeteroData], streams: RandomStreams | None = None
+    ) -> dict[str, Embeddings]:
         self.calls += 1
         self.modes.add(self.training or torch.is_grad_enabled())
-        found = {}
-        for name, data in graphs.items():
-            if self.seen_only and bool((data[USER].train_row < 0).any()):
-                raise UnseenNodeError("no vector for new users")
-            user = _vectors(data[USER].n_id, 3)
-            found[name] = Embeddings(user, _vectors(data[ITEM].n_id, 7))
-        return found
-
-    def scores(self, z: Embeddings, user: Tensor, item: Tensor | None = None) -> Tensor:
-        return z.user[user] @ z.item.T
+        return {
+            name: Embeddings(_vectors(data[USER].n_id, 3), _vectors(data[ITEM].n_id, 7))
+            for name, data in graphs.items()
+        }
 
 
 def all_scores() -> Tensor:
@@ -71,7 +69,7 @@ def graph(new_users: int, new_items: int, known: Tensor) -> HeteroData:
 
 def stage(seed: int = 0, domains: tuple[str, ...] = ("a", "b")) -> TestStage:
     """Return a task with new users and items, some of these without an edge."""
-    graphs, known, hidden = {}, {}, {}
+    graphs, tasks = {}, {}
     for offset, name in enumerate(domains):
         generator = torch.Generator().manual_seed(seed + offset)
         draw = torch.rand(USERS, ITEMS, generator=generator)
@@ -80,23 +78,31 @@ def stage(seed: int = 0, domains: tuple[str, ...] = ("a", "b")) -> TestStage:
         draw[3, 2:] += 0.3
         draw[3, :2] = 0.1  # a user with two edges
         draw[4] = 2.0  # a user with nothing at all
-        known[name] = (draw < 0.3).nonzero().T
-        hidden[name] = ((draw >= 0.3) & (draw < 0.5)).nonzero().T
-        graphs[name] = graph(NEW_USERS, NEW_ITEMS, known[name])
+        known = (draw < 0.3).nonzero().T
+        hidden = ((draw >= 0.3) & (draw < 0.5)).nonzero().T
+        graphs[name] = graph(NEW_USERS, NEW_ITEMS, known)
+        tasks[name] = Task(name, graphs[name], known, hidden)
     overlap = {("a", "b"): SHARED} if "b" in domains else {}
-    return TestStage(graphs, known, hidden, overlap)
+    return TestStage(graphs, tasks, overlap)
 
 
-def seen_only(task: TestStage) -> ValidStage:
-    """Return the task cut to its old users and items, which come first."""
+def changed(
+    task: TestStage, change: Callable[[str, Task], dict[str, object]]
+) -> TestStage:
+    """Return the stage with some fields of every task replaced."""
+    tasks = {n: replace(each, **change(n, each)) for n, each in task.tasks.items()}
+    graphs = {name: each.data for name, each in tasks.items()}
+    return TestStage(graphs, tasks, task.overlap)
+
+
+def old_graphs(task: TestStage, known: Mapping[str, Tensor]) -> TrainStage:
+    """Return the training stage of old users and items, which come first."""
     users, items = USERS - NEW_USERS, ITEMS - NEW_ITEMS
-
-    def old(pairs: Tensor) -> Tensor:
-        return pairs[:, (pairs[0] < users) & (pairs[1] < items)]
-
     graphs = {}
-    for name in task.graphs:
-        data = graph(0, 0, old(task.known[name]))
+    for name in task.tasks:
+        pairs = known[name]
+        old = pairs[:, (pairs[0] < users) & (pairs[1] < items)]
+        data = graph(0, 0, old)
         for kind, count in ((USER, users), (ITEM, items)):
             data[kind].n_id = data[kind].n_id[:count]
             data[kind].train_row, data[kind].num_nodes = torch.arange(count), count
@@ -105,19 +111,19 @@ def seen_only(task: TestStage) -> ValidStage:
         dense = data[INTERACTS].adj_t.to_dense()[:items, :users]
         data[INTERACTS].adj_t = dense.to_sparse_csr()
         graphs[name] = data
-    known = {name: old(pairs) for name, pairs in task.known.items()}
-    hidden = {name: old(pairs) for name, pairs in task.hidden.items()}
-    return ValidStage(graphs, known, hidden, {})
+    none = torch.zeros(2, 0, dtype=torch.long)
+    tasks = {name: Task(name, data, none, none) for name, data in graphs.items()}
+    return TrainStage(graphs, {}, {}, tasks)
 
 
 def group(
     task: TestStage, domain: str, name: str
 ) -> tuple[set[int], set[int], set[int]]:
     """Return the users, candidates and counting items of a group, by sets and loops."""
-    degree = Counter(item for _, item in pairs_of(task.known[domain]))
+    degree = Counter(item for _, item in pairs_of(task.tasks[domain].known))
     history = {
-        name: Counter(user for user, _ in pairs_of(known))
-        for name, known in task.known.items()
+        name: Counter(user for user, _ in pairs_of(each.known))
+        for name, each in task.tasks.items()
     }
     everyone, every = set(range(USERS)), set(range(ITEMS))
     new_u, new_i = set(range(11, 14)), set(range(18, ITEMS))

@@ -17,7 +17,7 @@ from micrec_pyg.data.splits.inductive import (
 from micrec_pyg.schema import Domain, Interactions, Vocab
 
 RATIOS = [7, 1, 2]
-PARTS = ("train", "support", "silent", "val", "test")
+PARTS = ("train", "support", "silent", "val", "val_support", "test")
 FIELDS = (*PARTS, "seen_user", "seen_item")
 
 PROTOCOLS = {
@@ -31,7 +31,9 @@ PROTOCOLS = {
         seed=seed,
     ),
     "user_time": lambda domains, seed: user_time(domains, ratios=RATIOS, seed=seed),
-    "global_time": lambda domains, seed: global_time(domains, ratios=RATIOS),
+    "global_time": lambda domains, seed: global_time(
+        domains, ratios=RATIOS, select="seen"
+    ),
     "old_graph": lambda domains, seed: new_interactions(
         domains, ratios=RATIOS, new_share=0.4, graph="old", seed=seed
     ),
@@ -39,16 +41,33 @@ PROTOCOLS = {
         domains, ratios=RATIOS, new_share=0.4, graph="full", seed=seed
     ),
     "new_nodes": lambda domains, seed: new_nodes(
-        domains, ratios=RATIOS, unseen_share=0.3, seed=seed
+        domains, ratios=RATIOS, unseen_share=0.3, select="seen", seed=seed
     ),
     "zero_edge": lambda domains, seed: zero_edge(
-        domains, ratios=RATIOS, unseen_share=0.3, seed=seed
+        domains, ratios=RATIOS, unseen_share=0.3, select="seen", seed=seed
     ),
     "history_elsewhere": lambda domains, seed: history_elsewhere(
-        domains, ratios=RATIOS, share=0.5, seed=seed
+        domains, ratios=RATIOS, share=0.5, select="seen", seed=seed
+    ),
+    "global_time new": lambda domains, seed: global_time(
+        domains, ratios=RATIOS, select="new"
+    ),
+    "new_nodes new": lambda domains, seed: new_nodes(
+        domains, ratios=RATIOS, unseen_share=0.3, select="new", seed=seed
+    ),
+    "zero_edge new": lambda domains, seed: zero_edge(
+        domains, ratios=RATIOS, unseen_share=0.3, select="new", seed=seed
+    ),
+    "history_elsewhere new": lambda domains, seed: history_elsewhere(
+        domains, ratios=RATIOS, share=0.5, select="new", seed=seed
     ),
 }
-TOGETHER = {"global_time", "history_elsewhere"}
+TOGETHER = {
+    "global_time",
+    "history_elsewhere",
+    "global_time new",
+    "history_elsewhere new",
+}
 """Protocols in which a domain's split depends on the other domains."""
 
 
@@ -138,6 +157,7 @@ def same(left, right):
     """Check that two splits are equal, in the order of their edges too."""
     assert left.keys() == right.keys()
     for name in left:
+        assert left[name].select == right[name].select
         for field in FIELDS:
             assert torch.equal(
                 getattr(left[name], field), getattr(right[name], field)

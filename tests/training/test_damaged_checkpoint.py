@@ -29,8 +29,9 @@ class KilledError(Exception):
 @pytest.fixture(scope="module")
 def stages():
     domains, splits = worlds.worlds()
-    train = train_stage(domains, splits, worlds.options())
-    return train, valid_stage(train, splits)
+    options = worlds.options()
+    train = train_stage(domains, splits, options)
+    return train, valid_stage(train, domains, splits, options)
 
 
 def train(stages, folder, *, killed_after=None, dim=4, seed=0):

@@ -29,7 +29,7 @@ GROUPS = {
 def stages():
     domains, splits = worlds.worlds()
     train = train_stage(domains, splits, worlds.options())
-    return train, valid_stage(train, splits)
+    return train, valid_stage(train, domains, splits, worlds.options())
 
 
 def inmo(train, dropout=0.3):

@@ -32,8 +32,11 @@ from micrec_pyg.training.fit import fit
 CONF = Path(__file__).parents[2] / "conf" / "split"
 ELSEWHERE = {"files", "saved", "random_811"}
 """From files: tests/cli/test_protocols.py; and random with other numbers."""
+COLD = ("new_nodes", "zero_edge", "history_elsewhere", "global_time")
+"""Protocols in which selection can rank new nodes."""
 NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - ELSEWHERE)
 NAMES.append("new_interactions graph=old")
+NAMES += [f"{n} select=new" for n in COLD]
 WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
 NET = {"dim": 4, "std": 0.1, "num_layers": 2, "dropout": 0.3, "alpha_decay": 0.9}
 OPTIONS = fitting.options(max_epochs=3, batch_size=64, metric="ndcg@5")
@@ -93,7 +96,7 @@ def stages(domains, split, **options):
     splits = split(domains)
     train = train_stage(domains, splits, graph)
     test = test_stage(train, domains, splits, graph)
-    return splits, train, valid_stage(train, splits), test
+    return splits, train, valid_stage(train, domains, splits, graph), test
 
 
 def micrec(train):
@@ -151,24 +154,25 @@ def test_graphs_hold_what_the_split_says(domains, split):
             check_graph(graph)
         assert torch.equal(trained_on[USER].n_id, part.seen_user.nonzero().flatten())
         assert torch.equal(trained_on[ITEM].n_id, part.seen_item.nonzero().flatten())
-        message = torch.cat([part.train, part.support], dim=1)
+        message = part.known_at_test
         for row, node in enumerate((USER, ITEM)):
             degree = torch.zeros(known[node].num_nodes, dtype=torch.int32)
             for end in message[row].tolist():
                 degree[end] += 1
             assert torch.equal(known[node].degree, degree)
         # the test excludes and hides every edge of the data once
-        every = torch.cat([test.known[name], test.hidden[name]], dim=1)
+        every = torch.cat([test.tasks[name].known, test.tasks[name].hidden], dim=1)
         pairs = sorted(every.T.tolist())
         assert pairs == sorted(domains[name].interactions.edges.T.tolist())
-        assert torch.equal(test.hidden[name], part.test)
-        # validation ranks pairs of seen nodes alone
-        hidden = valid.hidden[name]
-        ends = trained_on[USER].n_id[hidden[0]], trained_on[ITEM].n_id[hidden[1]]
+        assert torch.equal(test.tasks[name].hidden, part.test)
+        # validation ranks pairs of seen nodes alone, unless its graph grows
+        task = valid.tasks[name]
+        nodes, hidden = task.data, task.hidden
+        ends = nodes[USER].n_id[hidden[0]], nodes[ITEM].n_id[hidden[1]]
         expected = [
             [u, i]
             for u, i in part.val.T.tolist()
-            if part.seen_user[u] and part.seen_item[i]
+            if part.select == "new" or (part.seen_user[u] and part.seen_item[i])
         ]
         assert torch.stack(ends).T.tolist() == expected
 
@@ -187,7 +191,7 @@ def test_every_tested_user_is_reported(domains, split):
         assert users["all"] == tested
         new = {user for user in tested if not part.seen_user[user]}
         assert users.get("new_user", set()) == new
-        shown = {item for _, item in [*part.train.T.tolist(), *part.support.T.tolist()]}
+        shown = set(part.known_at_test[1].tolist())
         zero = {user for user, item in part.test.T.tolist() if item not in shown}
         assert users.get("item_degree_0", set()) == zero
 
@@ -237,8 +241,10 @@ def test_the_old_graph_and_the_full_one_differ_in_messages_alone(domains):
     )
     assert_same(*(answers(micrec(s[1]), s[1].graphs) for s in (old, full)))
     for name in domains:
-        assert torch.equal(old[3].hidden[name], full[3].hidden[name])
-        excluded = [set(map(tuple, s[3].known[name].T.tolist())) for s in (old, full)]
+        assert torch.equal(old[3].tasks[name].hidden, full[3].tasks[name].hidden)
+        excluded = [
+            set(map(tuple, s[3].tasks[name].known.T.tolist())) for s in (old, full)
+        ]
         assert excluded[0] == excluded[1]
         more = (
             full[3].graphs[name][USER].degree - old[3].graphs[name][USER].degree

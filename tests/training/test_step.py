@@ -8,8 +8,8 @@ from reference import tiny, worlds
 from reference.fitting import options
 from reference.waiting import NoWaiting
 
-from micrec_pyg.cli.inputs import to_device
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
+from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.schema import InputError, RandomStreams
 from micrec_pyg.training.fit import fit
@@ -98,7 +98,7 @@ def test_what_waits_is_noticed():
 def test_a_recorded_run_is_an_eager_run(dropout, warm_up):
     domains, splits = worlds.worlds()
     train = train_stage(domains, splits, worlds.options())
-    valid = valid_stage(train, splits)
+    valid = valid_stage(train, domains, splits, worlds.options())
     found = []
     for cuda_graph in (False, True):
         model = INMO(

@@ -11,13 +11,14 @@ import polars as pl
 
 from micrec_pyg.cli import run_folder as files
 from micrec_pyg.cli.config import Config, build, check_device, composed
-from micrec_pyg.cli.inputs import Inputs, fitted_rows, load, seen_only, to_device
+from micrec_pyg.cli.inputs import Inputs, load
 from micrec_pyg.cli.logging_wandb import Tracker
 from micrec_pyg.cli.progress import Progress, step
 from micrec_pyg.cli.results import peak_memory, per_user, run_card, versions
 from micrec_pyg.data.splits.saved import IN_RUN, check_split, save_split
 from micrec_pyg.evaluation.evaluate import Report, summary, validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, valid_stage
+from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run, seal_run
 from micrec_pyg.schema import ITEM, USER, InputError, RandomStreams, ValidStage
@@ -117,7 +118,7 @@ def make_model(config: Config, inputs: Inputs) -> Model:
     """Return the untrained model of a configuration, on its device."""
     make = build(config["model"]["net"])
     model: Model = make(
-        sizes=domain_sizes(inputs.fitted), streams=RandomStreams(config["seed"])
+        sizes=domain_sizes(inputs.train), streams=RandomStreams(config["seed"])
     )
     return model.to(config["device"])
 
@@ -131,8 +132,17 @@ def _train(
 ) -> None:
     """Fit, evaluate on the validation pairs, and write the run's files."""
     options = build(config["fit"])
-    valid = to_device(valid_stage(inputs.train, inputs.splits), config["device"])
     model = make_model(config, inputs)
+    valid = to_device(
+        valid_stage(
+            inputs.train,
+            inputs.domains,
+            inputs.splits,
+            inputs.options,
+            answers=model.answers,
+        ),
+        config["device"],
+    )
 
     bar = closing(Progress(options.max_epochs, options.metric))
     with step("training"), bar as progress:
@@ -144,7 +154,7 @@ def _train(
 
         result = fit(
             model,
-            to_device(inputs.fitted, config["device"]),
+            to_device(inputs.train, config["device"]),
             valid,
             options=options,
             weights=config["model"]["weights"],
@@ -211,15 +221,16 @@ def _write_run(
         {name: value.cpu() for name, value in model.state_dict().items()},
         {"model": metrics["model"], "best_epoch": metrics["best_epoch"]},
     )
-    for name, data in inputs.train.graphs.items():
+    for name, task in inputs.train.tasks.items():
         sides = inputs.domains[name].interactions
-        for kind, node, vocab in (
-            ("users", USER, sides.users),
-            ("items", ITEM, sides.items),
+        for kind, node, rows, vocab in (
+            ("users", USER, task.user, sides.users),
+            ("items", ITEM, task.item, sides.items),
         ):
             train_row = pl.Series([None] * len(vocab), dtype=pl.Int64)
-            rows = fitted_rows(inputs, name, node)
-            train_row[data[node].n_id.tolist()] = rows.tolist()
+            store = task.data[node]
+            rows = store.train_row if rows is None else rows
+            train_row[store.n_id.tolist()] = rows.tolist()
             writing.write_parquet(
                 artefact / f"{kind}-{name}.parquet",
                 pl.DataFrame({"id": vocab.ids, "train_row": train_row}),
@@ -238,16 +249,18 @@ def _write_run(
 
 def _test(config: Config, inputs: Inputs, model: Model) -> tuple[pl.DataFrame, Report]:
     """Return the test results per user and in all; the one reader of test edges."""
-    device = config["device"]
     sealed = to_device(
-        test_stage(inputs.train, inputs.domains, inputs.splits, inputs.options), device
+        test_stage(
+            inputs.train,
+            inputs.domains,
+            inputs.splits,
+            inputs.options,
+            answers=model.answers,
+        ),
+        config["device"],
     )
-    reduced = to_device(seen_only(inputs), device)
-    report: Report = build(config["rank"])(model, sealed, fallback=reduced)
-    groups = {g for frame in report.per_user.values() for g in frame["group"].unique()}
-    # only a model without an answer for new nodes leaves out the group of all
-    stage = sealed if "all" in groups else reduced
-    return per_user(report, stage, inputs, part="test"), report
+    report: Report = build(config["rank"])(model, sealed, train=inputs.train)
+    return per_user(report, sealed, inputs, part="test"), report
 
 
 def _write_test(folder: Path, test: pl.DataFrame) -> None:

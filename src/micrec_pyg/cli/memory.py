@@ -54,7 +54,7 @@ def estimate(config: Config, splits: Mapping[str, EdgeSplit]) -> int:
     largest = 0
     for split in splits.values():
         users, items = len(split.seen_user), len(split.seen_item)
-        edges = split.train.shape[1] + split.support.shape[1]
+        edges = split.known_at_test.shape[1]
         total += (users + items) * dim * FLOAT * TABLES
         total += edges * PER_EDGE
         total += (users + items) * neighbors * PER_NEIGHBOR

@@ -40,7 +40,7 @@ def per_user(
     for domain, frame in report.per_user.items():
         if frame.is_empty():
             continue
-        users = stage.graphs[domain][USER]
+        users = stage.tasks[domain].data[USER]
         shared = shared_users(domain, users.num_nodes, stage.overlap)
         ids = inputs.domains[domain].interactions.users.ids
         nodes = pl.DataFrame(

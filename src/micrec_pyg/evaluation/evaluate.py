@@ -1,51 +1,32 @@
 """A model and a ranking task -> metrics per user and group."""
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 import torch
-from torch_geometric.data import HeteroData
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from micrec_pyg.evaluation.embed import embed
-from micrec_pyg.evaluation.groups import Group, Target, groups_of
-from micrec_pyg.evaluation.judge import DomainTask, check_cut_offs, judge
+from micrec_pyg.evaluation.groups import groups_of
+from micrec_pyg.evaluation.judge import check_cut_offs, judge
 from micrec_pyg.evaluation.list_metrics import item_facts
-from micrec_pyg.evaluation.metrics import per_user
-from micrec_pyg.evaluation.rank import Scorer, rank
+from micrec_pyg.evaluation.metrics import accuracy_metrics
+from micrec_pyg.evaluation.rank import rank
+from micrec_pyg.models.base import Model
 from micrec_pyg.schema import (
     ITEM,
     USER,
     Embeddings,
     InputError,
     RankingStage,
-    UnseenNodeError,
+    Score,
+    Task,
+    TrainStage,
     ValidStage,
 )
-
-logger = logging.getLogger(__name__)
-
-SEEN_ONLY = "old_user_old_item"
-"""The one group that a model without an answer for new nodes is reported in."""
-
-
-@runtime_checkable
-class RankingModel(Scorer, Protocol):
-    """A ``models.base.Model``, as far as an evaluation can see it."""
-
-    training: bool
-
-    def __call__(self, graphs: Mapping[str, HeteroData]) -> Mapping[str, Embeddings]:
-        """Return the embeddings of every domain."""
-        ...
-
-    def train(self, mode: bool = True) -> Any:
-        """Switch between training and evaluation."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,87 +44,89 @@ class Report:
 
 
 def evaluate(
-    model: RankingModel,
+    model: Model,
     stage: RankingStage,
     *,
     ks: Sequence[int],
     batch_size: int,
     groups: bool,
-    fallback: RankingStage | None = None,
+    train: TrainStage | None = None,
 ) -> Report:
     """Return the metrics of every user who has held-out items.
 
     Args:
-        model: Asked once for its embeddings of all graphs.
-        stage: The ranking task.
+        model: Asked once for its embeddings of all graphs, and once per domain for
+            its scores.
+        stage: The ranking task, of nodes that the model answers.
         ks: Cut-offs.
         batch_size: Users ranked at once.
-        groups: Whether to report all groups of docs/metrics.md, or ``all`` alone.
-        fallback: The same task reduced to the nodes of the training graph, for
-            models that cannot answer others: then only the group
-            ``old_user_old_item`` is reported. Popularity is read from its graphs.
+        groups: Whether to report all groups of docs/metrics.md, or the widest alone:
+            ``all``, unless nodes are left out.
+        train: Popularity is read from its graphs; without it, from the edges of the
+            stage between old nodes.
 
     Raises:
         InputError: A cut-off does not fit a catalogue.
-        UnseenNodeError: The model cannot answer, and there is no fallback.
+        UnseenNodeError: The model has no answer for a node of the stage.
     """
     begin = time.perf_counter()
-    with _evaluating(model):
-        only_seen = False
-        try:
-            z = embed(model, stage.graphs)
-        except UnseenNodeError as error:
-            if fallback is None:
-                raise
-            logger.warning("only seen users and items are ranked: %s", error)
-            stage, only_seen = fallback, True
-            z = embed(model, stage.graphs)
-        tasks = _tasks(stage, fallback, every=groups, only_seen=only_seen)
-        found = {
-            task.name: judge(model, z[task.name], task, ks=ks, batch_size=batch_size)
-            for task in tasks
-        }
+    found = {}
+    with _scores(model, stage) as scores:
+        for domain, score in scores:
+            task, reported = stage.tasks[domain], groups_of(stage, domain)
+            before = None if train is None else train.tasks[domain].data
+            found[domain] = judge(
+                score,
+                domain,
+                task,
+                groups=reported if groups else reported[:1],
+                facts=item_facts(task.data, before),
+                ks=ks,
+                batch_size=batch_size,
+            )
     frames = {domain: report.per_user for domain, report in found.items()}
     ranked = {domain: frame["user_row"].n_unique() for domain, frame in frames.items()}
     seconds = time.perf_counter() - begin
     return Report(
         per_user=frames,
         per_group={domain: report.per_group for domain, report in found.items()},
-        skipped={d: stage.graphs[d][USER].num_nodes - n for d, n in ranked.items()},
+        skipped={
+            domain: stage.tasks[domain].data[USER].num_nodes - number
+            for domain, number in ranked.items()
+        },
         users_per_s=sum(ranked.values()) / seconds,
     )
 
 
 def validate(
-    model: RankingModel, stage: ValidStage, *, k: int, batch_size: int
+    model: Model, stage: ValidStage, *, k: int, batch_size: int
 ) -> dict[str, dict[str, float]]:
-    """Return {domain: {metric: mean over users}} for the group ``all``.
+    """Return {domain: {metric: mean over the users with a validation pair}}.
 
     Raises:
         InputError: A domain has nothing to validate on, or k does not fit it.
     """
     means: dict[str, dict[str, float]] = {}
-    with _evaluating(model):
-        z = embed(model, stage.graphs)
-        for domain, data in stage.graphs.items():
-            check_cut_offs([k], domain, data)
-            hidden = stage.hidden[domain]
-            if hidden.shape[1] == 0:
+    with _scores(model, stage) as scores:
+        for domain, score in scores:
+            task = stage.tasks[domain]
+            check_cut_offs([k], domain, task.data)
+            if task.hidden.shape[1] == 0:
                 raise InputError(
                     f"domain '{domain}': no validation pair between users and items "
-                    "of the training graph; give validation a larger share of the "
+                    "of the validation graph; give validation a larger share of the "
                     "split, or leave the domain out"
                 )
             lists = rank(
-                model,
-                z[domain],
-                users=hidden[0].unique(),
-                known=stage.known[domain],
+                score,
+                users=task.hidden[0].unique(),
+                known=task.known,
                 k=k,
                 candidates=None,
                 batch_size=batch_size,
             )
-            values = per_user(lists, hidden, num_items=data[ITEM].num_nodes, ks=[k])
+            num_items = task.data[ITEM].num_nodes
+            values = accuracy_metrics(lists, task.hidden, num_items=num_items, ks=[k])
             means[domain] = {name: float(v.mean()) for name, v in values.items()}
     return means
 
@@ -169,32 +152,33 @@ def summary(report: Report) -> dict[str, dict[str, dict[str, float | int]]]:
 
 
 @contextmanager
-def _evaluating(model: RankingModel) -> Iterator[None]:
-    """Run the block without gradients and in evaluation mode."""
+def _scores(model: Model, stage: RankingStage) -> Iterator[Iterator[tuple[str, Score]]]:
+    """Give each domain's scores in turn, without gradients and in evaluation mode."""
     before = model.training
     model.train(False)
     try:
         with torch.no_grad():
-            yield
+            z: Mapping[str, Embeddings] = model(stage.graphs)
+            yield (
+                (domain, task_score(model.scorer(task.graph, z, stage.graphs), task))
+                for domain, task in stage.tasks.items()
+            )
     finally:
         model.train(before)
 
 
-def _tasks(
-    stage: RankingStage, trained: RankingStage | None, *, every: bool, only_seen: bool
-) -> Iterator[DomainTask]:
-    """Yield what is asked about each domain."""
-    for domain, data in stage.graphs.items():
-        if only_seen:
-            groups = [Group(SEEN_ONLY, Target())]
-        else:
-            groups = groups_of(stage, domain) if every else [Group("all", Target())]
-        before = None if trained is None else trained.graphs[domain]
-        yield DomainTask(
-            name=domain,
-            data=data,
-            known=stage.known[domain],
-            hidden=stage.hidden[domain].to(data[USER].train_row.device),
-            facts=item_facts(data, before),
-            groups=groups,
-        )
+def task_score(score: Score, task: Task) -> Score:
+    """Return a function of the rows of a task's own graph to the scores of its items.
+
+    Args:
+        score: Of the graph that the model read, which may hold other domains too.
+        task: Says where the domain's nodes are in that graph.
+    """
+    user, item = task.user, task.item
+    if user is None or item is None:
+        return score
+
+    def of_domain(rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
+        return score(user[rows]).index_select(1, item)
+
+    return of_domain

@@ -23,9 +23,17 @@ BANDS: Mapping[str, tuple[float, float]] = {
 }
 """Number of edges in the evaluated graph, both ends included."""
 
+COMPARABLE: Mapping[frozenset[str], tuple[str, ...]] = {
+    frozenset({USER}): ("old_user", "old_user_old_item", "old_user_new_item"),
+    frozenset({ITEM}): ("old_item", "old_user_old_item", "new_user_old_item"),
+    frozenset({USER, ITEM}): ("old_user_old_item",),
+}
+"""By the kinds whose new nodes are left out: the groups that are as they were, with
+the same users, candidates and hidden pairs; the widest first."""
+
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class Scope:
     """What is ranked, and which hidden pairs count; groups of users share one."""
 
     pool: str = "all"
@@ -52,7 +60,7 @@ class Group:
     """Whose lists are judged, and how."""
 
     name: str
-    target: Target
+    scope: Scope
     users: Bool[Tensor, " users"] | None = None
     """Users of the group; None means all."""
 
@@ -68,19 +76,32 @@ def pools_of(data: HeteroData) -> dict[str, Bool[Tensor, " items"] | None]:
 
 
 def groups_of(stage: RankingStage, domain: str) -> list[Group]:
-    """Return the groups of one domain, ``all`` first; some may be empty."""
-    data = stage.graphs[domain]
-    every = Target()
+    """Return the groups of one domain, the widest first; some may be empty.
+
+    That is ``all``, unless nodes are left out of the task: then only the groups that
+    do not miss them are given.
+    """
+    task = stage.tasks[domain]
+    found = _every_group(stage, domain)
+    if not task.left_out:
+        return found
+    by_name = {group.name: group for group in found}
+    return [by_name[name] for name in COMPARABLE[task.left_out]]
+
+
+def _every_group(stage: RankingStage, domain: str) -> list[Group]:
+    data = stage.tasks[domain].data
+    every = Scope()
     old_user, old_item = data[USER].train_row >= 0, data[ITEM].train_row >= 0
     users = {"old": old_user, "new": ~old_user}
-    targets = {"old": Target("old", old_item), "new": Target("new", ~old_item)}
+    scopes = {"old": Scope("old", old_item), "new": Scope("new", ~old_item)}
     found = [Group("all", every)]
     found += [Group(f"{who}_user", every, mask) for who, mask in users.items()]
-    found += [Group(f"{what}_item", target) for what, target in targets.items()]
+    found += [Group(f"{what}_item", scope) for what, scope in scopes.items()]
     found += [
-        Group(f"{who}_user_{what}_item", target, mask)
+        Group(f"{who}_user_{what}_item", scope, mask)
         for who, mask in users.items()
-        for what, target in targets.items()
+        for what, scope in scopes.items()
     ]
     found += _item_degrees(data)
     found += _user_histories(data, every, active_elsewhere(stage, domain))
@@ -105,12 +126,12 @@ def shared_users(
 
 def active_elsewhere(stage: RankingStage, domain: str) -> Bool[Tensor, " users"]:
     """Return which users of the domain have an edge in another domain's graph."""
-    data = stage.graphs[domain]
+    data = stage.tasks[domain].data
     active = torch.zeros_like(data[USER].train_row, dtype=torch.bool)
     for pair, rows in stage.overlap.items():
         if domain in pair:
             here = pair.index(domain)
-            degree = user_degree(stage.graphs[pair[1 - here]])
+            degree = user_degree(stage.tasks[pair[1 - here]].data)
             rows = rows.to(degree.device)
             active[rows[here][degree[rows[1 - here]] > 0]] = True
     return active
@@ -130,14 +151,14 @@ def user_degree(data: HeteroData) -> Int[Tensor, " users"]:
 
 def _item_degrees(data: HeteroData) -> list[Group]:
     degree = item_degree(data)
-    found = [Group("item_degree_0", Target("zero", degree == 0))]
+    found = [Group("item_degree_0", Scope("zero", degree == 0))]
     for band, mask in _in_bands(degree).items():
-        found.append(Group(f"item_degree_{band}", Target(items=mask)))
+        found.append(Group(f"item_degree_{band}", Scope(items=mask)))
     return found
 
 
 def _user_histories(
-    data: HeteroData, every: Target, elsewhere: Bool[Tensor, " users"]
+    data: HeteroData, every: Scope, elsewhere: Bool[Tensor, " users"]
 ) -> list[Group]:
     degree = user_degree(data)
     found = [
@@ -161,8 +182,8 @@ def _modalities(data: HeteroData) -> list[Group]:
     found = []
     for name in modalities_of(data):
         mask = data[ITEM][f"{name}_mask"]
-        found.append(Group(f"has_{name}", Target(items=mask)))
-        found.append(Group(f"no_{name}", Target(items=~mask)))
+        found.append(Group(f"has_{name}", Scope(items=mask)))
+        found.append(Group(f"no_{name}", Scope(items=~mask)))
     return found
 
 

@@ -10,34 +10,20 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.evaluation.groups import Group, Target, pools_of
+from micrec_pyg.evaluation.groups import Group, Scope, pools_of
 from micrec_pyg.evaluation.list_metrics import (
     ItemFacts,
     catalogue_metrics,
     list_metrics,
 )
-from micrec_pyg.evaluation.metrics import per_user
-from micrec_pyg.evaluation.rank import Scorer, rank_groups
-from micrec_pyg.schema import ITEM, Embeddings, InputError, RankedLists
+from micrec_pyg.evaluation.metrics import accuracy_metrics
+from micrec_pyg.evaluation.rank import rank_groups
+from micrec_pyg.schema import ITEM, InputError, RankedLists, Score, Task
 
 logger = logging.getLogger(__name__)
 
 KEYS = {"domain": pl.String, "user_row": pl.Int64, "group": pl.String}
 """Columns of every frame, before the metrics."""
-
-
-@dataclass(frozen=True, eq=False)
-class DomainTask:
-    """What is asked about one domain, in graph rows."""
-
-    name: str
-    data: HeteroData
-    known: Int[Tensor, "2 _known"]
-    """Pairs that are never recommended."""
-    hidden: Int[Tensor, "2 _hidden"]
-    """Pairs that a good ranking finds."""
-    facts: ItemFacts
-    groups: Sequence[Group]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +38,7 @@ class DomainReport:
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """The lists of one target, and what each is worth."""
+    """The lists of one scope, and what each is worth."""
 
     lists: RankedLists
     pairs: Int[Tensor, "2 _counted"]
@@ -61,32 +47,44 @@ class _Judged:
 
 
 def judge(
-    model: Scorer,
-    z: Embeddings,
-    task: DomainTask,
+    score: Score,
+    domain: str,
+    task: Task,
     *,
+    groups: Sequence[Group],
+    facts: ItemFacts,
     ks: Sequence[int],
     batch_size: int,
 ) -> DomainReport:
     """Return the metrics of every group of one domain.
 
-    Groups that share a target share its lists and hits: these are computed once.
+    Groups that share a scope share its lists and hits: these are computed once.
+
+    Args:
+        score: Scores the items of the domain for its users, in rows of ``task.data``.
+        domain: Its name.
+        task: What is known and what is looked for.
+        groups: Reported.
+        facts: Of the domain's items.
+        ks: Cut-offs.
+        batch_size: Users ranked at once.
 
     Raises:
         InputError: A cut-off does not fit the catalogue.
     """
-    check_cut_offs(ks, task.name, task.data)
-    judged = _judged(model, z, task, ks=ks, batch_size=batch_size)
+    check_cut_offs(ks, domain, task.data)
+    scopes = [group.scope for group in groups]
+    judged = _judged(score, task, scopes, facts, ks=ks, batch_size=batch_size)
     frames, per_group = [], {}
-    for group in task.groups:
-        if group.target in judged:
-            own = judged[group.target]
+    for group in groups:
+        if group.scope in judged:
+            own = judged[group.scope]
             members = _members(group, own.lists.user)
             if members.any():
-                frames.append(_frame(task.name, group.name, own, members))
+                frames.append(_frame(domain, group.name, own, members))
                 per_group[group.name] = _together(group, own, members, ks)
     if not frames:
-        logger.warning("domain '%s' has no held-out pair, no report", task.name)
+        logger.warning("domain '%s' has no held-out pair, no report", domain)
         return DomainReport(pl.DataFrame(schema=KEYS), {})
     return DomainReport(pl.concat(frames, how="diagonal"), per_group)
 
@@ -106,22 +104,22 @@ def check_cut_offs(ks: Sequence[int], domain: str, data: HeteroData) -> None:
 
 
 def _judged(
-    model: Scorer,
-    z: Embeddings,
-    task: DomainTask,
+    score: Score,
+    task: Task,
+    scopes: Sequence[Scope],
+    facts: ItemFacts,
     *,
     ks: Sequence[int],
     batch_size: int,
-) -> dict[Target, _Judged]:
-    """Return the targets that a hidden pair counts for, ranked and judged."""
-    counted = {group.target: group.target.hidden(task.hidden) for group in task.groups}
-    counted = {target: pairs for target, pairs in counted.items() if pairs.shape[1]}
+) -> dict[Scope, _Judged]:
+    """Return the scopes that a hidden pair counts for, ranked and judged."""
+    counted = {scope: scope.hidden(task.hidden) for scope in scopes}
+    counted = {scope: pairs for scope, pairs in counted.items() if pairs.shape[1]}
     sets = pools_of(task.data)
     # a set of all items is ranked as "all", not once more
     pool = {t: "all" if sets[t.pool] is None else t.pool for t in counted}
     lists = rank_groups(
-        model,
-        z,
+        score,
         users=task.hidden[0].unique(),
         known=task.known,
         k=max(ks),
@@ -130,12 +128,15 @@ def _judged(
     )
     every = torch.ones_like(task.data[ITEM].train_row, dtype=torch.bool)
     found = {}
-    for target, pairs in counted.items():
-        mine = _of_users(lists[pool[target]], pairs[0])
-        mask = sets[target.pool]
-        candidates = every if mask is None else mask
-        found[target] = _Judged(
-            mine, pairs, candidates, _values(task, target, mine, pairs, ks)
+    for scope, pairs in counted.items():
+        mine = _of_users(lists[pool[scope]], pairs[0])
+        mask = sets[scope.pool]
+        described = facts if scope.judges_lists else None
+        found[scope] = _Judged(
+            mine,
+            pairs,
+            every if mask is None else mask,
+            _values(mine, pairs, described, len(every), ks),
         )
     return found
 
@@ -147,16 +148,15 @@ def _of_users(lists: RankedLists, users: Int[Tensor, " _"]) -> RankedLists:
 
 
 def _values(
-    task: DomainTask,
-    target: Target,
     lists: RankedLists,
     pairs: Int[Tensor, "2 _"],
+    facts: ItemFacts | None,
+    num_items: int,
     ks: Sequence[int],
 ) -> pl.DataFrame:
-    """Return a row per list: the user, then every metric."""
-    num_items = task.data[ITEM].num_nodes
-    hits = per_user(lists, pairs, num_items=num_items, ks=ks)
-    own = list_metrics(lists, task.facts, ks) if target.judges_lists else {}
+    """Return a row per list: the user, then every metric; without facts, of hits."""
+    hits = accuracy_metrics(lists, pairs, num_items=num_items, ks=ks)
+    own = {} if facts is None else list_metrics(lists, facts, ks)
     columns = {"user_row": lists.user, **hits, **own}
     frame = pl.DataFrame({name: v.cpu().numpy() for name, v in columns.items()})
     # what says nothing about a user must not make a mean NaN
@@ -191,7 +191,7 @@ def _together(
 ) -> dict[str, float | int]:
     """Return what holds for a group as a whole."""
     found: dict[str, float | int] = {}
-    if group.target.judges_lists:
+    if group.scope.judges_lists:
         lists = RankedLists(
             own.lists.user[members], own.lists.item[members], own.lists.score[members]
         )

@@ -66,7 +66,7 @@ METRICS: Mapping[str, Callable[[Hits, Relevant], Values]] = {
 }
 
 
-def per_user(
+def accuracy_metrics(
     lists: RankedLists,
     hidden: Int[Tensor, "2 _hidden"],
     *,

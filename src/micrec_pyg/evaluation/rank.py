@@ -8,13 +8,12 @@ O(batch size x items).
 
 import logging
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from micrec_pyg.schema import Embeddings, InputError, RankedLists
+from micrec_pyg.schema import InputError, RankedLists, Score
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +27,8 @@ NEVER = float("-inf")
 """The score of what must not be recommended."""
 
 
-@runtime_checkable
-class Scorer(Protocol):
-    """Whatever can score items for users."""
-
-    def scores(self, z: Embeddings, user: Tensor, item: Tensor | None = None) -> Tensor:
-        """Return the scores [rows, items], in memory the caller may overwrite."""
-        ...
-
-
 def rank(
-    model: Scorer,
-    z: Embeddings,
+    score: Score,
     *,
     users: Int[Tensor, " rows"],
     known: Int[Tensor, "2 _edges"],
@@ -49,8 +38,7 @@ def rank(
 ) -> RankedLists:
     """Return the k best items of every user; see ``rank_groups``."""
     lists = rank_groups(
-        model,
-        z,
+        score,
         users=users,
         known=known,
         k=k,
@@ -62,8 +50,7 @@ def rank(
 
 @torch.no_grad()
 def rank_groups(
-    model: Scorer,
-    z: Embeddings,
+    score: Score,
     *,
     users: Int[Tensor, " rows"],
     known: Int[Tensor, "2 _edges"],
@@ -74,9 +61,8 @@ def rank_groups(
     """Return the k best items of every user, once per set of candidates.
 
     Args:
-        model: Gives the scores; each block of them is computed once for all sets.
-        z: The domain's embeddings; the work happens on their device.
-        users: Graph rows to rank for, in any order.
+        score: Gives the scores of a block of users, once for all sets.
+        users: Graph rows to rank for, in any order, on the device of the scores.
         known: (user, item) pairs in graph rows that are never recommended.
         k: Length of the lists; -1 pads where fewer items are left.
         candidates: The items that may be recommended, by name; None means all.
@@ -89,19 +75,16 @@ def rank_groups(
     for name, value in (("k", k), ("batch_size", batch_size)):
         if value < 1:
             raise InputError(f"rank: {name}={value} was given; it must be at least 1")
-    device = z.user.device
-    users = users.to(device)
-    start, row, history = _known_by_place(users, known.to(device), z.user.shape[0])
+    device = users.device
+    start, row, history = _known_by_place(users, known.to(device))
     columns = {
         name: None if mask is None else mask.to(device).nonzero().flatten()
         for name, mask in candidates.items()
     }
     blocks: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {n: [] for n in columns}
-    # The product is faster on a table whose transpose lies in order.
-    z = Embeddings(user=z.user, item=z.item.T.contiguous().T)
     # torch.split gives one empty block for no users: the lists then are [0, k]
     for block, rows in enumerate(users.split(batch_size)):
-        scores = _owned(model.scores(z, rows))
+        scores = _owned(score(rows))
         first = block * batch_size
         known_here = slice(start[first], start[first + len(rows)])
         scores[row[known_here] - first, history[known_here]] = NEVER
@@ -112,7 +95,7 @@ def rank_groups(
 
 
 def _known_by_place(
-    users: Int[Tensor, " rows"], known: Int[Tensor, "2 _edges"], num_users: int
+    users: Int[Tensor, " rows"], known: Int[Tensor, "2 _edges"]
 ) -> tuple[list[int], Int[Tensor, " _"], Int[Tensor, " _"]]:
     """Return what each ranked user knows, in the order of ``users``.
 
@@ -121,13 +104,13 @@ def _known_by_place(
         ``item[start[p] : start[p + 1]]``, and ``row`` is p there.
     """
     user, order = known[0].sort()
-    rows = torch.arange(num_users + 1, device=user.device, dtype=user.dtype)
-    begin = torch.searchsorted(user, rows)
-    count = begin[users + 1] - begin[users]
+    users = users.contiguous()
+    begin = torch.searchsorted(user, users)
+    count = torch.searchsorted(user, users, right=True) - begin
     end = count.cumsum(0)
     row = torch.arange(len(users), device=users.device).repeat_interleave(count)
     place = torch.arange(len(row), device=users.device)
-    place += (begin[users] - (end - count))[row]
+    place += (begin - (end - count))[row]
     return [0, *end.tolist()], row, known[1][order[place]]
 
 

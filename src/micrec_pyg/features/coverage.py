@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -54,7 +53,6 @@ def coverage(
 def _coverage(
     domain: Domain, split: EdgeSplit, modality: str, mask: Bool[Tensor, " items"]
 ) -> Coverage:
-    known = torch.cat([split.train, split.support], dim=1)
     return Coverage(
         domain=domain.name,
         modality=modality,
@@ -62,7 +60,7 @@ def _coverage(
         all_items=len(mask),
         train_users=_users(split.train, mask),
         all_train_users=int(split.seen_user.sum()),
-        users=_users(known, mask),
+        users=_users(split.known_at_test, mask),
         all_users=len(split.seen_user),
     )
 

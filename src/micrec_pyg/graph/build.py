@@ -5,22 +5,22 @@ The test graph holds everything known by then, under the same templates, so the
 same parameters answer it.
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
 from micrec_pyg.graph.check import check_graph
-from micrec_pyg.graph.domain_graph import domain_graph
-from micrec_pyg.graph.node_rows import Rows, all_rows, places, training_rows
 from micrec_pyg.graph.options import GraphOptions
-from micrec_pyg.graph.overlap import shared_users
-from micrec_pyg.graph.templates import choose
-from micrec_pyg.graph.union import UnionGraphs, merge, union_graphs
+from micrec_pyg.graph.overlap import keep_links, links, people_of, random_pairs
+from micrec_pyg.graph.stage_graphs import (
+    StageGraphs,
+    larger_graphs,
+    rows_of,
+    training_graphs,
+)
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
@@ -29,12 +29,12 @@ from micrec_pyg.schema import (
     Domain,
     DomainSize,
     EdgeSplit,
-    InputError,
     Pair,
-    RandomStreams,
+    Task,
     TestStage,
     TrainStage,
     ValidStage,
+    no_edges,
 )
 
 __all__ = [
@@ -46,7 +46,11 @@ __all__ = [
     "valid_stage",
 ]
 
-logger = logging.getLogger(__name__)
+EVERY = frozenset({USER, ITEM})
+"""Both kinds of nodes that can be new."""
+
+Pairs = Mapping[str, Int[Tensor, "2 _"]]
+"""By domain, in vocabulary indices."""
 
 
 def train_stage(
@@ -59,37 +63,60 @@ def train_stage(
     Raises:
         InputError: A domain has no training edge.
     """
-    own = _of_domains(options)
-    graphs: dict[str, HeteroData] = {}
-    labels = {}
-    for name, domain in domains.items():
-        graphs[name], labels[name] = _training_graph(domain, splits[name], own)
-    overlap = _overlap(domains, graphs)
-    if not options.union:
-        return TrainStage(graphs=graphs, labels=labels, overlap=overlap)
-    merged = merge(domains, splits)
-    data, _ = _training_graph(merged.domain, merged.split, options)
+    splits = _before_test(splits)
+    person = _people(domains, splits, options)
+    found, edges, labels = training_graphs(domains, splits, person, options)
     return TrainStage(
-        graphs=union_graphs(graphs, merged, data), labels=labels, overlap=overlap
+        graphs=found.graphs,
+        labels=labels,
+        overlap=links({n: data[USER].person for n, data in found.graphs.items()}),
+        tasks={name: found.task(name, edges[name], no_edges()) for name in domains},
+        person=person,
     )
 
 
-def valid_stage(train: TrainStage, splits: Mapping[str, EdgeSplit]) -> ValidStage:
-    """Return the ranking task of selection, on the very graphs of training.
+def valid_stage(
+    train: TrainStage,
+    domains: Mapping[str, Domain],
+    splits: Mapping[str, EdgeSplit],
+    options: GraphOptions,
+    *,
+    answers: Collection[str] = EVERY,
+) -> ValidStage:
+    """Return the ranking task of selection, by the rule ``select`` of the splits.
 
-    Validation edges with an unseen end are left out: this graph cannot rank them.
+    Under ``seen`` it stands on the very graphs of training, and validation edges with
+    an unseen end are left out: these graphs cannot rank them. Under ``new`` the
+    graphs grow as those of the test do, by the edges known at validation.
+
+    Args:
+        train: Of the same domains, splits and options.
+        domains: By name.
+        splits: By domain; what the test alone may know is not read.
+        options: Of the graphs.
+        answers: As in ``test_stage``.
     """
-    hidden = {}
-    for name, data in train.graphs.items():
-        split = splits[name]
-        user, item = split.val
-        seen = split.seen_user[user] & split.seen_item[item]
-        hidden[name] = _in_rows(
-            name, split.val[:, seen], data[USER].n_id, data[ITEM].n_id, split
-        )
-    return ValidStage(
-        graphs=train.graphs, known=train.labels, hidden=hidden, overlap=train.overlap
+    splits = _before_test(splits)
+    if all(split.select == "seen" for split in splits.values()):
+        tasks = {
+            name: replace(
+                task, hidden=rows_of(splits[name].val, task.data, splits[name])
+            )
+            for name, task in train.tasks.items()
+        }
+        return ValidStage(train.graphs, tasks, true_overlap(domains, tasks), "seen")
+    found = larger_graphs(
+        train,
+        domains,
+        splits,
+        options,
+        known=lambda split: split.known_at_validation,
+        answers=answers,
     )
+    known = {name: split.known_at_validation for name, split in splits.items()}
+    hidden = {name: split.val for name, split in splits.items()}
+    tasks = _tasks(found, splits, known, hidden)
+    return ValidStage(found.graphs, tasks, true_overlap(domains, tasks), "new")
 
 
 def test_stage(
@@ -97,38 +124,45 @@ def test_stage(
     domains: Mapping[str, Domain],
     splits: Mapping[str, EdgeSplit],
     options: GraphOptions,
+    *,
+    answers: Collection[str] = EVERY,  # noqa: PT028  # not a pytest function
 ) -> TestStage:
     """Return the ranking task of the test, over every user and item.
 
-    Messages flow on training and support edges; templates are those of the
-    training graph; neighbours are searched anew among all nodes. Rows are
-    vocabulary indices.
+    Messages flow on all edges known at the test; templates are those of the training
+    graph; neighbours are searched anew among all nodes. Rows are vocabulary indices,
+    unless a kind of unseen nodes has no answer: these nodes and their pairs are left
+    out, and the log says so.
+
+    Args:
+        train: Of the same domains, splits and options.
+        domains: By name.
+        splits: By domain.
+        options: Of the graphs.
+        answers: The kinds of unseen nodes that the model answers, of user and item.
     """
-    own = _of_domains(options)
-    graphs: Mapping[str, HeteroData] = {
-        name: _test_graph(domain, splits[name], train.graphs[name], own)
-        for name, domain in domains.items()
+    found = larger_graphs(
+        train,
+        domains,
+        splits,
+        options,
+        known=lambda split: split.known_at_test,
+        answers=answers,
+    )
+    known = {
+        name: torch.cat([split.known_at_test, split.silent, split.val], dim=1)
+        for name, split in splits.items()
     }
-    overlap = _overlap(domains, graphs)
-    if isinstance(train.graphs, UnionGraphs):
-        merged = merge(domains, splits)
-        data = _test_graph(merged.domain, merged.split, train.graphs.data, options)
-        graphs = union_graphs(graphs, merged, data)
-    known, hidden = {}, {}
-    for name in domains:
-        split = splits[name]
-        known[name] = torch.cat(
-            [split.train, split.support, split.silent, split.val], dim=1
-        )
-        hidden[name] = split.test
-    return TestStage(graphs=graphs, known=known, hidden=hidden, overlap=overlap)
+    hidden = {name: split.test for name, split in splits.items()}
+    tasks = _tasks(found, splits, known, hidden)
+    return TestStage(found.graphs, tasks, true_overlap(domains, tasks))
 
 
 test_stage.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
 
 
 def domain_sizes(train: TrainStage) -> dict[str, DomainSize]:
-    """Return the shapes that a model's parameters take, per domain."""
+    """Return the shapes that a model's parameters take, per graph."""
     return {
         name: DomainSize(
             num_users=data[USER].num_nodes,
@@ -140,118 +174,45 @@ def domain_sizes(train: TrainStage) -> dict[str, DomainSize]:
     }
 
 
-def _of_domains(options: GraphOptions) -> GraphOptions:
-    """Return the options of the domains' own graphs.
-
-    Where a union stands in for them no model reads them: neighbours would be for
-    nothing.
-    """
-    return replace(options, num_neighbors=0) if options.union else options
-
-
-def _training_graph(
-    domain: Domain, split: EdgeSplit, options: GraphOptions
-) -> tuple[HeteroData, Int[Tensor, "2 _"]]:
-    """Return the graph of the seen nodes, and the training edges in its rows."""
-    name = domain.name
-    users, items = training_rows(split.seen_user), training_rows(split.seen_item)
-    labels = _in_rows(name, split.train, users.n_id, items.n_id, split)
-    if labels.shape[1] == 0:
-        raise InputError(
-            f"domain {name} has no training interaction: check its files, the "
-            "filters and the split"
-        )
-    user_templates, item_templates = _templates(name, labels, users, items, options)
-    data = domain_graph(
-        domain,
-        labels,
-        users=users,
-        items=items,
-        user_templates=user_templates,
-        item_templates=item_templates,
-        options=options,
-    )
-    _log_neighbors(domain, options)
-    return data, labels
-
-
-def _test_graph(
-    domain: Domain, split: EdgeSplit, trained: HeteroData, options: GraphOptions
-) -> HeteroData:
-    """Return the graph of all nodes, under the templates of the training graph."""
-    return domain_graph(
-        domain,
-        torch.cat([split.train, split.support], dim=1),
-        users=all_rows(split.seen_user),
-        items=all_rows(split.seen_item),
-        user_templates=trained[USER_TEMPLATE].n_id,
-        item_templates=trained[ITEM_TEMPLATE].n_id,
-        options=options,
-    )
-
-
-def _templates(
-    name: str,
-    edges: Tensor,
-    users: Rows,
-    items: Rows,
-    options: GraphOptions,
-) -> tuple[Int[Tensor, " user_templates"], Int[Tensor, " item_templates"]]:
-    """Return the vocabulary indices of the templates of both sides."""
-    streams = RandomStreams(options.seed)
-    user_rows, item_rows = choose(
-        edges,
-        (len(users.n_id), len(items.n_id)),
-        ratio=options.template_ratio,
-        metric=options.template_metric,
-        generators=(
-            streams("templates", name, USER),
-            streams("templates", name, ITEM),
-        ),
-    )
-    return users.n_id[user_rows], items.n_id[item_rows]
-
-
-def _in_rows(
-    name: str, edges: Tensor, user_id: Tensor, item_id: Tensor, split: EdgeSplit
-) -> Int[Tensor, "2 edges"]:
-    """Return edges of vocabulary indices as edges of graph rows."""
-    rows = torch.stack(
-        [
-            places(user_id, len(split.seen_user))[edges[0]],
-            places(item_id, len(split.seen_item))[edges[1]],
-        ]
-    )
-    outside = int((rows < 0).any(0).sum())
-    if outside:
-        raise ValueError(
-            f"domain {name}: {outside} training edges have an end that the split "
-            "marks as unseen; a split must keep them for support, val or test"
-        )
-    return rows
-
-
-def _overlap(
-    domains: Mapping[str, Domain], graphs: Mapping[str, HeteroData]
+def true_overlap(
+    domains: Mapping[str, Domain], tasks: Mapping[str, Task]
 ) -> dict[Pair, Int[Tensor, "2 _"]]:
-    return shared_users(
-        {name: domain.interactions.users for name, domain in domains.items()},
-        {name: data[USER].n_id for name, data in graphs.items()},
-    )
+    """Return the rows of the users whom two domains share, whatever models are told."""
+    people = people_of({n: domain.interactions.users for n, domain in domains.items()})
+    return links({n: people[n][task.data[USER].n_id] for n, task in tasks.items()})
 
 
-def _log_neighbors(domain: Domain, options: GraphOptions) -> None:
-    """Say what decides the neighbours, and if ``w`` is without effect."""
-    if options.num_neighbors == 0:
-        return
-    if options.neighbors == "cooccurrence":
-        logger.info("domain %s: neighbours by co-occurrence alone", domain.name)
-        return
-    weights = options.weights
-    used = [m for m in sorted(domain.features) if weights[m] > 0]
-    if not used:
-        logger.info("domain %s: no modality, no similarity edges", domain.name)
-    elif len(used) == 1:
-        logger.info("domain %s: %s alone, w has no effect", domain.name, used[0])
-    else:
-        logger.info("domain %s: neighbours by %s", domain.name, " + ".join(used))
+def _before_test(splits: Mapping[str, EdgeSplit]) -> dict[str, EdgeSplit]:
+    """Return the splits without the edges that only the test may know."""
+    return {
+        name: replace(split, test=no_edges(), support=no_edges(), silent=no_edges())
+        for name, split in splits.items()
+    }
+
+
+def _people(
+    domains: Mapping[str, Domain],
+    splits: Mapping[str, EdgeSplit],
+    options: GraphOptions,
+) -> dict[str, Int[Tensor, " _"]]:
+    """Return the person of every user, as models are told."""
+    people = people_of({n: domain.interactions.users for n, domain in domains.items()})
+    seen = {name: splits[name].seen_user for name in domains}
+    people = keep_links(people, seen, ratio=options.overlap_ratio, seed=options.seed)
+    if options.overlap == "random_pairs":
+        people = random_pairs(people, seen, seed=options.seed)
+    return people
+
+
+def _tasks(
+    found: StageGraphs, splits: Mapping[str, EdgeSplit], known: Pairs, hidden: Pairs
+) -> dict[str, Task]:
+    """Return the tasks of a stage, of the pairs whose two ends are in its graphs."""
+    return {
+        name: found.task(
+            name,
+            rows_of(known[name], data, splits[name]),
+            rows_of(hidden[name], data, splits[name]),
+        )
+        for name, data in found.own.items()
+    }

@@ -76,6 +76,13 @@ def _check_nodes(data: HeteroData, node_type: str) -> None:
         len(store.train_row) == num_nodes and len(trained.unique()) == len(trained),
         f"train_row of {node_type} must be -1 or a row of its own for each node",
     )
+    if node_type == USER:
+        _require(
+            len(store.person) == num_nodes
+            and len(store.person.unique()) == num_nodes
+            and bool((store.person >= 0).all()),
+            "person must give each user a number from 0 on, of its own",
+        )
 
 
 def _check_matrix(data: HeteroData, edge_type: EdgeType) -> None:

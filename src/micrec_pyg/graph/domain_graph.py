@@ -34,7 +34,7 @@ from micrec_pyg.schema import (
     InputError,
 )
 
-NODE_FIELDS = ("n_id", "train_row", "num_nodes", "degree", "rho")
+NODE_FIELDS = ("n_id", "train_row", "num_nodes", "degree", "rho", "person")
 """Names that a modality must not have."""
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def domain_graph(
     *,
     users: Rows,
     items: Rows,
+    person: Int[Tensor, " vocabulary"],
     user_templates: Int[Tensor, " user_templates"],
     item_templates: Int[Tensor, " item_templates"],
     options: GraphOptions,
@@ -60,6 +61,8 @@ def domain_graph(
         edges: Message edges in graph rows (user, item), in any order.
         users: Which users are in the graph.
         items: Which items are in the graph.
+        person: Of every user of the vocabulary, the row in the union of the users of
+            all domains.
         user_templates: Vocabulary indices of the template users.
         item_templates: Vocabulary indices of the template items.
         options: Neighbours and modalities.
@@ -68,6 +71,7 @@ def domain_graph(
     features = _features_of(domain, items)
     data = HeteroData()
     _add_nodes(data, edges, users, items)
+    data[USER].person = person[users.n_id]
     for modality, feature in features.items():
         data[ITEM][modality] = feature.values
         data[ITEM][f"{modality}_mask"] = feature.mask
@@ -92,6 +96,23 @@ def domain_graph(
     _add_similar(data, SIMILAR_USER, user_features, options)
     _add_similar(data, SIMILAR_ITEM, compared, options)
     return share_equal(data)
+
+
+def log_neighbors(domain: Domain, options: GraphOptions) -> None:
+    """Say what decides the neighbours, and if ``w`` is without effect."""
+    if options.num_neighbors == 0:
+        return
+    if options.neighbors == "cooccurrence":
+        logger.info("domain %s: neighbours by co-occurrence alone", domain.name)
+        return
+    weights = options.weights
+    used = [m for m in sorted(domain.features) if weights[m] > 0]
+    if not used:
+        logger.info("domain %s: no modality, no similarity edges", domain.name)
+    elif len(used) == 1:
+        logger.info("domain %s: %s alone, w has no effect", domain.name, used[0])
+    else:
+        logger.info("domain %s: neighbours by %s", domain.name, " + ".join(used))
 
 
 def _sorted(edges: Tensor, num_items: int) -> Tensor:

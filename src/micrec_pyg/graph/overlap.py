@@ -1,4 +1,9 @@
-"""The users that two domains share, found by raw id, and what training knows of it."""
+"""The people behind the users of all domains, and the controls of who is one person.
+
+A person is a row in the union of the users of all domains. Two accounts of one
+person are linked. The controls renumber accounts, so links disappear or change, and
+no account does.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -6,7 +11,7 @@ from itertools import combinations
 
 import polars as pl
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from micrec_pyg.graph.node_rows import places
@@ -14,98 +19,158 @@ from micrec_pyg.schema import Pair, RandomStreams, Vocab
 
 logger = logging.getLogger(__name__)
 
+People = Mapping[str, Int[Tensor, " _"]]
+"""By domain: the person of each of its users."""
+Seen = Mapping[str, Bool[Tensor, " _"]]
+"""By domain: which of its users are in the training graph."""
 
-def shared_users(
-    users: Mapping[str, Vocab], n_id: Mapping[str, Int[Tensor, " _"]]
-) -> dict[Pair, Int[Tensor, "2 _"]]:
-    """Return the graph rows of common users for every pair of domains a < b.
 
-    Row 0 holds rows of a's graph, ascending; row 1 the same people in b's. A
-    user who is missing in one of the two graphs is left out.
+def people_of(users: Mapping[str, Vocab]) -> dict[str, Int[Tensor, " _"]]:
+    """Return the person of every user: the place of the raw id among all of them.
 
-    Args:
-        users: The vocabulary of each domain.
-        n_id: Vocabulary index of each user row of each domain's graph.
+    The ids of all domains are in alphabetical order, so the numbers depend on the set
+    of ids alone.
     """
-    row = {name: places(n_id[name], len(vocab)) for name, vocab in users.items()}
-    shared = {}
-    for a, b in combinations(sorted(users), 2):
-        in_b = users[b].index(users[a].ids)
+    if not users:
+        return {}
+    everybody = Vocab(pl.concat([v.ids for v in users.values()]).unique().sort())
+    return {name: everybody.index(vocab.ids) for name, vocab in users.items()}
+
+
+def links(people: People) -> dict[Pair, Int[Tensor, "2 _"]]:
+    """Return the rows of the same people for every pair of domains a < b.
+
+    Row 0 holds places in ``people[a]``, ascending; row 1 those of the same people in
+    ``people[b]``.
+    """
+    size = 1 + max((int(p.max()) for p in people.values() if len(p)), default=-1)
+    found = {}
+    for a, b in combinations(sorted(people), 2):
+        in_b = places(people[b], size)[people[a]]
         in_a = (in_b >= 0).nonzero().flatten()
-        rows = torch.stack([row[a][in_a], row[b][in_b[in_a]]])
-        shared[a, b] = rows[:, (rows >= 0).all(0)]
-    return shared
+        found[a, b] = torch.stack([in_a, in_b[in_a]])
+    return found
 
 
 def keep_links(
-    shared: Mapping[Pair, Int[Tensor, "2 _"]],
-    ids: Mapping[str, pl.Series],
-    *,
-    ratio: float,
-    seed: int,
-) -> dict[Pair, Int[Tensor, "2 _"]]:
-    """Return the links of a share of the shared users; the others' are hidden.
+    people: People, seen: Seen, *, ratio: float, seed: int
+) -> dict[str, Int[Tensor, " _"]]:
+    """Return the people after hiding the links of some: each account is then a person.
 
-    No user disappears: only who is one person is forgotten. Whoever keeps a link
-    keeps those to all domains, so that no hidden link follows from two others. The
-    kept users are the first ``round(ratio * n)`` of a random order, so with one seed
-    a smaller ratio keeps some of those that a larger one keeps.
+    Whoever keeps a link keeps those to all domains, so that no hidden link follows
+    from two others. The kept people are the first ``round(ratio * n)`` of a random
+    order, so with one seed a smaller ratio keeps some of those that a larger one
+    keeps. The n people with a link in training are divided so, and by themselves the
+    people whose links only later stages have.
 
     Args:
-        shared: What ``shared_users`` returned.
-        ids: Raw user id of each user row of each domain's graph.
-        ratio: Share of the users with a link who keep theirs, in [0, 1].
+        people: What ``people_of`` returned.
+        seen: Who is in the training graph.
+        ratio: Share of the people with a link who keep theirs, in [0, 1].
         seed: Of the order; beside it the raw ids alone decide.
     """
-    person = {(a, b): ids[a].gather(rows[0].numpy()) for (a, b), rows in shared.items()}
-    if ratio == 1 or not person:
-        return dict(shared)
-    people = Vocab(pl.concat(list(person.values())).unique().sort())
-    order = torch.randperm(
-        len(people), generator=RandomStreams(seed)("overlap", "links")
-    )
-    count = round(ratio * len(people))
-    kept = torch.zeros(len(people), dtype=torch.bool)
-    kept[order[:count]] = True
-    logger.info(
-        "overlap_ratio=%g: %d of %d shared users keep their links in training",
-        ratio,
-        count,
-        len(people),
-    )
-    return {
-        pair: rows[:, kept[people.index(person[pair])]] for pair, rows in shared.items()
-    }
+    accounts, trained = _accounts(people, seen)
+    if ratio == 1:
+        return dict(people)
+    streams = RandomStreams(seed)
+    hidden = torch.zeros(len(accounts[0]), dtype=torch.bool)
+    shared = accounts.sum(0) > 1
+    in_training = trained.sum(0) > 1
+    for name, group in (
+        ("links", in_training),
+        ("links of later stages", shared & ~in_training),
+    ):
+        members = group.nonzero().flatten()
+        order = torch.randperm(len(members), generator=streams("overlap", name))
+        count = round(ratio * len(members))
+        hidden[members[order[count:]]] = True
+        if name == "links" and len(members):
+            logger.info(
+                "overlap_ratio=%g: %d of %d shared users keep their links in training",
+                ratio,
+                count,
+                len(members),
+            )
+    return _apart(people, hidden)
 
 
 def random_pairs(
-    shared: Mapping[Pair, Int[Tensor, "2 _"]], *, seed: int
-) -> dict[Pair, Int[Tensor, "2 _"]]:
-    """Return the same users of every two domains, each paired with a random other.
+    people: People, seen: Seen, *, seed: int
+) -> dict[str, Int[Tensor, " _"]]:
+    """Return the people after giving every linked account to a random other person.
 
-    A placebo: whatever a contrastive loss gains from these pairs, it does not gain
-    from knowing a person. Of all ways to pair nobody with themselves one is drawn
-    uniformly. A lone shared user has no other and is left out.
+    A placebo: whatever a model gains from these links, it does not gain from knowing
+    a person. People with the same domains, and in training with the same ones, are
+    put into one random circle. The account in the j-th of these domains goes to the
+    person j places further on. So all who were linked are, nobody to an account of
+    their own, and people of several domains stay whole. Where a circle has fewer
+    people than domains, that cannot be done, and the links disappear.
 
     Args:
-        shared: What ``shared_users`` or ``keep_links`` returned.
-        seed: Of the pairing.
+        people: What ``people_of`` or ``keep_links`` returned.
+        seen: Who is in the training graph.
+        seed: Of the circles.
     """
+    names = sorted(people)
+    accounts, trained = _accounts(people, seen)
+    kinds = torch.cat([accounts, trained])[:, accounts.sum(0) > 1].unique(dim=1).T
     streams = RandomStreams(seed)
-    paired = {}
-    for (a, b), rows in shared.items():
-        if rows.shape[1] == 1:
-            logger.warning("domains %s and %s share one user: no random pair", a, b)
-            rows = rows[:, :0]
-        place = _derangement(rows.shape[1], streams("overlap", "random pairs", a, b))
-        paired[a, b] = torch.stack([rows[0], rows[1, place]])
-    return paired
+    table = {name: torch.arange(accounts.shape[1]) for name in names}
+    lonely = torch.zeros(accounts.shape[1], dtype=torch.bool)
+    for kind in kinds:
+        mine = (torch.cat([accounts, trained]).T == kind).all(1).nonzero().flatten()
+        has, old = kind.split(len(names))
+        domains = [name for name, flag in zip(names, has, strict=True) if flag]
+        if len(mine) < len(domains):
+            logger.warning(
+                "domains %s: %d shared users are too few to pair each with another; "
+                "these links are hidden",
+                ", ".join(domains),
+                len(mine),
+            )
+            lonely[mine] = True
+            continue
+        known = [name for name, flag in zip(names, old, strict=True) if flag]
+        generator = streams("overlap", "random pairs", *domains, "/", *known)
+        circle = mine[torch.randperm(len(mine), generator=generator)]
+        for step, name in enumerate(domains):
+            table[name][circle] = circle.roll(-step)
+    apart = _apart(people, lonely)
+    size = accounts.shape[1]
+    return {
+        name: torch.where(mine < size, table[name][mine.clamp(max=size - 1)], mine)
+        for name, mine in apart.items()
+    }
 
 
-def _derangement(n: int, generator: torch.Generator) -> Int[Tensor, " n"]:
-    """Return a random permutation that moves every place."""
-    still = torch.arange(n)
-    place = torch.randperm(n, generator=generator)
-    while (place == still).any():  # about e draws are needed
-        place = torch.randperm(n, generator=generator)
-    return place
+def _accounts(
+    people: People, seen: Seen
+) -> tuple[Bool[Tensor, "domains people"], Bool[Tensor, "domains people"]]:
+    """Return in which domains each person has an account, and one in training."""
+    size = 1 + max((int(p.max()) for p in people.values() if len(p)), default=-1)
+    accounts = torch.zeros(len(people), size, dtype=torch.bool)
+    trained = torch.zeros_like(accounts)
+    for row, name in enumerate(sorted(people)):
+        accounts[row, people[name]] = True
+        trained[row, people[name][seen[name]]] = True
+    return accounts, trained
+
+
+def _apart(
+    people: People, hidden: Bool[Tensor, " people"]
+) -> dict[str, Int[Tensor, " _"]]:
+    """Return the people after making each account of the hidden ones a person.
+
+    The account in the first domain keeps the number, others get numbers of their own.
+    """
+    taken = torch.zeros_like(hidden)
+    free = len(hidden)
+    found = {}
+    for name in sorted(people):
+        mine = people[name].clone()
+        again = (hidden & taken)[mine]
+        taken[mine] = True
+        count = int(again.sum())
+        mine[again] = free + torch.arange(count)
+        found[name], free = mine, free + count
+    return {name: found[name] for name in people}

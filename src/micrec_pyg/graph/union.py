@@ -6,8 +6,8 @@ itself, so a run compares user by user with one on the domains' own graphs.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import polars as pl
 import torch
@@ -15,13 +15,13 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.data.splits.parts import PARTS
 from micrec_pyg.graph.node_rows import places
 from micrec_pyg.schema import (
     ITEM,
     USER,
     Domain,
     EdgeSplit,
-    Embeddings,
     Feature,
     InputError,
     Interactions,
@@ -38,60 +38,6 @@ class Merged:
     """Seen are the users and items that any domain has seen."""
     place: Mapping[str, Mapping[str, Int[Tensor, " _"]]]
     """By domain and node type: for each vocabulary index that of the union."""
-
-
-@dataclass(frozen=True, eq=False)
-class UnionGraphs(Mapping[str, HeteroData]):
-    """The graphs of all domains, and the one that a model gets in their place.
-
-    As a mapping it has the domains' own graphs: who is ranked, what is known of
-    them, which groups there are.
-    """
-
-    domains: Mapping[str, HeteroData]
-    """Without similarity edges: no model reads them."""
-    name: str
-    data: HeteroData
-    """The union's graph."""
-    place: Mapping[str, Mapping[str, Int[Tensor, " _"]]]
-    """By domain and node type: the union's row for each graph row of the domain."""
-
-    def __getitem__(self, domain: str) -> HeteroData:
-        """Return the domain's own graph."""
-        return self.domains[domain]
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the domains."""
-        return iter(self.domains)
-
-    def __len__(self) -> int:
-        """Return the number of domains."""
-        return len(self.domains)
-
-    def pairs(self, pairs: Mapping[str, Int[Tensor, "2 _"]]) -> Int[Tensor, "2 _"]:
-        """Return the (user, item) pairs of all domains in rows of the union."""
-        return _merged_pairs(pairs, self.place)
-
-    def embeddings(self, z: Embeddings) -> dict[str, Embeddings]:
-        """Return the embeddings of every domain's nodes from those of the union."""
-        return {
-            domain: Embeddings(user=z.user[place[USER]], item=z.item[place[ITEM]])
-            for domain, place in self.place.items()
-        }
-
-    def moved(self, move: Callable[[HeteroData], HeteroData]) -> "UnionGraphs":
-        """Return the same with every graph moved, to where rows go as well."""
-        data = move(self.data)
-        device = data[USER].n_id.device
-        return UnionGraphs(
-            domains={name: move(graph) for name, graph in self.domains.items()},
-            name=self.name,
-            data=data,
-            place={
-                domain: {node: rows.to(device) for node, rows in place.items()}
-                for domain, place in self.place.items()
-            },
-        )
 
 
 def merge(domains: Mapping[str, Domain], splits: Mapping[str, EdgeSplit]) -> Merged:
@@ -129,24 +75,38 @@ def merge(domains: Mapping[str, Domain], splits: Mapping[str, EdgeSplit]) -> Mer
     return Merged(domain, _split(splits, place, domain.interactions), place)
 
 
-def union_graphs(
-    graphs: Mapping[str, HeteroData], merged: Merged, data: HeteroData
-) -> UnionGraphs:
-    """Return the domains' graphs of one stage together with that of their union."""
-    sides = {USER: merged.split.seen_user, ITEM: merged.split.seen_item}
-    row = {node: places(data[node].n_id, len(seen)) for node, seen in sides.items()}
-    return UnionGraphs(
-        domains=dict(graphs),
-        name=merged.domain.name,
-        data=data,
-        place={
-            name: {
-                node: row[node][merged.place[name][node][graph[node].n_id]]
-                for node in sides
-            }
-            for name, graph in graphs.items()
-        },
-    )
+def rows_in_union(
+    merged: Merged, domain: str, own: HeteroData, data: HeteroData
+) -> dict[str, Int[Tensor, " _"]]:
+    """Return by node type the row in the union's graph of each row of a domain's own.
+
+    Args:
+        merged: What ``merge`` returned.
+        domain: Its name.
+        own: Its own graph, at some stage.
+        data: The union's graph at the same stage.
+    """
+    vocabulary = merged.domain.interactions
+    sides = {USER: len(vocabulary.users), ITEM: len(vocabulary.items)}
+    return {
+        node: places(data[node].n_id, size)[merged.place[domain][node][own[node].n_id]]
+        for node, size in sides.items()
+    }
+
+
+def people_in_union(
+    merged: Merged, people: Mapping[str, Int[Tensor, " _"]]
+) -> Int[Tensor, " users"]:
+    """Return the person of every user of the union.
+
+    Args:
+        merged: What ``merge`` returned.
+        people: By domain, the person of every user of its vocabulary.
+    """
+    person = torch.full((len(merged.domain.interactions.users),), -1)
+    for name, mine in people.items():
+        person[merged.place[name][USER]] = mine
+    return person
 
 
 def _prefixed(domain: str, ids: pl.Series) -> pl.Series:
@@ -179,10 +139,10 @@ def _split(
     seen = {"seen_user": seen_user, "seen_item": seen_item}
     parts = {
         part: _merged_pairs({n: getattr(splits[n], part) for n in place}, place)
-        for part in (field.name for field in fields(EdgeSplit))
-        if part not in seen
+        for part in PARTS
     }
-    return EdgeSplit(**parts, **seen)
+    rules = {split.select for split in splits.values()}
+    return EdgeSplit(**parts, **seen, select="new" if "new" in rules else "seen")
 
 
 def _features(domains: list[Domain]) -> dict[str, Feature]:

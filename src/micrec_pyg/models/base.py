@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
@@ -100,12 +99,6 @@ class Model(nn.Module):
             streams: Draw dropout masks.
         """
         raise NotImplementedError
-
-    def scores(
-        self, z: Embeddings, user: Int[Tensor, " rows"]
-    ) -> Float[Tensor, "rows items"]:
-        """Return the score of every item for some users: the inner product."""
-        return z.user.index_select(0, user) @ z.item.T
 
     def scorer(
         self,

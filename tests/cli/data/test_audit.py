@@ -12,7 +12,7 @@ import torch
 from micrec_pyg.cli.data import audit as data_audit
 from micrec_pyg.cli.data.main import SUBCOMMANDS
 from micrec_pyg.data.audit.finding import CHECKS
-from micrec_pyg.graph import build as graph_build
+from micrec_pyg.graph import stage_graphs
 
 SPLITS = [
     "random",
@@ -220,7 +220,7 @@ def test_precomputed_vectors_are_looked_at(audit, tmp_path, capsys, monkeypatch)
     assert audit(*settings) == 0
     assert "skipped" not in capsys.readouterr().out
 
-    honest = graph_build.domain_graph
+    honest = stage_graphs.domain_graph
 
     def cheating(domain, edges, **options):
         everything = honest(domain, domain.interactions.edges, **options)
@@ -230,7 +230,7 @@ def test_precomputed_vectors_are_looked_at(audit, tmp_path, capsys, monkeypatch)
             data[similar][key] = everything[similar][key]
         return data
 
-    monkeypatch.setattr(graph_build, "domain_graph", cheating)
+    monkeypatch.setattr(stage_graphs, "domain_graph", cheating)
     assert audit(*settings) == 1
     out = capsys.readouterr().out
     assert "ERROR  user_features  food (test graph)" in out

@@ -9,13 +9,14 @@ from reference import leaks
 
 from micrec_pyg.data.audit.report import audit
 from micrec_pyg.data.splits.at_random import random_ratio
+from micrec_pyg.data.splits.leak import claim_of
 from micrec_pyg.schema import Interactions, Vocab
 
 
 def audited(catalogues, splits=None):
     if splits is None:
         splits = random_ratio(catalogues, ratios=[7, 1, 2], seed=0)
-    return audit(catalogues, splits, protocol="random_ratio", claim=None)
+    return audit(catalogues, splits, promised=claim_of(random_ratio), claim=None)
 
 
 def found(result, check):

@@ -21,17 +21,20 @@ from micrec_pyg.data.splits.inductive import (
 from micrec_pyg.schema import InputError
 
 RATIOS = {"ratios": [7, 1, 2]}
+SEEN = {"select": "seen"}
 PROTOCOLS = {
     "random_ratio": lambda c: random_ratio(c, **RATIOS, seed=0),
-    "new_nodes": lambda c: new_nodes(c, **RATIOS, unseen_share=0.3, seed=0),
-    "zero_edge": lambda c: zero_edge(c, **RATIOS, unseen_share=0.3, seed=0),
+    "new_nodes": lambda c: new_nodes(c, **RATIOS, **SEEN, unseen_share=0.3, seed=0),
+    "zero_edge": lambda c: zero_edge(c, **RATIOS, **SEEN, unseen_share=0.3, seed=0),
     "new_interactions": lambda c: new_interactions(
         c, **RATIOS, new_share=0.3, graph="old", seed=0
     ),
-    "history_elsewhere": lambda c: history_elsewhere(c, **RATIOS, share=0.4, seed=0),
+    "history_elsewhere": lambda c: history_elsewhere(
+        c, **RATIOS, **SEEN, share=0.4, seed=0
+    ),
     "leave_one_out": lambda c: leave_one_out(c, without_time="random", seed=0),
     "user_time": lambda c: user_time(c, **RATIOS, seed=0),
-    "global_time": lambda c: global_time(c, **RATIOS),
+    "global_time": lambda c: global_time(c, **RATIOS, select="seen"),
 }
 KINDS = [
     {"clock": "timestamp", "ids": "words"},
@@ -44,7 +47,7 @@ KINDS = [
 
 
 def audited(catalogues, splits, protocol="random_ratio", claim=None):
-    return audit(catalogues, splits, protocol=protocol, claim=claim)
+    return audit(catalogues, splits, promised=leaks.promised(protocol), claim=claim)
 
 
 def errors(result):

@@ -1,6 +1,7 @@
 """Future edges, leak classes and odd clocks, against loops over all pairs of edges."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -8,23 +9,22 @@ from reference import leaks
 
 from micrec_pyg.data.audit.report import audit
 from micrec_pyg.data.audit.time import check_future
-from micrec_pyg.data.splits.at_random import random_ratio
+from micrec_pyg.data.splits.at_random import random_ratio, ready
 from micrec_pyg.data.splits.by_time import global_time, leave_one_out, user_time
 from micrec_pyg.data.splits.edge_table import edge_table
 from micrec_pyg.data.splits.inductive import new_nodes
-from micrec_pyg.data.splits.leak import LeakClass, measured_class
+from micrec_pyg.data.splits.leak import LeakClass, claim_of, measured_class
 
 RATIOS = {"ratios": [7, 1, 2]}
-KNOWN = ("train", "support", "val")
 TIMED = {
     "leave_one_out": lambda c: leave_one_out(c, without_time="error", seed=0),
     "user_time": lambda c: user_time(c, **RATIOS, seed=0),
-    "global_time": lambda c: global_time(c, **RATIOS),
+    "global_time": lambda c: global_time(c, **RATIOS, select="seen"),
 }
 
 
 def audited(catalogues, splits, protocol, claim=None):
-    return audit(catalogues, splits, protocol=protocol, claim=claim)
+    return audit(catalogues, splits, promised=leaks.promised(protocol), claim=claim)
 
 
 def found(result, check):
@@ -49,17 +49,31 @@ def with_time(catalogue, time):
 
 @pytest.mark.parametrize("claim", list(LeakClass))
 @pytest.mark.parametrize("clock", ["timestamp", "order"])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_counts_are_those_of_all_pairs(claim, clock, seed):
+@pytest.mark.parametrize(
+    ("seed", "select", "part"),
+    [
+        (0, "seen", "support"),
+        (1, "seen", "support"),
+        (2, "seen", "support"),
+        (0, "new", "val_support"),
+        (1, "new", "val_support"),
+    ],
+)
+def test_counts_are_those_of_all_pairs(claim, clock, seed, select, part):
     catalogues = leaks.shop(clock=clock, users=6, items=12, domains=3, seed=seed)
-    # with support edges, which are known at the test and not at validation
-    splits = new_nodes(catalogues, ratios=[2, 1, 1], unseen_share=0.3, seed=seed)
-    assert any(split.support.shape[1] for split in splits.values())
+    # with support edges, which are known at the test, and at validation or not
+    splits = new_nodes(
+        catalogues, ratios=[2, 1, 1], unseen_share=0.3, select=select, seed=seed
+    )
+    assert any(getattr(split, part).shape[1] for split in splits.values())
     rows = leaks.rows_of(catalogues, splits)
     table = edge_table(catalogues, splits)
     own = claim >= LeakClass.GLOBAL_FUTURE
     want = {}
-    for hidden, known in (("test", KNOWN), ("val", ("train",))):
+    for hidden, known in (
+        ("test", leaks.KNOWN),
+        ("val", ("train", "val_support")),
+    ):
         for check, elsewhere, worst in (
             ("future_edges", False, LeakClass.USER_FUTURE),
             ("cross_domain_future", True, LeakClass.CROSS_DOMAIN_FUTURE),
@@ -76,6 +90,13 @@ def test_counts_are_those_of_all_pairs(claim, clock, seed):
     assert measured_class(table).label == leaks.leak_class(rows)
 
 
+def test_a_protocol_carries_its_claim():
+    assert claim_of(global_time) is LeakClass.NONE
+    assert claim_of(functools.partial(global_time, ratios=[1, 1, 1])) is LeakClass.NONE
+    assert claim_of(random_ratio) is LeakClass.USER_FUTURE
+    assert claim_of(ready) is None  # as the data has it
+
+
 @pytest.mark.parametrize("protocol", TIMED)
 @pytest.mark.parametrize("clock", ["timestamp", "order"])
 def test_the_class_of_each_protocol(protocol, clock):
@@ -89,7 +110,7 @@ def test_the_class_of_each_protocol(protocol, clock):
 
 
 @pytest.mark.parametrize("protocol", ["leave_one_out", "user_time"])
-@pytest.mark.parametrize("part", ["train", "val", "support"])
+@pytest.mark.parametrize("part", ["train", "val", "support", "val_support"])
 def test_a_users_last_edge_before_his_test_edge(protocol, part):
     catalogues = leaks.shop()
     splits = TIMED[protocol](catalogues)

@@ -143,9 +143,9 @@ def test_global_time_equals_a_naive_cut(domains, ratios):
     trains = {name for (name, _, _), part in expected.items() if part == "train"}
     if trains != domains.keys():
         with pytest.raises(InputError, match="nothing of it lies before the first cut"):
-            global_time(domains, ratios=ratios)
+            global_time(domains, ratios=ratios, select="seen")
         return
-    splits = global_time(domains, ratios=ratios)
+    splits = global_time(domains, ratios=ratios, select="seen")
     found = {
         (name, *pair): part
         for name, split in splits.items()
@@ -162,7 +162,7 @@ def test_the_cut_is_one_for_all_domains_and_new_nodes_are_those_after_it():
     late = make_domain(
         [(0, 0), (0, 1), (1, 2), (2, 0), (0, 3)], 3, 4, time=range(5, 10)
     )
-    splits = global_time({"a": early, "b": late}, ratios=RATIOS)
+    splits = global_time({"a": early, "b": late}, ratios=RATIOS, select="seen")
     assert splits["a"].train.shape == (2, 5)
     assert splits["a"].test.shape == (2, 0)
     assert part_of(splits["b"]) == {
@@ -182,7 +182,7 @@ def test_the_cut_is_one_for_all_domains_and_new_nodes_are_those_after_it():
 def test_decimal_ratios_cut_where_whole_ones_do():
     domain = make_domain([(0, i) for i in range(10)], 1, 10, time=range(10))
     for ratios in ([7, 1, 2], [0.7, 0.1, 0.2], [70, 10, 20]):
-        split = global_time({"d": domain}, ratios=ratios)["d"]
+        split = global_time({"d": domain}, ratios=ratios, select="seen")["d"]
         assert [p.shape[1] for p in (split.train, split.val, split.test)] == [7, 1, 2]
 
 
@@ -192,7 +192,10 @@ def test_a_domain_without_time_is_named(split):
         "a": make_domain([(0, 0)], 1, 1, time=[1]),
         "b": without_time(make_domain([(0, 0)], 1, 1)),
     }
-    options = {"ratios": RATIOS, **({"seed": 0} if split is user_time else {})}
+    options = {
+        "ratios": RATIOS,
+        **({"seed": 0} if split is user_time else {"select": "seen"}),
+    }
     with pytest.raises(InputError, match=r"'b' has no time.*timestamp or order"):
         split(domains, **options)
     with pytest.raises(InputError, match="needed: three numbers"):
@@ -204,4 +207,4 @@ def test_one_time_for_everything_cannot_be_cut():
         [(u, i) for u in range(3) for i in range(3)], 3, 3, time=[7] * 9
     )
     with pytest.raises(InputError, match=r"domain 'd': no training edge.*one clock"):
-        global_time({"d": domain}, ratios=RATIOS)
+        global_time({"d": domain}, ratios=RATIOS, select="seen")

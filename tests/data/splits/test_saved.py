@@ -89,6 +89,19 @@ def test_the_digest_knows_the_content_and_not_the_order(domains):
     assert all(other[name] != digests[name] for name in domains)
 
 
+def test_the_rule_of_selection_is_part_of_the_split(domains, tmp_path):
+    seen, new = (PROTOCOLS[f"global_time{rule}"](domains, 0) for rule in ("", " new"))
+    digests = [set(split_digests(each, domains).values()) for each in (seen, new)]
+    assert not digests[0] & digests[1]
+    save_split(new, domains, tmp_path / "s", protocol="any")
+    with pytest.raises(InputError, match="the split of a, b is not the one saved in"):
+        check_split(seen, domains, tmp_path / "s")
+    card = tmp_path / "s" / "card.json"
+    card.write_text(card.read_text().replace('"select": "new"', '"select": "seen"'))
+    with pytest.raises(InputError, match="its content is not what was saved"):
+        load_split(domains, path=str(tmp_path / "s"))
+
+
 def test_a_split_finds_its_nodes_under_other_indices(domains, saved):
     turned = {name: shuffled(domain, 5) for name, domain in domains.items()}
     loaded = load_split(turned, path=str(saved))

@@ -49,7 +49,7 @@ CONTROLS = [
 def built(domains, splits, options):
     train = train_stage(domains, splits, options)
     test = make_test_stage(train, domains, splits, options)
-    return train, valid_stage(train, splits), test
+    return train, valid_stage(train, domains, splits, options), test
 
 
 def audited(domains, splits, options, stages):
@@ -83,6 +83,7 @@ def rebuilt(world, edges, *, test, domain=None):
         ),
         users=users,
         items=items,
+        person=train.person[NAME],
         user_templates=templates[USER_TEMPLATE].n_id,
         item_templates=templates[ITEM_TEMPLATE].n_id,
         options=options,
@@ -198,11 +199,12 @@ def test_neighbours_that_know_hidden_edges(stage, neighbors, union):
     betrayed = built(domains, leaky, options)
     place = 0 if stage == "training" else 2
     graphs, others = stages[place].graphs, betrayed[place].graphs
-    data, other = (graphs.data, others.data) if union else (graphs[NAME], others[NAME])
+    name = "books+food+music" if union else NAME
+    data, other = graphs[name], others[name]
     data[SIMILAR_USER].adj_t = other[SIMILAR_USER].adj_t
     found = audited(domains, splits, options, stages)
     assert [f.check for f in found] == ["user_features"]
-    assert found[0].where == f"{'books+food+music' if union else NAME} ({stage} graph)"
+    assert found[0].where == f"{name} ({stage} graph)"
 
 
 @pytest.mark.parametrize("sample", [1, 500])
@@ -297,10 +299,11 @@ def test_degrees_that_count_hidden_edges(world):
 def test_labels_that_are_hidden_edges(world):
     domains, splits, options, stages = world
     train, valid, _ = stages
-    train.labels[NAME] = torch.cat([train.labels[NAME], valid.hidden[NAME]], dim=1)
+    hidden = valid.tasks[NAME].hidden
+    train.labels[NAME] = torch.cat([train.labels[NAME], hidden], dim=1)
     (finding,) = audited(domains, splits, options, stages)
     assert "labels" in finding.message
-    assert finding.count == valid.hidden[NAME].shape[1]
+    assert finding.count == hidden.shape[1]
 
 
 @pytest.mark.parametrize("place", [1, 2])
@@ -309,8 +312,9 @@ def test_pairs_that_are_asked_for_and_known(world, place):
     known = stages[0].labels[NAME][:, :2]
     if place == 2:
         known = splits[NAME].train[:, :2]
-    hidden = stages[place].hidden
-    hidden[NAME] = torch.cat([hidden[NAME], known], dim=1)
+    tasks = stages[place].tasks
+    hidden = torch.cat([tasks[NAME].hidden, known], dim=1)
+    tasks[NAME] = replace(tasks[NAME], hidden=hidden)
     (finding,) = audited(domains, splits, options, stages)
     assert (finding.check, finding.count) == ("overlap", 2)
 

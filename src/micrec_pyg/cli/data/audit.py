@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from micrec_pyg.data.audit.files import check_dropped, check_folder
 from micrec_pyg.data.audit.finding import CHECKS, Finding
 from micrec_pyg.data.audit.report import audit, in_order
 from micrec_pyg.data.catalogue.reader import domain_folders
-from micrec_pyg.data.splits.leak import LeakClass
+from micrec_pyg.data.splits.at_random import ready
+from micrec_pyg.data.splits.leak import LeakClass, claim_of
 from micrec_pyg.features.encode import encode
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.graph.audit.stages import audit_stages
@@ -74,14 +75,15 @@ def run(config: Config, *, waived: Sequence[str], claim: str | None) -> Outcome:
     Raises:
         InputError: The data or the settings cannot be used.
     """
-    protocol = str(config["split"]["_target_"]).rsplit(".", 1)[-1]
+    protocol = build(config["split"])
     with step("data"):
         catalogues = build(config["data"])
-    splits = build(config["split"])(catalogues)
+    splits = protocol(catalogues)
     with step("checks of data and split"):
-        result = audit(catalogues, splits, protocol=protocol, claim=claim)
-        found = [*result.findings, *_repeated(config, catalogues, splits)]
-        found += _files(config, catalogues, ready=protocol == "ready")
+        promised = claim_of(protocol)
+        result = audit(catalogues, splits, promised=promised, claim=claim)
+        found = [*result.findings, *_repeated(protocol, catalogues, splits)]
+        found += _files(config, catalogues, ready=protocol.func is ready)
     skipped = []
     if any(f.check in BROKEN for f in result.findings):
         skipped.append("graphs: the split is broken, so they were not built")
@@ -96,22 +98,23 @@ def run(config: Config, *, waived: Sequence[str], claim: str | None) -> Outcome:
 
 
 def _repeated(
-    config: Config,
+    protocol: Callable[..., dict[str, EdgeSplit]],
     catalogues: Mapping[str, Catalogue],
     splits: Mapping[str, EdgeSplit],
 ) -> list[Finding]:
     """Return a finding if the same settings give another split a second time."""
-    again = build(config["split"])(catalogues)
-    changed = [
-        name
-        for name, split in splits.items()
-        if any(
-            not getattr(split, field.name).equal(getattr(again[name], field.name))
-            for field in dataclasses.fields(split)
-        )
-    ]
+    again = protocol(catalogues)
+    changed = [name for name, split in splits.items() if _differ(split, again[name])]
     message = "the same data, options and seed were divided in another way"
     return [Finding("unstable_split", True, name, 1, message) for name in changed]
+
+
+def _differ(one: EdgeSplit, other: EdgeSplit) -> bool:
+    """Return whether two splits have other edges, another order or another rule."""
+    parts = [f.name for f in dataclasses.fields(EdgeSplit) if f.name != "select"]
+    return one.select != other.select or any(
+        not getattr(one, part).equal(getattr(other, part)) for part in parts
+    )
 
 
 def _files(
@@ -154,7 +157,7 @@ def _graphs(
     train = train_stage(domains, splits, options)
     stages = (
         train,
-        valid_stage(train, splits),
+        valid_stage(train, domains, splits, options),
         test_stage(train, domains, splits, options),
     )
     return audit_stages(domains, splits, options, stages), skipped

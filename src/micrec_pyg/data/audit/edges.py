@@ -185,7 +185,7 @@ def _never_shown(name: str, data: Interactions, split: EdgeSplit) -> list[Findin
     They are a fault if most test edges are so, and of items that training is said to
     know.
     """
-    known = torch.cat([split.train, split.support], dim=1)
+    known = split.known_at_test
     found = []
     for row, (kind, seen) in enumerate(
         (("users", split.seen_user), ("items", split.seen_item))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from micrec_pyg.data.audit.edges import check_edges, check_seen
 from micrec_pyg.data.audit.finding import CHECKS, Finding
 from micrec_pyg.data.audit.ids import check_columns, check_domains, check_spelling
-from micrec_pyg.data.audit.time import CLAIMS, check_clock, check_future, inferred_claim
+from micrec_pyg.data.audit.time import check_clock, check_future, inferred_claim
 from micrec_pyg.data.splits.edge_table import edge_table
 from micrec_pyg.data.splits.leak import LeakClass, measured_class
 from micrec_pyg.schema import Catalogue, EdgeSplit, InputError
@@ -27,7 +27,7 @@ def audit(
     catalogues: Mapping[str, Catalogue],
     splits: Mapping[str, EdgeSplit],
     *,
-    protocol: str,
+    promised: LeakClass | None,
     claim: str | None,
 ) -> Audit:
     """Return what is wrong with a split of these catalogues, or worth knowing.
@@ -35,17 +35,16 @@ def audit(
     Args:
         catalogues: By domain.
         splits: By domain.
-        protocol: Name of the function that made the split.
-        claim: Name of the leak class that it promises; None takes that of the
-            protocol, and for a split of unknown origin what it seems to promise.
+        promised: What the protocol promises, as ``leak.claim_of`` returns it.
+        claim: Name of the leak class to hold the split to; None takes what is
+            promised, and for a split of unknown origin what it seems to promise.
 
     Raises:
         InputError: There is no such leak class.
     """
     table = edge_table(catalogues, splits)
-    promised = _claim(claim)
-    if promised is None:
-        promised = CLAIMS.get(protocol)
+    if claim is not None:
+        promised = _class_of(claim)
     if promised is None:
         promised = inferred_claim(table)
     found = [
@@ -71,9 +70,7 @@ def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda f: (not f.error, place[f.check], f.where)))
 
 
-def _claim(name: str | None) -> LeakClass | None:
-    if name is None:
-        return None
+def _class_of(name: str) -> LeakClass:
     valid = {each.label: each for each in LeakClass}
     if name not in valid:
         raise InputError(f"claim={name}: give one of {', '.join(valid)}")

@@ -1,8 +1,7 @@
 """Leak classes: how far known interactions reach into the future of hidden ones.
 
-All functions take a ``splits.edge_table``. Known at a test are train,
-support and validation edges; known at validation are the training edges. An edge is
-late if its time is greater than that of a hidden edge; equal times are in order.
+All functions take a ``splits.edge_table``; what is known when, and what late means, is
+said in ``splits.leak``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,18 +16,6 @@ from micrec_pyg.data.splits.leak import (
     late_of_anyone,
     late_of_user,
 )
-
-CLAIMS = {
-    "random_ratio": LeakClass.USER_FUTURE,
-    "new_nodes": LeakClass.USER_FUTURE,
-    "new_interactions": LeakClass.USER_FUTURE,
-    "zero_edge": LeakClass.USER_FUTURE,
-    "history_elsewhere": LeakClass.USER_FUTURE,
-    "leave_one_out": LeakClass.CROSS_DOMAIN_FUTURE,
-    "user_time": LeakClass.CROSS_DOMAIN_FUTURE,
-    "global_time": LeakClass.NONE,
-}
-"""The worst class that each protocol (a function of ``data``) permits itself."""
 
 SAME_UNIT = 20
 """Medians further apart than this factor are not of one unit: seconds of any two

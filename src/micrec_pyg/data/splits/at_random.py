@@ -1,12 +1,13 @@
 """Interactions divided at random, or as they came divided.
 
 A split reads ``.interactions`` of its argument alone, and every split is a pure
-function of it, its options and the seed. Splits by time are in ``split_time``, those
-with new users and items in ``split_inductive``, files in ``split_import``.
+function of it, its options and the seed. Splits by time are in ``by_time``, those with
+new users and items in ``inductive``, files in ``imported``.
 """
 
 from collections.abc import Sequence
 
+from micrec_pyg.data.splits.leak import LeakClass, promises
 from micrec_pyg.data.splits.parts import (
     TRAIN,
     Domains,
@@ -19,6 +20,7 @@ from micrec_pyg.schema import EdgeSplit, InputError, RandomStreams
 __all__ = ["Domains", "random_ratio", "ready"]
 
 
+@promises(LeakClass.USER_FUTURE)
 def random_ratio(
     domains: Domains, *, ratios: Sequence[int | float], seed: int
 ) -> dict[str, EdgeSplit]:

@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from micrec_pyg.data.splits.leak import LeakClass, promises
 from micrec_pyg.data.splits.parts import (
     TEST,
     TRAIN,
     VAL,
     Domains,
+    check_select,
     cut,
     degrees,
     edge_split,
@@ -25,6 +27,7 @@ from micrec_pyg.schema import EdgeSplit, InputError, Interactions, RandomStreams
 WITHOUT_TIME = ("error", "random")
 
 
+@promises(LeakClass.CROSS_DOMAIN_FUTURE)
 def leave_one_out(
     domains: Domains, *, without_time: str, seed: int
 ) -> dict[str, EdgeSplit]:
@@ -65,6 +68,7 @@ def leave_one_out(
     return splits
 
 
+@promises(LeakClass.CROSS_DOMAIN_FUTURE)
 def user_time(
     domains: Domains, *, ratios: Sequence[int | float], seed: int
 ) -> dict[str, EdgeSplit]:
@@ -95,8 +99,9 @@ def user_time(
     return splits
 
 
+@promises(LeakClass.NONE)
 def global_time(
-    domains: Domains, *, ratios: Sequence[int | float]
+    domains: Domains, *, ratios: Sequence[int | float], select: str
 ) -> dict[str, EdgeSplit]:
     """Return all domains divided at the same two moments.
 
@@ -113,11 +118,13 @@ def global_time(
     Args:
         domains: what to split; the moments depend on all of them.
         ratios: train, validation, test of the pool; only their proportions count.
+        select: what validation ranks: ``seen`` nodes, or ``new`` ones too.
 
     Raises:
         InputError: impossible ratios, a domain without time, or one without an
             interaction before the first moment.
     """
+    check_select(select)
     shares = shares_of(ratios)
     times = {
         name: _time(name, domain.interactions, ", or choose split=random")
@@ -138,7 +145,7 @@ def global_time(
         )
         seen_item = torch.zeros(len(data.items), dtype=torch.bool)
         seen_item[data.item[part == TRAIN]] = True
-        splits[name] = edge_split(data, part, seen_item)
+        splits[name] = edge_split(data, part, seen_item, select)
     return splits
 
 

@@ -8,12 +8,15 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from micrec_pyg.data.splits.leak import LeakClass, promises
 from micrec_pyg.data.splits.parts import (
     SILENT,
     SUPPORT,
     TEST,
     TRAIN,
+    VAL,
     Domains,
+    check_select,
     check_share,
     cut,
     degrees,
@@ -34,6 +37,7 @@ GRAPHS = {"old": SILENT, "full": SUPPORT}
 logger = logging.getLogger(__name__)
 
 
+@promises(LeakClass.USER_FUTURE)
 def new_interactions(
     domains: Domains,
     *,
@@ -84,11 +88,13 @@ def new_interactions(
     return splits
 
 
+@promises(LeakClass.USER_FUTURE)
 def new_nodes(
     domains: Domains,
     *,
     ratios: Sequence[int | float],
     unseen_share: int | float,
+    select: str,
     seed: int,
 ) -> dict[str, EdgeSplit]:
     """Return the new-users/new-items protocol.
@@ -110,22 +116,28 @@ def new_nodes(
         domains: what to split.
         ratios: train, validation, test; only their proportions count.
         unseen_share: share of the users and of the items that is new, in [0, 1).
+        select: what validation ranks: ``seen`` nodes on the graph of training, or
+            ``new`` ones too, with their support edges. Training, validation and test
+            have the same edges in both.
         seed: of all draws.
 
     Raises:
-        InputError: impossible ratios or share, or a domain keeps no training edge.
+        InputError: impossible options, or a domain keeps no training edge.
     """
+    check_select(select)
     return {
-        name: edge_split(data, part, old_item)
+        name: edge_split(data, part, old_item, select)
         for name, data, part, old_item in _divided(domains, ratios, unseen_share, seed)
     }
 
 
+@promises(LeakClass.USER_FUTURE)
 def zero_edge(
     domains: Domains,
     *,
     ratios: Sequence[int | float],
     unseen_share: int | float,
+    select: str,
     seed: int,
 ) -> dict[str, EdgeSplit]:
     """Return the zero-edge protocol: ``new_nodes`` whose new items bring features only.
@@ -138,20 +150,30 @@ def zero_edge(
         domains: what to split.
         ratios: train, validation, test of the edges of old items.
         unseen_share: share of the users and of the items that is new, in [0, 1).
+        select: what validation ranks: ``seen`` nodes, or ``new`` ones too. Then it
+            has pairs of new items: those that are its own under ``new_nodes``. The
+            test has the others.
         seed: of all draws.
 
     Raises:
         InputError: as in ``new_nodes``.
     """
+    check_select(select)
     splits = {}
     for name, data, part, old_item in _divided(domains, ratios, unseen_share, seed):
-        part[~old_item[data.item]] = TEST
-        splits[name] = edge_split(data, part, old_item)
+        part[_tested(~old_item[data.item], part, select)] = TEST
+        splits[name] = edge_split(data, part, old_item, select)
     return splits
 
 
+@promises(LeakClass.USER_FUTURE)
 def history_elsewhere(
-    domains: Domains, *, ratios: Sequence[int | float], share: int | float, seed: int
+    domains: Domains,
+    *,
+    ratios: Sequence[int | float],
+    share: int | float,
+    select: str,
+    seed: int,
 ) -> dict[str, EdgeSplit]:
     """Return the protocol of users who have a history in another domain only.
 
@@ -169,12 +191,16 @@ def history_elsewhere(
         domains: what to split; at least two.
         ratios: train, validation, test; only their proportions count.
         share: of the users of several domains, in (0, 1).
+        select: what validation ranks: ``seen`` nodes, or ``new`` ones too. Then it
+            has pairs of the drawn users in their targets: those that are its own under
+            ``split.random_ratio``. The test has the others.
         seed: of all draws.
 
     Raises:
-        InputError: impossible ratios or share, no shared user or none drawn, or a
-            domain keeps no training edge.
+        InputError: impossible options, no shared user or none drawn, or a domain
+            keeps no training edge.
     """
+    check_select(select)
     shares = shares_of(ratios)
     check_share("share", share)
     targets = _targets(domains, share, seed)
@@ -183,9 +209,9 @@ def history_elsewhere(
     for name, domain in domains.items():
         data = domain.interactions
         part = random_parts(data, shares, streams("split", name))
-        part[targets[name][data.user]] = TEST
+        part[_tested(targets[name][data.user], part, select)] = TEST
         require_training(name, part, f"too many users are drawn with share={share}")
-        splits[name] = edge_split(data, part, None)
+        splits[name] = edge_split(data, part, None, select)
     return splits
 
 
@@ -218,6 +244,16 @@ def _divided(
             "share or more data",
         )
         yield name, data, part, old_item
+
+
+def _tested(
+    cold: Bool[Tensor, " edges"], part: Int[Tensor, " edges"], select: str
+) -> Bool[Tensor, " edges"]:
+    """Return which edges of nodes without a history the test has.
+
+    All, unless validation ranks such nodes too: then it keeps its own.
+    """
+    return cold & (part != VAL) if select == "new" else cold
 
 
 def _targets(

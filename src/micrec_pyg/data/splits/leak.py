@@ -1,12 +1,16 @@
 """How far known interactions reach into the future of hidden ones.
 
-All functions take an ``edge_table``. Known at a test are train, support and
-validation edges; known at validation are the training edges. An edge is late if its
-time is greater than that of a hidden edge; equal times are in order.
+Known at a test are train, support and validation edges; known at validation are the
+training edges and the support that the split gives to it. An edge is late if its time
+is greater than that of a hidden edge; equal times are in order.
+
+A protocol states with ``promises`` the worst class that it permits itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import partial
+from typing import TypeVar
 
 import polars as pl
 
@@ -31,12 +35,40 @@ class LeakClass(IntEnum):
         return self.name.lower()
 
 
-STAGES = (("test", ("train", "support", "val")), ("val", ("train",)))
+STAGES = (
+    ("test", ("train", "support", "val_support", "val")),
+    ("val", ("train", "val_support")),
+)
 """Hidden parts, and the parts that are known when they are ranked."""
 
 
+Protocol = TypeVar("Protocol", bound=Callable[..., object])
+
+
+def promises(claim: LeakClass) -> Callable[[Protocol], Protocol]:
+    """Return a decorator that notes the worst class that a protocol permits itself."""
+
+    def note(protocol: Protocol) -> Protocol:
+        protocol.claim = claim  # type: ignore[attr-defined]
+        return protocol
+
+    return note
+
+
+def claim_of(protocol: Callable[..., object]) -> LeakClass | None:
+    """Return what a protocol promises, also one with options; None if nothing."""
+    while isinstance(protocol, partial):
+        protocol = protocol.func
+    claim: LeakClass | None = getattr(protocol, "claim", None)
+    return claim
+
+
 def measured_class(table: pl.DataFrame) -> LeakClass | None:
-    """Return the leak class of the test edges, None if no domain has times."""
+    """Return the leak class of the test edges, None if no domain has times.
+
+    Args:
+        table: An ``edge_table``.
+    """
     hidden, known = edges_of_stage(table, *STAGES[0])
     if table["time"].is_null().all():
         return None

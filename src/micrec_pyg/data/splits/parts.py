@@ -6,6 +6,7 @@ same set of raw pairs however the rows of the data are sorted.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,9 +23,12 @@ from micrec_pyg.schema import (
     Vocab,
 )
 
-PARTS = ("train", "val", "test", "support", "silent")
+PARTS = ("train", "val", "test", "support", "silent", "val_support")
 """The parts of an ``EdgeSplit``; a part's number is its place here."""
-TRAIN, VAL, TEST, SUPPORT, SILENT = range(len(PARTS))
+TRAIN, VAL, TEST, SUPPORT, SILENT, VAL_SUPPORT = range(len(PARTS))
+
+SELECT = ("seen", "new")
+"""What validation can rank: seen nodes alone, or new ones too."""
 
 Domains = Mapping[str, Catalogue] | Mapping[str, Domain]
 
@@ -131,18 +135,40 @@ def edge_split(
     data: Interactions,
     part: Int[Tensor, " edges"],
     seen_item: Bool[Tensor, " items"] | None,
+    select: str = "seen",
 ) -> EdgeSplit:
     """Return the edges of each part, in the order of the data.
 
     Seen are the users with a training edge, and the items given; None means all,
     because the catalogue is known: also items without a training edge.
+
+    Args:
+        data: the edges.
+        part: of each edge.
+        seen_item: which items are in the training graph.
+        select: what validation ranks, one of ``SELECT``; with ``new`` the support
+            edges are known at validation already.
     """
+    if select == "new":
+        part = torch.where(part == SUPPORT, VAL_SUPPORT, part)
     seen_user = torch.zeros(len(data.users), dtype=torch.bool)
     seen_user[data.user[part == TRAIN]] = True
     if seen_item is None:
         seen_item = torch.ones(len(data.items), dtype=torch.bool)
-    edges = {name: data.edges[:, part == code] for code, name in enumerate(PARTS)}
-    return EdgeSplit(**edges, seen_user=seen_user, seen_item=seen_item)
+    edges: dict[str, Any] = {
+        name: data.edges[:, part == code] for code, name in enumerate(PARTS)
+    }
+    return EdgeSplit(**edges, seen_user=seen_user, seen_item=seen_item, select=select)
+
+
+def check_select(select: str) -> None:
+    """Check the rule of selection.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    if select not in SELECT:
+        raise InputError(f"select={select!r} is unknown; valid: {', '.join(SELECT)}")
 
 
 def require_training(name: str, part: Int[Tensor, " edges"], reason: str) -> None:

@@ -33,7 +33,7 @@ def save_split(
     """Write a split to a new folder, whole or not at all.
 
     The tables have the columns part, user and item, raw strings in alphabetical
-    order: a row per edge (part train, val, test, support or silent), and a row per
+    order: a row per edge (its part is a name in ``PARTS``), and a row per
     node of the training graph (seen_user, seen_item) with the other id null.
 
     Args:
@@ -48,7 +48,11 @@ def save_split(
         "schema": 1,
         "protocol": protocol,
         "domains": {
-            name: {"sha256": _digest(table), **counts[name]}
+            name: {
+                "sha256": _digest(table, splits[name].select),
+                "select": splits[name].select,
+                **counts[name],
+            }
             for name, table in tables.items()
         },
     }
@@ -67,7 +71,10 @@ def split_digests(splits: Mapping[str, EdgeSplit], domains: Domains) -> dict[str
 
     Neither the order of the rows of the data nor that of the domains matters.
     """
-    return {name: _digest(table) for name, table in _tables(splits, domains).items()}
+    return {
+        name: _digest(table, splits[name].select)
+        for name, table in _tables(splits, domains).items()
+    }
 
 
 def check_split(
@@ -78,7 +85,7 @@ def check_split(
     Raises:
         InputError: it is another, or none is saved there.
     """
-    saved = _saved_digests(folder)
+    saved = {name: sha256 for name, (sha256, _) in _saved(folder).items()}
     now = split_digests(splits, domains)
     names = sorted({*saved, *now})
     changed = [name for name in names if saved.get(name) != now.get(name)]
@@ -102,12 +109,12 @@ def load_split(domains: Domains, *, path: str) -> dict[str, EdgeSplit]:
     """
     root = Path(path).expanduser()
     folder = root / IN_RUN if (root / IN_RUN).is_dir() else root
-    digests = _saved_digests(folder)
+    saved = _saved(folder)
     with remedy("restore the file, or make the split again"):
         check(folder)
-    if sorted(digests) != sorted(domains):
+    if sorted(saved) != sorted(domains):
         raise InputError(
-            f"{folder}: holds the domains {sorted(digests)}, the data has "
+            f"{folder}: holds the domains {sorted(saved)}, the data has "
             f"{sorted(domains)}"
         )
     splits = {}
@@ -117,21 +124,25 @@ def load_split(domains: Domains, *, path: str) -> dict[str, EdgeSplit]:
             table = pl.read_parquet(file)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{file}: cannot be read as a split: {error}") from error
-        if dict(table.schema) != COLUMNS or _digest(table) != digests[name]:
+        digest, select = saved[name]
+        if dict(table.schema) != COLUMNS or _digest(table, select) != digest:
             raise InputError(
                 f"{file}: its content is not what was saved (SHA-256 in {CARD}); "
                 "restore the file, or make the split again"
             )
-        splits[name] = _edge_split(table, domain.interactions, file)
+        splits[name] = _edge_split(table, domain.interactions, file, select)
     return splits
 
 
-def _saved_digests(folder: Path) -> dict[str, str]:
-    """Return the digest of each domain from the card."""
+def _saved(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return the digest and the rule of selection of each domain from the card."""
     card = folder / CARD
     try:
         content: Any = json.loads(card.read_text(encoding="utf-8"))
-        return {name: str(row["sha256"]) for name, row in content["domains"].items()}
+        return {
+            name: (str(row["sha256"]), str(row.get("select", "seen")))
+            for name, row in content["domains"].items()
+        }
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"{card} is missing: no split is saved there; a run of an older version "
@@ -172,12 +183,15 @@ def _rows(part: str, user: pl.Series | None, item: pl.Series | None) -> pl.DataF
     ).select(pl.lit(part).alias("part"), "user", "item")
 
 
-def _digest(table: pl.DataFrame) -> str:
-    """Return the sha256 of a table's content."""
-    return hashlib.sha256(table.write_csv().encode()).hexdigest()
+def _digest(table: pl.DataFrame, select: str) -> str:
+    """Return the sha256 of a table's content, and of the rule unless it is seen."""
+    rule = "" if select == "seen" else f"select={select}\n"
+    return hashlib.sha256((table.write_csv() + rule).encode()).hexdigest()
 
 
-def _edge_split(table: pl.DataFrame, data: Interactions, file: Path) -> EdgeSplit:
+def _edge_split(
+    table: pl.DataFrame, data: Interactions, file: Path, select: str
+) -> EdgeSplit:
     """Return one domain's split, checked against its interactions."""
     saved = table.filter(pl.col("part").is_in(PARTS))
     found = raw_pairs(data).join(
@@ -188,11 +202,15 @@ def _edge_split(table: pl.DataFrame, data: Interactions, file: Path) -> EdgeSpli
     same = len(found) == saved.height == len(data.user) and not found.null_count()
     if not same or (torch.cat([seen_user, seen_item]) < 0).any():
         raise InputError(f"{file}: made for other interactions; make the split again")
-    mine = {part: torch.from_numpy((found == part).to_numpy()) for part in PARTS}
+    mine: dict[str, Any] = {
+        part: data.edges[:, torch.from_numpy((found == part).to_numpy())]
+        for part in PARTS
+    }
     return EdgeSplit(
-        **{part: data.edges[:, mask] for part, mask in mine.items()},
+        **mine,
         seen_user=_flags(seen_user, len(data.users)),
         seen_item=_flags(seen_item, len(data.items)),
+        select=select,
     )
 
 

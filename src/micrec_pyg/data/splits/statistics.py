@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -29,7 +28,7 @@ def statistics(
     found = {}
     for name, split in splits.items():
         mine = table.filter(domain=name)
-        graph = torch.cat([split.train, split.support], dim=1)
+        graph = split.known_at_test
         users = _nodes(graph[0], split.seen_user)
         tested = len(split.test[0].unique())
         leak = measured_class(

@@ -5,7 +5,7 @@ from the edges that the stage may know; similarity edges must follow from the it
 features and from these edges (``audit_neighbors``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -17,7 +17,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.data.audit.finding import PAIR, Finding, by_domain
 from micrec_pyg.graph.audit.neighbors import check_neighbors
 from micrec_pyg.graph.options import GraphOptions
-from micrec_pyg.graph.union import UnionGraphs, merge
+from micrec_pyg.graph.union import merge
 from micrec_pyg.schema import (
     DESCRIBES_ITEM,
     DESCRIBES_USER,
@@ -52,6 +52,8 @@ class Case:
     data: HeteroData
     allowed: Int[Tensor, "2 _"]
     """Edges in vocabulary indices."""
+    new_nodes: bool
+    """Whether it may have nodes that training has not."""
 
     @property
     def where(self) -> str:
@@ -97,31 +99,45 @@ def audit_stages(
     own = replace(options, num_neighbors=0) if options.union else options
     found: list[Finding] = []
     for name, split in splits.items():
-        early = Case("training", domains[name], train.graphs[name], split.train)
-        late = Case("test", domains[name], test.graphs[name], _known(split))
-        cases = [early, late]
-        if valid.graphs[name] is not train.graphs[name]:
-            middle = Case("validation", domains[name], valid.graphs[name], split.train)
-            cases.append(middle)
-        for case in cases:
-            found += _case(case, split, own)
-        found += _labels(early, train.labels[name])
-        for case, hidden in ((early, valid.hidden[name]), (late, test.hidden[name])):
-            found += _asked(case, hidden)
-    if isinstance(train.graphs, UnionGraphs) and isinstance(test.graphs, UnionGraphs):
+        graphs = [
+            stage.tasks[name].data if options.union else stage.graphs[name]
+            for stage in stages
+        ]
+        cases = _cases(domains[name], split, graphs, valid.rule)
+        found += _distinct(cases, split, own)
+        if not options.union:
+            found += _labels(cases[0], train.labels[name])
+        found += _asked(cases[1], valid.tasks[name].hidden)
+        found += _asked(cases[2], test.tasks[name].hidden)
+    if options.union:
         merged = merge(domains, splits)
-        for stage, data, allowed in (
-            ("training", train.graphs.data, merged.split.train),
-            ("test", test.graphs.data, _known(merged.split)),
-        ):
-            case = Case(stage, merged.domain, data, allowed)
-            found += _case(case, merged.split, options)
+        name = merged.domain.name
+        graphs = [stage.graphs[name] for stage in stages]
+        cases = _cases(merged.domain, merged.split, graphs, valid.rule)
+        found += _distinct(cases, merged.split, options)
+        found += _labels(cases[0], train.labels[name])
     return found
 
 
-def _known(split: EdgeSplit) -> Int[Tensor, "2 _"]:
-    """Return the edges on which messages may flow at the test."""
-    return torch.cat([split.train, split.support], dim=1)
+def _cases(
+    domain: Domain, split: EdgeSplit, graphs: Sequence[HeteroData], rule: str
+) -> list[Case]:
+    """Return what training, validation and test may know of a domain."""
+    before, validation, after = graphs
+    grown = rule == "new"
+    early = Case("training", domain, before, split.train, new_nodes=False)
+    allowed = split.known_at_validation if grown else split.train
+    middle = Case("validation", domain, validation, allowed, new_nodes=grown)
+    late = Case("test", domain, after, split.known_at_test, new_nodes=True)
+    return [early, early if validation is before else middle, late]
+
+
+def _distinct(
+    cases: Sequence[Case], split: EdgeSplit, options: GraphOptions
+) -> list[Finding]:
+    """Return what the graphs know and must not, looking at each graph once."""
+    once = {id(case): case for case in cases}.values()
+    return [finding for case in once for finding in _case(case, split, options)]
 
 
 def _case(case: Case, split: EdgeSplit, options: GraphOptions) -> list[Finding]:
@@ -214,7 +230,7 @@ def _unseen(case: Case, split: EdgeSplit) -> list[Finding]:
         (ITEM, ITEM_TEMPLATE, split.seen_item, vocabulary.items),
     ):
         nodes = case.data[template].n_id
-        if case.stage != "test":
+        if not case.new_nodes:
             nodes = torch.cat([nodes, case.data[kind].n_id])
         wrong = nodes[~seen[nodes]].unique()
         if len(wrong):
