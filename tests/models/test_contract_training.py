@@ -153,7 +153,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(
             model,
             train,
             valid,
-            options=fit_options(max_epochs=3),
+            options=fit_options(max_epochs=3, batch_size=40),
             weights=config["weights"],
             streams=RandomStreams(1),
             validate=judge,
