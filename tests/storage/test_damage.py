@@ -1,11 +1,13 @@
 """Damaged files are noticed: caches are made anew, everything else is refused."""
 
+import contextlib
 import hashlib
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from reference.damage import FEW, MANY, damages, place
@@ -15,6 +17,7 @@ from micrec_pyg.features.cache import cached_vectors
 from micrec_pyg.graph.similar.cache import stored_lists
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.schema import DamagedFileError, StorageError
+from micrec_pyg.storage.reading import read_parquet
 from micrec_pyg.storage.seals import (
     MANIFEST,
     changing,
@@ -24,6 +27,7 @@ from micrec_pyg.storage.seals import (
     seal,
 )
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
+from micrec_pyg.storage.writing import write_parquet
 
 TRIALS = [FEW, pytest.param(MANY, marks=pytest.mark.fuzz)]
 
@@ -321,3 +325,18 @@ def test_a_folder_without_a_manifest_stays_without(run: Path) -> None:
         (run / "metrics.json").write_text("new")
     assert not (run / MANIFEST).exists()
     check(run)
+
+
+@pytest.mark.parametrize("places", TRIALS)
+def test_a_damaged_table_is_one_sentence_or_read(tmp_path: Path, places: int) -> None:
+    path = tmp_path / "users.parquet"
+    for n, name in enumerate((path, tmp_path / "other.parquet")):
+        write_parquet(name, pl.DataFrame({"id": [f"u{n}", "v"], "row": [n, None]}))
+    other = (tmp_path / "other.parquet").read_bytes()
+    for case, content in damages(path.read_bytes(), other, places=places).items():
+        place(path, content)
+        # without a manifest a changed value may be read, but nothing else happens
+        with contextlib.suppress(DamagedFileError):
+            assert read_parquet(path, ["id"]).width == 1, case
+    with pytest.raises(DamagedFileError, match="is missing"):
+        read_parquet(tmp_path / "no.parquet")
