@@ -74,7 +74,7 @@ def test_other_domains_are_refused_with_a_hint(tmp_path: Path) -> None:
 def test_broken_runs_are_refused(tmp_path: Path) -> None:
     one, two = _run(tmp_path, "one"), _run(tmp_path, "two")
     (Path(two.path) / "artefact" / "items-a.parquet").unlink()
-    with pytest.raises(InputError, match=r"items-a\.parquet cannot be read"):
+    with pytest.raises(InputError, match=r"items-a\.parquet is missing; restore"):
         check_same_task(one, two, ["a"])
     (Path(two.path) / "artefact" / "split" / "card.json").write_text("[]")
     with pytest.raises(InputError, match=r"card\.json cannot be read"):

@@ -16,11 +16,12 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
         columns: Which to read; None reads all.
 
     Raises:
-        DamagedFileError: It is none, or lacks a column.
-        StorageError: The file is missing or must not be read.
+        DamagedFileError: It is missing or none, or lacks a column.
+        StorageError: The file must not be read.
     """
-    if path.is_dir():
-        raise DamagedFileError(f"{path} is a folder, not a file")
+    if not path.is_file():
+        what = "a folder, not a file" if path.is_dir() else "missing"
+        raise DamagedFileError(f"{path} is {what}")
     try:
         with explained(path):
             return pl.read_parquet(path, columns=columns)
