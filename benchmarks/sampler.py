@@ -13,7 +13,7 @@ import torch
 from benchmarks.data import food_and_kitchen
 from benchmarks.harness import Options, Row, at_least, row
 from micrec_pyg.cli.config import composed
-from micrec_pyg.cli.inputs import load
+from micrec_pyg.runs.inputs import load
 from micrec_pyg.schema import RandomStreams, TrainStage, Triplets
 from micrec_pyg.training.sampler import Sampler
 

@@ -19,8 +19,8 @@ from micrec_pyg.cli.process import prepare
 prepare()  # before the first tensor: torch then asks for huge pages
 
 from micrec_pyg.cli.config import composed  # noqa: E402
-from micrec_pyg.cli.inputs import load  # noqa: E402
-from micrec_pyg.cli.jobs import make_model  # noqa: E402
+from micrec_pyg.runs.inputs import load  # noqa: E402
+from micrec_pyg.runs.job import make_model  # noqa: E402
 from micrec_pyg.evaluation.evaluate import validate  # noqa: E402
 from micrec_pyg.evaluation.rank import rank  # noqa: E402
 from micrec_pyg.graph.build import valid_stage  # noqa: E402

@@ -8,7 +8,7 @@ import pytest
 from reference import significance as naive
 from reference.runs import write_run
 
-from micrec_pyg.cli.jobs import evaluate_job, train_job
+from micrec_pyg.runs.job import evaluate_job, train_job
 
 BASE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 UP = [0.2, 0.1, 0.5, 0.5, 0.7, 0.9, 0.9, 0.9]

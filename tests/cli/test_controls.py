@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from micrec_pyg.cli.config import composed
-from micrec_pyg.cli.inputs import load
-from micrec_pyg.cli.jobs import evaluate_job, train_job
-from micrec_pyg.cli.run_folder import run_folder
+from micrec_pyg.runs.inputs import load
+from micrec_pyg.runs.job import evaluate_job, train_job
+from micrec_pyg.runs.folder import run_folder
 
 MODEL = "artefact/model.safetensors"
 CONTROLS = {

@@ -14,10 +14,10 @@ import pytest
 import torch
 import yaml
 
-from micrec_pyg.cli import jobs
+from micrec_pyg.runs import job as jobs
 from micrec_pyg.cli.config import build, composed
-from micrec_pyg.cli.inputs import load
-from micrec_pyg.cli.jobs import evaluate_job, make_model, train_job
+from micrec_pyg.runs.inputs import load
+from micrec_pyg.runs.job import evaluate_job, make_model, train_job
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import test_stage as make_test_stage
 from micrec_pyg.schema import EdgeSplit, RandomStreams

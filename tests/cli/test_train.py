@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli.jobs import train_job
+from micrec_pyg.runs.job import train_job
 
 FILES = {
     "config.yaml",
@@ -92,7 +92,7 @@ def test_evaluation_adds_the_test_and_counts(micrec, small, runs, capsys) -> Non
 
 
 def test_a_model_without_new_nodes_is_tested_on_the_seen_ones(small) -> None:
-    from micrec_pyg.cli.jobs import evaluate_job
+    from micrec_pyg.runs.job import evaluate_job
 
     folder = train_job([*small, "split=new_nodes", "model=bpr_mf"])
     test = evaluate_job(folder)["test"]
@@ -103,7 +103,7 @@ def test_a_model_without_new_nodes_is_tested_on_the_seen_ones(small) -> None:
 
 def test_seen_only_is_the_naive_filter(small) -> None:
     from micrec_pyg.cli.config import composed
-    from micrec_pyg.cli.inputs import load, seen_only
+    from micrec_pyg.runs.inputs import load, seen_only
 
     inputs = load(composed([*small, "split=new_nodes"]))
     stage = seen_only(inputs)
@@ -124,7 +124,7 @@ def test_seen_only_is_the_naive_filter(small) -> None:
 
 def test_neighbours_are_searched_where_the_run_is(small) -> None:
     from micrec_pyg.cli.config import composed
-    from micrec_pyg.cli.inputs import load
+    from micrec_pyg.runs.inputs import load
 
     config = composed([*small, "K=0"])
     assert load(config).options.device == "cpu"
@@ -166,7 +166,7 @@ def test_help_lists_options_and_examples(micrec, capsys) -> None:
 
 
 def test_every_model_trains_and_is_tested(small, root) -> None:
-    from micrec_pyg.cli.jobs import evaluate_job
+    from micrec_pyg.runs.job import evaluate_job
 
     for path in sorted((root / "conf" / "model").glob("*.yaml")):
         folder = train_job([*small, f"model={path.stem}", "fit.max_epochs=1"])

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.cli.jobs import evaluate_job
+from micrec_pyg.runs.job import evaluate_job
 from micrec_pyg.cli.process import log_to_stderr, prepare
-from micrec_pyg.cli.results import Grid, grids
+from micrec_pyg.runs.results import Grid, grids
 
 
 def main(argv: list[str]) -> int:

@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
         return 0
     prepare()
     if not any(arg.startswith("-") for arg in argv):
-        from micrec_pyg.cli.jobs import train_job
+        from micrec_pyg.runs.job import train_job
 
         log_to_stderr()
         print(train_job(argv))
@@ -109,7 +109,7 @@ def usage() -> str:
 
 def _task(config: Any) -> None:
     """Train one run; a launcher may call this in a process of its own."""
-    from micrec_pyg.cli.jobs import run
+    from micrec_pyg.runs.job import run
 
     prepare()
     hydra_config = HydraConfig.get()

@@ -13,8 +13,8 @@ from torch import Tensor
 from micrec_pyg.cli.config import Config, build, composed
 from micrec_pyg.cli.data.audit_output import Outcome, content, text
 from micrec_pyg.cli.process import log_to_stderr, prepare
-from micrec_pyg.cli.progress import step
-from micrec_pyg.cli.run_folder import write_json
+from micrec_pyg.runs.progress import step
+from micrec_pyg.runs.folder import write_json
 from micrec_pyg.data.audit.files import check_dropped, check_folder
 from micrec_pyg.data.audit.finding import CHECKS, Finding
 from micrec_pyg.data.audit.report import audit, in_order

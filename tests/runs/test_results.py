@@ -1,7 +1,7 @@
 """Results as tables: accuracy and counts, then what the lists are like."""
 
 from micrec_pyg.cli.evaluate import _text
-from micrec_pyg.cli.results import grids
+from micrec_pyg.runs.results import grids
 
 TEST = {
     "A": {

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from micrec_pyg import __version__
-from micrec_pyg.cli.inputs import Inputs
+from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.evaluation.evaluate import Report
 from micrec_pyg.evaluation.groups import shared_users
 from micrec_pyg.evaluation.metrics import METRICS

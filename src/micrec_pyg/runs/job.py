@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.cli import run_folder as files
+from micrec_pyg.runs import folder as files
 from micrec_pyg.cli.config import Config, build, check_device, composed
-from micrec_pyg.cli.inputs import Inputs, fitted_rows, load, seen_only, to_device
+from micrec_pyg.runs.inputs import Inputs, fitted_rows, load, seen_only, to_device
 from micrec_pyg.cli.logging_wandb import Tracker
-from micrec_pyg.cli.progress import Progress, step
-from micrec_pyg.cli.results import peak_memory, per_user, run_card, versions
+from micrec_pyg.runs.progress import Progress, step
+from micrec_pyg.runs.results import peak_memory, per_user, run_card, versions
 from micrec_pyg.data.splits.saved import IN_RUN, check_split, save_split
 from micrec_pyg.evaluation.evaluate import Report, summary, validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, valid_stage

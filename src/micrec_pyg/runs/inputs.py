@@ -11,8 +11,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.cli.config import Config, build
-from micrec_pyg.cli.memory import check_memory
-from micrec_pyg.cli.progress import step
+from micrec_pyg.runs.memory import check_memory
+from micrec_pyg.runs.progress import step
 from micrec_pyg.data.describe.card import data_card, section
 from micrec_pyg.features.coverage import HEAD, coverage
 from micrec_pyg.graph.build import GraphOptions, train_stage

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from micrec_pyg.cli import memory
+from micrec_pyg.runs import memory
 from micrec_pyg.schema import EdgeSplit, InputError
 
 

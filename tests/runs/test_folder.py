@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from micrec_pyg.cli.config import composed
-from micrec_pyg.cli.run_folder import read_config, read_json, run_folder, write_text
+from micrec_pyg.runs.folder import read_config, read_json, run_folder, write_text
 from micrec_pyg.schema import InputError
 
 
