@@ -14,7 +14,7 @@ import torch
 from benchmarks import epoch, growth, knn, propagation, ranking, sampler, startup
 from benchmarks.harness import ROOT, Row
 from benchmarks.plots import growth_plot, ratio_plot
-from micrec_pyg.runs.folder import write_text
+from micrec_pyg.runs.files import write_text
 
 PAGE = ROOT / "docs" / "performance.md"
 FOLDER = ROOT / "docs" / "performance"

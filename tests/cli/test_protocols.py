@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from micrec_pyg.runs.job import evaluate_job, train_job
+from micrec_pyg.cli.train import train_job
+from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.schema import InputError
 
 CONF = Path(__file__).parents[2] / "conf" / "split"

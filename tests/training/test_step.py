@@ -5,9 +5,9 @@ import torch
 from reference import worlds
 from reference.waiting import NoWaiting
 
-from micrec_pyg.runs.inputs import to_device
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
+from micrec_pyg.runs.inputs import to_device
 from micrec_pyg.schema import InputError, RandomStreams
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.options import FitOptions

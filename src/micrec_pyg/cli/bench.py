@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.runs.folder import write_text
+from micrec_pyg.runs.files import write_text
 from micrec_pyg.schema import InputError
 
 PARTS = {

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from micrec_pyg.cli.process import log_to_stderr
 from micrec_pyg.cli.report import METRICS
-from micrec_pyg.runs.folder import write_json
 from micrec_pyg.evaluation.significance import TESTS, TestOptions
 from micrec_pyg.report import compare_output as text
 from micrec_pyg.report.compare import Question, compare
 from micrec_pyg.report.negative_transfer import GROUPS, transfer
+from micrec_pyg.runs.files import write_json
 from micrec_pyg.schema import InputError
 
 EXAMPLES = """examples:

@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 from reference import amazon as raw
 
-from micrec_pyg.cli.config import build
 from micrec_pyg.data.download import connection as transfer
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError
 
 CONF = Path(__file__).parents[4] / "conf" / "data"
