@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.runs.lock import FILE, locked
 
+ROOT = Path(__file__).parents[2]
 TRAIN = "from micrec_pyg.cli.train import main; main({argv!r})"
 EVALUATE = "from micrec_pyg.cli.evaluate import main; main({argv!r})"
 DIES = """
@@ -23,7 +25,11 @@ evaluate.evaluate_job(__import__("pathlib").Path({run!r}), again=True)
 
 def start(code: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -113,7 +113,7 @@ def _options(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
         data = {k: v for k, v in own.items() if k.startswith("data.") or k == "pair"}
         others = {key: value for key, value in own.items() if key not in data}
         if digests := run.record.get("data"):
-            content = " ".join(digests.values())
+            content = " ".join(digest[:12] for digest in digests.values())
             data = {**first.setdefault(content, data), "data": content}
         else:  # of an earlier version: its path stands for the content
             data["data.path"] = str((run.config.get("data") or {}).get("path"))
@@ -134,7 +134,11 @@ def _varying(options: Sequence[Mapping[str, str]]) -> list[str]:
         known = {*values} - ({None} if key in ("data", "data.path") else set())
         if len(known) > 1:
             kept.setdefault(values, key)
-    return list(kept.values())
+    names = {key: values for values, key in kept.items()}
+    told = [v for k, v in names.items() if k.startswith("data.") or k == "pair"]
+    if len({*zip(*told, strict=True)}) >= len({*names.get("data", ())}):
+        names.pop("data", None)  # settings tell the same, in words
+    return list(names)
 
 
 def _rows(run: Run, label: str) -> list[dict[str, Any]]:

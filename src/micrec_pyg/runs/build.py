@@ -136,14 +136,15 @@ def _target(node: Mapping[str, Any]) -> Callable[..., Any]:
     given = str(node["_target_"])
     name = renamed(given)
     module, _, attribute = name.rpartition(".")
-    found = _find(module, attribute) if name.startswith(CLASSES) else None
+    found: Any = _find(module, attribute) if name.startswith(CLASSES) else None
     if not _callable_from_settings(found, name):
         raise InputError(
             f"_target_: {given} is no class of {PACKAGE}'s {', '.join(ROOMS[:-1])} or "
             f"{ROOMS[-1]}, and no function of theirs that a file of conf/ names; "
             "settings may call nothing else"
         )
-    return found  # type: ignore[no-any-return]
+    call: Callable[..., Any] = found
+    return call
 
 
 def _find(module: str, attribute: str) -> Any:

@@ -24,7 +24,9 @@ def run_folder(experiment: Experiment, data: Mapping[str, str]) -> Path:
         experiment: What the run is.
         data: Digest of each domain's catalogue as read.
     """
-    run = run_id(experiment.settings, data)
+    run = run_id(
+        experiment.settings, data, split=experiment.split, seed=experiment.seed
+    )
     return Path(experiment.output_dir, experiment.dataset, experiment.model, run)
 
 

@@ -48,7 +48,9 @@ class Catalogue:
                 is no frame.
         """
         if not frames:
-            raise InputError("no frames were given; give {domain: (interactions, items)}")
+            raise InputError(
+                "no frames were given; give {domain: (interactions, items)}"
+            )
         files: dict[str, bytes] = {}
         for domain, given in frames.items():
             _check_name(domain)

@@ -63,7 +63,9 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def run_id(settings: Mapping[str, Any], data: Mapping[str, str]) -> str:
+def run_id(
+    settings: Mapping[str, Any], data: Mapping[str, str], *, split: str, seed: int
+) -> str:
     """Return the name of a run: split, what was varied, seed, and 8 hex digits.
 
     The digits are those of a sha256 of the data's content and of every decisive
@@ -72,6 +74,8 @@ def run_id(settings: Mapping[str, Any], data: Mapping[str, str]) -> str:
     Args:
         settings: Resolved, as in ``config.yaml``.
         data: Digest of each domain's catalogue as read.
+        split: Name of the protocol.
+        seed: Of the run.
     """
     kept = {
         key: text
@@ -81,9 +85,10 @@ def run_id(settings: Mapping[str, Any], data: Mapping[str, str]) -> str:
     content = [kept, list(data.items()), _files(settings.get("split", {}).get("path"))]
     decided = json.dumps(content, sort_keys=True).encode()
     unread = _unread(settings)
-    axes = [f"{k}{settings[k]:g}" for k in ("K", "w", "gamma") if k not in unread]
-    parts = [settings["split_name"], *axes, f"s{settings['seed']}"]
-    return "-".join([*parts, hashlib.sha256(decided).hexdigest()[:8]])
+    read = [key for key in ("K", "w", "gamma") if key in settings and key not in unread]
+    axes = [f"{key}{settings[key]:g}" for key in read]
+    digits = hashlib.sha256(decided).hexdigest()[:8]
+    return "-".join([split, *axes, f"s{seed}", digits])
 
 
 def _unread(settings: Mapping[str, Any]) -> set[str]:

@@ -1,5 +1,6 @@
 """What a person sees while a run works."""
 
+import importlib
 import logging
 import sys
 import time
@@ -31,11 +32,7 @@ class Progress(Listener):
     def start(self, experiment: Experiment, folder: Path) -> None:
         """Show epoch 0 of at most ``fit.max_epochs``."""
         # a notebook draws its own bar, which the other tqdm does not know
-        if in_notebook():
-            from tqdm.auto import tqdm
-        else:
-            from tqdm import tqdm
-
+        tqdm = importlib.import_module("tqdm.auto" if in_notebook() else "tqdm").tqdm
         self._metric = experiment.fit.metric
         self._max_epochs = experiment.fit.max_epochs
         self._last = time.monotonic()

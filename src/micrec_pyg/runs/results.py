@@ -63,7 +63,8 @@ def per_user(
                 ),
             )
         )
-    return pl.concat(frames) if frames else pl.DataFrame()
+    # domains may have unlike modalities, and so unlike metrics of lists
+    return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
 
 
 def peak_memory(device: str) -> dict[str, float]:
