@@ -5,9 +5,10 @@ when it is first asked for: torch alone takes seconds.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # for type checkers True; typing itself takes long to load
 
 if TYPE_CHECKING:
     from micrec_pyg.cli.python import compare, evaluate, train
@@ -37,11 +38,12 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name from the module that has it."""
     if name not in _PLACES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
+    value: object = getattr(module, name)
     globals()[name] = value
     return value
 

@@ -44,9 +44,10 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     catalogues = read_data(experiment)
     digests = data_digests(catalogues)
     folder = run_folder(experiment, digests)
+    if _is_there(folder):
+        return folder
     with locked(folder):
-        if is_complete(folder):
-            logger.info("%s is complete and not trained again", folder)
+        if _is_there(folder):  # another process trained it meanwhile
             return folder
         logger.info("run: %s", folder)
         inputs = make_inputs(experiment, catalogues)
@@ -59,6 +60,14 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
         finally:
             told.finish(metrics)
     return folder
+
+
+def _is_there(folder: Path) -> bool:
+    """Return whether a run is complete, and say so."""
+    if is_complete(folder):
+        logger.info("%s is complete and not trained again", folder)
+        return True
+    return False
 
 
 def make_model(experiment: Experiment, inputs: Inputs) -> Model:
