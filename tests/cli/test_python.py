@@ -90,6 +90,7 @@ def test_a_run_is_the_one_of_the_command_line(small, capsys) -> None:
     run = micrec_pyg.train(*small, "K=2", model="micrec", split="new_nodes")
     command = train_job([*small, "K=2", "model=micrec", "split=new_nodes"])
     assert run.path == str(command)
+    assert micrec_pyg.Run.read(command) == run
     assert len(run.history) == 2
     assert {"epoch", "loss/bpr", "val/d0/ndcg@20", "seconds"} <= {*run.history.columns}
     assert set(run.metrics["part"]) == {"val"}

@@ -29,6 +29,15 @@ class Run:
     config: Mapping[str, Any]
     """The content of ``config.yaml``: every setting, resolved."""
 
+    @classmethod
+    def read(cls, folder: str | Path) -> "Run":
+        """Return the run in a folder.
+
+        Raises:
+            InputError: It is no finished run.
+        """
+        return read_run(Path(folder))
+
     @property
     def seed(self) -> int:
         """Return the seed of split, start values and samples."""
