@@ -60,9 +60,9 @@ def write_metadata(path: Path) -> None:
 
 def read(folder: Path) -> None:
     """Read the files of a folder, and print time and peak memory after each step."""
-    from micrec_pyg.cli.config import build
     from micrec_pyg.cli.data.settings import data_config
     from micrec_pyg.data.sources import source
+    from micrec_pyg.runs.build import build
 
     def tell(step: str) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

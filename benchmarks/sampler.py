@@ -12,8 +12,8 @@ import torch
 
 from benchmarks.data import food_and_kitchen
 from benchmarks.harness import Options, Row, at_least, row
-from micrec_pyg.cli.config import composed
-from micrec_pyg.cli.inputs import load
+from micrec_pyg.cli.config import experiment
+from micrec_pyg.runs.inputs import load
 from micrec_pyg.schema import RandomStreams, TrainStage, Triplets
 from micrec_pyg.training.sampler import Sampler
 
@@ -25,8 +25,8 @@ def measure(options: Options) -> list[Row]:
     """Return one row; there is no peer."""
     with tempfile.TemporaryDirectory() as place:
         source = food_and_kitchen(Path(place), options)
-        config = composed([*source.only("kitchen"), "model=lightgcn"])
-        stage = load(config).train
+        run = experiment([*source.only("kitchen"), "model=lightgcn"])
+        stage = load(run).train
     check(stage)
     rates = []
     sampler = make(stage)

@@ -1,4 +1,4 @@
-"""How long a person waits: for ``micrec --help``, and for training to begin.
+"""How long a person waits: for the import, for ``micrec --help``, and for training.
 
 Training is the default run, MICRec on MovieLens-100K, with every cache filled. Its
 wait goes from the start of the process to the begin of its first epoch.
@@ -22,11 +22,13 @@ from benchmarks.harness import (
     row,
 )
 
+IMPORT = [sys.executable, "-c", "import micrec_pyg"]
+NOTHING = [sys.executable, "-c", "pass"]
 HELP = [sys.executable, "-m", "micrec_pyg.cli.main", "--help"]
 
 
 def measure(options: Options) -> list[Row]:
-    """Return two rows without peers; caches are filled before."""
+    """Return three rows without peers; caches are filled before."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         label, overrides = "MovieLens-100K", ["data=movielens"]
@@ -41,7 +43,18 @@ def measure(options: Options) -> list[Row]:
             label = f"{source.label} (MovieLens: {error})"
             overrides = source.overrides
         waits = [until_epoch(folder, overrides) for _ in range(options.turns(5))]
+    imports = [
+        seconds_of(IMPORT) - seconds_of(NOTHING) for _ in range(options.turns(10) + 1)
+    ]
     return [
+        row(
+            "import micrec_pyg, beyond a bare interpreter",
+            "s",
+            imports[1:],
+            None,
+            "",
+            target=at_most(0.1, "s"),
+        ),
         row(
             "micrec --help",
             "s",

@@ -9,8 +9,9 @@ import torch
 from torch_geometric import transforms
 
 from micrec_pyg import datasets
-from micrec_pyg.cli.config import build, composed
+from micrec_pyg.cli.config import composed
 from micrec_pyg.datasets import CrossDomain
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, ITEM, USER, InputError
 
 CONF = Path(__file__).parent.parent / "conf" / "data"

@@ -18,12 +18,12 @@ from micrec_pyg.cli.process import prepare
 
 prepare()  # before the first tensor: torch then asks for huge pages
 
-from micrec_pyg.cli.config import composed  # noqa: E402
-from micrec_pyg.cli.inputs import load  # noqa: E402
-from micrec_pyg.cli.jobs import make_model  # noqa: E402
+from micrec_pyg.cli.config import experiment  # noqa: E402
 from micrec_pyg.evaluation.evaluate import validate  # noqa: E402
 from micrec_pyg.evaluation.rank import rank  # noqa: E402
 from micrec_pyg.graph.build import valid_stage  # noqa: E402
+from micrec_pyg.runs.inputs import load  # noqa: E402
+from micrec_pyg.runs.job import make_model  # noqa: E402
 
 K = 20
 
@@ -37,11 +37,11 @@ def by_appearance(ends: Tensor, count: int) -> Tensor:
 
 turns = Turns()
 given = arguments()
-config = composed(given["overrides"])
-inputs = load(config)
-model = make_model(config, inputs).eval()
+run = experiment(given["overrides"])
+inputs = load(run)
+model = make_model(run, inputs).eval()
 (domain,) = inputs.train.graphs
-batch_size = config["rank"]["batch_size"]
+batch_size = run.users_at_once
 stage = valid_stage(inputs.train, inputs.domains, inputs.splits, inputs.options)
 task = stage.tasks[domain]
 with torch.no_grad():

@@ -10,7 +10,7 @@ prepare()  # before the first tensor: torch then asks for huge pages
 
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
-from micrec_pyg.cli.jobs import train_job  # noqa: E402
+from micrec_pyg.cli.train import train_job  # noqa: E402
 
 PARTS = {"products": "embedding_bag", "Adam": "adam"}
 """What the names of the operations of each part contain."""

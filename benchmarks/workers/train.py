@@ -8,7 +8,7 @@ from micrec_pyg.cli.process import prepare
 
 prepare()  # before the first tensor: torch then asks for huge pages
 
-from micrec_pyg.cli.jobs import train_job  # noqa: E402
+from micrec_pyg.cli.train import train_job  # noqa: E402
 
 turns = Turns()
 

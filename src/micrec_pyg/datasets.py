@@ -17,8 +17,9 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from micrec_pyg.cli.config import Config, build, composed
+from micrec_pyg.cli.config import Config, composed
 from micrec_pyg.data.splits.parts import PARTS
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import (
     INTERACTED_BY,
     INTERACTS,

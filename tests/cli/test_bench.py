@@ -164,7 +164,7 @@ def test_an_epoch_is_compared_with_each_peer(pretend, rows_of):
 
 def test_waiting_for_training_leaves_the_first_epoch_out(pretend, rows_of):
     pretend("startup", {"train.py": 5.0})
-    _, waiting = rows_of("startup")
+    _, _, waiting = rows_of("startup")
     assert waiting["ours"] == pytest.approx(-5.0, abs=0.5)  # ready at once
 
 

@@ -8,7 +8,8 @@ import pytest
 from reference import significance as naive
 from reference.runs import write_run
 
-from micrec_pyg.cli.jobs import evaluate_job, train_job
+from micrec_pyg.cli.train import train_job
+from micrec_pyg.runs.evaluate import evaluate_job
 
 BASE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 UP = [0.2, 0.1, 0.5, 0.5, 0.7, 0.9, 0.9, 0.9]
@@ -149,7 +150,8 @@ def test_real_runs_of_two_models_and_seeds(micrec, small, runs, tmp_path) -> Non
 def test_real_runs_on_one_domain_against_a_joint_one(
     micrec, small, data_root, tmp_path, capsys
 ) -> None:
-    from micrec_pyg.cli.config import build, composed
+    from micrec_pyg.cli.config import composed
+    from micrec_pyg.runs.build import build
 
     build(composed(small)["data"])  # writes the files of the domains
     path = next(p.parents[1] for p in data_root.rglob("d1/interactions.tsv"))

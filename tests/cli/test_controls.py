@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from micrec_pyg.cli.config import composed
-from micrec_pyg.cli.inputs import load
-from micrec_pyg.cli.jobs import evaluate_job, train_job
-from micrec_pyg.cli.run_folder import run_folder
+from micrec_pyg.cli.config import experiment
+from micrec_pyg.cli.train import train_job
+from micrec_pyg.runs.evaluate import evaluate_job
+from micrec_pyg.runs.folder import run_folder
+from micrec_pyg.runs.inputs import data_digests, load, read_data
 
 MODEL = "artefact/model.safetensors"
 CONTROLS = {
@@ -96,12 +97,12 @@ def test_no_link_is_no_contrastive_loss(finished):
 
 
 def test_all_links_are_the_default(common):
-    runs = {
-        run_folder(composed([*common, *overrides]))
-        for overrides in ([], ["overlap_ratio=1"], ["overlap=links"])
-    }
-    assert len(runs) == 1
-    assert runs != {run_folder(composed([*common, "overlap_ratio=0.9"]))}
+    def folder(*overrides):
+        run = experiment([*common, *overrides])
+        return run_folder(run, data_digests(read_data(run)))
+
+    assert folder() == folder("overlap_ratio=1") == folder("overlap=links")
+    assert folder() != folder("overlap_ratio=0.9")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_all_links_are_the_default(common):
 )
 def test_the_log_says_why_nothing_is_aligned(common, caplog, overrides, reason):
     with caplog.at_level(logging.INFO):
-        load(composed([*common, "features=none", *overrides]))
+        load(experiment([*common, "features=none", *overrides]))
     said = [m for m in caplog.messages if m.endswith("between domains is off")]
     expected = f"{reason}: the contrastive loss between domains is off"
     assert said == ([] if reason is None else [expected])

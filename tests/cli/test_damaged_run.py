@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from reference.damage import FEW, MANY, damages, place
 
-from micrec_pyg.cli.jobs import evaluate_job, train_job
+from micrec_pyg.cli.train import train_job
+from micrec_pyg.runs.evaluate import evaluate_job
 
 READ_AGAIN = [
     "config.yaml",

@@ -1,7 +1,8 @@
 import pytest
 
-from micrec_pyg.cli.config import composed, conf_dir
+from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.config_errors import options, valid_keys
+from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
 

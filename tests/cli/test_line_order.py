@@ -8,7 +8,7 @@ import pytest
 from numpy.random import Generator
 from safetensors.torch import load_file
 
-from micrec_pyg.cli.jobs import train_job
+from micrec_pyg.cli.train import train_job
 
 USERS, ITEMS, EACH = 30, 40, 6
 

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reference.experiments import experiment
 
 from micrec_pyg.cli.logging_wandb import Tracker
 
@@ -17,6 +18,12 @@ OPTIONS = {
 CONFIG: dict[str, Any] = {"K": 3, "logger": OPTIONS}
 
 
+def started(config: dict[str, Any], folder: Path, sweep: str | None) -> Tracker:
+    tracker = Tracker(config["logger"], sweep)
+    tracker.start(experiment(settings=config), folder)
+    return tracker
+
+
 class Recorder:
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -25,8 +32,8 @@ class Recorder:
     def log(self, row: dict[str, Any], step: int) -> None:
         self.calls.append((step, row))
 
-    def finish(self) -> None:
-        self.calls.append("finish")
+    def finish(self, exit_code: int) -> None:
+        self.calls.append(("finish", exit_code))
 
 
 def test_epochs_and_results_are_logged_by_path(tmp_path, monkeypatch) -> None:
@@ -34,17 +41,26 @@ def test_epochs_and_results_are_logged_by_path(tmp_path, monkeypatch) -> None:
 
     recorder, asked = Recorder(), {}
     monkeypatch.setattr(wandb, "init", lambda **o: asked.update(o) or recorder)
-    tracker = Tracker(CONFIG, tmp_path / "run", "sweep-1")
+    tracker = started(CONFIG, tmp_path / "run", "sweep-1")
     tracker.epoch({"epoch": 2, "loss": {"bpr": 0.5}, "val": {"A": {"ndcg@20": 0.1}}})
-    tracker.result({"val": {"A": {"all": {"users": 7}}}})
-    tracker.finish()
-    tracker.finish()
+    tracker.finish({"val": {"A": {"all": {"users": 7}}}})
+    tracker.finish(None)
     row = {"epoch": 2, "loss/bpr": 0.5, "val/A/ndcg@20": 0.1}
-    assert recorder.calls == [(2, row), "finish"]
+    assert recorder.calls == [(2, row), ("finish", 0)]
     assert recorder.summary == {"val/A/all/users": 7}
     assert asked["group"] == "sweep-1"
     assert asked["config"] == CONFIG
     assert asked["dir"] == str(tmp_path / "run")
+
+
+def test_a_run_without_metrics_ends_as_failed(tmp_path, monkeypatch) -> None:
+    import wandb
+
+    recorder = Recorder()
+    monkeypatch.setattr(wandb, "init", lambda **options: recorder)
+    started(CONFIG, tmp_path, None).finish(None)
+    assert recorder.calls == [("finish", 1)]
+    assert recorder.summary == {}
 
 
 @pytest.mark.parametrize("kind", ["CommError", "UsageError", "OSError", "TimeoutError"])
@@ -62,25 +78,25 @@ def test_failures_are_warnings(tmp_path, monkeypatch, caplog, kind: str) -> None
 
     recorder.log = fail  # type: ignore[method-assign]
     monkeypatch.setattr(wandb, "init", lambda **options: recorder)
-    tracker = Tracker(CONFIG, tmp_path, None)
+    tracker = started(CONFIG, tmp_path, None)
     with caplog.at_level(logging.WARNING):
         tracker.epoch({"epoch": 1})
     assert "goes on without it: no network" in caplog.text
     tracker.epoch({"epoch": 2})
-    tracker.finish()
+    tracker.finish(None)
 
 
 def test_none_touches_nothing(tmp_path: Path) -> None:
-    tracker = Tracker({"logger": {"name": "none"}}, tmp_path / "run", None)
+    tracker = started({"logger": {"name": "none"}}, tmp_path / "run", None)
     tracker.epoch({"epoch": 1})
-    tracker.finish()
+    tracker.finish(None)
     assert not (tmp_path / "run").exists()
 
 
 def test_offline_leaves_a_run_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    tracker = Tracker(CONFIG, tmp_path, None)
+    tracker = started(CONFIG, tmp_path, None)
     tracker.epoch({"epoch": 1, "loss": {"bpr": 0.5}})
-    tracker.finish()
+    tracker.finish(None)
     assert list((tmp_path / "wandb").glob("offline-run-*/*.wandb"))

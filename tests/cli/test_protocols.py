@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from micrec_pyg.cli.jobs import evaluate_job, train_job
+from micrec_pyg.cli.train import train_job
+from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.schema import InputError
 
 CONF = Path(__file__).parents[2] / "conf" / "split"
@@ -93,7 +94,9 @@ def test_a_changed_or_missing_split_is_not_tested(quick: list[str]) -> None:
         evaluate_job(run)
 
 
-def test_a_run_goes_on_with_its_own_split_alone(quick: list[str], catalogue) -> None:
+def test_a_run_goes_on_with_its_own_split_alone(
+    quick: list[str], catalogue, tmp_path
+) -> None:
     data = [o for o in quick if not o.startswith("data")]
     data += ["data=tables", f"data.path={catalogue}", "gamma=0"]
     data += ["split=files", f"split.path={catalogue}", "fit.max_epochs=3"]
@@ -103,12 +106,18 @@ def test_a_run_goes_on_with_its_own_split_alone(quick: list[str], catalogue) -> 
 
     with pytest.raises(KeyboardInterrupt):
         train_job(data, on_epoch=interrupt)
+    (begun,) = (tmp_path / "outputs" / "shop").rglob("artefact/split")
+    changed = json.loads((begun / "card.json").read_text())
+    changed["domains"]["d0"]["sha256"] = "0" * 64
+    (begun / "card.json").write_text(json.dumps(changed))
+    with pytest.raises(InputError, match="the split of d0 is not the one saved"):
+        train_job(data)
+    # other files are another run, whatever became of the first one
     files = [catalogue / "d0" / f"{stem}.csv" for stem in ("valid", "test")]
     valid, test = (path.read_text() for path in files)
     files[0].write_text(test)
     files[1].write_text(valid)
-    with pytest.raises(InputError, match="the split of d0 is not the one saved"):
-        train_job(data)
+    assert train_job(data) != begun.parents[1]
 
 
 def test_a_path_is_needed(micrec, small: list[str], capsys) -> None:

@@ -94,7 +94,8 @@ class FakeJobs:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJobs:
     made = FakeJobs()
-    monkeypatch.setitem(sys.modules, "micrec_pyg.cli.jobs", made)
+    monkeypatch.setitem(sys.modules, "micrec_pyg.cli.train", made)
+    monkeypatch.setitem(sys.modules, "micrec_pyg.runs.evaluate", made)
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "toy.yaml").write_text(TOY)
     monkeypatch.setattr(preset, "_folder", lambda: tmp_path / "presets")

@@ -14,12 +14,14 @@ import pytest
 import torch
 import yaml
 
-from micrec_pyg.cli import jobs
-from micrec_pyg.cli.config import build, composed
-from micrec_pyg.cli.inputs import load
-from micrec_pyg.cli.jobs import evaluate_job, make_model, train_job
+from micrec_pyg.cli.config import experiment
+from micrec_pyg.cli.train import train_job
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import test_stage as make_test_stage
+from micrec_pyg.runs import evaluate
+from micrec_pyg.runs.evaluate import evaluate_job
+from micrec_pyg.runs.inputs import load
+from micrec_pyg.runs.job import make_model
 from micrec_pyg.schema import EdgeSplit, RandomStreams
 from micrec_pyg.training.fit import fit
 
@@ -96,25 +98,26 @@ def test_training_never_asks_for_the_test(small, monkeypatch) -> None:
     def broken_seal(*_: object, **__: object) -> None:
         raise AssertionError("somebody reads the test set")
 
-    monkeypatch.setattr(jobs, "test_stage", broken_seal)
+    monkeypatch.setattr(evaluate, "test_stage", broken_seal)
     folder = train_job(small)
     assert "test" not in _metrics(folder)
     with pytest.raises(AssertionError, match="reads the test set"):
         evaluate_job(folder)
-    assert _metrics(folder)["test_evaluations"] == 0
+    # a test that began may have been seen
+    assert _metrics(folder)["test_evaluations"] == 1
 
 
 def test_fit_refuses_a_test_stage(small) -> None:
-    config = composed(small)
-    inputs = load(config)
+    run = experiment(small)
+    inputs = load(run)
     stage = make_test_stage(inputs.train, inputs.domains, inputs.splits, inputs.options)
     with pytest.raises(TypeError, match="ValidStage"):
         fit(
-            make_model(config, inputs),
+            make_model(run, inputs),
             inputs.train,
             stage,
-            options=build(config["fit"]),
-            weights=config["model"]["weights"],
+            options=run.fit,
+            weights=run.weights,
             streams=RandomStreams(0),
             validate=validate,
             folder=None,

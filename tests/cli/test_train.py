@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli.jobs import train_job
+from micrec_pyg.cli.train import train_job
 
 SPLIT = ("card.json", "manifest.json", "d0.parquet", "d1.parquet")
 FILES = {
@@ -80,7 +80,7 @@ def test_evaluation_adds_the_test_and_counts(micrec, small, runs, capsys) -> Non
         new = rows.filter(pl.col("domain") == domain, pl.col("group") == "new_user")
         assert new["new_user"].all()
         assert groups["new_user"]["ndcg@10"] == pytest.approx(new["ndcg@10"].mean())
-    assert micrec("evaluate", folder) == 0
+    assert micrec("evaluate", folder, "--group", "all", "new_user") == 0
     assert metrics_of(folder) == metrics
     assert micrec("evaluate", folder, "--again") == 0
     again = metrics_of(folder)
@@ -94,7 +94,7 @@ def test_evaluation_adds_the_test_and_counts(micrec, small, runs, capsys) -> Non
 
 
 def test_a_model_without_new_nodes_is_tested_on_the_seen_ones(small) -> None:
-    from micrec_pyg.cli.jobs import evaluate_job
+    from micrec_pyg.runs.evaluate import evaluate_job
 
     folder = train_job([*small, "split=new_nodes", "model=bpr_mf"])
     test = evaluate_job(folder)["test"]
@@ -105,12 +105,13 @@ def test_a_model_without_new_nodes_is_tested_on_the_seen_ones(small) -> None:
 
 def test_neighbours_are_searched_where_the_run_is(small) -> None:
     from micrec_pyg.cli.config import composed
-    from micrec_pyg.cli.inputs import load
+    from micrec_pyg.runs.experiment import experiment_of
+    from micrec_pyg.runs.inputs import load
 
-    config = composed([*small, "K=0"])
-    assert load(config).options.device == "cpu"
+    settings = composed([*small, "K=0"])
+    assert load(experiment_of(settings)).options.device == "cpu"
     # as an evaluation on another machine does
-    assert load({**config, "device": "meta"}).options.device == "meta"
+    assert load(experiment_of(settings, device="meta")).options.device == "meta"
 
 
 def test_changed_data_is_refused(micrec, small, runs, capsys) -> None:
@@ -148,7 +149,7 @@ def test_help_lists_options_and_examples(micrec, capsys) -> None:
 
 
 def test_every_model_trains_and_is_tested(small, root) -> None:
-    from micrec_pyg.cli.jobs import evaluate_job
+    from micrec_pyg.runs.evaluate import evaluate_job
 
     for path in sorted((root / "conf" / "model").glob("*.yaml")):
         folder = train_job([*small, f"model={path.stem}", "fit.max_epochs=1"])

@@ -13,11 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from micrec_pyg.cli.config import build, composed
+from micrec_pyg.cli.config import composed
 from micrec_pyg.data.check.folder import check
 from micrec_pyg.features.encoder import READS_FILE
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.search import neighbor_lists
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import Domain, InputError
 
 RATE, LENGTH, BANDS = 8000, 2000, 16

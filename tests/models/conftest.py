@@ -6,8 +6,9 @@ import pytest
 from omegaconf import OmegaConf
 from reference import tiny, worlds
 
-from micrec_pyg.cli.config import build, register_resolvers
+from micrec_pyg.cli.config import register_resolvers
 from micrec_pyg.graph.build import domain_sizes, train_stage
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import RandomStreams
 
 CONF = Path(__file__).parents[2] / "conf" / "model"

@@ -9,7 +9,6 @@ from reference import significance as naive
 from reference.runs import write_run
 
 from micrec_pyg.evaluation.significance import TestOptions
-from micrec_pyg.report.collect import find_runs
 from micrec_pyg.report.compare import Cell, Question, by_label, compare
 from micrec_pyg.report.compare_output import (
     aligned,
@@ -18,6 +17,7 @@ from micrec_pyg.report.compare_output import (
     markdown,
     rows_of,
 )
+from micrec_pyg.runs.read import find_runs
 from micrec_pyg.schema import InputError
 
 OPTIONS = TestOptions(test="wilcoxon", alpha=0.05, resamples=200, seed=0)

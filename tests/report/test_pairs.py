@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from reference.runs import write_run
 
-from micrec_pyg.report.collect import Run, read_run
 from micrec_pyg.report.pairs import Pairs, check_results, common_seeds, metrics_in, pair
+from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 
 METRIC = "recall@20"

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from reference.runs import write_run
 
-from micrec_pyg.report.collect import Run, read_run
 from micrec_pyg.report.same_task import (
     check_same_domains,
     check_same_task,
     digests_of,
 )
+from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 
 VALUES = {"a": {"all": {"recall@20": [0.5]}}, "b": {"all": {"recall@20": [0.5]}}}

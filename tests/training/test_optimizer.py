@@ -7,7 +7,8 @@ import pytest
 import torch
 from reference import fitting
 
-from micrec_pyg.cli.config import build, composed
+from micrec_pyg.cli.config import composed
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.optimizer import adam, schedule, set_rate
 

@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 from reference import fitting, worlds
 from reference.reading import READING
 
-from micrec_pyg.cli.config import build
 from micrec_pyg.data.sources import Synthetic
 from micrec_pyg.evaluation.evaluate import evaluate, validate
 from micrec_pyg.graph.build import (
@@ -26,6 +25,7 @@ from micrec_pyg.graph.build import (
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import ITEM, USER, Domain, RandomStreams
 from micrec_pyg.training.fit import fit
 

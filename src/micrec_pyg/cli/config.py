@@ -3,36 +3,28 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, InstantiationException
-from hydra.utils import instantiate
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from micrec_pyg.cli.config_errors import explain
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.device import check_device
 from micrec_pyg.schema import InputError
+
+if TYPE_CHECKING:
+    from micrec_pyg.runs.experiment import Experiment
 
 NAME = "train"
 VERSION_BASE = "1.3"
 
 Config = dict[str, Any]
 """A resolved configuration: plain dicts, lists and scalars."""
-
-
-def conf_dir() -> Path:
-    """Return the folder of the yaml files: of a checkout, else of the package."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package.parent.parent / "conf", package / "conf"):
-        if (folder / f"{NAME}.yaml").is_file():
-            return folder
-    raise InputError(
-        f"{package / 'conf'} is missing: install micrec-pyg again, or run it from a "
-        "checkout that has conf/"
-    )
 
 
 def register_resolvers() -> None:
@@ -68,6 +60,18 @@ def composed(overrides: Sequence[str]) -> Config:
     return resolved(config, choices)
 
 
+def experiment(overrides: Sequence[str]) -> "Experiment":
+    """Return the run that overrides describe.
+
+    Raises:
+        InputError: See ``compose``, ``resolved`` and ``experiment_of``.
+    """
+    # settings can be shown and checked without torch, which this loads
+    from micrec_pyg.runs.experiment import experiment_of
+
+    return experiment_of(composed(overrides))
+
+
 def current_choices() -> dict[str, str]:
     """Return the option of every group in the running Hydra job."""
     return dict(HydraConfig.get().runtime.choices)
@@ -95,24 +99,6 @@ def resolved(config: Any, choices: Mapping[str, Any]) -> Config:
         raise explain(error, conf_dir()) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
-
-
-def build(node: Mapping[str, Any], **arguments: Any) -> Any:
-    """Return what a node with ``_target_`` makes.
-
-    Raises:
-        InputError: The callable refuses its arguments.
-    """
-    try:
-        return instantiate(node, **arguments, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, TypeError):
-            raise InputError(
-                f"{node['_target_']} does not take these settings: {cause}"
-            ) from error
-        # its own sentence says more than Hydra's wrapping
-        raise cause or error from error
 
 
 def check(config: Any) -> None:
@@ -163,34 +149,3 @@ def _dataset(config: Any, choices: Mapping[str, Any]) -> str:
     if choices["data"] != "tables":
         return str(choices["data"])
     return Path(str(config.data.path)).resolve().name
-
-
-def check_device(asked: str, *, fall_back: bool = False) -> str:
-    """Return a device that this machine has; ``auto`` prefers CUDA.
-
-    Args:
-        asked: auto, cpu, cuda or cuda:<number>.
-        fall_back: Whether the CPU stands in for a CUDA device that is missing.
-
-    Raises:
-        InputError: There is no such device.
-    """
-    import torch
-
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(asked)
-    except RuntimeError as error:
-        raise InputError(
-            f"device={asked}: give auto, cpu, cuda or cuda:<number>"
-        ) from error
-    missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    if missing and fall_back:
-        return "cpu"
-    if missing:
-        raise InputError(
-            f"device={asked}: this machine has {torch.cuda.device_count()} CUDA "
-            "devices; give device=cpu or device=auto"
-        )
-    return asked

@@ -1,39 +1,148 @@
 """``micrec evaluate``: open the sealed test set for finished runs."""
 
 import argparse
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from micrec_pyg.cli.jobs import evaluate_job
 from micrec_pyg.cli.process import log_to_stderr, prepare
-from micrec_pyg.cli.results import grids
 from micrec_pyg.grid import aligned
+from micrec_pyg.runs.evaluate import evaluate_job
+from micrec_pyg.runs.grids import grids
+from micrec_pyg.schema import InputError
+
+logger = logging.getLogger(__name__)
+
+AVERAGE = "average"
+"""Stands in the place of a domain."""
 
 
 def main(argv: list[str]) -> int:
-    """Return 0 when every named run has its test results.
+    """Return 0 when every finished run has its test results.
 
     Raises:
-        InputError: A folder is no finished run, or its data has changed.
+        InputError: A folder holds no finished run, or a run's data has changed.
     """
-    parser = argparse.ArgumentParser("micrec evaluate", description=__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run")
+    given = _parser().parse_intermixed_args(argv)
+    prepare()
+    log_to_stderr()
+    data = dict(_setting(text) for text in given.runs if _is_setting(text))
+    names = [text for text in given.runs if not _is_setting(text)]
+    for folder in find(names):
+        metrics = evaluate_job(
+            folder, again=given.again, device=given.device, data=data
+        )
+        print(folder)
+        print(_text(metrics["test"], given.group))
+        print(f"every group: {folder / 'run_card.md'}\n")
+    return 0
+
+
+def find(names: Sequence[str]) -> list[Path]:
+    """Return the finished runs in these folders and below them, each once.
+
+    Raises:
+        InputError: There is none, or a folder named is an unfinished run.
+    """
+    found: dict[Path, None] = {}
+    unfinished = 0
+    for name in names:
+        root = Path(name)
+        if (root / "config.yaml").is_file():
+            found[root] = None  # unfinished or not: it was named
+            continue
+        for config in sorted(root.rglob("config.yaml")):
+            if config.parent.name == "artefact":
+                continue
+            if (config.parent / "metrics.json").is_file():
+                found[config.parent] = None
+            else:
+                unfinished += 1
+    if unfinished:
+        logger.warning("%d unfinished runs are left out", unfinished)
+    if not found:
+        raise InputError(
+            f"no finished run in {', '.join(names) or 'no folder'}; give a folder that "
+            "`micrec train` printed, or one that holds such folders"
+        )
+    return list(found)
+
+
+def _text(
+    test: Mapping[str, Mapping[str, Mapping[str, Any]]], groups: Sequence[str] | None
+) -> str:
+    """Return results as aligned text, with the average over the domains.
+
+    Args:
+        test: By domain, group and metric.
+        groups: Which; None: all users, or every group where a model does not answer
+            for all of them.
+    """
+    there = list(dict.fromkeys(g for by_group in test.values() for g in by_group))
+    if unknown := [group for group in groups or [] if group not in there]:
+        raise InputError(
+            f"the results have no group {', '.join(unknown)}; valid: {', '.join(there)}"
+        )
+    chosen = groups or (["all"] if "all" in there else there)
+    shown: dict[str, dict[str, Mapping[str, Any]]] = {
+        domain: {g: by_group[g] for g in chosen if g in by_group}
+        for domain, by_group in test.items()
+    }
+    if len(test) > 1:
+        shown[AVERAGE] = {
+            group: _average([each[group] for each in test.values()])
+            for group in chosen
+            if all(group in each for each in test.values())
+        }
+    tables = ["\n".join(aligned(grid)) for grid in grids(shown)]
+    return "\n\n".join(tables) or "nothing to rank: no user has a test item"
+
+
+def _average(values: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the mean over domains of every metric that all of them have."""
+    return {
+        name: fmean(each[name] for each in values)
+        for name in values[0]
+        if "@" in name and all(each.get(name) is not None for each in values)
+    }
+
+
+def _is_setting(text: str) -> bool:
+    return text.startswith("data.") and "=" in text
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, _, value = text.removeprefix("data.").partition("=")
+    if key not in ("path", "root"):
+        raise InputError(
+            f"{text}: only the place of the data may have changed since training; give "
+            "data.path=FOLDER or data.root=FOLDER"
+        )
+    return key, value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "micrec evaluate",
+        description="Evaluate finished runs on their sealed test sets, once each. "
+        "data.path=FOLDER says where their data lies now.",
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run, or one that holds runs; unfinished ones are left out",
+    )
     parser.add_argument(
         "--again", action="store_true", help="evaluate also where results exist"
     )
     parser.add_argument("--device", help="another device than the run was trained on")
-    options = parser.parse_args(argv)
-    prepare()
-    log_to_stderr()
-    for name in options.runs:
-        metrics = evaluate_job(Path(name), again=options.again, device=options.device)
-        print(name)
-        print(_text(metrics["test"]))
-    return 0
-
-
-def _text(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Return the results as aligned text, a row per domain and group."""
-    tables = ["\n".join(aligned(grid)) for grid in grids(test)]
-    return "\n\n".join(tables) or "nothing to rank: no user has a test item"
+    parser.add_argument(
+        "--group",
+        nargs="+",
+        action="extend",
+        help="groups to print, see docs/metrics.md (default: all)",
+    )
+    return parser

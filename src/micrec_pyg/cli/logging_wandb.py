@@ -6,24 +6,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.listener import Listener
+
 logger = logging.getLogger(__name__)
 
 
-class Tracker:
+class Tracker(Listener):
     """One wandb run, or nothing where the logger is ``none`` or wandb failed."""
 
-    def __init__(
-        self, config: Mapping[str, Any], folder: Path, sweep: str | None
-    ) -> None:
-        """Open the run that ``config["logger"]`` asks for.
+    def __init__(self, options: Mapping[str, Any], sweep: str | None) -> None:
+        """Log nothing yet.
 
         Args:
-            config: The resolved configuration, logged as it is.
-            folder: The run folder; wandb's files go there.
-            sweep: Group of the run, unless the configuration names one.
+            options: The setting ``logger``.
+            sweep: Group of the run, unless the options name one.
         """
+        self._options, self._sweep = options, sweep
         self._run: Any = None
-        options = config["logger"]
+
+    def start(self, experiment: Experiment, folder: Path) -> None:
+        """Open the wandb run, with all settings; its files go to the run folder."""
+        options = self._options
         if options["name"] != "wandb":
             return
         with self._tolerant():
@@ -34,11 +38,11 @@ class Tracker:
                 mode=options["mode"],
                 project=options["project"],
                 entity=options["entity"],
-                group=options["group"] or sweep,
+                group=options["group"] or self._sweep,
                 job_type=options["job_type"],
                 name=folder.name,
                 dir=str(folder),
-                config=dict(config),
+                config=dict(experiment.settings),
             )
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -47,18 +51,18 @@ class Tracker:
             with self._tolerant():
                 self._run.log(_flat(row), step=int(row["epoch"]))
 
-    def result(self, metrics: Mapping[str, Any]) -> None:
-        """Log the final metrics as the run's summary."""
-        if self._run is not None:
-            with self._tolerant():
-                self._run.summary.update(_flat(metrics))
+    def finish(self, metrics: Mapping[str, Any] | None) -> None:
+        """Log the final metrics as the run's summary, and close the run.
 
-    def finish(self) -> None:
-        """Close the run; a second call does nothing."""
+        A second call does nothing. A run that did not come to its metrics ends as
+        failed.
+        """
         run, self._run = self._run, None
         if run is not None:
             with self._tolerant():
-                run.finish()
+                if metrics is not None:
+                    run.summary.update(_flat(metrics))
+                run.finish(exit_code=int(metrics is None))
 
     @contextmanager
     def _tolerant(self) -> Iterator[None]:

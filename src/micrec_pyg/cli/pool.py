@@ -87,7 +87,8 @@ def describe(error: BaseException) -> str:
 
 def run(job: Job) -> Result:
     """Return the run folder of one job, trained and tested, and its seconds."""
-    from micrec_pyg.cli.jobs import evaluate_job, train_job
+    from micrec_pyg.cli.train import train_job
+    from micrec_pyg.runs.evaluate import evaluate_job
 
     begin = time.perf_counter()
     folder = train_job(list(job.overrides))

@@ -103,6 +103,6 @@ def _last_wins(overrides: Sequence[str]) -> tuple[str, ...]:
 
 
 def _folder() -> Path:
-    from micrec_pyg.cli.config import conf_dir
+    from micrec_pyg.runs.build import conf_dir
 
     return conf_dir() / "reproduce"

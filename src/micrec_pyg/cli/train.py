@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 from micrec_pyg.cli import config as configs
 from micrec_pyg.cli.config_errors import explain, options
 from micrec_pyg.cli.process import log_to_stderr, prepare
+from micrec_pyg.runs.build import conf_dir
 
 logger = logging.getLogger(__name__)
+
+OnEpoch = Callable[[dict[str, Any]], None]
 
 KEYS = {
     "data": "data set, or tables with data.path=FOLDER for your own",
@@ -60,8 +63,6 @@ def main(argv: list[str]) -> int:
         return 0
     prepare()
     if not any(arg.startswith("-") for arg in argv):
-        from micrec_pyg.cli.jobs import train_job
-
         log_to_stderr()
         print(train_job(argv))
         return 0
@@ -69,10 +70,43 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def train_job(overrides: Sequence[str], on_epoch: OnEpoch | None = None) -> Path:
+    """Return the folder of the run that these overrides describe, trained if needed.
+
+    Args:
+        overrides: As on the command line, such as ``K=3``.
+        on_epoch: Called with each line of ``history.jsonl``.
+
+    Raises:
+        InputError: The settings or the data cannot be used.
+    """
+    return _train(configs.composed(overrides), on_epoch=on_epoch)
+
+
+def _train(
+    settings: Mapping[str, Any],
+    *,
+    sweep: str | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Path:
+    """Return the folder of the run with these resolved settings."""
+    # these load torch, which the help need not wait for
+    from micrec_pyg.cli.logging_wandb import Tracker
+    from micrec_pyg.runs.experiment import experiment_of
+    from micrec_pyg.runs.job import train
+    from micrec_pyg.runs.listener import Call
+    from micrec_pyg.runs.progress import Progress
+
+    listeners = [Progress(), Tracker(settings["logger"], sweep)]
+    if on_epoch is not None:
+        listeners.append(Call(on_epoch))
+    return train(experiment_of(settings), listeners)
+
+
 def _hydra(argv: list[str]) -> None:
     """Let Hydra run the jobs: it knows -m, launchers and its other flags."""
     configs.register_resolvers()
-    folder = configs.conf_dir()
+    folder = conf_dir()
     start = hydra.main(
         config_path=str(folder),
         config_name=configs.NAME,
@@ -88,7 +122,7 @@ def _hydra(argv: list[str]) -> None:
 def usage() -> str:
     """Return the help page: keys, options of every group, examples."""
     width = max(map(len, KEYS)) + 2
-    groups = options(configs.conf_dir())
+    groups = options(conf_dir())
     lines = [
         "usage: micrec train [KEY=VALUE ...]           train one run",
         "       micrec train -m [KEY=VALUE,VALUE ...]  train every combination",
@@ -109,15 +143,13 @@ def usage() -> str:
 
 def _task(config: Any) -> None:
     """Train one run; a launcher may call this in a process of its own."""
-    from micrec_pyg.cli.jobs import run
-
     prepare()
     hydra_config = HydraConfig.get()
     sweep = None
     if hydra_config.mode == RunMode.MULTIRUN:
         sweep = Path(hydra_config.sweep.dir).name
     choices = configs.current_choices()
-    print(run(configs.resolved(config, choices), sweep=sweep))
+    print(_train(configs.resolved(config, choices), sweep=sweep))
 
 
 def _shared_lists(argv: list[str], folder: Path) -> list[str]:

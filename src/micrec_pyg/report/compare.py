@@ -13,9 +13,10 @@ from micrec_pyg.evaluation.significance import (
     holm,
     paired_test,
 )
-from micrec_pyg.report.collect import Run, find_runs, labels_of
+from micrec_pyg.report.collect import labels_of
 from micrec_pyg.report.pairs import Pairs, Seeds, check_results, common_seeds, pair
 from micrec_pyg.report.same_task import check_same_domains, check_same_task, digests_of
+from micrec_pyg.runs.read import Run, find_runs
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ def check_groups(models: Sequence[Seeds], question: Question) -> None:
         InputError: The message lists those there are.
     """
     runs = [run for seeds in models for run in seeds.values()]
-    parts = [run.metrics.get(question.part, {}) for run in runs]
+    parts = [run.record.get(question.part, {}) for run in runs]
     valid = sorted({g for part in parts for domain in part.values() for g in domain})
     unknown = [group for group in question.groups if group not in valid]
     if unknown:

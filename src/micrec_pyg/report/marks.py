@@ -10,9 +10,9 @@ import polars as pl
 
 from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.evaluation.significance import holm, wilcoxon
-from micrec_pyg.report.collect import Run, read_run
 from micrec_pyg.report.compare import Question, matched
 from micrec_pyg.report.pairs import Seeds, common_seeds, metrics_in, pair
+from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from micrec_pyg.evaluation.significance import TestOptions
-from micrec_pyg.report.collect import Run, find_runs
 from micrec_pyg.report.compare import (
     Cell,
     Question,
@@ -21,6 +20,7 @@ from micrec_pyg.report.compare import (
 )
 from micrec_pyg.report.pairs import USER_FLAGS, Seeds
 from micrec_pyg.report.same_task import digests_of
+from micrec_pyg.runs.read import Run, find_runs, options_of
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ def _counterpart(
     same = {
         name: _differences(run, next(iter(own.values())))
         for name, own in alone.items()
-        if next(iter(own.values())).metrics["model"] == run.metrics["model"]
+        if next(iter(own.values())).record["model"] == run.record["model"]
     }
     exact = [name for name, differences in same.items() if not differences]
     chosen = exact or list(same)
@@ -151,7 +151,7 @@ def _counterpart(
 
 def _differences(joint: Run, single: Run) -> list[str]:
     """Return the settings that differ, those of the data left out."""
-    mine, theirs = joint.options, single.options
+    mine, theirs = options_of(joint), options_of(single)
     return sorted(
         key
         for key in {*mine, *theirs}

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from micrec_pyg.report.collect import Run
+from micrec_pyg.runs.read import Run
 from micrec_pyg.runs.sealed import check_run
 from micrec_pyg.schema import InputError
 
@@ -81,7 +81,7 @@ def check_results(run: Run, part: str, metrics: Sequence[str]) -> None:
     Raises:
         InputError: The run was not evaluated, or lacks a metric.
     """
-    if part not in run.metrics:
+    if part not in run.record:
         raise InputError(
             f"{run.path} has no {part} results; evaluate it first: "
             f"micrec evaluate {run.path}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.report.collect import Run
+from micrec_pyg.runs.read import Run
 from micrec_pyg.runs.sealed import check_run, remedy_of_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.reading import read_parquet
@@ -89,7 +89,7 @@ def _shown(run: Run) -> str:
     """Return name and settings of a split, without what only Hydra reads."""
     settings = run.config.get("split") or {}
     own = [f"{k}={v}" for k, v in settings.items() if not k.startswith("_")]
-    return " ".join([run.metrics["split"], *own])
+    return " ".join([run.record["split"], *own])
 
 
 def _ids(run: Run, kind: str, domain: str) -> pl.Series:

@@ -10,10 +10,9 @@ from typing import Any
 import yaml
 from torch import Tensor
 
-from micrec_pyg.cli.config import Config, build, composed
+from micrec_pyg.cli.config import Config, composed
 from micrec_pyg.cli.data.audit_output import Outcome, content, text
 from micrec_pyg.cli.process import log_to_stderr, prepare
-from micrec_pyg.cli.progress import step
 from micrec_pyg.data.audit.files import check_dropped, check_folder
 from micrec_pyg.data.audit.finding import CHECKS, Finding
 from micrec_pyg.data.audit.report import audit, in_order
@@ -24,6 +23,8 @@ from micrec_pyg.features.encode import encode
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.graph.audit.stages import audit_stages
 from micrec_pyg.graph.build import test_stage, train_stage, valid_stage
+from micrec_pyg.runs.build import build
+from micrec_pyg.runs.progress import step
 from micrec_pyg.schema import Catalogue, Domain, EdgeSplit, InputError
 from micrec_pyg.storage.writing import write_json
 

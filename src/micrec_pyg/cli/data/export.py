@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from micrec_pyg.cli.config import build
 from micrec_pyg.cli.data.settings import add_settings, data_config
 from micrec_pyg.cli.process import log_to_stderr
 from micrec_pyg.data.sources.recbole.export import export_recbole
+from micrec_pyg.runs.build import build
 
 FORMATS = {"recbole": export_recbole}
 

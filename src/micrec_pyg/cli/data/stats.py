@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from micrec_pyg.cli.config import build
 from micrec_pyg.cli.data.settings import add_settings, data_config
 from micrec_pyg.cli.process import log_to_stderr
 from micrec_pyg.data.describe.card import data_card, summarize
 from micrec_pyg.data.describe.plot import SUFFIXES, plot
 from micrec_pyg.data.describe.statistics import measure_catalogues
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_json, write_text
 

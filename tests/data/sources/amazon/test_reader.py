@@ -10,8 +10,8 @@ from PIL import Image
 from reference import amazon as raw
 from reference.reading import data_yaml
 
-from micrec_pyg.cli.config import build
 from micrec_pyg.data.download import connection as transfer
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError
 
 RELEASES = ["2014", "2018", "2023"]

@@ -1,7 +1,6 @@
 """Results as tables: accuracy and counts, then what the lists are like."""
 
-from micrec_pyg.cli.evaluate import _text
-from micrec_pyg.cli.results import grids
+from micrec_pyg.runs.grids import grids
 
 TEST = {
     "A": {
@@ -30,12 +29,3 @@ def test_two_tables_with_a_cell_for_every_value() -> None:
 def test_nothing_gives_no_table() -> None:
     assert grids({"A": {}}) == grids({}) == []
     assert len(grids({"A": {"all": {"recall@5": 0.5}}})) == 1
-
-
-def test_text_is_aligned() -> None:
-    text = _text({"A": {"all": {"recall@5": 0.25, "users": 12}}})
-    assert text.split("\n") == [
-        "domain  group  recall@5  users",
-        "A       all    0.2500    12   ",
-    ]
-    assert _text({"A": {}}) == "nothing to rank: no user has a test item"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from micrec_pyg.cli.config import Config
+from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.schema import EdgeSplit, InputError
 
 logger = logging.getLogger(__name__)
@@ -25,31 +25,31 @@ RUNTIME = 800 * 2**20
 """Bytes of Python, torch and the other libraries."""
 
 
-def check_memory(config: Config, splits: Mapping[str, EdgeSplit]) -> None:
+def check_memory(experiment: Experiment, splits: Mapping[str, EdgeSplit]) -> None:
     """Refuse a run that would not fit; called before graphs are built.
 
     Raises:
         InputError: The estimate is above what the device has free.
     """
-    needed, free = estimate(config, splits), free_bytes(config["device"])
+    needed, free = estimate(experiment, splits), free_bytes(experiment.device)
     logger.info("memory: about %.1f GiB are needed", needed / 2**30)
     if free is not None and needed > free:
         raise InputError(
-            f"this run needs about {needed / 2**30:.1f} GiB on {config['device']} and "
+            f"this run needs about {needed / 2**30:.1f} GiB on {experiment.device} and "
             f"{free / 2**30:.1f} GiB are free; lower model.net.dim, K or "
             "rank.batch_size, take fewer domains, or filter the data (k-core)"
         )
 
 
-def estimate(config: Config, splits: Mapping[str, EdgeSplit]) -> int:
+def estimate(experiment: Experiment, splits: Mapping[str, EdgeSplit]) -> int:
     """Return the bytes that training and evaluation need at their peak.
 
     From nodes, edges, d, K and the ranking batch; by design an upper estimate, as
     the growth part of docs/performance.md measures.
     """
-    dim: int = config["model"]["net"].get("dim", 1)
-    neighbors: int = config["model"]["num_neighbors"]
-    users_at_once: int = config["rank"]["batch_size"]
+    dim = experiment.dim
+    neighbors = experiment.graph.num_neighbors
+    users_at_once = experiment.users_at_once
     total = RUNTIME
     largest = 0
     for split in splits.values():

@@ -11,17 +11,17 @@ import polars as pl
 import torch
 
 from micrec_pyg import __version__
-from micrec_pyg.cli.inputs import Inputs
 from micrec_pyg.evaluation.evaluate import Report
 from micrec_pyg.evaluation.groups import shared_users
-from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.grid import markdown
+from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.grids import grids
+from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.schema import USER, RankingStage
 
-Grid = list[list[str]]
-"""A head, then rows."""
+DATA = ["domain", "users", "items", "interactions", "digest"]
+"""Columns of the data in a run card."""
 
-DATA_HEAD = ["domain", "users", "items", "interactions", "digest"]
 PACKAGES = ("torch", "torch-geometric", "polars", "numpy")
 
 
@@ -64,7 +64,8 @@ def per_user(
                 ),
             )
         )
-    return pl.concat(frames) if frames else pl.DataFrame()
+    # domains may have unlike modalities, and so unlike metrics of lists
+    return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
 
 
 def peak_memory(device: str) -> dict[str, float]:
@@ -89,11 +90,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def run_card(
-    metrics: Mapping[str, Any], config: Mapping[str, Any], inputs: Inputs
-) -> str:
+def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs) -> str:
     """Return a page about the run: what it used, what it found, how often it tested."""
-    sweep = ", ".join(f"{key}={config[key]}" for key in ("K", "w", "gamma"))
+    axes = {key: experiment.settings.get(key) for key in ("K", "w", "gamma")}
+    sweep = ", ".join(f"{key}={value}" for key, value in axes.items())
     used = ", ".join(f"{name} {number}" for name, number in metrics["versions"].items())
     lines = [
         f"# {metrics['model']} on {metrics['dataset']}",
@@ -109,7 +109,7 @@ def run_card(
         "",
         "## Data",
         "",
-        *markdown([DATA_HEAD, *_data(inputs)]),
+        *markdown([DATA, *_data(inputs)]),
     ]
     for part, title in (("val", "Validation"), ("test", "Test")):
         if part in metrics:
@@ -129,39 +129,3 @@ def _data(inputs: Inputs) -> list[list[str]]:
         counts = [len(data.users), len(data.items), len(data.user)]
         rows.append([name, *(f"{count:,}" for count in counts), domain.digest[:16]])
     return rows
-
-
-def grids(by_domain: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Grid]:
-    """Return tables of results, each a head and a row per domain and group.
-
-    The first holds accuracy and counts, the second what the lists are like. A cell
-    without a value is "-"; a row or table of such cells alone is left out.
-
-    Args:
-        by_domain: As ``evaluation.evaluate.summary`` returns it.
-    """
-    rows = {
-        (domain, group): values
-        for domain, groups in by_domain.items()
-        for group, values in groups.items()
-    }
-    names = list(dict.fromkeys(name for values in rows.values() for name in values))
-    accuracy = [name for name in names if name.partition("@")[0] in METRICS]
-    counts = [name for name in names if "@" not in name]
-    others = [name for name in names if name not in {*accuracy, *counts}]
-    found = []
-    for columns in ([*accuracy, *counts], others):
-        lines = [
-            [*key, *(_cell(values.get(name)) for name in columns)]
-            for key, values in rows.items()
-            if any(name in values for name in columns)
-        ]
-        if lines:
-            found.append([["domain", "group", *columns], *lines])
-    return found
-
-
-def _cell(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"

@@ -1,11 +1,16 @@
 """The estimate of memory, and that it refuses before any work."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from reference import worlds
+from reference.experiments import experiment
 
-from micrec_pyg.cli import memory
+from micrec_pyg.evaluation.evaluate import evaluate
+from micrec_pyg.models.lightgcn import LightGCN
+from micrec_pyg.runs import memory
 from micrec_pyg.schema import EdgeSplit, InputError
 
 
@@ -21,24 +26,23 @@ def split(users, items, edges):
     )
 
 
-CONFIG = {
-    "device": "cpu",
-    "model": {"net": {"dim": 64}, "num_neighbors": 0},
-    "rank": {"batch_size": 100},
-}
+def run(dim=64, neighbors=0, users_at_once=100):
+    return experiment(
+        make_model=partial(LightGCN, dim=dim),
+        graph=worlds.options(num_neighbors=neighbors),
+        rank=partial(evaluate, ks=[5], batch_size=users_at_once, groups=False),
+    )
 
 
 def test_the_estimate_counts_tables_edges_and_scores() -> None:
-    small = memory.estimate(CONFIG, {"a": split(30, 20, 10)})
-    rows = memory.estimate(CONFIG, {"a": split(1030, 20, 10)}) - small
+    small = memory.estimate(run(), {"a": split(30, 20, 10)})
+    rows = memory.estimate(run(), {"a": split(1030, 20, 10)}) - small
     assert rows == 1000 * 64 * 4 * memory.TABLES
-    edges = memory.estimate(CONFIG, {"a": split(30, 20, 110)}) - small
+    edges = memory.estimate(run(), {"a": split(30, 20, 110)}) - small
     assert edges == 100 * memory.PER_EDGE
-    model = {"net": {"dim": 64}, "num_neighbors": 3}
-    near = memory.estimate({**CONFIG, "model": model}, {"a": split(30, 20, 10)})
+    near = memory.estimate(run(neighbors=3), {"a": split(30, 20, 10)})
     assert near - small == 50 * 3 * memory.PER_NEIGHBOR
-    rank = {"rank": {"batch_size": 200}}
-    wide = memory.estimate({**CONFIG, **rank}, {"a": split(30, 20, 10)})
+    wide = memory.estimate(run(users_at_once=200), {"a": split(30, 20, 10)})
     assert wide - small == 2 * 100 * 20 * 4
 
 
@@ -46,11 +50,10 @@ def test_what_does_not_fit_is_refused_with_both_numbers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 2**30)
-    memory.check_memory(CONFIG, {"a": split(30, 20, 10)})
-    wide = {**CONFIG, "model": {"net": {"dim": 2**26}, "num_neighbors": 0}}
+    memory.check_memory(run(), {"a": split(30, 20, 10)})
     # 50 nodes x 2**26 x 4 bytes x 9 tables, and 0.8 GiB of libraries
     with pytest.raises(InputError, match=r"about 113\.3 GiB on cpu and 1\.0 GiB are"):
-        memory.check_memory(wide, {"a": split(30, 20, 10)})
+        memory.check_memory(run(dim=2**26), {"a": split(30, 20, 10)})
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,21 @@
-"""What a run works on: domains, splits and stages, on the run's device."""
+"""What a run works on: catalogues, domains, splits and stages."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from micrec_pyg.cli.config import Config, build
-from micrec_pyg.cli.memory import check_memory
-from micrec_pyg.cli.progress import step
 from micrec_pyg.data.describe.card import data_card, section
 from micrec_pyg.features.coverage import HEAD, coverage
 from micrec_pyg.graph.build import GraphOptions, train_stage, true_overlap
-from micrec_pyg.nn.spmm import PRECISIONS, configure
+from micrec_pyg.runs.device import set_compute
+from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.memory import check_memory
+from micrec_pyg.runs.progress import step
 from micrec_pyg.schema import (
     ITEM,
+    Catalogue,
     Domain,
     EdgeSplit,
     InputError,
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Everything that a configuration says before a model is made; on the CPU."""
+    """Everything that is there before a model is made; on the CPU."""
 
     domains: Mapping[str, Domain]
     splits: Mapping[str, EdgeSplit]
@@ -44,28 +44,49 @@ class Inputs:
         return {name: domain.digest for name, domain in self.domains.items()}
 
 
-def load(config: Config) -> Inputs:
-    """Return the data, its features and split, and the training stage.
+def read_data(experiment: Experiment) -> Mapping[str, Catalogue]:
+    """Return the catalogue of every domain, before any encoder ran.
+
+    Raises:
+        InputError: The data cannot be used.
+    """
+    with step("data"):
+        return experiment.load_data()
+
+
+def data_digests(catalogues: Mapping[str, Catalogue]) -> dict[str, str]:
+    """Return the digest of each domain's content and reading options."""
+    return {name: each.digest for name, each in catalogues.items()}
+
+
+def load(experiment: Experiment) -> Inputs:
+    """Return all that an experiment works on.
 
     Raises:
         InputError: The data cannot be used, or not with these settings.
     """
-    _set_compute(config)
-    options: GraphOptions = replace(build(config["graph"]), device=config["device"])
-    with step("data"):
-        catalogues = build(config["data"])
+    return make_inputs(experiment, read_data(experiment))
+
+
+def make_inputs(experiment: Experiment, catalogues: Mapping[str, Catalogue]) -> Inputs:
+    """Return the features, the split and the training stage of some data.
+
+    Raises:
+        InputError: The data cannot be used with these settings.
+    """
+    set_compute(experiment.precision, experiment.spmm)
     with step("features"):
-        domains = build(config["features"])(catalogues)
-    splits = build(config["split"])(domains)
+        domains = experiment.encode(catalogues)
+    splits = experiment.divide(domains)
     covered = _tell_coverage(domains, splits)
-    check_memory(config, splits)
+    check_memory(experiment, splits)
     with step("training graphs and neighbours"):
-        train = train_stage(domains, splits, options)
-    _check_overlap(config, domains, train)
-    _check_cut_offs(config, train)
-    _tell_overlap(config, train)
+        train = train_stage(domains, splits, experiment.graph)
+    _check_overlap(experiment, domains, train)
+    _check_cut_offs(experiment, train)
+    _tell_overlap(experiment, train)
     card = data_card(catalogues) + covered
-    return Inputs(domains, splits, options, train, card)
+    return Inputs(domains, splits, experiment.graph, train, card)
 
 
 def _tell_coverage(
@@ -86,35 +107,21 @@ def _tell_coverage(
     return section("Features that similarities use", HEAD, rows or nothing)
 
 
-def _set_compute(config: Config) -> None:
-    """Set how this process computes products, sparse and dense."""
-    precision = config["precision"]
-    if precision not in ("tf32", *PRECISIONS):
-        raise InputError(
-            f"precision={precision}: give one of {', '.join(PRECISIONS)}, tf32"
-        )
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    configure(
-        kernel=config["spmm"],
-        precision="float32" if precision == "tf32" else precision,
-    )
-
-
 def _check_overlap(
-    config: Config, domains: Mapping[str, Domain], train: TrainStage
+    experiment: Experiment, domains: Mapping[str, Domain], train: TrainStage
 ) -> None:
     """Refuse a contrastive loss between domains that share no user."""
-    shared = _links(true_overlap(domains, train.tasks))
-    if _aligns(config) and len(domains) > 1 and not shared:
+    shared = _count(true_overlap(domains, train.tasks))
+    if experiment.aligns and len(domains) > 1 and not shared:
         raise InputError(
-            f"gamma={config['gamma']}, but the domains {', '.join(domains)} share "
-            "no user id in training; give gamma=0, or data whose domains share users"
+            f"gamma is not 0, but the domains {', '.join(domains)} share no user "
+            "id in training; give gamma=0, or data whose domains share users"
         )
 
 
-def _tell_overlap(config: Config, train: TrainStage) -> None:
+def _tell_overlap(experiment: Experiment, train: TrainStage) -> None:
     """Say why a contrastive loss that was asked for is off."""
-    if not _aligns(config) or _links(train.overlap):
+    if not experiment.aligns or _count(train.overlap):
         return
     if len(train.tasks) == 1:
         reason = "one domain"
@@ -125,24 +132,17 @@ def _tell_overlap(config: Config, train: TrainStage) -> None:
     logger.info("%s: the contrastive loss between domains is off", reason)
 
 
-def _aligns(config: Config) -> bool:
-    """Return whether the settings ask for a contrastive loss between domains."""
-    weight = config["model"]["weights"].get("contrastive")
-    return bool(config["gamma"] != 0 and weight)
-
-
-def _links(overlap: Mapping[Pair, Tensor]) -> int:
+def _count(overlap: Mapping[Pair, Tensor]) -> int:
     """Return the number of links between the domains."""
     return sum(rows.shape[1] for rows in overlap.values())
 
 
-def _check_cut_offs(config: Config, train: TrainStage) -> None:
+def _check_cut_offs(experiment: Experiment, train: TrainStage) -> None:
     """Refuse before training what no evaluation after it could do."""
-    ks = config["rank"]["ks"]
     for name, task in train.tasks.items():
         num_items = task.data[ITEM].num_nodes
-        if max(ks) > num_items:
+        if max(experiment.ks) > num_items:
             raise InputError(
-                f"rank.ks={ks}: domain {name} has {num_items} items in "
+                f"rank.ks={experiment.ks}: domain {name} has {num_items} items in "
                 "training; give cut-offs up to that number"
             )

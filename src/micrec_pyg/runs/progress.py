@@ -1,11 +1,16 @@
-"""What a person sees while a command works."""
+"""What a person sees while a run works."""
 
+import importlib
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.listener import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -21,25 +26,23 @@ def step(what: str) -> Iterator[None]:
     logger.info("%s: %.1f s", what, time.perf_counter() - begin)
 
 
-class Progress:
-    """Epochs as a bar in a terminal, elsewhere as a line now and then."""
+class Progress(Listener):
+    """Epochs as a bar in a terminal or a notebook, elsewhere as a line now and then."""
 
-    def __init__(self, max_epochs: int, metric: str) -> None:
-        """Start at epoch 0; ``metric`` is the validation metric to show."""
-        from tqdm import tqdm
-
-        self._metric = metric
-        self._max_epochs = max_epochs
+    def start(self, experiment: Experiment, folder: Path) -> None:
+        """Show epoch 0 of at most ``fit.max_epochs``."""
+        # a notebook draws its own bar, which the other tqdm does not know
+        tqdm = importlib.import_module("tqdm.auto" if in_notebook() else "tqdm").tqdm
+        self._metric = experiment.fit.metric
+        self._max_epochs = experiment.fit.max_epochs
         self._last = time.monotonic()
         self._bar = tqdm(
-            total=max_epochs, unit="epoch", disable=not sys.stderr.isatty()
+            total=self._max_epochs,
+            unit="epoch",
+            disable=not (sys.stderr.isatty() or in_notebook()),
         )
 
-    def close(self) -> None:
-        """Close the bar."""
-        self._bar.close()
-
-    def epoch(self, row: dict[str, Any]) -> None:
+    def epoch(self, row: Mapping[str, Any]) -> None:
         """Show one line of ``history.jsonl``."""
         if not self._bar.disable:
             # a resumed run starts in the middle
@@ -54,7 +57,11 @@ class Progress:
                 self._describe(row),
             )
 
-    def _describe(self, row: dict[str, Any]) -> str:
+    def finish(self, metrics: Mapping[str, Any] | None) -> None:
+        """Close the bar."""
+        self._bar.close()
+
+    def _describe(self, row: Mapping[str, Any]) -> str:
         shown = [f"{name} {value:.4f}" for name, value in row["loss"].items()]
         shown += [
             f"{domain} {self._metric} {values[self._metric]:.4f}"
@@ -62,3 +69,9 @@ class Progress:
             if self._metric in values
         ]
         return ", ".join(shown)
+
+
+def in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", {})

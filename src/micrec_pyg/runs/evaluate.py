@@ -1,0 +1,115 @@
+"""A finished run is tested: the one place that opens the sealed test set."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from micrec_pyg.data.splits.saved import IN_RUN, check_split
+from micrec_pyg.evaluation.evaluate import Report, summary
+from micrec_pyg.graph.build import test_stage
+from micrec_pyg.graph.to_device import to_device
+from micrec_pyg.models.base import Model
+from micrec_pyg.runs.device import check_device
+from micrec_pyg.runs.experiment import Experiment, experiment_of
+from micrec_pyg.runs.files import read_config, read_json
+from micrec_pyg.runs.folder import from_anywhere
+from micrec_pyg.runs.inputs import Inputs, load
+from micrec_pyg.runs.job import make_model
+from micrec_pyg.runs.lock import locked
+from micrec_pyg.runs.progress import step
+from micrec_pyg.runs.results import per_user
+from micrec_pyg.runs.save import MODEL, check_data, write_metrics, write_test
+from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
+from micrec_pyg.storage.tensors import read_tensors
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate_job(
+    folder: Path,
+    *,
+    again: bool = False,
+    device: str | None = None,
+    data: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the metrics of a finished run with its test results.
+
+    The first call evaluates on the test set; later ones return what is written,
+    unless ``again``. Every evaluation counts in the run card before it begins, so
+    that one which fails or is killed counts too.
+
+    Args:
+        folder: Of the run.
+        again: Whether to evaluate also where there are results.
+        device: Another one than the run was trained on.
+        data: Settings of the data that have changed since, such as its path.
+
+    Raises:
+        InputError: The folder is no finished run, or its data has changed.
+    """
+    read_json(folder / METRICS)  # a folder of something else gets no lock
+    with locked(folder):
+        check_run(folder)
+        metrics = read_json(folder / METRICS)
+        if "test" in metrics and not again:
+            logger.info("%s: test results are there already", folder)
+            return metrics
+        experiment, inputs, model = open_run(folder, device=device, data=data)
+        metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
+        write_metrics(folder, metrics, experiment, inputs)
+        with step("test evaluation"):
+            frame, report = _test(experiment, inputs, model)
+        metrics["test"] = summary(report)
+        metrics["timing"]["evaluate_users_per_s"] = report.users_per_s
+        write_test(folder, frame)
+        write_metrics(folder, metrics, experiment, inputs)
+    return metrics
+
+
+def open_run(
+    folder: Path,
+    *,
+    device: str | None = None,
+    data: Mapping[str, str] | None = None,
+) -> tuple[Experiment, Inputs, Model]:
+    """Return what a finished run was, what it worked on, and its trained model.
+
+    Args:
+        folder: Of the run.
+        device: Another one than the run was trained on.
+        data: Settings of the data that have changed since, such as its path.
+
+    Raises:
+        InputError: The folder is no finished run, or its data has changed.
+    """
+    settings = from_anywhere(read_config(folder), folder)
+    settings["data"] = {**settings.get("data", {}), **(data or {})}
+    place = check_device(device or str(settings["device"]), fall_back=not device)
+    experiment = experiment_of(settings, device=place)
+    inputs = load(experiment)
+    check_data(folder, inputs)
+    check_split(inputs.splits, inputs.domains, folder / IN_RUN)
+    model = make_model(experiment, inputs)
+    with remedy_of_run(folder):
+        tensors, _ = read_tensors(folder / MODEL)
+    model.load_state({name: value.to(place) for name, value in tensors.items()})
+    return experiment, inputs, model
+
+
+def _test(
+    experiment: Experiment, inputs: Inputs, model: Model
+) -> tuple[pl.DataFrame, Report]:
+    """Return the test results per user and in all; the one reader of test edges."""
+    sealed = test_stage(
+        inputs.train,
+        inputs.domains,
+        inputs.splits,
+        inputs.options,
+        answers=model.answers,
+    )
+    sealed = to_device(sealed, experiment.device)
+    report: Report = experiment.rank(model, sealed, train=inputs.train)
+    return per_user(report, sealed, inputs, part="test"), report

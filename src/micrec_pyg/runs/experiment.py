@@ -1,0 +1,116 @@
+"""What a run is: typed and complete, before anything is read or computed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from micrec_pyg.evaluation.evaluate import Report
+from micrec_pyg.graph.options import GraphOptions
+from micrec_pyg.models.base import Model
+from micrec_pyg.runs.build import build, check_targets
+from micrec_pyg.schema import Catalogue, Domain, EdgeSplit, InputError
+from micrec_pyg.training.options import FitOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One run, described.
+
+    ``experiment_of`` makes it from settings; a program may make it by hand.
+    """
+
+    dataset: str
+    """Name of the data, in the path of the run and in tables."""
+    model: str
+    """Name of the model, likewise."""
+    split: str
+    """Name of the protocol, likewise."""
+    load_data: Callable[[], Mapping[str, Catalogue]]
+    """Reads the data: a catalogue by domain."""
+    encode: Callable[[Mapping[str, Catalogue]], Mapping[str, Domain]]
+    """Turns the content of items into vectors."""
+    divide: Callable[[Mapping[str, Domain]], Mapping[str, EdgeSplit]]
+    """Divides the interactions of every domain."""
+    graph: GraphOptions
+    make_model: Callable[..., Model]
+    """Takes ``sizes`` and ``streams``; returns an untrained model."""
+    weights: Mapping[str, float]
+    """Weight of each loss of the model by its name."""
+    fit: FitOptions
+    rank: partial[Report]
+    """``evaluate`` with its keyword arguments ``ks``, ``batch_size``, ``groups``."""
+    seed: int
+    """Of start values and samples; split and graph have seeds of their own."""
+    device: str
+    """cpu, cuda or cuda:<number>."""
+    precision: str
+    """Of products: float32, bf16 or tf32."""
+    spmm: str
+    """Name of the sparse kernel, or auto."""
+    output_dir: str
+    """The run goes to ``<output_dir>/<dataset>/<model>/<run id>``."""
+    settings: Mapping[str, Any]
+    """All of the above as plain values: the content of ``config.yaml``, and what the
+    run's id is made of."""
+
+    @property
+    def ks(self) -> list[int]:
+        """Return the cut-offs of the metrics."""
+        return list(self.rank.keywords["ks"])
+
+    @property
+    def users_at_once(self) -> int:
+        """Return how many users are ranked at once."""
+        return int(self.rank.keywords["batch_size"])
+
+    @property
+    def dim(self) -> int:
+        """Return the width of the model's vectors; 1 if it has none."""
+        return int(getattr(self.make_model, "keywords", {}).get("dim", 1))
+
+    @property
+    def aligns(self) -> bool:
+        """Return whether domains are to be aligned by a contrastive loss."""
+        return bool(self.weights.get("contrastive"))
+
+
+def experiment_of(
+    settings: Mapping[str, Any], *, device: str | None = None
+) -> Experiment:
+    """Return the experiment that resolved settings describe.
+
+    Args:
+        settings: The content of a ``config.yaml``, of this version or an earlier one.
+        device: Where it runs; None takes that of the settings.
+
+    Raises:
+        InputError: A setting is missing or impossible, or names something that
+            settings may not call.
+    """
+    check_targets(settings)
+    device = device or str(settings["device"])
+    try:
+        return Experiment(
+            dataset=str(settings["dataset"]),
+            model=str(settings["model"]["name"]),
+            split=str(settings["split_name"]),
+            load_data=partial(build, settings["data"]),
+            encode=build(settings["features"]),
+            divide=build(settings["split"]),
+            graph=replace(build(settings["graph"]), device=device),
+            make_model=build(settings["model"]["net"]),
+            weights=settings["model"]["weights"],
+            fit=build(settings["fit"]),
+            rank=build(settings["rank"]),
+            seed=settings["seed"],
+            device=device,
+            precision=settings["precision"],
+            spmm=settings["spmm"],
+            output_dir=str(settings["output_dir"]),
+            settings={**settings, "device": device},
+        )
+    except KeyError as error:
+        raise InputError(
+            f"the settings have no key {error}; train the run with this version"
+        ) from error

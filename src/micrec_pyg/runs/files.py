@@ -1,0 +1,64 @@
+"""The plain files of a run, read again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from micrec_pyg.schema import InputError
+
+SCHEMA = 1
+"""Version of ``metrics.json``."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file of a run.
+
+    Raises:
+        InputError: It is missing or not JSON.
+    """
+    try:
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise unfinished(path) from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); delete the "
+            "folder and train again"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _damaged(path, error) from error
+    if not isinstance(value, dict):
+        raise _damaged(path, "a mapping is needed")
+    return value
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the resolved settings of a run, as they were written.
+
+    Raises:
+        InputError: The folder is none of a run.
+    """
+    path = folder / "config.yaml"
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise unfinished(path) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({error})") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: a mapping of settings is needed")
+    return config
+
+
+def _damaged(path: Path, reason: object) -> InputError:
+    return InputError(f"{path}: {reason}; delete the folder and train again")
+
+
+def unfinished(path: Path) -> InputError:
+    """Return the error for a run without one of its files."""
+    return InputError(
+        f"{path} is missing, so '{path.parent}' is no finished run; give the folder "
+        "that `micrec train` printed, or train it to its end"
+    )

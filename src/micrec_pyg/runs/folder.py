@@ -1,0 +1,58 @@
+"""Where a run lies, and whether it is there."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.identity import run_id
+
+PATHS = (
+    ("data", "path"),
+    ("data", "root"),
+    ("split", "path"),
+    ("features", "cache_dir"),
+    ("graph", "cache_dir"),
+)
+"""Settings that are paths, of files that an evaluation reads."""
+
+
+def run_folder(experiment: Experiment, data: Mapping[str, str]) -> Path:
+    """Return the folder of a run.
+
+    Args:
+        experiment: What the run is.
+        data: Digest of each domain's catalogue as read.
+    """
+    run = run_id(
+        experiment.settings, data, split=experiment.split, seed=experiment.seed
+    )
+    return Path(experiment.output_dir, experiment.dataset, experiment.model, run)
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether training has finished: ``metrics.json`` is written last."""
+    return (folder / "metrics.json").is_file()
+
+
+def from_anywhere(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the settings of a run with paths that hold in any current folder.
+
+    A relative path starts where the run was trained. The run's own place shows where
+    that was, also after all of it has moved: ``output_dir`` is the end of it.
+
+    Args:
+        settings: As ``read_config`` returns them.
+        folder: Of the run.
+    """
+    output = Path(str(settings.get("output_dir", "")))
+    place = folder.resolve().parents[2:]  # of <output_dir>/<dataset>/<model>/<run>
+    start = place[len(output.parts)] if len(place) > len(output.parts) else None
+    if start is None or output.is_absolute() or start / output != place[0]:
+        return dict(settings)
+    found = {**settings}
+    for group, key in PATHS:
+        value = (found.get(group) or {}).get(key)
+        if isinstance(value, str) and (start / value).exists():
+            found[group] = {**found[group], key: str(start / value)}
+    return found

@@ -1,0 +1,134 @@
+"""What makes two runs one: the settings and the data that decide a result."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from micrec_pyg.runs.build import renamed
+
+IN_RUN, CARD = "artefact/split", "card.json"
+"""Where a run folder keeps its split, and the file that has its digests."""
+
+INCIDENTAL = (
+    # where files lie, and what a run is called
+    "output_dir",
+    "cache_dir",
+    "*.cache_dir",
+    "dataset",
+    "split_name",
+    "data.path",
+    "data.root",
+    "data.wheel_url",
+    # how fast, and how much memory
+    "device",
+    "*.device",
+    "spmm",
+    "rank.batch_size",
+    "features.*.batch_size",
+    "features.kg.max_gib",
+    "graph.knn_lists",
+    "fit.checkpoint_every_s",
+    "fit.cuda_graph",
+    # who else is told
+    "logger",
+    "logger.*",
+    "hydra.*",
+    # how Hydra calls a function, which is the same for all
+    "*._convert_",
+    "*._partial_",
+)
+"""Dotted keys of the settings that do not change a result; * stands for anything."""
+
+NEIGHBORS = ("w", "neighbors", "graph.w", "graph.neighbors", "graph.modality_weights*")
+"""Keys that nothing reads where a graph has no neighbours."""
+
+
+def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return every setting that this run reads and that decides its result.
+
+    Args:
+        settings: Resolved, as in ``config.yaml``.
+
+    Returns:
+        By dotted key, as text: 1 and 1.0 are one setting.
+    """
+    unread = _unread(settings)
+    return {
+        key: renamed(text) if key.endswith("_target_") else text
+        for key, text in _flat(settings, "")
+        if not any(fnmatchcase(key, pattern) for pattern in (*INCIDENTAL, *unread))
+    }
+
+
+def run_id(
+    settings: Mapping[str, Any], data: Mapping[str, str], *, split: str, seed: int
+) -> str:
+    """Return the name of a run: split, what was varied, seed, and 8 hex digits.
+
+    The digits are those of a sha256 of the data's content and of every decisive
+    setting but those of ``data``, which the content already shows.
+
+    Args:
+        settings: Resolved, as in ``config.yaml``.
+        data: Digest of each domain's catalogue as read.
+        split: Name of the protocol.
+        seed: Of the run.
+    """
+    kept = {
+        key: text
+        for key, text in decisive(settings).items()
+        if not key.startswith("data.") and key not in ("pair", "split.path")
+    }
+    content = [kept, list(data.items()), _files(settings.get("split", {}).get("path"))]
+    decided = json.dumps(content, sort_keys=True).encode()
+    unread = _unread(settings)
+    read = [key for key in ("K", "w", "gamma") if key in settings and key not in unread]
+    axes = [f"{key}{settings[key]:g}" for key in read]
+    digits = hashlib.sha256(decided).hexdigest()[:8]
+    return "-".join([split, *axes, f"s{seed}", digits])
+
+
+def _unread(settings: Mapping[str, Any]) -> set[str]:
+    """Return keys that this model or this graph does not read."""
+    model, graph = settings.get("model", {}), settings.get("graph", {})
+    unread: set[str] = set()
+    if "net" in model and "num_neighbors" in graph:
+        if not graph["num_neighbors"]:
+            unread |= {*NEIGHBORS, "graph.knn_include_self"}
+            if not model["net"].get("neighbor"):
+                unread.add("K")
+        if "contrastive" not in model.get("weights", {}):
+            unread.add("gamma")
+    return unread
+
+
+def _flat(settings: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{key}.")
+        else:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            found.append((f"{prefix}{key}", f"{value:.12g}" if number else str(value)))
+    return found
+
+
+def _files(path: str | None) -> dict[str, str]:
+    """Return the sha256 of the files of a split that comes with files of its own."""
+    if path is None:
+        return {}
+    root = Path(path).expanduser()
+    cards = [root / IN_RUN / CARD, root / CARD]
+    # a saved split: its card has the digest of every table
+    found = [card for card in cards if card.is_file()][:1]
+    parts = ("train", "valid", "test")
+    found = found or [f for f in sorted(root.glob("*/*")) if f.stem in parts]
+    return {f"{file.parent.name}/{file.name}": _sha256(file) for file in found}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,56 @@
+"""One process at a time in a run folder."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+FILE = ".lock"
+"""Empty; what locks is the operating system. It is there while a run is worked on."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep all other processes out of a folder, and wait while one is in it.
+
+    The lock ends with the process that holds it, however that ends.
+
+    Args:
+        folder: Made if it is not there; removed if it is left empty.
+    """
+    file = _take(folder)
+    try:
+        yield
+    finally:
+        (folder / FILE).unlink(missing_ok=True)
+        os.close(file)
+        with suppress(OSError):  # as a rule it is not empty
+            folder.rmdir()
+
+
+def _take(folder: Path) -> int:
+    """Return the descriptor of the locked file."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / FILE, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("%s: another process works there; waiting for it", folder)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if _is_there(file, folder / FILE):
+            return file
+        # it belonged to a process that has finished, and others may hold a new one
+        os.close(file)
+
+
+def _is_there(file: int, path: Path) -> bool:
+    """Return whether an open file is still the one of this path."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,169 @@
+"""What the folder of a finished run says."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from micrec_pyg.runs.files import SCHEMA, read_config, read_json
+from micrec_pyg.runs.identity import decisive
+from micrec_pyg.runs.sealed import METRICS, check_run
+from micrec_pyg.schema import InputError
+from micrec_pyg.storage.reading import read_parquet
+
+if TYPE_CHECKING:
+    from micrec_pyg.runs.embeddings import NodeVectors
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run; what its folder holds is read when it is asked for."""
+
+    path: str
+    """The folder."""
+    record: Mapping[str, Any]
+    """The content of ``metrics.json``."""
+    config: Mapping[str, Any]
+    """The content of ``config.yaml``: every setting, resolved."""
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Run":
+        """Return the run in a folder.
+
+        Raises:
+            InputError: It is no finished run.
+        """
+        return read_run(Path(folder))
+
+    @property
+    def seed(self) -> int:
+        """Return the seed of split, start values and samples."""
+        return int(self.record["seed"])
+
+    @property
+    def metrics(self) -> pl.DataFrame:
+        """Return the results: columns part, domain, group, metric, value."""
+        columns = ["part", "domain", "group", "metric", "value"]
+        schema = {**dict.fromkeys(columns, pl.String), "value": pl.Float64}
+        return pl.DataFrame(list(values_of(self)), schema=schema, orient="row")
+
+    @property
+    def history(self) -> pl.DataFrame:
+        """Return a row per epoch: ``epoch``, ``loss/bpr``, ``val/A/ndcg@20``, ..."""
+        check_run(Path(self.path), ["history.jsonl"])
+        text = (Path(self.path) / "history.jsonl").read_text(encoding="utf-8")
+        rows = [dict(_by_path(json.loads(line))) for line in text.splitlines()]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    @property
+    def per_user(self) -> pl.DataFrame:
+        """Return a row per part, domain, group and user, with raw ids."""
+        check_run(Path(self.path), ["per_user.parquet"])
+        return read_parquet(Path(self.path) / "per_user.parquet")
+
+    def embeddings(self, domain: str) -> "NodeVectors":
+        """Return the vectors of the users and items that training knew.
+
+        Args:
+            domain: Name.
+
+        Raises:
+            InputError: There is no such domain, or the model has no vectors.
+        """
+        # torch takes seconds to load, and most who read a run need none of it
+        from micrec_pyg.runs.embeddings import node_vectors
+
+        return node_vectors(Path(self.path), domain)
+
+    def evaluate(self, *, again: bool = False, device: str | None = None) -> "Run":
+        """Return the run with its test results; opens the sealed test set once.
+
+        Args:
+            again: Whether to evaluate also where there are results.
+            device: Another one than the run was trained on.
+
+        Raises:
+            InputError: The run's data has changed.
+        """
+        from micrec_pyg.runs.evaluate import evaluate_job
+
+        evaluate_job(Path(self.path), again=again, device=device)
+        return read_run(Path(self.path))
+
+
+def family_of(run: Run) -> tuple[str, str, str]:
+    """Return what makes runs comparable: data set, split and model."""
+    return run.record["dataset"], run.record["split"], run.record["model"]
+
+
+def options_of(run: Run) -> dict[str, str]:
+    """Return every setting that decides the result but the seed, by dotted key."""
+    return {
+        key: value
+        for key, value in decisive(run.config).items()
+        if key.rpartition(".")[2] != "seed"
+    }
+
+
+def values_of(run: Run) -> Iterator[tuple[str, str, str, str, float]]:
+    """Yield every result: part (val, test), domain, group, metric and value."""
+    for part in ("val", "test"):
+        for domain, by_group in run.record.get(part, {}).items():
+            for group, values in by_group.items():
+                for metric, value in values.items():
+                    yield part, domain, group, metric, value
+
+
+def find_runs(roots: Sequence[str]) -> list[Run]:
+    """Return every run in these folders and below them once, in the order given.
+
+    Raises:
+        InputError: A folder holds no run, or a file is not what it should be.
+    """
+    found: dict[Path, Run] = {}
+    for root in roots:
+        paths = sorted(Path(root).rglob("metrics.json"))
+        if not paths:
+            raise InputError(
+                f"no metrics.json under '{root}'; finished runs are needed: train "
+                "some, or name the folder that holds them"
+            )
+        for path in paths:
+            if path.resolve() not in found:
+                found[path.resolve()] = read_run(path.parent)
+    return list(found.values())
+
+
+def read_run(folder: Path) -> Run:
+    """Return what one run folder says.
+
+    Raises:
+        InputError: It is no finished run; the message has the file, line and column of
+            what cannot be read.
+    """
+    path = folder / METRICS
+    record = read_json(path)
+    check_run(folder, [METRICS, "config.yaml"])
+    if record.get("schema") != SCHEMA:
+        raise InputError(
+            f"{path}: schema {record.get('schema')!r} was given, {SCHEMA} is needed; "
+            "evaluate the run again with this version"
+        )
+    missing = {"dataset", "model", "seed", "split"} - set(record)
+    if missing:
+        raise InputError(f"{path}: the keys {sorted(missing)} are missing")
+    return Run(str(folder), record, read_config(folder))
+
+
+def _by_path(row: Row, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield nested values by path, such as ``val/A/ndcg@20``."""
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            yield from _by_path(dict(value), f"{prefix}{key}/")
+        elif value is not None:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,159 @@
+"""What a run writes into its folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from micrec_pyg.data.splits.saved import IN_RUN, check_split, save_split
+from micrec_pyg.evaluation.evaluate import Report, summary
+from micrec_pyg.models.base import Model
+from micrec_pyg.runs import files
+from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.inputs import Inputs
+from micrec_pyg.runs.results import peak_memory, per_user, run_card, versions
+from micrec_pyg.runs.sealed import METRICS, remedy_of_run, seal_run
+from micrec_pyg.schema import ITEM, USER, InputError, ValidStage
+from micrec_pyg.storage import writing
+from micrec_pyg.storage.reading import read_parquet
+from micrec_pyg.storage.seals import changing
+from micrec_pyg.storage.tensors import write_tensors
+from micrec_pyg.training.fit import FitResult
+
+PER_USER = "per_user.parquet"
+MODEL = "artefact/model.safetensors"
+"""The model of the best epoch."""
+
+
+def metrics_of(
+    experiment: Experiment,
+    result: FitResult,
+    report: Report,
+    data: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json`` before any test.
+
+    Args:
+        experiment: What the run is.
+        result: Of training.
+        report: Of the validation.
+        data: Digest of each domain's catalogue as read.
+    """
+    return {
+        "schema": files.SCHEMA,
+        "dataset": experiment.dataset,
+        "model": experiment.model,
+        "seed": experiment.seed,
+        "split": experiment.split,
+        "data": dict(data),
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
+        "val": summary(report),
+        "timing": {
+            "fit_s": result.fit_s,
+            "train_epoch_s": result.train_epoch_s,
+            "evaluate_users_per_s": report.users_per_s,
+        },
+        **peak_memory(experiment.device),
+        "device": experiment.device,
+        "test_evaluations": 0,
+        "versions": versions(),
+    }
+
+
+def write_begin(folder: Path, experiment: Experiment, inputs: Inputs) -> None:
+    """Write what is known before training: settings, split, digests, data card.
+
+    Raises:
+        InputError: The run began with other data or another split.
+    """
+    writing.write_yaml(folder / "config.yaml", experiment.settings)
+    digests, split = folder / "artefact" / "digests.json", folder / IN_RUN
+    if digests.is_file():
+        check_data(folder, inputs)
+    elif not split.is_dir():
+        save_split(inputs.splits, inputs.domains, split, protocol=experiment.split)
+    check_split(inputs.splits, inputs.domains, split)
+    writing.write_json(digests, inputs.digests)
+    writing.write_text(folder / "data_card.md", inputs.data_card)
+
+
+def write_run(
+    folder: Path,
+    experiment: Experiment,
+    inputs: Inputs,
+    model: Model,
+    valid: ValidStage,
+    report: Report,
+    metrics: dict[str, Any],
+) -> None:
+    """Write every file of a run, ``metrics.json`` last: then the run is complete."""
+    write_tensors(
+        folder / MODEL,
+        {name: value.cpu() for name, value in model.state_dict().items()},
+        {"model": metrics["model"], "best_epoch": metrics["best_epoch"]},
+    )
+    _write_vocabularies(folder / "artefact", inputs)
+    writing.write_yaml(folder / "artefact" / "config.yaml", experiment.settings)
+    writing.write_parquet(
+        folder / PER_USER, per_user(report, valid, inputs, part="val")
+    )
+    writing.write_text(folder / "run_card.md", run_card(metrics, experiment, inputs))
+    seal_run(folder)
+    with changing(folder, [METRICS]):
+        writing.write_json(folder / METRICS, metrics)
+    # its use was to continue an unfinished run
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def write_metrics(
+    folder: Path, metrics: dict[str, Any], experiment: Experiment, inputs: Inputs
+) -> None:
+    """Write ``metrics.json`` of a complete run, and the card that shows the same."""
+    writing.write_text(folder / "run_card.md", run_card(metrics, experiment, inputs))
+    with changing(folder, [METRICS]):
+        writing.write_json(folder / METRICS, metrics)
+
+
+def write_test(folder: Path, test: pl.DataFrame) -> None:
+    """Replace the test rows of ``per_user.parquet``, keep the others."""
+    path = folder / PER_USER
+    with remedy_of_run(folder):
+        before = read_parquet(path).filter(pl.col("part") != "test")
+    with changing(folder, [PER_USER]):
+        writing.write_parquet(path, pl.concat([before, test], how="diagonal"))
+
+
+def check_data(folder: Path, inputs: Inputs) -> None:
+    """Refuse to go on with other data than a run began with.
+
+    Raises:
+        InputError: The message names the domains.
+    """
+    before = files.read_json(folder / "artefact" / "digests.json")
+    names = {*before, *inputs.digests}
+    changed = [n for n in sorted(names) if before.get(n) != inputs.digests.get(n)]
+    if changed:
+        raise InputError(
+            f"the data of {', '.join(changed)} is not what {folder} was trained on; "
+            "restore the files, or delete that folder and train again"
+        )
+
+
+def _write_vocabularies(artefact: Path, inputs: Inputs) -> None:
+    """Write the raw ids of every domain and their rows in the model's tables."""
+    for name, task in inputs.train.tasks.items():
+        sides = inputs.domains[name].interactions
+        for kind, node, rows, vocab in (
+            ("users", USER, task.user, sides.users),
+            ("items", ITEM, task.item, sides.items),
+        ):
+            train_row = pl.Series([None] * len(vocab), dtype=pl.Int64)
+            store = task.data[node]
+            rows = store.train_row if rows is None else rows
+            train_row[store.n_id.tolist()] = rows.tolist()
+            writing.write_parquet(
+                artefact / f"{kind}-{name}.parquet",
+                pl.DataFrame({"id": vocab.ids, "train_row": train_row}),
+            )

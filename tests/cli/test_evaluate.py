@@ -1,0 +1,133 @@
+"""``micrec evaluate``: which runs it takes, what it prints, and where it works."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from micrec_pyg.cli.evaluate import _text, find
+from micrec_pyg.cli.train import train_job
+from micrec_pyg.schema import InputError
+
+TEST = {
+    "A": {
+        "all": {"recall@5": 0.25, "novelty@5": None, "users": 7},
+        "new_user": {"recall@5": 0.5, "users": 2},
+    },
+    "B": {"all": {"recall@5": 0.75, "novelty@5": 1.0, "users": 1}},
+}
+
+
+def test_text_has_the_average_of_the_domains() -> None:
+    assert [line.split() for line in _text(TEST, None).split("\n")] == [
+        ["domain", "group", "recall@5", "users"],
+        ["A", "all", "0.2500", "7"],
+        ["B", "all", "0.7500", "1"],
+        ["average", "all", "0.5000", "-"],
+        [],
+        ["domain", "group", "novelty@5"],
+        ["A", "all", "-"],
+        ["B", "all", "1.0000"],
+    ]
+
+
+def test_groups_are_chosen_and_a_wrong_one_lists_the_valid() -> None:
+    assert "new_user  0.5000" in _text(TEST, ["new_user"])
+    # no average of a group that a domain has not
+    assert "average" not in _text(TEST, ["new_user"])
+    with pytest.raises(InputError, match="no group old; valid: all, new_user"):
+        _text(TEST, ["old"])
+
+
+def test_one_domain_has_no_average() -> None:
+    assert "average" not in _text({"A": TEST["A"]}, None)
+
+
+def test_nothing_to_rank() -> None:
+    assert _text({"A": {}}, None) == "nothing to rank: no user has a test item"
+
+
+def test_folders_of_runs_are_searched_and_unfinished_ones_counted(
+    tmp_path, caplog
+) -> None:
+    for name, done in (("a/one", True), ("a/two", False), ("b/three", True)):
+        folder = tmp_path / name
+        (folder / "artefact").mkdir(parents=True)
+        for config in (folder / "config.yaml", folder / "artefact" / "config.yaml"):
+            config.write_text("")
+        if done:
+            (folder / "metrics.json").write_text("{}")
+    one, three = tmp_path / "a" / "one", tmp_path / "b" / "three"
+    assert find([str(tmp_path)]) == [one, three]
+    assert caplog.messages == ["1 unfinished runs are left out"]
+    assert find([str(three), str(tmp_path)]) == [three, one]
+    with pytest.raises(InputError, match="no finished run in"):
+        find([str(tmp_path / "c")])
+
+
+def test_an_unfinished_run_that_is_named_is_refused(micrec, tmp_path, capsys) -> None:
+    (tmp_path / "config.yaml").write_text("K: 3\n")
+    assert micrec("evaluate", tmp_path) == 2
+    assert "no finished run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+@pytest.fixture
+def shop(data_root: Path, tmp_path: Path) -> Path:
+    """Return an own catalogue with two domains."""
+    folder = tmp_path / "work" / "shop"
+    for domain in ("food", "kitchen"):
+        (folder / domain).mkdir(parents=True)
+        rows = [
+            f"u{u}\t{domain}{(u * 7 + i * 3) % 12}" for u in range(20) for i in range(4)
+        ]
+        text = "\n".join(["user\titem", *rows]) + "\n"
+        (folder / domain / "interactions.tsv").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def trained(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a run on the catalogue, trained with relative paths."""
+    monkeypatch.chdir(shop.parent)
+    settings = ["data=tables", "data.path=shop", "features=none", "model=popularity"]
+    run = train_job([*settings, "rank.ks=[5]", "fit.metric=ndcg@5", "device=cpu"])
+    return shop.parent / run
+
+
+def test_it_works_in_any_folder_and_after_all_has_moved(
+    micrec, trained, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert micrec("evaluate", trained.relative_to(tmp_path)) == 0
+    shutil.move(tmp_path / "work", tmp_path / "elsewhere")
+    moved = tmp_path / "elsewhere" / trained.relative_to(tmp_path / "work")
+    assert micrec("evaluate", moved, "--again") == 0
+    record = json.loads((moved / "metrics.json").read_text())
+    assert record["test_evaluations"] == 2
+
+
+def test_data_that_has_moved_is_named(micrec, trained, shop, tmp_path, capsys) -> None:
+    shutil.move(shop, tmp_path / "other")
+    assert micrec("evaluate", trained) == 2
+    capsys.readouterr()
+    assert micrec("evaluate", trained, f"data.path={tmp_path}/other") == 0
+    assert "average" in capsys.readouterr().out
+    assert micrec("evaluate", trained, "--again", "data.rating_min=4") == 2
+    assert "only the place of the data" in capsys.readouterr().err
+
+
+def test_one_catalogue_is_one_run_however_its_path_is_written(
+    trained, shop, tmp_path
+) -> None:
+    settings = ["data=tables", "features=none", "model=popularity", "rank.ks=[5]"]
+    settings += ["fit.metric=ndcg@5", "device=cpu"]
+    copy = shutil.copytree(shop, tmp_path / "copy" / "shop")
+    for path in ("./shop", "shop/", shop, copy):
+        run = train_job([*settings, f"data.path={path}"])
+        assert run.resolve() == trained.resolve()
+    with (copy / "food" / "interactions.tsv").open("a") as file:
+        file.write("u20\tfood1\n")
+    other = train_job([*settings, f"data.path={copy}"])
+    assert other.resolve() != trained.resolve()
