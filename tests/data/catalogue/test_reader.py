@@ -112,6 +112,7 @@ def test_precomputed_vectors_follow_the_items(shop):
         ([[1.0, 2.0], [3.0]], ["1", "2"], r"widths \[1, 2\]"),
         ([[1.0], [float("nan")]], ["1", "2"], "row 2.*'2', whose vector is not finite"),
         ([[1.0], [2.0]], ["1", "1"], "several vectors"),
+        ([[0.0], [0.0]], ["1", "2"], "every vector is zero"),
         (["a", "b"], ["1", "2"], "list of numbers"),
     ],
 )
@@ -288,3 +289,12 @@ def test_a_core_over_the_union_makes_digests_depend_on_all_domains(shop):
     assert before["kitchen"].digest != after["kitchen"].digest
     again = read(shop, domains=["kitchen"], filters={"user_core": 1})
     assert own["kitchen"].digest == again["kitchen"].digest
+
+
+def test_vectors_of_zeros_are_missing_and_named(shop, caplog):
+    frame = pl.DataFrame({"item": ["1", "2"], "vector": [[1.0, 0.0], [0.0, -0.0]]})
+    frame.write_parquet(shop / "food" / "audio.parquet")
+    food = read(shop)["food"]
+    mask = by_item(food, food.vectors["audio"].mask)
+    assert {item for item, known in mask.items() if known} == {"1"}
+    assert "1 items have a vector of zeros, such as '2'" in caplog.text

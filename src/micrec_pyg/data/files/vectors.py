@@ -16,7 +16,8 @@ def read_vectors(
 ) -> pl.DataFrame | None:
     """Return item and vector (List(Float32), one width) of one modality.
 
-    Rows without a vector are left out: the item does not have the modality.
+    Rows without a vector are left out: the item does not have the modality. So are
+    vectors of zeros, which are like nothing; how many is a warning.
 
     Args:
         path: a Parquet file with the columns item and vector.
@@ -24,8 +25,8 @@ def read_vectors(
         problems: where to note what is wrong; by default it is raised.
 
     Raises:
-        InputError: a column is missing, or vectors are repeated, not finite, or not
-            of one width.
+        InputError: a column is missing, or vectors are repeated, not finite, not of
+            one width, or all zero.
     """
     table = read_table(path, problems)
     if table is None:
@@ -45,7 +46,27 @@ def read_vectors(
     table = table.select(ROW, "item", cast).drop_nulls("vector")
     before = problems.errors
     _check(table, path, problems)
-    return table.drop(ROW).drop_nulls() if problems.errors == before else None
+    if problems.errors > before:
+        return None
+    return _without_zeros(table.drop(ROW).drop_nulls(), path, problems)
+
+
+def _without_zeros(
+    table: pl.DataFrame, path: Path, problems: Problems
+) -> pl.DataFrame | None:
+    """Return the items with a vector that is not zero throughout; None without any."""
+    filled = table["vector"].list.eval(pl.element() != 0).list.any()
+    if filled.all():
+        return table
+    if not filled.any():
+        mend = "write the vectors again, or remove the file"
+        problems.add(Problem(path, "every vector is zero", mend, column="vector"))
+        return None
+    item = table["item"].filter(~filled)
+    fault = f"{len(item):,} items have a vector of zeros, such as '{item[0]}'"
+    mend = "they count as items without one; leave them out to say so"
+    problems.add(Problem(path, fault, mend, column="vector", error=False))
+    return table.filter(filled)
 
 
 def _numbers(vectors: pl.Series) -> pl.Series | None:
