@@ -98,6 +98,8 @@ def read_domain_folder(
     if source is None or rows is None:
         return None
     files = [source, *(each for each in (catalogue, graph) if each), *vector_files]
+    # what is no regular file was noted, and would be read for ever
+    files = [file for file in files if file.is_file()]
     content = hashes(path, [*files, *map(Path, images["image"])])
     return DomainFolder(
         path=path,
@@ -219,6 +221,12 @@ def _images(folder: Path, problems: Problems) -> pl.DataFrame:
     """Return item and path of every image file, in the order of their names."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    for file in files:
+        if not file.is_file():
+            fault = "it is no regular file; the item will count as without an image"
+            mend = "replace or remove it"
+            problems.add(Problem(folder, fault, mend, place=file.name, error=False))
+    files = [file for file in files if file.is_file()]
     table = pl.DataFrame(
         {"item": [f.stem for f in files], "image": [str(f) for f in files]},
         schema={"item": pl.String, "image": pl.String},

@@ -5,7 +5,6 @@ import functools
 import logging
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import polars as pl
 
 from micrec_pyg.data.download.connection import TransferError, discard, transfer
 from micrec_pyg.data.download.fetch import check_free_space
+from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.schema import InputError
 
 log = logging.getLogger(__name__)
@@ -136,23 +136,11 @@ def _fetch(folder: Path, item: str, url: str) -> tuple[str, bool] | None:
 
 def _suffix(path: Path) -> str | None:
     """Return the ending that fits an image file, None where it cannot be read."""
-    from PIL import Image
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()  # to the last pixel: a file may be cut off
-                return SUFFIX.get(image.format or "")
-    # what Pillow raises on damaged files, by format
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
+        with open_image(path) as image:
+            image.load()  # to the last pixel: a file may be cut off
+            return SUFFIX.get(image.format or "")
+    except UNREADABLE:
         return None
 
 
