@@ -192,7 +192,9 @@ def test_giving_texts_to_one_domain_hides_no_leak():
     rows = [(f"u{u}", f"i{i}", 100 * u + i) for u in range(6) for i in range(6)]
     texts = {f"i{i}": f"Title {i}" for i in range(6)}
     known = leaks.catalogue("d1", rows, part=[0] * 36)
-    tested = leaks.catalogue("d0", rows, part=[2 if i % 6 > 3 else 0 for i in range(36)])
+    tested = leaks.catalogue(
+        "d0", rows, part=[2 if i % 6 > 3 else 0 for i in range(36)]
+    )
     named = leaks.catalogue("d0", rows, part=tested.interactions.part, texts=texts)
     counts = []
     for shop in ({"d0": tested, "d1": known}, {"d0": named, "d1": known}):

@@ -251,6 +251,7 @@ def _copies(table: pl.DataFrame, texts: pl.DataFrame) -> Iterator[Finding]:
             message=f"test edges ({share:.1%}) are of an item whose text the user "
             "knows under another id",
             examples=examples(
-                rows, pl.format("user {}, item {}: known as {}", "user", "item", "known")
+                rows,
+                pl.format("user {}, item {}: known as {}", "user", "item", "known"),
             ),
         )

@@ -13,7 +13,13 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.facts import FACTS, read_facts
-from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.cells import (
+    decimals,
+    ids,
+    integers,
+    seconds,
+    without_bad_guess,
+)
 from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.tables import (
@@ -23,6 +29,7 @@ from micrec_pyg.data.files.tables import (
     read_table,
     require_columns,
 )
+from micrec_pyg.data.files.texts import readable_texts
 from micrec_pyg.data.files.vectors import read_vectors
 from micrec_pyg.schema import InputError
 
@@ -154,6 +161,7 @@ def read_rows(
         return None
     found = [name for name in table.columns if name != ROW]
     located = locate(found, ROLES, columns, path, problems)
+    located = without_bad_guess(table, located, columns, path, problems)
     table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
@@ -210,6 +218,7 @@ def read_items(
     if not require_columns(table.columns, ["item"], path, problems):
         return nothing
     table = table.with_columns(ids(table, "item", path, problems))
+    table = readable_texts(table, (ROW, "item"), path, problems)
     repeated = ~table["item"].is_first_distinct() & table["item"].is_not_null()
     need = "which was listed before; every item may stand once"
     mend = "drop the row, or give the item an id of its own"

@@ -19,6 +19,7 @@ from micrec_pyg.data.catalogue.interactions import all_items, to_interactions
 from micrec_pyg.data.catalogue.link_users import link_users
 from micrec_pyg.data.files.columns import check_columns, check_texts
 from micrec_pyg.data.files.tables import find_table
+from micrec_pyg.data.files.texts import text_columns
 from micrec_pyg.schema import Catalogue, Feature, InputError, Vocab
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def tables(
         columns: {user, item, rating, timestamp, order, x_label: name of the column}
             where the tables use other names; None takes these and guesses the rest.
         text_fields: columns of the items table that make an item's text, joined in
-            this order; None takes all text columns in file order, [] takes none.
+            this order; None takes all text columns in file order (see
+            ``text_columns``), [] takes none.
         text_sep: what stands between two fields; empty fields are left out.
         rating_min: least rating that counts as an interaction; None keeps all and
             needs no rating column.
@@ -140,7 +142,7 @@ def _catalogues(
             text=_lookup(vocab, kept.items, "text"),
             images=_lookup(vocab, part.images, "image"),
             vectors={m: _feature(vocab, table) for m, table in part.vectors.items()},
-            digest=_sha256(["own-catalogue 3", name, part.digest, options]),
+            digest=_sha256(["own-catalogue 4", name, part.digest, options]),
             dropped={**kept.dropped, **part.counts},
             clock=kept.clock,
             steps=kept.steps,
@@ -199,11 +201,10 @@ def _text(
     """Return item and text; the text is null where every field is empty."""
     table = content.items
     if fields is None:
-        fields = [
-            name
-            for name, dtype in table.schema.items()
-            if dtype == pl.String and name != "item"
-        ]
+        fields = text_columns(table)
+        other = [n for n in table.columns if n not in (*fields, "item")]
+        if other:
+            log.info("%s: no text: column %s", content.path, ", ".join(other))
     missing = [name for name in fields if name not in table.columns]
     if missing:
         raise InputError(

@@ -66,7 +66,9 @@ def read_table(
         size = path.stat().st_size
         if not path.is_file():
             # a pipe or a device would be read for ever
-            fault = "it is no regular file, but a folder, a pipe or a device"
+            fault = (
+                "it cannot be read: it is no regular file, but a folder, pipe or device"
+            )
             problems.add(Problem(path, fault, "a readable file is needed"))
             return None
         if size == 0:

@@ -31,7 +31,7 @@ from micrec_pyg.schema import Catalogue
 
 log = logging.getLogger(__name__)
 
-CONVERSION = 1
+CONVERSION = 2
 """Raised whenever the converted files change, so that old ones are not used."""
 COUNTS = "counts.json"
 
@@ -169,12 +169,12 @@ def _convert(
         target = folder / domain
         target.mkdir()
         table = target / "interactions.parquet"
-        reviews = write_interactions(each.interactions, layouts[domain], table)
+        reviews, dropped = write_interactions(each.interactions, layouts[domain], table)
         log.info("%s: %s reviews", domain, f"{reviews:,}")
-        counts: dict[str, int] = {}
+        counts = {"impossible_reviews": dropped}
         if each.metadata:
             rated = None if unrated else _rated(table)
-            counts = write_items(each.metadata, items[domain], target, wanted=rated)
+            counts |= write_items(each.metadata, items[domain], target, wanted=rated)
         (target / COUNTS).write_text(json.dumps(counts))
         # images come later and are shared by all conversions of the same files
         (target / "images").symlink_to(store[domain])
@@ -205,7 +205,9 @@ def _with_origin(
     """Return a catalogue that also tells about the raw files and their conversion."""
     counts = json.loads((folder / COUNTS).read_text())
     found = {reason: count for reason, count in counts.items() if count}
-    log.info("domain %s: left out of the metadata: %s", folder.name, found or "nothing")
+    log.info(
+        "domain %s: left out of the raw files: %s", folder.name, found or "nothing"
+    )
     return dataclasses.replace(
         catalogue,
         dropped={**counts, **catalogue.dropped},

@@ -109,9 +109,7 @@ def _convert(chosen: Edges, name: str, folder: Path) -> None:
     rows.write_parquet(target / "interactions.parquet")
     items = chosen.node_ids(stores, kind[2])
     where = f"{chosen.file}: {kind[2]}"
-    content = item_content(
-        stores.get(kind[2], {}), items, where=where, ids=chosen.ids
-    )
+    content = item_content(stores.get(kind[2], {}), items, where=where, ids=chosen.ids)
     table = pl.DataFrame({"item": items, **content.texts})
     table.write_parquet(target / "items.parquet")
     for modality, vectors in content.vectors.items():
