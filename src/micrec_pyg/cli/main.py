@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable
 
-from micrec_pyg.cli.process import prepare
+from micrec_pyg.cli.process import prepare, printable
 
 COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
@@ -66,7 +66,7 @@ def _run(command: str, argv: list[str]) -> int:
 
 def _refuse(message: str) -> int:
     """Print a message as one line and return the exit code of refused input."""
-    sys.stderr.write(f"micrec: {' '.join(message.split())}\n")
+    sys.stderr.write(f"micrec: {printable(' '.join(message.split()))}\n")
     return REFUSED
 
 

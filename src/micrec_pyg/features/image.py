@@ -213,7 +213,7 @@ def _encode(
         for path in paths[start : start + batch_size]:
             # One image at a time: decoded ones are large.
             image = _read(path)
-            # A blank stands in for an unreadable file, so that every batch has its rows.
+            # A blank stands in for an unreadable file: every batch has its rows.
             pixels.append(transform(image or blank))
             unreadable.append(image is None)
         vectors = normalize(forward(torch.stack(pixels).to(device)).float()).cpu()

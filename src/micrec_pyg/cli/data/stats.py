@@ -1,12 +1,11 @@
 """``micrec data stats``: sizes, degrees, overlap, coverage and time of a data set."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from micrec_pyg.cli.config import build
 from micrec_pyg.cli.data.settings import add_settings, data_config
-from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.cli.run_folder import write_json, write_text
 from micrec_pyg.data.describe.card import data_card, summary
 from micrec_pyg.data.describe.plot import SUFFIXES, plot
@@ -28,7 +27,7 @@ def main(argv: list[str]) -> int:
             raise InputError(f"{name} is a folder; give the name of a file")
     log_to_stderr()
     catalogues = build(data_config(given.settings))
-    sys.stdout.write(summary(catalogues))
+    show(summary(catalogues))
     if given.json:
         write_json(Path(given.json), statistics(catalogues))
     if given.card:

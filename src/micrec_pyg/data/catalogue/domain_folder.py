@@ -13,13 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.facts import FACTS, read_facts
-from micrec_pyg.data.files.cells import (
-    decimals,
-    ids,
-    integers,
-    seconds,
-    without_bad_guess,
-)
+from micrec_pyg.data.files.cells import checked_guess, decimals, ids, integers, seconds
 from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.tables import (
@@ -161,7 +155,7 @@ def read_rows(
         return None
     found = [name for name in table.columns if name != ROW]
     located = locate(found, ROLES, columns, path, problems)
-    located = without_bad_guess(table, located, columns, path, problems)
+    located = checked_guess(table, located, columns, path, problems)
     table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
@@ -230,12 +224,11 @@ def _images(folder: Path, problems: Problems) -> pl.DataFrame:
     """Return item and path of every image file, in the order of their names."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    for file in files:
-        if not file.is_file():
-            fault = "it is no regular file; the item will count as without an image"
-            mend = "replace or remove it"
-            problems.add(Problem(folder, fault, mend, place=file.name, error=False))
-    files = [file for file in files if file.is_file()]
+    for file in [file for file in files if not file.is_file()]:
+        fault = "it is no regular file; the item will count as without an image"
+        mend = "replace or remove it"
+        problems.add(Problem(folder, fault, mend, place=file.name, error=False))
+        files.remove(file)
     table = pl.DataFrame(
         {"item": [f.stem for f in files], "image": [str(f) for f in files]},
         schema={"item": pl.String, "image": pl.String},

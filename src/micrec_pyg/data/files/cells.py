@@ -138,7 +138,7 @@ def seconds(
     return ticks.set(impossible, None)
 
 
-def without_bad_guess(
+def checked_guess(
     table: pl.DataFrame,
     located: Mapping[str, str],
     columns: Mapping[str, str] | None,

@@ -25,15 +25,10 @@ _GUESSES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "rating": (("rating", "ratings", "stars", "overall", "ratingfloat"),),
     "timestamp": (
         (
-            "timestamp",
-            "timestamps",
-            "time",
-            "unixtime",
-            "unixreviewtime",
-            "timestampfloat",
+            *("timestamp", "timestamps", "timestampfloat"),
+            *("unixreviewtime", "unixtime", "time"),
         ),
-        ("datetime", "createdat", "orderedat", "purchasedat", "orderdate")
-        + ("purchasedate", "reviewdate", "createdon", "orderedon", "eventtime"),
+        ("datetime", "createdat", "orderedat", "purchasedat", "orderdate", "createdon"),
         ("date", "day"),
     ),
     "order": (("order",),),

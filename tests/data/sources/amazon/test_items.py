@@ -83,7 +83,7 @@ def test_items_without_an_id_are_left_out_up_to_a_tenth(tmp_path, bad):
     path = raw.write(tmp_path / "meta", "\n".join(lines))
     layout = Layout(("2023",), "json", ("parent_asin",), False, False)
     if bad > 3:
-        with pytest.raises(InputError, match="line 2: .*an id under the key"):
+        with pytest.raises(InputError, match=r"line 2: .*an id under the key"):
             write_items(path, layout, tmp_path, wanted=None)
     else:
         counts = write_items(path, layout, tmp_path, wanted=None)

@@ -50,8 +50,9 @@ def write_items(
 ) -> dict[str, int]:
     """Return how much of the metadata was left out, by reason (``COUNTS``).
 
-    An item without a usable id is left out, too. Writes ``items.parquet`` (item and ``TEXT_FIELDS``, null where absent) and
-    ``image_urls.tsv`` (item, url). Of repeated items the first is kept.
+    Writes ``items.parquet`` (item and ``TEXT_FIELDS``, null where absent) and
+    ``image_urls.tsv`` (item, url). Of repeated items the first is kept, one without a
+    usable id is left out.
 
     Args:
         source: metadata, gzip or plain.

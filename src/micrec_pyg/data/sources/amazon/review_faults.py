@@ -29,7 +29,7 @@ def first_second(layout: Layout) -> int:
 
 
 def damage(path: Path, layout: Layout, first_line: int, block: bytes) -> InputError:
-    """Return the first line of a block that is no row; impossible cells do not count."""
+    """Return the first line of a block that is no row; cells do not count."""
     return line_fault(path, layout, first_line, block, cells=False)
 
 

@@ -123,7 +123,7 @@ def _line_by_line(layout: Layout, block: bytes) -> pl.DataFrame:
         row = read(line.strip())
         if not isinstance(row, dict):
             raise ValueError("a line is no object")
-        cells = {field: row.get(key) for field, key in _keys(layout)}
+        cells: dict[str, Any] = {field: row.get(key) for field, key in _keys(layout)}
         if cells_fault(layout, cells, FIELDS):
             cells = dict.fromkeys(FIELDS)
         elif layout.milliseconds:
