@@ -112,7 +112,6 @@ def test_precomputed_vectors_follow_the_items(shop):
         ([[1.0, 2.0], [3.0]], ["1", "2"], r"widths \[1, 2\]"),
         ([[1.0], [float("nan")]], ["1", "2"], "row 2.*'2', whose vector is not finite"),
         ([[1.0], [2.0]], ["1", "1"], "several vectors"),
-        ([[0.0], [0.0]], ["1", "2"], "every vector is zero"),
         (["a", "b"], ["1", "2"], "list of numbers"),
     ],
 )
@@ -298,6 +297,10 @@ def test_vectors_of_zeros_are_missing_and_named(shop, caplog):
     mask = by_item(food, food.vectors["audio"].mask)
     assert {item for item, known in mask.items() if known} == {"1"}
     assert "1 items have a vector of zeros, such as '2'" in caplog.text
+    zeros = pl.DataFrame({"item": ["1"], "vector": [[0.0, 0.0]]})
+    zeros.write_parquet(shop / "food" / "audio.parquet")
+    assert read(shop)["food"].vectors == {}
+    assert "every vector is zero: the modality is left out" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

@@ -17,7 +17,8 @@ def read_vectors(
     """Return item and vector (List(Float32), one width) of one modality.
 
     Rows without a vector are left out: the item does not have the modality. So are
-    vectors of zeros, which are like nothing; how many is a warning.
+    vectors of zeros, which are like nothing; how many is a warning. Returns None where
+    no vector is left, and where a fault was noted.
 
     Args:
         path: a Parquet file with the columns item and vector.
@@ -25,8 +26,8 @@ def read_vectors(
         problems: where to note what is wrong; by default it is raised.
 
     Raises:
-        InputError: a column is missing, or vectors are repeated, not finite, not of
-            one width, or all zero.
+        InputError: a column is missing, or vectors are repeated, not finite, or not
+            of one width.
     """
     table = read_table(path, problems)
     if table is None:
@@ -59,8 +60,9 @@ def _without_zeros(
     if filled.all():
         return table
     if not filled.any():
+        fault = "every vector is zero: the modality is left out"
         mend = "write the vectors again, or remove the file"
-        problems.add(Problem(path, "every vector is zero", mend, column="vector"))
+        problems.add(Problem(path, fault, mend, column="vector", error=False))
         return None
     item = table["item"].filter(~filled)
     fault = f"{len(item):,} items have a vector of zeros, such as '{item[0]}'"
