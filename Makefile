@@ -15,7 +15,7 @@ ARGS ?=
 # The values of one sweep, for example: make sweep SWEEP="data=synthetic K=1,3"
 SWEEP ?= data=synthetic model=micrec K=0,3 w=0.5,0.9 gamma=0,1 seed=0
 
-.PHONY: help setup ext reproduce sweep test check lint types layers bench report clean
+.PHONY: help setup ext reproduce sweep test fuzz check lint types layers bench report clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ sweep: $(STAMP)  ## train over a grid of K, w and gamma (SWEEP="...")
 
 test: $(STAMP)  ## run the tests (ARGS="tests/nn -x")
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+
+fuzz: $(STAMP)  ## run the long trials with damaged input (ARGS="tests/storage")
+	@$(BIN)/python -m pytest -m fuzz -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: lint types layers test  ## lint, types, layers and tests: what a change must pass
 

@@ -30,6 +30,9 @@ DESCRIBES_ITEM: EdgeType = (USER_TEMPLATE, "describes", ITEM)
 SIMILAR_USER: EdgeType = (USER, "similar", USER)
 SIMILAR_ITEM: EdgeType = (ITEM, "similar", ITEM)
 
+TEXT, IMAGE = "text", "image"
+"""The two modalities whose content every catalogue has a place for."""
+
 Pair = tuple[str, str]
 """Two domain names, in alphabetical order."""
 
@@ -38,6 +41,17 @@ class InputError(ValueError):
     """What the user gave cannot be used; the message says what to do instead.
 
     The command line prints it as one sentence and exits with code 2.
+    """
+
+
+class DamagedFileError(InputError):
+    """A file that this project wrote is not what it was; the message names it."""
+
+
+class StorageError(OSError):
+    """A disk refuses what is asked of it; the message says what to do about it.
+
+    The command line prints it as one sentence and exits with code 1.
     """
 
 
@@ -99,8 +113,8 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Step:
-    """The sizes of a domain after one step of reading or filtering it."""
+class FilterStep:
+    """The sizes of a domain after it was read, or after one filter."""
 
     name: str
     interactions: int
@@ -121,10 +135,9 @@ class Catalogue:
 
     name: str
     interactions: Interactions
-    text: pl.Series
-    """A text per item (row = item index), null where there is none."""
-    images: pl.Series
-    """A path of an image file per item, null where there is none."""
+    content: Mapping[str, pl.Series]
+    """By modality: a text, or the path of a file, per item (row = item index), null
+    where there is none; ``text`` and ``image`` are always there."""
     vectors: Mapping[str, Feature]
     """Precomputed modalities."""
     digest: str
@@ -133,7 +146,7 @@ class Catalogue:
     """How many rows each filter dropped, by reason."""
     clock: str | None = None
     """What ``interactions.time`` is: ``timestamp`` (Unix s), ``order``, or None."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[FilterStep, ...] = ()
     """Sizes as read and after every filter, in their order."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every file read, by its name in the domain's folder."""
@@ -221,19 +234,32 @@ class Triplets:
 
     user: Int[Tensor, " batch"]
     pos: Int[Tensor, " batch"]
-    neg: Int[Tensor, " batch"]
+    neg: Int[Tensor, "batch *negatives"]
+    """One for each positive, or a row of many."""
+
+
+@dataclass(frozen=True, eq=False)
+class UserRows:
+    """Distinct users, and 1 for every item that each of them prefers, else 0."""
+
+    user: Int[Tensor, " batch"]
+    interactions: Float[Tensor, "batch items"]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """One step's samples; a part that no loss asks for is an empty mapping."""
 
-    triplets: Mapping[str, Triplets]
+    triplets: Mapping[str, Triplets] = field(default_factory=dict)
     """Per domain, in graph rows."""
-    template_triplets: Mapping[str, Triplets]
+    template_triplets: Mapping[str, Triplets] = field(default_factory=dict)
     """Per domain, in template rows."""
-    overlap: Mapping[Pair, Int[Tensor, "2 _"]]
+    overlap: Mapping[Pair, Int[Tensor, "2 _"]] = field(default_factory=dict)
     """A sample of shared users per pair of domains, in graph rows."""
+    negatives: Mapping[str, Triplets] = field(default_factory=dict)
+    """Per domain, in graph rows, with many negatives for each positive."""
+    users: Mapping[str, UserRows] = field(default_factory=dict)
+    """Per domain, in graph rows."""
 
 
 @dataclass(frozen=True, eq=False)

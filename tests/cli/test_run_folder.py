@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from micrec_pyg.cli.config import composed
-from micrec_pyg.cli.run_folder import read_config, read_json, run_folder, write_text
+from micrec_pyg.cli.run_folder import read_config, read_json, run_folder
 from micrec_pyg.schema import InputError
 
 
@@ -26,17 +26,13 @@ def test_only_decisive_settings_change_the_folder() -> None:
         assert folder("K=3", override).name != base.name, override
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
-    path = tmp_path / "run_card.md"
-    write_text(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "\ud800")
-    assert path.read_text() == "old"
-
-
 def test_what_is_no_run_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="no finished run"):
         read_config(tmp_path)
     (tmp_path / "metrics.json").write_text('{\n "a": }')
     with pytest.raises(InputError, match=r"metrics\.json:2:7"):
         read_json(tmp_path / "metrics.json")
+    for content in (b"[]", b"\xff"):
+        (tmp_path / "metrics.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"metrics\.json: .*train again"):
+            read_json(tmp_path / "metrics.json")

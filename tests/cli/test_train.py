@@ -8,6 +8,7 @@ import yaml
 
 from micrec_pyg.cli.jobs import train_job
 
+SPLIT = ("card.json", "manifest.json", "d0.parquet", "d1.parquet")
 FILES = {
     "config.yaml",
     "metrics.json",
@@ -15,11 +16,12 @@ FILES = {
     "history.jsonl",
     "data_card.md",
     "run_card.md",
+    "manifest.json",
     "artefact/model.safetensors",
     "artefact/config.yaml",
     "artefact/digests.json",
     *(f"artefact/{kind}-d{n}.parquet" for kind in ("users", "items") for n in (0, 1)),
-    *(f"artefact/split/{name}" for name in ("card.json", "d0.parquet", "d1.parquet")),
+    *(f"artefact/split/{name}" for name in SPLIT),
 }
 
 
@@ -137,6 +139,7 @@ def test_changed_data_is_refused(micrec, small, runs, capsys) -> None:
     path = folder / "artefact" / "digests.json"
     digests = json.loads(path.read_text())
     path.write_text(json.dumps({**digests, "d1": "0" * 64}))
+    (folder / "manifest.json").unlink()  # else the file itself is refused
     assert micrec("evaluate", folder) == 2
     shown = capsys.readouterr().err
     assert "the data of d1 is not what" in shown

@@ -1,10 +1,10 @@
-"""Models as their yaml files configure them."""
+"""Models as their yaml files configure them, and tiny ones of other kinds."""
 
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from reference import worlds
+from reference import tiny, worlds
 
 from micrec_pyg.cli.config import build, register_resolvers
 from micrec_pyg.graph.build import domain_sizes, train_stage
@@ -17,30 +17,40 @@ NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for ``config`` on every model."""
     if "config" in metafunc.fixturenames:
-        metafunc.parametrize("config", NAMES, indirect=True)
+        metafunc.parametrize("config", [*NAMES, *tiny.MODELS], indirect=True)
 
 
 @pytest.fixture
 def config(request):
     """Return the resolved yaml of a model, at a small width."""
+    if request.param in tiny.MODELS:
+        return tiny.MODELS[request.param]
     register_resolvers()
     tree = OmegaConf.load(CONF / f"{request.param}.yaml")
     root = OmegaConf.create({"K": 3, "gamma": 1.0, "model": tree})
     plain = OmegaConf.to_container(root, resolve=True)["model"]
     if "dim" in plain["net"]:
         plain["net"]["dim"] = 8
-    return plain
+    return {**plain, "net": build(plain["net"])}
 
 
 @pytest.fixture
 def make(config):
     """Return a maker of the model for a training stage."""
 
-    def make(train, seed=0):
-        streams = RandomStreams(seed)
-        return build(config["net"])(sizes=domain_sizes(train), streams=streams)
+    def make(train, seed=0, *, prepare=True):
+        model = config["net"](sizes=domain_sizes(train), streams=RandomStreams(seed))
+        if prepare:
+            model.prepare(train)
+        return model
 
     return make
+
+
+@pytest.fixture
+def answers(config):
+    """Return the kinds of unseen nodes that the model answers."""
+    return config["net"].func.answers
 
 
 @pytest.fixture

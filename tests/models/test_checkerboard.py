@@ -3,9 +3,11 @@
 import pytest
 import torch
 from hydra.utils import instantiate
+from reference import fitting
+from reference.reading import READING
 
 from micrec_pyg.cli.config import compose
-from micrec_pyg.data.sources.synthetic.checkerboard import checkerboard
+from micrec_pyg.data.sources.synthetic.checkerboard import Checkerboard
 from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.evaluation.rank import rank
@@ -19,15 +21,16 @@ from micrec_pyg.graph.build import (
 )
 from micrec_pyg.schema import RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
 
 MODELS = ["bpr_mf", "lightgcn", "lightgcn_neighbors", "inmo_mf", "inmo", "micrec"]
 
 
 @pytest.mark.parametrize("model_name", MODELS)
 def test_the_withheld_item_comes_first(model_name, tmp_path):
-    catalogues = checkerboard(root=str(tmp_path), size=16, num_domains=2)
-    domains = encode(catalogues, text=None, image=None, cache_dir=str(tmp_path / "f"))
+    catalogues = Checkerboard.read(
+        **READING, root=str(tmp_path), size=16, num_domains=2
+    )
+    domains = encode(catalogues, {}, cache_dir=str(tmp_path / "f"))
     splits = ready(domains)
     options = GraphOptions(
         num_neighbors=0,
@@ -52,15 +55,13 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
         model,
         train,
         valid_stage(train, splits),
-        options=FitOptions(
+        options=fitting.options(
             max_epochs=150,
             patience=150,
             batch_size=256,
             lr=0.02,
             metric="ndcg@2",
             eval_every=10,
-            checkpoint_every_s=0,
-            cuda_graph=False,
         ),
         weights=dict(cfg.model.weights),
         streams=streams,

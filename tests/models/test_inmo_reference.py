@@ -98,13 +98,14 @@ def test_z_and_scores_follow_the_equations(num_neighbors, which, ratio):
     model = micrec(train, streams) if num_neighbors else inmo(train, streams)
     model.begin_epoch(3)
     z = model(graphs)["food"]
-    layer = model.template["domain_food"]
+    layer = model.templates.template["domain_food"]
     user, item = expected(layer, graphs["food"], 0.8**3, 2)
     assert_close(numbers(z.user), user, rtol=1e-4, atol=1e-6)
     assert_close(numbers(z.item), item, rtol=1e-4, atol=1e-6)
     rows = torch.tensor([3, 0, 5])
     scores = np.array([[u @ i for i in item] for u in user[rows.numpy()]])
-    assert_close(numbers(model.scores(z, rows)), scores, rtol=1e-4, atol=1e-6)
+    found = model.scorer("food", {"food": z}, graphs)(rows)
+    assert_close(numbers(found), scores, rtol=1e-4, atol=1e-6)
     if num_neighbors:
         assert graphs["food"][SIMILAR_USER].adj_t.values().numel() > 0
 
@@ -114,19 +115,19 @@ def test_losses_follow_the_equations():
     train = train_stage(domains, splits, worlds.options())
     sizes = domain_sizes(train)
     model = micrec(train, RandomStreams(1))
-    for layer in model.template.values():
+    for layer in model.templates.template.values():
         layer.dropout = 0.0
-    for layer in model.self_enhanced.values():
+    for layer in model.templates.self_enhanced.values():
         torch.nn.init.uniform_(layer.q, generator=torch.Generator().manual_seed(1))
     batch = worlds.batch(train, sizes)
     losses = model.losses(train.graphs, batch, RandomStreams(2))
 
     z, bpr, enhanced = {}, 0.0, 0.0
     for name, data in train.graphs.items():
-        layer = model.template[f"domain_{name}"]
+        layer = model.templates.template[f"domain_{name}"]
         z[name] = expected(layer, data, 1.0, 2)
         bpr += reference.bpr(*z[name], reference.rows(batch.triplets[name]))
-        q = numbers(model.self_enhanced[f"domain_{name}"].q)
+        q = numbers(model.templates.self_enhanced[f"domain_{name}"].q)
         enhanced += reference.bpr(
             numbers(layer.user) * q,
             numbers(layer.item),
@@ -184,7 +185,7 @@ def test_without_layers_inmo_is_its_templates():
     train = train_stage({"food": domain}, {"food": split}, worlds.options())
     model = inmo(train, RandomStreams(1), num_layers=0)
     data = train.graphs["food"]
-    h = model.template["domain_food"](data, "food", None)
+    h = model.templates.template["domain_food"](data, "food", None)
     z = model(train.graphs)["food"]
     assert torch.equal(h.user, z.user)
     assert torch.equal(h.item, z.item)

@@ -5,6 +5,8 @@ import torch
 
 from micrec_pyg.graph.build import GraphOptions
 from micrec_pyg.schema import (
+    ITEM,
+    USER,
     Batch,
     Domain,
     EdgeSplit,
@@ -87,9 +89,20 @@ def split(train, num_users, num_items, *, unseen_users=(), unseen_items=(), **pa
     )
 
 
-def world(name="food", *, num_users=12, num_items=15, first_user=0, seed=0):
-    """Return (domain, split): three users and three items are unseen."""
-    unseen = {"unseen_users": (1, 5, 11), "unseen_items": (0, 7, 8)}
+def world(
+    name="food",
+    *,
+    num_users=12,
+    num_items=15,
+    first_user=0,
+    seed=0,
+    unseen=(USER, ITEM),
+):
+    """Return (domain, split): three nodes of each of these kinds are unseen."""
+    unseen = {
+        "unseen_users": (1, 5, 11) if USER in unseen else (),
+        "unseen_items": (0, 7, 8) if ITEM in unseen else (),
+    }
     edges = random_edges(num_users, num_items, 0.4, seed)
     old = ~torch.isin(edges[0], torch.tensor(unseen["unseen_users"]))
     old &= ~torch.isin(edges[1], torch.tensor(unseen["unseen_items"]))
@@ -120,12 +133,14 @@ def world(name="food", *, num_users=12, num_items=15, first_user=0, seed=0):
     )
 
 
-def worlds():
+def worlds(*, unseen=(USER, ITEM), first_of_music=100):
     """Return (domains, splits) of three domains, two of which share users."""
     made = {
-        "food": world("food", seed=1),
-        "books": world("books", seed=2, first_user=4),
-        "music": world("music", seed=3, first_user=100, num_items=11),
+        "food": world("food", seed=1, unseen=unseen),
+        "books": world("books", seed=2, first_user=4, unseen=unseen),
+        "music": world(
+            "music", seed=3, first_user=first_of_music, num_items=11, unseen=unseen
+        ),
     }
     return {n: d for n, (d, _) in made.items()}, {n: s for n, (_, s) in made.items()}
 

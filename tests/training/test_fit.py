@@ -1,8 +1,10 @@
 import json
+from functools import partial
 
 import pytest
 import torch
 from reference import worlds
+from reference.fitting import options
 
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage, valid_stage
@@ -10,24 +12,17 @@ from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.popularity import Popularity
 from micrec_pyg.schema import InputError, RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
+from micrec_pyg.training.optimizer import adam, schedule
 from micrec_pyg.training.sampler import Sampler
 
 WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
-
-
-def options(**changes):
-    values = {
-        "max_epochs": 6,
-        "patience": 50,
-        "batch_size": 8,
-        "lr": 0.01,
-        "metric": "ndcg@3",
-        "eval_every": 1,
-        "checkpoint_every_s": 0.0,
-        "cuda_graph": False,
-    }
-    return FitOptions(**{**values, **changes})
+GROUPS = {
+    "optimizer": partial(
+        adam, weight_decay=0.01, rates={"templates.self_enhanced": 0.3}
+    ),
+    "schedule": partial(schedule, warm_up=2, decay=5),
+}
+"""Two groups of parameters, and another learning rate in every epoch."""
 
 
 @pytest.fixture
@@ -118,19 +113,25 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.parametrize("changes", [{}, GROUPS], ids=["plain", "groups"])
 @pytest.mark.parametrize("killed_after", [0, 1, 4])
-def test_a_killed_run_goes_on_with_the_same_bits(stages, tmp_path, killed_after):
-    whole, whole_result = run(stages)
+def test_a_killed_run_goes_on_with_the_same_bits(
+    stages, tmp_path, killed_after, changes
+):
+    whole, whole_result = run(stages, **changes)
 
     def kill(row):
         if row["epoch"] == killed_after:
             raise KilledError
 
     with pytest.raises(KilledError):
-        run(stages, folder=tmp_path, on_epoch=kill)
+        run(stages, folder=tmp_path, on_epoch=kill, **changes)
     seen = []
     resumed, result = run(
-        stages, folder=tmp_path, on_epoch=lambda row: seen.append(row["epoch"])
+        stages,
+        folder=tmp_path,
+        on_epoch=lambda row: seen.append(row["epoch"]),
+        **changes,
     )
     # the epoch that was killed before its checkpoint is trained again
     assert seen == list(range(killed_after, 6))
@@ -142,6 +143,21 @@ def test_a_killed_run_goes_on_with_the_same_bits(stages, tmp_path, killed_after)
     )
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(6))
+
+
+def test_the_learning_rate_follows_the_schedule(stages):
+    model, before = inmo(stages[0]), []
+
+    def keep(row):
+        before.append([p.detach().clone() for p in model.parameters()])
+
+    changes = {"schedule": partial(schedule, warm_up=0, decay=1)}
+    run(stages, model=model, on_epoch=keep, max_epochs=3, **changes)
+    first, second, third = before
+    start = inmo(stages[0]).parameters()
+    assert not any(torch.equal(a, b) for a, b in zip(first, start, strict=True))
+    for later in (second, third):  # the rate is 0 after the first epoch
+        assert all(torch.equal(a, b) for a, b in zip(first, later, strict=True))
 
 
 def test_the_best_epoch_is_restored_with_its_alpha(stages):
@@ -169,7 +185,7 @@ def test_the_best_epoch_is_restored_with_its_alpha(stages):
     assert result.epochs == 5  # epochs 2, 3 and 4 are not better: patience is over
     for name, value in states[1].items():
         assert torch.equal(model.state_dict()[name], value)
-    assert float(model.template["domain_food"].alpha) == pytest.approx(0.9)
+    assert float(model.templates.template["domain_food"].alpha) == pytest.approx(0.9)
 
 
 def test_a_model_without_parameters_is_validated_once(stages):
@@ -197,6 +213,6 @@ def test_a_wrong_weight_metric_or_loss_is_told(stages):
         options(lr=0.0)
     model = inmo(stages[0])
     with torch.no_grad():
-        model.template["domain_food"].user.fill_(torch.nan)
+        model.templates.template["domain_food"].user.fill_(torch.nan)
     with pytest.raises(FloatingPointError, match="bpr"):
         run(stages, model=model)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
-from reference import worlds
+from reference import fitting, worlds
+from reference.reading import READING
 
 from micrec_pyg.cli.config import build
-from micrec_pyg.data.sources.synthetic.reader import synthetic
+from micrec_pyg.data.sources import Synthetic
 from micrec_pyg.evaluation.evaluate import evaluate, validate
 from micrec_pyg.graph.build import (
     check_graph,
@@ -27,7 +28,6 @@ from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.schema import ITEM, USER, Domain, RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
 
 CONF = Path(__file__).parents[2] / "conf" / "split"
 ELSEWHERE = {"files", "saved", "random_811"}
@@ -36,22 +36,14 @@ NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - ELSEWHERE)
 NAMES.append("new_interactions graph=old")
 WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
 NET = {"dim": 4, "std": 0.1, "num_layers": 2, "dropout": 0.3, "alpha_decay": 0.9}
-OPTIONS = FitOptions(
-    max_epochs=3,
-    patience=50,
-    batch_size=64,
-    lr=0.01,
-    metric="ndcg@5",
-    eval_every=1,
-    checkpoint_every_s=0.0,
-    cuda_graph=False,
-)
+OPTIONS = fitting.options(max_epochs=3, batch_size=64, metric="ndcg@5")
 
 
 @pytest.fixture(scope="module")
 def domains(tmp_path_factory):
     """Return two synthetic domains with a column x_label and random features."""
-    catalogues = synthetic(
+    catalogues = Synthetic.read(
+        **READING,
         root=str(tmp_path_factory.mktemp("synthetic")),
         num_domains=2,
         num_users=40,

@@ -2,9 +2,16 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from reference import sampling, worlds
 
+from micrec_pyg.graph.build import train_stage
 from micrec_pyg.schema import InputError, RandomStreams, TrainStage
-from micrec_pyg.training.sampler import MAX_OVERLAP, Sampler, TripletSampler
+from micrec_pyg.training.sampler import (
+    MAX_OVERLAP,
+    Sampler,
+    TripletSampler,
+    UserSampler,
+)
 
 
 def generator(seed=0):
@@ -46,6 +53,92 @@ def test_user_positive_and_negative_are_uniform():
         for value in values:
             count = one.filter(pl.col(column) == value).height
             assert abs(count - expected) < 5 * expected**0.5
+
+
+@pytest.mark.parametrize("negatives", [None, 1, 4])
+def test_draws_equal_the_naive_ones(negatives):
+    edges = worlds.random_edges(7, 9, 0.5, 3)
+    drawn = TripletSampler(edges, 7, 9).draw(60, generator(5), negatives)
+    user, pos, neg = sampling.triplets(edges, 9, 60, generator(5), negatives or 1)
+    assert drawn.user.tolist() == user
+    assert drawn.pos.tolist() == pos
+    one = [row[0] for row in neg]
+    assert drawn.neg.tolist() == (one if negatives is None else neg)
+
+
+def test_many_negatives_are_uniform_and_independent():
+    edges = torch.tensor([[0] * 7, range(7)])  # items 7, 8 and 9 are negative
+    drawn = TripletSampler(edges, 1, 10).draw(36_000, generator(), 2)
+    assert drawn.neg.shape == (36_000, 2)
+    pairs = drawn.neg[:, 0] * 10 + drawn.neg[:, 1]
+    for first in (7, 8, 9):
+        for second in (7, 8, 9):
+            count = int((pairs == first * 10 + second).sum())
+            # 5 standard deviations of a binomial count
+            assert abs(count - 4000) < 5 * (4000 * 8 / 9) ** 0.5
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_rows_of_users_hold_their_positives(device):
+    edges = torch.tensor([[4, 1, 4, 1, 2, 4], [0, 3, 2, 3, 1, 5]], device=device)
+    sampler = UserSampler(edges, 6, 7)
+    source = torch.Generator(device).manual_seed(1)
+    drawn = sampler.draw(8, source)
+    assert sorted(drawn.user.tolist()) == [1, 2, 4]  # all who took something, once
+    expected = sampling.rows(edges, drawn.user.tolist(), 7)
+    assert drawn.interactions.tolist() == expected
+
+
+def test_every_user_is_drawn_alike():
+    edges = torch.tensor([[0, 0, 0, 1, 3, 4], [0, 1, 2, 0, 1, 2]])
+    sampler, source = UserSampler(edges, 5, 3), generator()
+    counts = dict.fromkeys([0, 1, 3, 4], 0)
+    for _ in range(4000):
+        user = sampler.draw(2, source).user.tolist()
+        assert len(set(user)) == 2
+        for one in user:
+            counts[one] += 1
+    for count in counts.values():
+        assert abs(count - 2000) < 5 * (4000 * 0.25) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("parts", "steps"),
+    [({"users"}, 2), ({"negatives"}, 7), ({"users", "triplets"}, 7)],
+)
+def test_an_epoch_is_counted_in_users_or_in_positives(parts, steps):
+    domains, splits = worlds.worlds()
+    train = train_stage(domains, splits, worlds.options())
+    assert max(labels.shape[1] for labels in train.labels.values()) == 33
+    assert max(len(labels[0].unique()) for labels in train.labels.values()) == 9
+    sampler = Sampler(
+        train,
+        batch_size=5,
+        parts=parts,
+        streams=RandomStreams(0),
+        num_negatives=3,
+    )
+    batches = list(sampler.epoch())
+    assert len(batches) == steps
+    for batch in batches:
+        for part in ("triplets", "negatives", "users"):
+            assert set(getattr(batch, part)) == (
+                set(domains) if part in parts else set()
+            )
+    if "negatives" in parts:
+        assert batches[0].negatives["food"].neg.shape == (5, 3)
+
+
+def test_one_user_alone_is_not_compared():
+    rows = {
+        ("a", "b"): torch.tensor([[3], [5]]),
+        ("a", "c"): torch.tensor([[3, 1], [0, 2]]),
+        ("b", "c"): torch.zeros(2, 0).long(),
+    }
+    labels = {"a": torch.zeros(2, 4).long()}
+    stage = TrainStage(graphs={}, labels=labels, overlap=rows)
+    sampler = Sampler(stage, batch_size=4, parts={"overlap"}, streams=RandomStreams(0))
+    assert set(sampler.draw().overlap) == {("a", "c")}
 
 
 def test_same_generator_state_same_triplets():

@@ -1,8 +1,11 @@
 """A step that can be recorded, and warming up for it, which leaves no trace."""
 
+from functools import partial
+
 import pytest
 import torch
-from reference import worlds
+from reference import tiny, worlds
+from reference.fitting import options
 from reference.waiting import NoWaiting
 
 from micrec_pyg.cli.inputs import to_device
@@ -10,7 +13,7 @@ from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.schema import InputError, RandomStreams
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.options import FitOptions
+from micrec_pyg.training.optimizer import schedule
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.step import Step, warm_up
 
@@ -91,7 +94,8 @@ def test_what_waits_is_noticed():
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_a_recorded_run_is_an_eager_run(dropout):
+@pytest.mark.parametrize("warm_up", [0, 5])
+def test_a_recorded_run_is_an_eager_run(dropout, warm_up):
     domains, splits = worlds.worlds()
     train = train_stage(domains, splits, worlds.options())
     valid = valid_stage(train, splits)
@@ -111,15 +115,10 @@ def test_a_recorded_run_is_an_eager_run(dropout):
             model.to("cuda"),
             to_device(train, "cuda"),
             to_device(valid, "cuda"),
-            options=FitOptions(
+            options=options(
                 max_epochs=3,
-                patience=50,
-                batch_size=8,
-                lr=0.01,
-                metric="ndcg@3",
-                eval_every=1,
-                checkpoint_every_s=0,
                 cuda_graph=cuda_graph,
+                schedule=partial(schedule, warm_up=warm_up, decay=None),
             ),
             weights=WEIGHTS,
             streams=RandomStreams(1, "cuda"),
@@ -131,6 +130,33 @@ def test_a_recorded_run_is_an_eager_run(dropout):
     for eager, replayed in zip(*found, strict=True):
         for name, value in eager["loss"].items():
             assert replayed["loss"][name] == pytest.approx(value, rel=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["a scorer of its own", "rows of users"])
+def test_every_part_can_be_recorded(name):
+    domains, splits = worlds.worlds()
+    train = to_device(train_stage(domains, splits, worlds.options()), "cuda")
+    found = []
+    for recorded in (False, True):
+        streams = RandomStreams(0, "cuda")
+        net = tiny.MODELS[name]["net"]
+        model = net(sizes=domain_sizes(train), streams=RandomStreams(0)).to("cuda")
+        adam = torch.optim.Adam(model.parameters(), fused=True, capturable=True)
+        sampler = Sampler(
+            train,
+            batch_size=8,
+            parts=set(model.terms.values()),
+            streams=streams,
+            num_negatives=model.num_negatives,
+        )
+        step = Step(model, train, sampler, tiny.MODELS[name]["weights"], adam, streams)
+        if recorded:
+            step.record()
+        for _ in range(5):
+            step()
+        found.append({name: float(value) for name, value in step.sums.items()})
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
 @pytest.mark.gpu

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.cli.run_folder import write_text
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.writing import write_text
 
 PARTS = {
     "propagation": "the sparse product under every layer",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from micrec_pyg.cli.process import log_to_stderr
 from micrec_pyg.cli.report import METRICS
-from micrec_pyg.cli.run_folder import write_json
 from micrec_pyg.evaluation.significance import TESTS, TestOptions
 from micrec_pyg.report import compare_output as text
 from micrec_pyg.report.compare import Question, compare
 from micrec_pyg.report.negative_transfer import GROUPS, transfer
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.writing import write_json
 
 EXAMPLES = """examples:
   micrec compare outputs/movielens/lightgcn/random-* outputs/movielens/micrec/random-*

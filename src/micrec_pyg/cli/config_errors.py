@@ -38,24 +38,27 @@ def explain(error: Exception, folder: Path) -> InputError:
 
 def options(folder: Path) -> dict[str, list[str]]:
     """Return the options of every group, such as {"split": ["random", ...]}."""
-    groups = [key for entry in _main(folder)["defaults"] for key in _group(entry)]
+    # a name that begins with _ is no option but what several options include
     return {
-        group: sorted(path.stem for path in (folder / group).glob("*.yaml"))
-        for group in groups
+        group: sorted(path.stem for path in (folder / group).glob("[!_]*.yaml"))
+        for group in _groups(folder)
     }
 
 
 def valid_keys(folder: Path) -> dict[str, list[str]]:
     """Return every dotted key, and the options of its group that have it."""
     found: dict[str, list[str]] = {key: [] for key in _keys(_main(folder), "")}
-    for group, names in options(folder).items():
-        found[group] = names
-        for name in names:
-            path = folder / group / f"{name}.yaml"
+    found.update(options(folder))
+    for group in _groups(folder):
+        for path in sorted((folder / group).glob("*.yaml")):
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             for key in _keys(content or {}, f"{group}."):
-                found.setdefault(key, []).append(name)
+                found.setdefault(key, []).append(path.stem)
     return found
+
+
+def _groups(folder: Path) -> list[str]:
+    return [key for entry in _main(folder)["defaults"] for key in _group(entry)]
 
 
 def _main(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from micrec_pyg.cli.jobs import evaluate_job
 from micrec_pyg.cli.process import log_to_stderr, prepare
-from micrec_pyg.cli.results import Grid, grids
+from micrec_pyg.cli.results import grids
+from micrec_pyg.grid import aligned
 
 
 def main(argv: list[str]) -> int:
@@ -34,13 +35,5 @@ def main(argv: list[str]) -> int:
 
 def _text(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """Return the results as aligned text, a row per domain and group."""
-    tables = [_aligned(grid) for grid in grids(test)]
+    tables = ["\n".join(aligned(grid)) for grid in grids(test)]
     return "\n\n".join(tables) or "nothing to rank: no user has a test item"
-
-
-def _aligned(rows: Grid) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )

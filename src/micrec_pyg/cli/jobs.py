@@ -19,8 +19,13 @@ from micrec_pyg.data.splits.saved import IN_RUN, check_split, save_split
 from micrec_pyg.evaluation.evaluate import Report, summary, validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, valid_stage
 from micrec_pyg.models.base import Model
+from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run, seal_run
 from micrec_pyg.schema import ITEM, USER, InputError, RandomStreams, ValidStage
-from micrec_pyg.training import checkpoint
+from micrec_pyg.storage import writing
+from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.reading import read_parquet
+from micrec_pyg.storage.seals import changing
+from micrec_pyg.storage.tensors import read_tensors, write_tensors
 from micrec_pyg.training.fit import FitResult, fit
 
 logger = logging.getLogger(__name__)
@@ -52,13 +57,16 @@ def run(
     """
     folder = files.run_folder(config)
     if files.is_complete(folder):
+        check_run(folder)
         logger.info("%s is complete and not trained again", folder)
         return folder
     logger.info("run: %s", folder)
+    for place in (folder, folder / "artefact"):
+        remove_stale_parts(place)
     inputs = load(config)
-    files.write_yaml(folder / "config.yaml", config)
+    writing.write_yaml(folder / "config.yaml", config)
     _remember_inputs(folder, inputs, config["split_name"])
-    files.write_text(folder / "data_card.md", inputs.data_card)
+    writing.write_text(folder / "data_card.md", inputs.data_card)
     tracker = Tracker(config, folder, sweep)
     try:
         _train(config, inputs, folder, tracker, on_epoch)
@@ -78,6 +86,7 @@ def evaluate_job(
     Raises:
         InputError: The folder is no finished run, or its data has changed.
     """
+    check_run(folder)
     config = files.read_config(folder)
     metrics = files.read_json(folder / "metrics.json")
     if "test" in metrics and not again:
@@ -88,16 +97,19 @@ def evaluate_job(
     _check_data(folder, inputs)
     check_split(inputs.splits, inputs.domains, folder / IN_RUN)
     model = make_model(config, inputs)
-    tensors, _ = checkpoint.load(folder / "artefact" / "model.safetensors")
-    model.load_state_dict(tensors)
+    with remedy_of_run(folder):
+        tensors, _ = read_tensors(folder / "artefact" / "model.safetensors")
+    model.load_state(tensors)
+    model.to(config["device"])
     with step("test evaluation"):
         frame, report = _test(config, inputs, model)
     metrics["test"] = summary(report)
     metrics["timing"]["evaluate_users_per_s"] = report.users_per_s
     metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
-    _write_test(folder, frame)
-    files.write_text(folder / "run_card.md", run_card(metrics, config, inputs))
-    files.write_json(folder / "metrics.json", metrics)
+    with changing(folder, ["per_user.parquet", METRICS]):
+        _write_test(folder, frame)
+        writing.write_text(folder / "run_card.md", run_card(metrics, config, inputs))
+        writing.write_json(folder / METRICS, metrics)
     return metrics
 
 
@@ -194,7 +206,7 @@ def _write_run(
 ) -> None:
     """Write every file of a run, ``metrics.json`` last: then the run is complete."""
     artefact = folder / "artefact"
-    checkpoint.save(
+    write_tensors(
         artefact / "model.safetensors",
         {name: value.cpu() for name, value in model.state_dict().items()},
         {"model": metrics["model"], "best_epoch": metrics["best_epoch"]},
@@ -208,16 +220,18 @@ def _write_run(
             train_row = pl.Series([None] * len(vocab), dtype=pl.Int64)
             rows = fitted_rows(inputs, name, node)
             train_row[data[node].n_id.tolist()] = rows.tolist()
-            files.write_parquet(
+            writing.write_parquet(
                 artefact / f"{kind}-{name}.parquet",
                 pl.DataFrame({"id": vocab.ids, "train_row": train_row}),
             )
-    files.write_yaml(artefact / "config.yaml", config)
-    files.write_parquet(
+    writing.write_yaml(artefact / "config.yaml", config)
+    writing.write_parquet(
         folder / "per_user.parquet", per_user(report, valid, inputs, part="val")
     )
-    files.write_text(folder / "run_card.md", run_card(metrics, config, inputs))
-    files.write_json(folder / "metrics.json", metrics)
+    writing.write_text(folder / "run_card.md", run_card(metrics, config, inputs))
+    seal_run(folder)
+    with changing(folder, [METRICS]):
+        writing.write_json(folder / METRICS, metrics)
     # its use was to continue an unfinished run
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
 
@@ -239,8 +253,9 @@ def _test(config: Config, inputs: Inputs, model: Model) -> tuple[pl.DataFrame, R
 def _write_test(folder: Path, test: pl.DataFrame) -> None:
     """Replace the test rows of ``per_user.parquet``, keep the others."""
     path = folder / "per_user.parquet"
-    before = pl.read_parquet(path).filter(pl.col("part") != "test")
-    files.write_parquet(path, pl.concat([before, test], how="diagonal"))
+    with remedy_of_run(folder):
+        before = read_parquet(path).filter(pl.col("part") != "test")
+    writing.write_parquet(path, pl.concat([before, test], how="diagonal"))
 
 
 def _remember_inputs(folder: Path, inputs: Inputs, protocol: str) -> None:
@@ -251,7 +266,7 @@ def _remember_inputs(folder: Path, inputs: Inputs, protocol: str) -> None:
     elif not split.is_dir():
         save_split(inputs.splits, inputs.domains, split, protocol=protocol)
     check_split(inputs.splits, inputs.domains, split)
-    files.write_json(digests, inputs.digests)
+    writing.write_json(digests, inputs.digests)
 
 
 def _check_data(folder: Path, inputs: Inputs) -> None:

@@ -1,6 +1,7 @@
 """The command ``micrec``: find the subcommand, turn its errors into one sentence."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 
@@ -51,12 +52,21 @@ def _run(command: str, argv: list[str]) -> int:
             f"micrec_pyg.cli.{PACKAGES.get(command, command)}"
         )
         from micrec_pyg.schema import InputError
+        from micrec_pyg.storage.failures import sentence
 
         run: Callable[[list[str]], int] = module.main
         try:
             return run(argv)
         except InputError as error:
             return _refuse(str(error))
+        except BrokenPipeError:
+            # else Python tries to write the rest when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _say("what read the output has closed it")
+            return FAILED
+        except OSError as error:
+            _say(sentence(error))
+            return FAILED
     except KeyboardInterrupt:
         sys.stderr.write(
             "\nmicrec: interrupted; finished work is kept; the same command continues\n"
@@ -66,8 +76,13 @@ def _run(command: str, argv: list[str]) -> int:
 
 def _refuse(message: str) -> int:
     """Print a message as one line and return the exit code of refused input."""
-    sys.stderr.write(f"micrec: {printable(' '.join(message.split()))}\n")
+    _say(message)
     return REFUSED
+
+
+def _say(message: str) -> None:
+    """Print a message as one line."""
+    sys.stderr.write(f"micrec: {printable(' '.join(message.split()))}\n")
 
 
 def _names() -> str:

@@ -15,11 +15,13 @@ from micrec_pyg.cli.inputs import Inputs
 from micrec_pyg.evaluation.evaluate import Report
 from micrec_pyg.evaluation.groups import shared_users
 from micrec_pyg.evaluation.metrics import METRICS
+from micrec_pyg.grid import markdown
 from micrec_pyg.schema import USER, RankingStage
 
 Grid = list[list[str]]
 """A head, then rows."""
 
+DATA_HEAD = ["domain", "users", "items", "interactions", "digest"]
 PACKAGES = ("torch", "torch-geometric", "polars", "numpy")
 
 
@@ -107,14 +109,14 @@ def run_card(
         "",
         "## Data",
         "",
-        *_table(["domain", "users", "items", "interactions", "digest"], _data(inputs)),
+        *markdown([DATA_HEAD, *_data(inputs)]),
     ]
     for part, title in (("val", "Validation"), ("test", "Test")):
         if part in metrics:
             lines += ["", f"## {title}"]
             tables = grids(metrics[part])
-            for head, *rows in tables:
-                lines += ["", *_table(head, rows)]
+            for table in tables:
+                lines += ["", *markdown(table)]
             if not tables:
                 lines += ["", "nothing to rank"]
     return "\n".join(lines) + "\n"
@@ -163,8 +165,3 @@ def _cell(value: float | None) -> str:
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.4f}"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]

@@ -1,16 +1,14 @@
 """The files of a run: where they lie, how they are written and read."""
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import yaml
 
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import json_digest
 
 SCHEMA = 1
 """Version of ``metrics.json``."""
@@ -40,8 +38,7 @@ def run_folder(config: Mapping[str, Any]) -> Path:
 
 def run_hash(config: Mapping[str, Any]) -> str:
     """Return 8 hex digits of the sha256 of every setting that decides the result."""
-    decisive = json.dumps(_decisive(config), sort_keys=True)
-    return hashlib.sha256(decisive.encode()).hexdigest()[:8]
+    return json_digest(_decisive(config))[:8]
 
 
 def _decisive(value: Any) -> Any:
@@ -58,32 +55,6 @@ def is_complete(folder: Path) -> bool:
     return (folder / "metrics.json").is_file()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
-
-
-def write_yaml(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a YAML file whole or not at all, keys in the order given."""
-    write_text(path, yaml.safe_dump(dict(value), sort_keys=False))
-
-
-def write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    """Write a table whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    frame.write_parquet(part)
-    os.replace(part, path)
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Return the content of a JSON file of a run.
 
@@ -91,7 +62,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: It is missing or not JSON.
     """
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise _unfinished(path) from error
     except json.JSONDecodeError as error:
@@ -99,6 +70,10 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); delete the "
             "folder and train again"
         ) from error
+    except UnicodeDecodeError as error:
+        raise _damaged(path, error) from error
+    if not isinstance(value, dict):
+        raise _damaged(path, "a mapping is needed")
     return value
 
 
@@ -113,11 +88,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _unfinished(path) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML ({error})") from error
     if not isinstance(config, dict):
         raise InputError(f"{path}: a mapping of settings is needed")
     return config
+
+
+def _damaged(path: Path, reason: object) -> InputError:
+    return InputError(f"{path}: {reason}; delete the folder and train again")
 
 
 def _unfinished(path: Path) -> InputError:

@@ -2,24 +2,29 @@
 
 A folder per encoder and settings holds chunks: safetensors files with ``keys`` (sha256
 of each item's content) and ``values`` (its vector). A chunk is written whole or not at
-all, so an interrupted run loses at most one; a changed item costs one row.
+all, so an interrupted run loses at most one; a changed item costs one row. A chunk that
+is needed is checked first, and encoded again where it is damaged.
 """
 
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
+
+from micrec_pyg.features.encoder import Encoder
+from micrec_pyg.schema import DamagedFileError
+from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.seals import drop
+from micrec_pyg.storage.tensors import read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -30,25 +35,9 @@ _LOG_SECONDS = 30.0
 _FORMAT = 1  # raise it when a change of our code changes vectors
 
 
-@runtime_checkable
-class Encoder(Protocol):
-    """Turns items (texts, or paths of image files) into vectors."""
-
-    @property
-    def name(self) -> str:
-        """A short name, fit for a folder."""
-
-    @property
-    def settings(self) -> Mapping[str, str | int | float | None]:
-        """Everything that decides the vectors; cheap to ask, loads no model."""
-
-    def encode(self, items: Sequence[str]) -> Float[Tensor, "items width"]:
-        """Return a float32 vector per item, NaN where the item cannot be read."""
-
-
 def identity(encoder: Encoder) -> str:
     """Return the sha256 (hex) of an encoder's name and settings."""
-    return hashlib.sha256(_describe(encoder).encode()).hexdigest()
+    return json_digest(_description(encoder))
 
 
 def cached_vectors(
@@ -67,7 +56,7 @@ def cached_vectors(
         chunk_items: Items encoded and written at a time.
     """
     folder = cache_dir / f"{encoder.name}-{identity(encoder)[:16]}"
-    stored = _index(folder)
+    stored = _index(folder, items, encoder)
     missing = [key for key in items if key not in stored]
     if missing:
         logger.info(
@@ -77,14 +66,18 @@ def cached_vectors(
             len(items) - len(missing),
         )
         for keys in _chunks(missing, chunk_items, encoder.name):
-            _write(folder, keys, encoder.encode([items[key] for key in keys]), encoder)
-        stored = _index(folder)
+            values = encoder.encode([items[key] for key in keys])
+            path = _write(folder, keys, values, encoder)
+            stored |= {key: (path, row) for row, key in enumerate(keys)}
     return _gather(stored, list(items))
 
 
+def _description(encoder: Encoder) -> list[object]:
+    return [_FORMAT, encoder.name, dict(encoder.settings)]
+
+
 def _describe(encoder: Encoder) -> str:
-    described = [_FORMAT, encoder.name, dict(encoder.settings)]
-    return json.dumps(described, sort_keys=True)
+    return json.dumps(_description(encoder), sort_keys=True)
 
 
 def _chunks(keys: Sequence[bytes], size: int, label: str) -> Iterator[Sequence[bytes]]:
@@ -112,7 +105,8 @@ def _chunks(keys: Sequence[bytes], size: int, label: str) -> Iterator[Sequence[b
 
 def _write(
     folder: Path, keys: Sequence[bytes], values: Tensor, encoder: Encoder
-) -> None:
+) -> Path:
+    """Return the chunk that now holds these vectors."""
     if len(values) != len(keys):
         raise ValueError(
             f"{encoder.name} returned {len(values)} vectors for {len(keys)} items; "
@@ -122,30 +116,50 @@ def _write(
     chunk = {"keys": packed.view(-1, KEY_BYTES), "values": values.float().contiguous()}
     # Named after its keys: two runs that encode at once write one file, or two whole.
     path = folder / f"{hashlib.sha256(b''.join(keys)).hexdigest()[:24]}.safetensors"
-    part = path.with_suffix(f".{os.getpid()}.tmp")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        save_file(chunk, part, metadata={"encoder": _describe(encoder)})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_tensors(path, chunk, {"encoder": _describe(encoder)})
+    return path
 
 
-def _index(folder: Path) -> dict[bytes, tuple[Path, int]]:
-    """Return the chunk and the row of every key on disk; drop damaged chunks."""
+def _index(
+    folder: Path, wanted: Mapping[bytes, str], encoder: Encoder
+) -> dict[bytes, tuple[Path, int]]:
+    """Return the chunk and the row of every wanted key on disk; drop damaged chunks."""
+    remove_stale_parts(folder)
     places: dict[bytes, tuple[Path, int]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            with safe_open(path, framework="pt") as chunk:
-                packed = chunk.get_tensor("keys").numpy().tobytes()
-        except SafetensorError:
-            logger.warning("%s is damaged; its items are encoded again", path)
-            path.unlink(missing_ok=True)
+            keys = _keys(path)
+            rows = [(row, key) for row, key in enumerate(keys) if key in wanted]
+            if rows:
+                _check(path, len(keys), encoder)
+        except DamagedFileError as error:
+            drop(path, error)
             continue
-        for row in range(len(packed) // KEY_BYTES):
-            key = packed[row * KEY_BYTES : (row + 1) * KEY_BYTES]
+        for row, key in rows:
             places.setdefault(key, (path, row))
     return places
+
+
+def _keys(path: Path) -> list[bytes]:
+    """Return the keys of a chunk, unchecked: a damaged key is nobody's."""
+    try:
+        with safe_open(path, framework="pt") as chunk:
+            packed = chunk.get_tensor("keys").numpy().tobytes()
+    except (SafetensorError, OSError) as error:
+        raise DamagedFileError(f"{path} is damaged ({error})") from error
+    return [
+        packed[start : start + KEY_BYTES] for start in range(0, len(packed), KEY_BYTES)
+    ]
+
+
+def _check(path: Path, num_keys: int, encoder: Encoder) -> None:
+    """Refuse a chunk that is damaged, or another encoder's."""
+    tensors, meta = read_tensors(path)
+    if meta.get("encoder") != _describe(encoder):
+        raise DamagedFileError(f"{path} holds vectors of another encoder")
+    values = tensors.get("values")
+    if values is None or values.ndim != 2 or len(values) != num_keys:
+        raise DamagedFileError(f"{path} does not hold a vector per key")
 
 
 def _gather(

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 
 from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.features import torchvision_ops, weights
+from micrec_pyg.features.encoder import READS_FILE
 from micrec_pyg.schema import InputError
 
 _READING = 2  # raise it when a change of _read changes pixels
@@ -28,7 +29,7 @@ class EfficientNetLite0:
     The weights come with a Python package, so nothing is downloaded.
     """
 
-    name = "efficientnet_lite0"
+    name, reads = "efficientnet_lite0", READS_FILE
 
     def __init__(self, *, batch_size: int, device: str) -> None:
         """Choose how to run the network without loading it.
@@ -95,7 +96,7 @@ class EfficientNetLite0:
 class OpenClip:
     """The image tower of an open_clip model, such as ViT-B-32."""
 
-    name = "open_clip"
+    name, reads = "open_clip", READS_FILE
 
     def __init__(
         self, *, model: str, pretrained: str | None, batch_size: int, device: str

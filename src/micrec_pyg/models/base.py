@@ -1,6 +1,6 @@
 """The contract of every model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from jaxtyping import Float, Int
@@ -11,13 +11,14 @@ from micrec_pyg.schema import (
     ITEM,
     USER,
     Batch,
-    DomainSize,
     Embeddings,
+    InputError,
     RandomStreams,
     Score,
+    TrainStage,
 )
 
-Part = Literal["triplets", "template_triplets", "overlap"]
+Part = Literal["triplets", "template_triplets", "overlap", "negatives", "users"]
 """A field of ``Batch``."""
 
 
@@ -32,14 +33,52 @@ class Model(nn.Module):
     """Names of the losses, and which part of a batch each needs."""
 
     answers: ClassVar[frozenset[str]] = frozenset({USER, ITEM})
-    """The kinds of unseen nodes that the model has an answer for."""
+    """The kinds of unseen nodes that the model has an answer for.
+
+    Of another kind, the graphs that the model is given hold those of training alone.
+    """
+
+    num_negatives: int = 1
+    """Negatives of each positive in the part ``negatives``."""
+
+    def prepare(self, train: TrainStage) -> None:
+        """Compute what follows from the training graphs, once, before any epoch.
+
+        What it makes is state: dense buffers, declared in the constructor by
+        ``register_buffer(name, None)``. They are saved and restored with the
+        parameters; a resumed run and an evaluation do not call this again.
+        """
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over a ``state_dict``, with what ``prepare`` made.
+
+        Args:
+            tensors: By name; they replace buffers of another shape, so they must
+                lie on the device of the model.
+
+        Raises:
+            InputError: They are not the state of this model.
+        """
+        modules = dict(self.named_modules())
+        for name, value in tensors.items():
+            owner, _, leaf = name.rpartition(".")
+            buffers = modules[owner]._buffers if owner in modules else {}
+            if leaf in buffers and getattr(buffers[leaf], "shape", None) != value.shape:
+                buffers[leaf] = value.clone()
+        try:
+            self.load_state_dict(dict(tensors))
+        except RuntimeError as error:
+            raise InputError(
+                f"a saved state does not fit {type(self).__name__}, its settings and "
+                "its data; train the run again in another folder"
+            ) from error
 
     def forward(
         self,
         graphs: Mapping[str, HeteroData],
         streams: RandomStreams | None = None,
     ) -> dict[str, Embeddings]:
-        """Return z of every domain.
+        """Return z of every domain; nothing where the scorer needs no vectors.
 
         Args:
             graphs: By domain; of training or larger.
@@ -48,7 +87,7 @@ class Model(nn.Module):
         Raises:
             UnseenNodeError: The model cannot represent a node of the graphs.
         """
-        raise NotImplementedError
+        return {}
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
@@ -92,16 +131,3 @@ class Model(nn.Module):
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for an epoch, counted from 0."""
-
-
-def module_key(domain: str) -> str:
-    """Return the name under which a domain's layers are stored in a model."""
-    # ModuleDict refuses dots and the names of its own methods.
-    return "domain_" + domain.replace("%", "%25").replace(".", "%2E")
-
-
-def per_domain(
-    sizes: Mapping[str, DomainSize], make: Callable[[str, DomainSize], nn.Module]
-) -> nn.ModuleDict:
-    """Return a layer for every domain, stored under its ``module_key``."""
-    return nn.ModuleDict({module_key(d): make(d, size) for d, size in sizes.items()})

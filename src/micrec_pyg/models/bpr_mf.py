@@ -6,10 +6,11 @@ from typing import ClassVar, cast
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.models.base import Model, Part, module_key, per_domain
+from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
+from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
 
 
@@ -17,6 +18,8 @@ class BPRMF(Model):
     """Score by the inner product of two learnt vectors; knows no new node."""
 
     terms: ClassVar[Mapping[str, Part]] = {"bpr": "triplets", "l2": "triplets"}
+
+    answers: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,

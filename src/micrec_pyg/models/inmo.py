@@ -1,18 +1,16 @@
 """INMO (Wu et al., SIGIR 2022, arXiv 2107.05247): inductive by templates."""
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.models.base import Model, Part, module_key, per_domain
+from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, over_domains
-from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
-from micrec_pyg.nn.template import TemplateEmbedding
+from micrec_pyg.nn.template_encoder import TemplateEncoder
 from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
 
 
@@ -37,19 +35,13 @@ class INMO(Model):
     ) -> None:
         """Draw the templates of every domain; arguments as in the layers."""
         super().__init__()
-        self.template = per_domain(
-            sizes,
-            lambda domain, size: TemplateEmbedding(
-                size=size,
-                dim=dim,
-                std=std,
-                dropout=dropout,
-                alpha_decay=alpha_decay,
-                generator=streams("init", domain),
-            ),
-        )
-        self.self_enhanced = per_domain(
-            sizes, lambda domain, size: SelfEnhancedLoss(dim=dim)
+        self.templates = TemplateEncoder(
+            sizes=sizes,
+            streams=streams,
+            dim=dim,
+            std=std,
+            dropout=dropout,
+            alpha_decay=alpha_decay,
         )
         self.propagation = LightGCN(num_layers=num_layers)
 
@@ -65,26 +57,18 @@ class INMO(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``bpr`` and ``self_enhanced``, each summed over the domains."""
-        rows = asked(batch)
-        z = self._z(graphs, streams, rows)
-        vectors = {
-            domain: rows[domain].triplets(z[domain]) for domain in batch.triplets
-        }
-        found = {"bpr": over_domains(bpr_loss, vectors)}
+        found, rows = {}, asked(batch)
+        if batch.triplets:
+            z = self._z(graphs, streams, rows)
+            vectors = {d: rows[d].triplets(z[d]) for d in batch.triplets}
+            found["bpr"] = over_domains(bpr_loss, vectors)
         if batch.template_triplets:
-            terms = [
-                self.self_enhanced[module_key(d)](
-                    self.template[module_key(d)], batch.template_triplets[d]
-                )
-                for d in sorted(batch.template_triplets)
-            ]
-            found["self_enhanced"] = torch.stack(terms).sum()
+            found["self_enhanced"] = self.templates.loss(batch.template_triplets)
         return found
 
     def begin_epoch(self, epoch: int) -> None:
         """Anneal the normalisation of the templates."""
-        for template in self.template.values():
-            cast(TemplateEmbedding, template).anneal(epoch)
+        self.templates.anneal(epoch)
 
     def _z(
         self,
@@ -95,6 +79,6 @@ class INMO(Model):
         """Return z; of a domain in ``rows``, that of those nodes alone."""
         z = {}
         for domain, data in graphs.items():
-            h = self.template[module_key(domain)](data, domain, streams)
+            h = self.templates(domain, data, streams)
             z[domain] = self.propagation(h, data, rows.get(domain))
         return z

@@ -6,12 +6,13 @@ from typing import ClassVar, cast
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.models.base import Model, Part, module_key, per_domain
+from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.lightgcn import LightGCN as Propagation
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
 
 

@@ -7,22 +7,26 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.schema import Batch, Embeddings, Pair
+from micrec_pyg.schema import Batch, Embeddings, Pair, Triplets
 
 
 @dataclass(frozen=True, eq=False)
 class NodeRows:
     """Which nodes of one graph are asked about, in graph rows; repeats are fine.
 
-    Users are those of the triplets, then those that the domain shares, pair by
-    pair; items are the positives, then the negatives. So the vectors of a triplet
-    lie side by side, and the losses read slices instead of gathering again.
+    Users are those of the triplets, those with many negatives, then those that the
+    domain shares, pair by pair; items are the positives, then the negatives, first
+    of the triplets. So the vectors of a triplet lie side by side, and the losses
+    read slices instead of gathering again.
     """
 
     user: Int[Tensor, " _asked_users"]
     item: Int[Tensor, " _asked_items"]
     shared: Mapping[Pair, slice]
     """Places of the users that a pair of domains shares."""
+    num_triplets: int = 0
+    num_positives: int = 0
+    """Of those with many negatives."""
 
     def triplets(
         self, z: Embeddings
@@ -32,21 +36,36 @@ class NodeRows:
         Float[Tensor, "_batch dim"],
     ]:
         """Return the vectors of users, positives and negatives, from those asked."""
-        pos, neg = z.item.chunk(2)
-        return z.user[: len(pos)], pos, neg
+        size = self.num_triplets
+        pos, neg, _ = z.item.split([size, size, len(z.item) - 2 * size])
+        return z.user[:size], pos, neg
+
+    def negatives(
+        self, z: Embeddings
+    ) -> tuple[
+        Float[Tensor, "_batch dim"],
+        Float[Tensor, "_batch dim"],
+        Float[Tensor, "_batch _negatives dim"],
+    ]:
+        """Return the vectors of users, positives and their many negatives."""
+        first, size = self.num_triplets, self.num_positives
+        _, pos, neg = z.item.split([2 * first, size, len(z.item) - 2 * first - size])
+        return z.user[first : first + size], pos, neg.view(size, -1, neg.shape[1])
 
 
 def asked(batch: Batch) -> dict[str, NodeRows]:
     """Return the nodes that the losses read, by domain.
 
-    So a model computes z of a few thousand nodes and not of all.
+    So a model computes z of a few thousand nodes and not of all. Rows of users are
+    not among them: their losses read every item.
     """
     users: dict[str, list[Tensor]] = {}
-    items: dict[str, Tensor] = {}
+    items: dict[str, list[Tensor]] = {}
     shared: dict[str, dict[Pair, slice]] = {}
-    for domain, given in batch.triplets.items():
-        users[domain] = [given.user]
-        items[domain] = torch.cat([given.pos, given.neg])
+    for part in (batch.triplets, batch.negatives):
+        for domain, given in part.items():
+            users.setdefault(domain, []).append(given.user)
+            items.setdefault(domain, []).extend((given.pos, given.neg.flatten()))
     for pair, rows in batch.overlap.items():
         for domain, row in zip(pair, rows, strict=True):
             before = users.setdefault(domain, [])
@@ -56,11 +75,17 @@ def asked(batch: Batch) -> dict[str, NodeRows]:
     return {
         domain: NodeRows(
             user=torch.cat(parts),
-            item=items.get(domain, parts[0][:0]),
+            item=torch.cat(items.get(domain, [parts[0][:0]])),
             shared=shared.get(domain, {}),
+            num_triplets=_size(batch.triplets.get(domain)),
+            num_positives=_size(batch.negatives.get(domain)),
         )
         for domain, parts in users.items()
     }
+
+
+def _size(given: Triplets | None) -> int:
+    return 0 if given is None else len(given.user)
 
 
 def take(z: Embeddings, rows: NodeRows) -> Embeddings:

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -147,11 +148,14 @@ def read_run(folder: Path) -> Run:
         InputError: It is no finished run; the message has the file, line and column of
             what cannot be read.
     """
-    path = folder / "metrics.json"
+    path = folder / METRICS
+    check_run(folder, [METRICS, "config.yaml"])
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing; train that run first") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {error}; train that run again") from error
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); "
@@ -174,7 +178,7 @@ def _config(path: Path) -> Mapping[str, Any]:
         raise InputError(f"{path} is missing; a run without it cannot be compared")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML ({error})") from error
     if not isinstance(config, dict):
         raise InputError(f"{path}: a mapping of settings is needed")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from micrec_pyg import grid
 from micrec_pyg.evaluation.significance import TestOptions
 from micrec_pyg.report.compare import Cell, Question
 from micrec_pyg.report.marks import MARK
@@ -49,18 +50,13 @@ def rows_of(table: Sequence[Cell], options: TestOptions) -> list[list[str]]:
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of text as a Markdown table, numbers to the right."""
-    lines = [rows[0], ["---"] * 4 + ["---:"] * (len(rows[0]) - 4), *rows[1:]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = grid.markdown(rows, right=range(4, len(rows[0])))
+    return "".join(f"{line}\n" for line in table)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of text in columns of equal width."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in grid.aligned(rows))
 
 
 def as_json(

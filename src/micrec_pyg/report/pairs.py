@@ -15,6 +15,7 @@ import polars as pl
 from jaxtyping import Float
 
 from micrec_pyg.report.collect import Run
+from micrec_pyg.runs.sealed import check_run
 from micrec_pyg.schema import InputError
 
 Seeds = Mapping[int, Run]
@@ -64,6 +65,7 @@ def metrics_in(run: Run) -> list[str]:
     Raises:
         InputError: ``per_user.parquet`` cannot be read.
     """
+    check_run(Path(run.path), ["per_user.parquet"])
     try:
         columns = pl.read_parquet_schema(_file(run))
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 
 from micrec_pyg.report.collect import Run
+from micrec_pyg.runs.sealed import check_run, remedy_of_run
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.reading import read_parquet
 
 
 def digests_of(run: Run) -> dict[str, str]:
@@ -92,16 +94,16 @@ def _shown(run: Run) -> str:
 
 def _ids(run: Run, kind: str, domain: str) -> pl.Series:
     """Return the raw ids of a domain's users or items, sorted."""
-    path = Path(run.path, "artefact", f"{kind}-{domain}.parquet")
-    try:
-        return pl.read_parquet(path, columns=["id"])["id"].sort()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise _broken(path, error) from error
+    name = f"artefact/{kind}-{domain}.parquet"
+    check_run(Path(run.path), [name])
+    with remedy_of_run(Path(run.path)):
+        return read_parquet(Path(run.path, name), columns=["id"])["id"].sort()
 
 
 def _read(run: Run, name: str, parse: Callable[[str], Any]) -> Any:
     """Return the content of a file of the artefact."""
     path = Path(run.path, "artefact", name)
+    check_run(Path(run.path), [f"artefact/{name}"])
     try:
         return parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -1,15 +1,16 @@
 """The long table of results -> Markdown for people, CSV for tools."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from micrec_pyg import grid
 from micrec_pyg.report.marks import MARK, Marks, Place, has_best, significant_bests
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.writing import write_text
 
 AVERAGE = "average"
 """The column behind the domains: their unweighted mean."""
@@ -60,7 +61,8 @@ def aggregate(
     )
     keys = [key for key in KEYS if key != "domain"]
     average = (
-        chosen.group_by(*keys, "seed")
+        chosen.sort("domain")
+        .group_by(*keys, "seed", maintain_order=True)
         .agg(pl.col("value").mean(), pl.len().alias("found"))
         .join(domains, on=["dataset", "split"])
         .filter(pl.col("found") == pl.col("all"))
@@ -69,7 +71,9 @@ def aggregate(
     columns = [*KEYS, "seed", "value"]
     return (
         pl.concat([chosen.select(columns), average.select(columns)])
-        .group_by(KEYS)
+        # the last digit of a mean depends on the order of its terms
+        .sort([*KEYS, "seed"])
+        .group_by(KEYS, maintain_order=True)
         .agg(
             pl.col("value").mean().alias("mean"),
             pl.col("value").std().alias("sd"),
@@ -131,8 +135,8 @@ def markdown(
                     alpha=alpha,
                 )
             note = f"{marks.note}\n\n" if marks.note else ""
-            grid = _grid(cells, labels, metrics, names, marks.places)
-            text.append(f"### {group}\n\n{note}{grid}")
+            table_of_group = _grid(cells, labels, metrics, names, marks.places)
+            text.append(f"### {group}\n\n{note}{table_of_group}")
     return "\n".join(text)
 
 
@@ -201,8 +205,8 @@ def write(
     printed = pl.col("label").replace(dict(names)).alias("model")
     ordered = table.select("dataset", "split", "group", printed, pl.exclude(KEYS[:3]))
     pages = path, path.with_suffix(".csv")
-    _save(pages[0], text)
-    _save(pages[1], ordered.write_csv())
+    write_text(pages[0], text)
+    write_text(pages[1], ordered.write_csv())
     return pages
 
 
@@ -233,10 +237,8 @@ def _grid(
             continue
         best[domain, metric] = max(row["mean"], best.get((domain, metric), -math.inf))
     several = len({label for label, _, _ in found}) > 1
-    lines = [
-        ["model", *(f"{domain} {metric}" for domain, metric in columns), "seeds"],
-        ["---", *("---:" for _ in columns), "---:"],
-    ]
+    head = ["model", *(f"{domain} {metric}" for domain, metric in columns), "seeds"]
+    lines = [head]
     for label in labels:
         rows = [found.get((label, *column)) for column in columns]
         marks = [
@@ -249,7 +251,8 @@ def _grid(
         ]
         seeds = max((row["seeds"] for row in rows if row is not None), default=ABSENT)
         lines.append([names.get(label, label), *marks, str(seeds)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = grid.markdown(lines, right=range(1, len(head)))
+    return "".join(f"{line}\n" for line in table)
 
 
 def _cell(row: Mapping[str, Any] | None, *, bold: bool) -> str:
@@ -260,11 +263,3 @@ def _cell(row: Mapping[str, Any] | None, *, bold: bool) -> str:
     if row["sd"] is not None:
         text += f" ± {row['sd']:.4f}"
     return f"**{text}**" if bold else text
-
-
-def _save(path: Path, text: str) -> None:
-    """Write a whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

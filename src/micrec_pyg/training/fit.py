@@ -12,9 +12,10 @@ from torch import Tensor
 
 from micrec_pyg.models.base import Model
 from micrec_pyg.schema import InputError, RandomStreams, TrainStage, ValidStage
+from micrec_pyg.training.optimizer import set_rate
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
-from micrec_pyg.training.state import CHECKPOINT, RunState
+from micrec_pyg.training.state import RunState
 from micrec_pyg.training.step import Step
 
 Metrics = dict[str, dict[str, float]]
@@ -32,7 +33,7 @@ class FitResult:
     epochs: int
     """Epochs that ran."""
     fit_s: float
-    """Seconds, validation included."""
+    """Seconds, preparation and validation included."""
     train_epoch_s: float
     """Mean seconds of an epoch's steps alone."""
 
@@ -55,7 +56,7 @@ def fit(
         model: Changed in place.
         train: Graphs and positives.
         valid: Ranked after every ``eval_every``-th epoch, to select.
-        options: Length, batch size, learning rate.
+        options: Length, batch size, optimiser and its learning rate.
         weights: Of the losses, by name; losses of weight 0 are not computed.
         streams: Draw samples and masks.
         validate: Returns {domain: {metric: value}}.
@@ -71,10 +72,8 @@ def fit(
     if not isinstance(valid, ValidStage):
         raise TypeError(f"selection takes a ValidStage, not a {type(valid).__name__}")
     terms = _terms(model, weights)
-    optimizer = _adam(model, options)
-    run = RunState(model, optimizer, streams, best=_copy(model))
-    if folder is not None and (folder / CHECKPOINT).exists():
-        run.load(folder)
+    optimizer = _optimizer(model, options)
+    run = _begin(model, optimizer, train, streams, folder)
     step = None
     if optimizer is not None:
         step = _step(model, train, terms, optimizer, options, streams)
@@ -82,7 +81,7 @@ def fit(
     while not _done(run, options):
         begin, epoch = time.perf_counter(), run.epoch
         model.begin_epoch(epoch)
-        loss = {} if step is None else _epoch(step, epoch)
+        loss = {} if step is None else _epoch(step, epoch, options.schedule(epoch))
         trained = time.perf_counter()
         row = {"epoch": epoch, "loss": loss, "val": None, "seconds": trained - begin}
         # the last epoch is judged whatever the interval, or nothing might be
@@ -96,17 +95,38 @@ def fit(
         if folder is not None and (over or _done(run, options)):
             run.save(folder)
             saved = time.perf_counter()
-    model.load_state_dict(run.best)
+    model.load_state(run.best)
     return _result(run, valid, validate)
 
 
-def _adam(model: Model, options: FitOptions) -> torch.optim.Optimizer | None:
+def _optimizer(model: Model, options: FitOptions) -> torch.optim.Optimizer | None:
     """Return the optimiser; None where there is nothing to train."""
-    params = list(model.parameters())
-    if not params:
+    first = next(model.parameters(), None)
+    if first is None:
         return None
-    recorded = options.cuda_graph and params[0].is_cuda
-    return torch.optim.Adam(params, lr=options.lr, fused=True, capturable=recorded)
+    recorded = options.cuda_graph and first.is_cuda
+    lr: float | Tensor = options.lr
+    if recorded and options.lr_changes:  # a recorded number would stay as it is
+        lr = torch.tensor(lr, device=first.device)
+    return options.optimizer(model.named_parameters(), lr=lr, recorded=recorded)
+
+
+def _begin(
+    model: Model,
+    optimizer: torch.optim.Optimizer | None,
+    train: TrainStage,
+    streams: RandomStreams,
+    folder: Path | None,
+) -> RunState:
+    """Return the state to go on from: that of the folder, or a prepared model's."""
+    run = RunState(model, optimizer, streams, best={})
+    if folder is not None and run.load(folder):
+        return run
+    begin = time.perf_counter()
+    with torch.no_grad():
+        model.prepare(train)
+    run.best, run.fit_s = _copy(model), time.perf_counter() - begin
+    return run
 
 
 def _step(
@@ -120,7 +140,11 @@ def _step(
     """Return what every epoch repeats."""
     parts = {model.terms[name] for name in terms}
     sampler = Sampler(
-        train, batch_size=options.batch_size, parts=parts, streams=streams
+        train,
+        batch_size=options.batch_size,
+        parts=parts,
+        streams=streams,
+        num_negatives=model.num_negatives,
     )
     step = Step(model, train, sampler, terms, optimizer, streams)
     if options.cuda_graph and streams.device.type == "cuda":
@@ -128,8 +152,15 @@ def _step(
     return step
 
 
-def _epoch(step: Step, epoch: int) -> dict[str, float]:
-    """Take the steps of one epoch; return the mean of every loss, unweighted."""
+def _epoch(step: Step, epoch: int, rate: float) -> dict[str, float]:
+    """Return the mean of every loss, unweighted, over the steps of an epoch.
+
+    Args:
+        step: Taken as often as the sampler says.
+        epoch: Counted from 0, for the message of an error.
+        rate: Factor of the learning rate.
+    """
+    set_rate(step.optimizer, rate)
     for total in step.sums.values():
         total.zero_()
     count = step.sampler.num_steps

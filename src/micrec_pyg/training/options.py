@@ -1,8 +1,12 @@
 """What a user can choose about training; ``conf/fit`` holds the values."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from micrec_pyg.schema import InputError
+from micrec_pyg.training.optimizer import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +22,13 @@ class FitOptions:
     patience: int
     """Epochs without a better validation value before training stops."""
     batch_size: int
-    """Triplets per domain and step."""
+    """Triplets, or rows of users, per domain and step."""
     lr: float
-    """Learning rate of Adam."""
+    """Learning rate."""
+    optimizer: Callable[..., torch.optim.Optimizer]
+    """Named parameters, ``lr`` and ``recorded`` -> an optimiser; as ``adam``."""
+    schedule: Schedule
+    """Factor of the learning rate by epoch."""
     metric: str
     """Selects the best epoch: its mean over the domains' validation users."""
     eval_every: int
@@ -44,3 +52,9 @@ class FitOptions:
             raise InputError(
                 f"fit.checkpoint_every_s={self.checkpoint_every_s}: give 0 or more"
             )
+        self.schedule(0)  # it refuses impossible values itself
+
+    @property
+    def lr_changes(self) -> bool:
+        """Return whether an epoch has another learning rate than ``lr``."""
+        return any(self.schedule(epoch) != 1 for epoch in range(self.max_epochs))

@@ -1,12 +1,13 @@
 """Draws the batches of an epoch; a negative is never a training positive."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.nn.histories import Histories
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
@@ -17,6 +18,7 @@ from micrec_pyg.schema import (
     RandomStreams,
     TrainStage,
     Triplets,
+    UserRows,
 )
 
 MAX_OVERLAP = 2048
@@ -54,12 +56,20 @@ class TripletSampler:
                 "training needs at least one"
             )
 
-    def draw(self, size: int, generator: torch.Generator) -> Triplets:
+    def draw(
+        self, size: int, generator: torch.Generator, negatives: int | None = None
+    ) -> Triplets:
         """Return ``size`` independent triplets.
 
         The r-th negative of a user, counted from 0, is item r + p, where p is the
         number of positives with at most r negatives before them: ``gaps`` holds the
         numbers of negatives before each positive, so a binary search finds p.
+
+        Args:
+            size: Number of positives.
+            generator: Draws everything.
+            negatives: Of each positive, independent of each other, as rows
+                [size, negatives]; None draws one, as [size].
         """
         device = self.item.device
         place = torch.randint(
@@ -67,21 +77,49 @@ class TripletSampler:
         )
         user = self.users.index_select(0, place)
         share = torch.rand(
-            2, size, dtype=torch.float64, generator=generator, device=device
+            1 + (negatives or 1),
+            size,
+            dtype=torch.float64,
+            generator=generator,
+            device=device,
         )
         start = self.start.index_select(0, user)
         count = self.count.index_select(0, user)
         pos = self.item.index_select(0, start + (share[0] * count).long())
-        r = (share[1] * (self.num_items - count)).long()
+        r = (share[1:] * (self.num_items - count)).long()
         before = torch.searchsorted(self.gaps, user * self.num_items + r, right=True)
-        return Triplets(user=user, pos=pos, neg=r + before - start)
+        neg = r + before - start
+        return Triplets(
+            user=user, pos=pos, neg=neg[0] if negatives is None else neg.T.contiguous()
+        )
+
+
+class UserSampler:
+    """Draws users with all their positives, as rows over the items."""
+
+    def __init__(
+        self, positives: Int[Tensor, "2 _"], num_users: int, num_items: int
+    ) -> None:
+        """Index the positives; users without any are never drawn."""
+        self.histories = Histories(positives, num_users=num_users, num_items=num_items)
+        self.users = positives[0].unique()
+
+    def draw(self, size: int, generator: torch.Generator) -> UserRows:
+        """Return ``size`` distinct users, or all if there are fewer."""
+        order = torch.randperm(
+            len(self.users), generator=generator, device=self.users.device
+        )
+        user = self.users.index_select(0, order[:size])
+        return UserRows(user=user, interactions=self.histories.rows(user))
 
 
 class Sampler:
     """Draws every part of a batch that the losses ask for, for all domains.
 
     The largest domain sets the number of steps of an epoch; the others draw as
-    many batches, that is more samples than they have edges.
+    many batches, that is more samples than they have edges. An epoch has as many
+    samples as the largest domain has positives, or as it has users where rows of
+    users are all that is asked for.
     """
 
     def __init__(
@@ -91,35 +129,36 @@ class Sampler:
         batch_size: int,
         parts: Collection[str],
         streams: RandomStreams,
+        num_negatives: int = 1,
     ) -> None:
         """Index the positives of every domain that is trained on.
 
         Args:
             stage: Training graphs and positives.
-            batch_size: Triplets per domain and step.
+            batch_size: Triplets, or users, per domain and step.
             parts: Fields of ``Batch`` to fill; others stay empty.
             streams: A stream per domain and part draws the samples.
+            num_negatives: Of each positive, in the part ``negatives``.
         """
         self.batch_size, self.streams = batch_size, streams
-        self.overlap = dict(stage.overlap) if "overlap" in parts else {}
-        self.overlap = {p: rows for p, rows in self.overlap.items() if rows.shape[1]}
-        most = max(labels.shape[1] for labels in stage.labels.values())
-        self.num_steps = -(-most // batch_size)
-        self.samplers: dict[str, dict[str, TripletSampler]] = {
-            "triplets": {},
-            "template_triplets": {},
+        self.num_negatives = num_negatives
+        # Nothing is to be told apart where one user is shared: a loss of exactly 0.
+        self.overlap = {
+            pair: rows
+            for pair, rows in stage.overlap.items()
+            if "overlap" in parts and rows.shape[1] > 1
         }
-        for domain, data in stage.graphs.items():
-            if "triplets" in parts:
-                self.samplers["triplets"][domain] = TripletSampler(
-                    stage.labels[domain], data[USER].num_nodes, data[ITEM].num_nodes
-                )
-            if "template_triplets" in parts:
-                self.samplers["template_triplets"][domain] = TripletSampler(
-                    template_pairs(data, stage.labels[domain]),
-                    data[USER_TEMPLATE].num_nodes,
-                    data[ITEM_TEMPLATE].num_nodes,
-                )
+        self.samplers = {
+            part: _samplers(stage, template=part == "template_triplets")
+            for part in ("triplets", "template_triplets", "negatives")
+            if part in parts
+        }
+        self.users = _user_samplers(stage) if "users" in parts else {}
+        if set(parts) == {"users"}:
+            most = max(len(sampler.users) for sampler in self.users.values())
+        else:
+            most = max(labels.shape[1] for labels in stage.labels.values())
+        self.num_steps = -(-most // batch_size)
 
     def epoch(self) -> Iterator[Batch]:
         """Yield the batches of one epoch, fresh every time."""
@@ -130,16 +169,21 @@ class Sampler:
         """Return the samples of one step."""
         drawn = {
             part: {
-                domain: sampler.draw(self.batch_size, self.streams(part, domain))
+                domain: sampler.draw(
+                    self.batch_size,
+                    self.streams(part, domain),
+                    self.num_negatives if part == "negatives" else None,
+                )
                 for domain, sampler in samplers.items()
             }
             for part, samplers in self.samplers.items()
         }
-        return Batch(
-            triplets=drawn["triplets"],
-            template_triplets=drawn["template_triplets"],
-            overlap={pair: self._shared(pair) for pair in self.overlap},
-        )
+        users = {
+            domain: sampler.draw(self.batch_size, self.streams("users", domain))
+            for domain, sampler in self.users.items()
+        }
+        overlap = {pair: self._shared(pair) for pair in self.overlap}
+        return Batch(**drawn, users=users, overlap=overlap)
 
     def _shared(self, pair: tuple[str, str]) -> Tensor:
         rows = self.overlap[pair]
@@ -149,6 +193,28 @@ class Sampler:
             device=rows.device,
         )
         return rows[:, order[:MAX_OVERLAP]]
+
+
+def _samplers(stage: TrainStage, *, template: bool) -> Mapping[str, TripletSampler]:
+    """Return a sampler of triplets by domain, in rows of nodes or of templates."""
+    found = {}
+    for domain, data in stage.graphs.items():
+        pairs, kinds = stage.labels[domain], (USER, ITEM)
+        if template:
+            pairs, kinds = template_pairs(data, pairs), (USER_TEMPLATE, ITEM_TEMPLATE)
+        sizes = (data[kind].num_nodes for kind in kinds)
+        found[domain] = TripletSampler(pairs, *sizes)
+    return found
+
+
+def _user_samplers(stage: TrainStage) -> Mapping[str, UserSampler]:
+    """Return a sampler of users by domain."""
+    return {
+        domain: UserSampler(
+            stage.labels[domain], data[USER].num_nodes, data[ITEM].num_nodes
+        )
+        for domain, data in stage.graphs.items()
+    }
 
 
 def template_pairs(data: HeteroData, labels: Int[Tensor, "2 _"]) -> Int[Tensor, "2 _"]:

@@ -1,7 +1,6 @@
 """Everything that a run needs to go on with the same bits."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,16 @@ import torch
 from torch import Tensor
 
 from micrec_pyg.models.base import Model
-from micrec_pyg.schema import RandomStreams
-from micrec_pyg.training import checkpoint
+from micrec_pyg.schema import DamagedFileError, RandomStreams
+from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.seals import drop
+from micrec_pyg.storage.tensors import read_tensors, write_tensors
+from micrec_pyg.storage.writing import write_text
 
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.jsonl"
+PLAIN = ("best_epoch", "best_value", "best_val", "history", "fit_s")
+"""What a checkpoint holds beside tensors: fields of ``RunState``."""
 
 
 @dataclass(eq=False)
@@ -42,7 +46,7 @@ class RunState:
         return len(self.history)
 
     def save(self, folder: Path) -> None:
-        """Write ``checkpoint.safetensors``, then ``history.jsonl``, atomically."""
+        """Write ``checkpoint.safetensors``, then ``history.jsonl``, each whole."""
         tensors = {
             **_prefixed("model", self.model.state_dict()),
             **_prefixed("best", self.best),
@@ -50,36 +54,66 @@ class RunState:
         }
         if self.optimizer is not None:
             for index, state in self.optimizer.state_dict()["state"].items():
-                tensors |= _prefixed(f"adam/{index}", state)
-        meta = {
-            "best_epoch": self.best_epoch,
-            "best_value": self.best_value,
-            "best_val": self.best_val,
-            "history": self.history,
-            "fit_s": self.fit_s,
-        }
-        checkpoint.save(folder / CHECKPOINT, tensors, meta)
-        partial = folder / f".{HISTORY}.partial"
-        partial.write_text("".join(json.dumps(row) + "\n" for row in self.history))
-        os.replace(partial, folder / HISTORY)
+                tensors |= _prefixed(f"optimizer/{index}", state)
+        meta = {name: getattr(self, name) for name in PLAIN}
+        write_tensors(folder / CHECKPOINT, tensors, {"run": folder.name, **meta})
+        self._write_history(folder)
 
-    def load(self, folder: Path) -> None:
-        """Go on from the checkpoint of this folder."""
-        tensors, meta = checkpoint.load(folder / CHECKPOINT)
-        self.model.load_state_dict(_under("model", tensors))
-        device = next(iter(self.model.state_dict().values()), torch.zeros(())).device
-        self.best = {k: v.to(device) for k, v in _under("best", tensors).items()}
+    def load(self, folder: Path) -> bool:
+        """Go on from the checkpoint of this folder; return whether there is one.
+
+        A damaged one is dropped with a warning: training starts anew, and comes to
+        the same end.
+        """
+        remove_stale_parts(folder)
+        path = folder / CHECKPOINT
+        if not path.exists():
+            return False
+        try:
+            tensors, meta = read_tensors(path)
+            self._check(path, tensors, meta)
+        except DamagedFileError as error:
+            drop(path, error)
+            return False
+        device = self.streams.device
+        states = {
+            part: {k: v.to(device) for k, v in _under(part, tensors).items()}
+            for part in ("model", "best")
+        }
+        self.model.load_state(states["model"])
+        self.best = states["best"]
         self.streams.load(_under("stream", tensors))
         if self.optimizer is not None:
             saved = self.optimizer.state_dict()
-            saved["state"] = {
-                index: _under(f"adam/{index}", tensors)
-                for index in range(len(saved["param_groups"][0]["params"]))
-                if _under(f"adam/{index}", tensors)
-            }
+            count = sum(len(group["params"]) for group in saved["param_groups"])
+            moments = {i: _under(f"optimizer/{i}", tensors) for i in range(count)}
+            saved["state"] = {i: state for i, state in moments.items() if state}
             self.optimizer.load_state_dict(saved)
-        for name, value in meta.items():
-            setattr(self, name, value)
+        for name in PLAIN:
+            setattr(self, name, meta[name])
+        # a kill may have come between the two files
+        self._write_history(folder)
+        return True
+
+    def _check(
+        self, path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]
+    ) -> None:
+        """Refuse the checkpoint of another run before anything is changed."""
+        if meta.keys() - {"run"} != set(PLAIN):
+            raise DamagedFileError(f"{path} is no checkpoint")
+        # earlier versions wrote no name
+        if meta.get("run", path.parent.name) != path.parent.name:
+            raise DamagedFileError(f"{path} belongs to the run {meta['run']}")
+        # buffers have the shapes that ``prepare`` gave them
+        own = {name: value.shape for name, value in self.model.named_parameters()}
+        for prefix in ("model", "best"):
+            found = {k: v.shape for k, v in _under(prefix, tensors).items()}
+            if {k: found.get(k) for k in own} != own:
+                raise DamagedFileError(f"{path} belongs to another model")
+
+    def _write_history(self, folder: Path) -> None:
+        lines = [json.dumps(row) + "\n" for row in self.history]
+        write_text(folder / HISTORY, "".join(lines))
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -34,7 +34,7 @@ def exchanged(catalogue):
             items=Vocab(data.users.ids),
             time=data.time,
         ),
-        text=pl.Series([None] * len(data.users), dtype=pl.String),
+        content={"text": pl.Series([None] * len(data.users), dtype=pl.String)},
     )
 
 
@@ -206,8 +206,8 @@ def test_giving_texts_to_one_domain_hides_no_leak():
 
 def test_a_bare_number_is_no_evidence_where_a_text_is_missing():
     catalogues = leaks.shop(ids="numbers")
-    titles = [f"Title {i}" for i in range(len(catalogues["d0"].text))]
-    one = dataclasses.replace(catalogues["d0"], text=pl.Series(titles))
+    titles = [f"Title {i}" for i in range(len(catalogues["d0"].content["text"]))]
+    one = dataclasses.replace(catalogues["d0"], content={"text": pl.Series(titles)})
     result = audited({**catalogues, "d0": one})
     assert found(result, "cross_domain_pairs") == []
 
@@ -215,12 +215,12 @@ def test_a_bare_number_is_no_evidence_where_a_text_is_missing():
 def _called(catalogue, place, raw, text):
     """Return a catalogue in which one item has this id and this text."""
     data = catalogue.interactions
-    ids, texts = data.items.ids.to_list(), catalogue.text.to_list()
+    ids, texts = data.items.ids.to_list(), catalogue.content["text"].to_list()
     ids[place], texts[place] = raw, text
     return dataclasses.replace(
         catalogue,
         interactions=dataclasses.replace(data, items=Vocab(pl.Series(ids))),
-        text=pl.Series(texts, dtype=pl.String),
+        content={"text": pl.Series(texts, dtype=pl.String)},
     )
 
 

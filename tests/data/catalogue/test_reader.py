@@ -5,7 +5,7 @@ import pytest
 import torch
 from reference.raw import by_item, ids, pairs
 
-from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 DEFAULTS = {
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 
 def read(path, **options):
-    return tables(path=str(path), **{**DEFAULTS, **options})
+    return Tables.read(path=str(path), **{**DEFAULTS, **options})
 
 
 def write(path, text):
@@ -61,7 +61,7 @@ def test_domains_items_users_and_times(shop):
 
 def test_text_fields_are_joined_in_the_order_asked_for(shop):
     food = read(shop)["food"]
-    text = by_item(food, food.text)
+    text = by_item(food, food.content["text"])
     assert text == {"1": "Red tea. Acme", "2": "Zeta", "3": None}
     options = {
         "domains": ["food"],
@@ -69,17 +69,17 @@ def test_text_fields_are_joined_in_the_order_asked_for(shop):
         "text_sep": " | ",
     }
     food = read(shop, **options)["food"]
-    text = by_item(food, food.text)
+    text = by_item(food, food.content["text"])
     assert text == {"1": "Acme | Red tea", "2": "Zeta", "3": None}
-    assert read(shop, text_fields=[])["food"].text.to_list() == [None] * 3
+    assert read(shop, text_fields=[])["food"].content["text"].to_list() == [None] * 3
     # kitchen has no items table at all
-    assert read(shop)["kitchen"].text.to_list() == [None, None]
+    assert read(shop)["kitchen"].content["text"].to_list() == [None, None]
 
 
 def test_images_are_found_by_item_and_others_are_counted(shop):
     food = read(shop)["food"]
     images = shop / "food/images"
-    found = by_item(food, food.images)
+    found = by_item(food, food.content["image"])
     assert found == {"1": f"{images}/1.JPG", "2": None, "3": f"{images}/3.png"}
     assert food.dropped["images_of_unknown_items"] == 1
 
@@ -87,7 +87,7 @@ def test_images_are_found_by_item_and_others_are_counted(shop):
 def test_items_outside_the_items_table_stay_without_text_and_are_counted(shop):
     write(shop / "food/interactions.tsv", "user\titem\na\t5\na\t1\nb\t5\n")
     food = read(shop)["food"]
-    text = by_item(food, food.text)
+    text = by_item(food, food.content["text"])
     assert list(text) == ["1", "2", "3", "5"]
     assert text["5"] is None
     assert food.dropped["items_missing_from_items_table"] == 1
@@ -131,7 +131,7 @@ def test_the_format_of_the_files_does_not_matter(shop, tmp_path):
     food = read(shop, domains=["food"])["food"]
     assert food.interactions.edges.equal(expected.interactions.edges)
     assert food.interactions.items.ids.equals(expected.interactions.items.ids)
-    assert food.text.to_list() == expected.text.to_list()
+    assert food.content["text"].to_list() == expected.content["text"].to_list()
 
 
 def test_digest_changes_with_content_and_options_and_nothing_else(shop, tmp_path):
@@ -260,8 +260,8 @@ def test_filters_reach_texts_images_and_vectors(shop):
     frame.write_parquet(shop / "food/audio.parquet")
     food = read(shop, domains=["food"], filters={"min_text": 5})["food"]
     assert food.interactions.items.ids.to_list() == ["1"]
-    assert food.text.to_list() == ["Red tea. Acme"]
-    assert len(food.images) == 1
+    assert food.content["text"].to_list() == ["Red tea. Acme"]
+    assert len(food.content["image"]) == 1
     assert food.vectors["audio"].values.tolist() == [[1.0]]
     assert food.dropped["items_with_short_text"] == 2
 
@@ -317,7 +317,9 @@ def test_marks_of_missing_values_are_no_texts(shop, caplog, suffix):
     }
     writers[suffix](path)
     food = read(shop)["food"]
-    texts = {i: t for i, t in by_item(food, food.text).items() if t is not None}
+    texts = {
+        i: t for i, t in by_item(food, food.content["text"]).items() if t is not None
+    }
     assert texts == {"10": "Nancy", "11": "None of us", "12": "Red tea"}
     assert "column 'title': 10 texts are ' NULL ', '#N/A', '<NA>'" in caplog.text
     assert "count as missing" in caplog.text
@@ -339,7 +341,7 @@ def test_lists_of_texts_are_joined(shop, suffix, fields):
     write_items[suffix](shop / f"food/items.{suffix}")
     food = read(shop, text_fields=fields, text_sep=" | ", domains=["food"])["food"]
     sizes = ["", ""] if fields else [" | 1 2", " | 3"]
-    assert by_item(food, food.text) == {
+    assert by_item(food, food.content["text"]) == {
         "1": f"Tea | red hot{sizes[0]}",
         "2": f"big{sizes[1]}",
         "3": "Mug",
@@ -360,7 +362,7 @@ def test_columns_that_hold_no_texts_are_named(shop, caplog):
     (shop / "food/items.tsv").unlink()
     frame.write_parquet(shop / "food/items.parquet")
     food = read(shop, domains=["food"])["food"]
-    assert by_item(food, food.text) == {"1": "Ann", "2": "Bob", "3": "Ann"}
+    assert by_item(food, food.content["text"]) == {"1": "Ann", "2": "Bob", "3": "Ann"}
     for name in ("stock", "code"):
         assert f"column '{name}': it holds values of type" in caplog.text
     assert "no text: column year" in caplog.text
@@ -374,9 +376,9 @@ def test_a_price_is_no_text_unless_asked_for(shop, price, name):
     lines = [f"{i + 1}\tTea {i}\t{cell}\n" for i, cell in enumerate(price)]
     write(shop / "food/items.tsv", "".join([f"item\ttitle\t{name}\n", *lines]))
     food = read(shop, domains=["food"])["food"]
-    assert by_item(food, food.text) == {"1": "Tea 0", "2": "Tea 1"}
+    assert by_item(food, food.content["text"]) == {"1": "Tea 0", "2": "Tea 1"}
     food = read(shop, domains=["food"], text_fields=["title", name])["food"]
-    assert by_item(food, food.text)["2"].endswith(price[1])
+    assert by_item(food, food.content["text"])["2"].endswith(price[1])
 
 
 def test_a_guessed_time_that_is_none_is_left_out(shop, caplog):

@@ -16,6 +16,7 @@ from micrec_pyg.data.splits.saved import (
     split_digests,
 )
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.seals import MANIFEST
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_split_comes_back_the_same(domains, tmp_path, protocol):
 def test_only_the_folder_is_left(saved):
     assert sorted(path.name for path in saved.parent.iterdir()) == ["s"]
     names = sorted(path.name for path in saved.iterdir())
-    assert names == ["a.parquet", "b.parquet", "card.json"]
+    assert names == ["a.parquet", "b.parquet", "card.json", "manifest.json"]
 
 
 def test_the_tables_hold_raw_ids_by_part(domains, saved):
@@ -124,6 +125,10 @@ def test_other_data_is_noticed(domains, saved):
 def test_a_changed_table_is_noticed(domains, saved):
     table = pl.read_parquet(saved / "a.parquet")
     moved = table.with_columns(pl.col("part").replace({"val": "train"}))
+    moved.write_parquet(saved / "a.parquet")
+    with pytest.raises(InputError, match=r"a.parquet is not what was written"):
+        load_split(domains, path=str(saved))
+    (saved / MANIFEST).unlink()  # as in earlier versions
     for changed in (moved, table.head(-1), table.drop("part")):
         changed.write_parquet(saved / "a.parquet")
         with pytest.raises(InputError, match=r"a.parquet: its content is not what was"):

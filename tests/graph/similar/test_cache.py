@@ -1,12 +1,15 @@
 """The cache of neighbour lists: what makes a new file and what does not."""
 
+import errno
+
 import pytest
 import torch
 
 from micrec_pyg.graph.similar import cache as knn_cache
 from micrec_pyg.graph.similar.cache import cached_lists
 from micrec_pyg.graph.similar.modalities import weighted
-from micrec_pyg.schema import Feature
+from micrec_pyg.schema import Feature, StorageError
+from micrec_pyg.storage import tensors
 
 
 def features(change: float = 0.0) -> dict[str, Feature]:
@@ -103,10 +106,11 @@ def test_one_modality_makes_w_meaningless_and_reuses_the_file(tmp_path, searches
 
 
 def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
-    def fail(tensors, path):
-        raise OSError("disk full")
+    def fail(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "no room")
 
-    monkeypatch.setattr(knn_cache, "save_file", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(tensors, "save_file", fail)
+    with pytest.raises(StorageError, match=r"knn-.*the disk is full"):
         ask(tmp_path)
     assert list(tmp_path.iterdir()) == []

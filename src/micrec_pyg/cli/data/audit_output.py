@@ -7,6 +7,7 @@ from typing import Any
 from micrec_pyg.cli.config import Config
 from micrec_pyg.data.audit.finding import Finding
 from micrec_pyg.data.audit.report import Audit
+from micrec_pyg.grid import aligned
 
 SCHEMA = 1
 """Version of the JSON file."""
@@ -44,11 +45,11 @@ def text(outcome: Outcome) -> str:
         for f in result.findings
     ]
     rows.insert(0, ("", "check", "where", "count", "what"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    indent = " " * (sum(widths[:4]) + 8)
-    for row, finding in zip(rows, (None, *result.findings), strict=True):
-        cells = [cell.ljust(w) for cell, w in zip(row[:4], widths, strict=False)]
-        lines.append("  ".join([*cells, row[4]]).rstrip())
+    starts = aligned([row[:4] for row in rows])
+    indent = " " * (len(starts[0]) + 2)
+    table = zip(starts, rows, (None, *result.findings), strict=True)
+    for start, row, finding in table:
+        lines.append(f"{start}  {row[4]}".rstrip())
         if finding and finding.examples:
             lines.append(f"{indent}e.g. {'; '.join(finding.examples)}")
     if not result.findings:

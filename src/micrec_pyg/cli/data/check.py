@@ -10,7 +10,7 @@ from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.schema import InputError
 
 LIMIT = 20
-TABLES = "micrec_pyg.data.catalogue.reader.tables"
+TABLES = "micrec_pyg.data.sources.Tables.read"
 
 
 def main(argv: list[str]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from micrec_pyg.cli.data.settings import data_config
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.data.download.fetch import Remote, fetch_all, remaining_bytes
-from micrec_pyg.data.sources.amazon.raw_files import Source
+from micrec_pyg.data.sources.amazon.raw_files import AmazonFiles
 from micrec_pyg.schema import InputError
 
 
@@ -46,16 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _source(settings: list[str]) -> Source:
+def _source(settings: list[str]) -> AmazonFiles:
     """Return where the files come from by the settings of a run."""
     data = data_config(settings)
-    names = [field.name for field in dataclasses.fields(Source)]
+    names = [field.name for field in dataclasses.fields(AmazonFiles)]
     if not set(names) <= set(data):
         raise InputError(
             f"{' '.join(settings)}: only Amazon Reviews have raw files to fetch; give "
             "data=amazon2014, data=amazon2018 or data=amazon2023"
         )
-    source = Source(**{name: data[name] for name in names})
+    source = AmazonFiles(**{name: data[name] for name in names})
     if source.path is not None:
         raise InputError(
             f"data.path={source.path} is where your own raw files lie; leave it out "
@@ -64,7 +64,7 @@ def _source(settings: list[str]) -> Source:
     return source
 
 
-def _table(left: Mapping[Remote, int | None], source: Source) -> str:
+def _table(left: Mapping[Remote, int | None], source: AmazonFiles) -> str:
     """Return a line per file, and what is needed and free in all."""
     lines = [f"{_size(size):>18}  {remote.url}" for remote, size in left.items()]
     unknown = sum(size is None for size in left.values())

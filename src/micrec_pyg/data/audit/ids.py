@@ -84,7 +84,9 @@ def _texts(catalogues: Mapping[str, Catalogue]) -> pl.DataFrame:
     """Return domain, item (raw id) and text of every item."""
     return pl.concat(
         [
-            pl.DataFrame({"item": c.interactions.items.ids, "text": c.text}).select(
+            pl.DataFrame(
+                {"item": c.interactions.items.ids, "text": c.content["text"]}
+            ).select(
                 pl.lit(name).alias("domain"), "item", pl.col("text").cast(pl.String)
             )
             for name, c in catalogues.items()

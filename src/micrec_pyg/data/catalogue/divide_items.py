@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
-from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.schema import InputError
 
 
@@ -33,7 +33,7 @@ class ItemSplit:
         return [self.field, self.sep, [[k, v] for k, v in self.domains.items()]]
 
 
-def item_split(options: Mapping[str, object]) -> ItemSplit:
+def read_item_split(options: Mapping[str, object]) -> ItemSplit:
     """Return the checked form of a ``split_by`` option.
 
     Raises:
@@ -59,7 +59,7 @@ def item_split(options: Mapping[str, object]) -> ItemSplit:
     return ItemSplit(name, sep, lists)
 
 
-def assign(content: DomainFolder, division: ItemSplit) -> dict[str, DomainFolder]:
+def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, DomainFolder]:
     """Return one folder content per domain, each with its own items and rows.
 
     Images and vectors stay whole: they are looked up by item later on.
@@ -72,7 +72,7 @@ def assign(content: DomainFolder, division: ItemSplit) -> dict[str, DomainFolder
             f"{content.path}: split_by field '{division.field}' is not in the items "
             f"table; found: {', '.join(content.items.columns)}"
         )
-    every = all_items(content.rows, content.items["item"])
+    every = list_items(content.rows, content.items["item"])
     table = every.to_frame("item").join(
         content.items.select(
             "item", pl.col(division.field).cast(pl.String).alias("cell")

@@ -1,8 +1,6 @@
 """The reader of the documented own-catalogue format (``docs/own_catalogue.md``)."""
 
 import dataclasses
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,93 +8,65 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from micrec_pyg.data.catalogue.divide_items import ItemSplit, assign, item_split
+from micrec_pyg.data.catalogue.divide_items import ItemSplit, divide_items
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_folder
-from micrec_pyg.data.catalogue.facts import item_facts
-from micrec_pyg.data.catalogue.filter_options import Filters, read_filters
+from micrec_pyg.data.catalogue.facts import index_facts
+from micrec_pyg.data.catalogue.filter_options import Filters
 from micrec_pyg.data.catalogue.filters import RawDomain, apply_filters
-from micrec_pyg.data.catalogue.interactions import all_items, to_interactions
+from micrec_pyg.data.catalogue.interactions import list_items, to_interactions
 from micrec_pyg.data.catalogue.link_users import link_users
-from micrec_pyg.data.files.columns import check_columns, check_texts
+from micrec_pyg.data.catalogue.reading_options import ReadingOptions
+from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.tables import find_table
 from micrec_pyg.data.files.texts import text_columns
-from micrec_pyg.schema import Catalogue, Feature, InputError, Vocab
+from micrec_pyg.schema import TEXT, Catalogue, Feature, InputError, Vocab
+from micrec_pyg.storage.digests import json_digest
 
 log = logging.getLogger(__name__)
 
-Options = Mapping[str, object]
 
-
-def tables(
+def read_tables(
+    path: Path,
+    options: ReadingOptions,
     *,
-    path: str,
-    domains: Sequence[str] | None,
-    columns: Mapping[str, str] | None,
-    text_fields: Sequence[str] | None,
-    text_sep: str,
-    rating_min: int | float | None,
-    duplicates: str,
-    filters: Mapping[str, object] | None,
-    links: Sequence[str] | None,
-    split_by: Mapping[str, object] | None,
+    columns: Mapping[str, str] | None = None,
+    links_in: Path | None = None,
 ) -> dict[str, Catalogue]:
     """Return the catalogues of a data set in the own-catalogue format.
 
     Args:
         path: folder with one subfolder per domain.
-        domains: which subfolders to read; None reads all, in alphabetical order.
+        options: what is read, and how.
         columns: {user, item, rating, timestamp, order, x_label: name of the column}
             where the tables use other names; None takes these and guesses the rest.
-        text_fields: columns of the items table that make an item's text, joined in
-            this order; None takes all text columns in file order (see
-            ``text_columns``), [] takes none.
-        text_sep: what stands between two fields; empty fields are left out.
-        rating_min: least rating that counts as an interaction; None keeps all and
-            needs no rating column.
-        duplicates: which row of a repeated (user, item) pair stays: ``first``,
-            ``last`` (by time, then by place in the file), or ``error``.
-        filters: {time_from, time_to, min_text, user_core, item_core, core_of}, see
-            ``filters``; None filters nothing.
-        links: tables that say which users of two domains are one person, see
-            ``link_users``; None: those with the same id.
-        split_by: {field, sep, domains: {name: [values] or None}} divides the items
-            of every folder into several domains by a column (see ``ItemSplit``).
+        links_in: folder in which the paths of link tables begin; None: ``path``.
 
     Raises:
         InputError: anything in the options or files that cannot be used.
     """
-    check_texts(text_sep=[text_sep])
-    check_texts(domains=domains, text_fields=text_fields, links=links)
     check_columns(columns)
-    chosen = read_filters(filters, rating_min=rating_min, duplicates=duplicates)
-    division = None if split_by is None else item_split(split_by)
-    root = Path(path).expanduser()
     contents = []
-    for folder in domain_folders(root, domains):
-        need = rating_min is not None
+    for folder in domain_folders(path, options.domains):
+        need = options.rating_min is not None
         content = read_domain_folder(folder, need_rating=need, columns=columns)
         assert content is not None  # errors are raised
         contents.append(content)
-    options: dict[str, object] = {
-        "columns": None if columns is None else dict(columns),
-        "text_fields": None if text_fields is None else list(text_fields),
-        "text_sep": text_sep,
-        **chosen.key(),
-        "links": None if links is None else [Path(link).name for link in links],
-        # a list, not a mapping: the order of the domains has a meaning here
-        "split_by": None if division is None else division.key(),
-    }
     joined = ""
-    if links is not None:
-        contents, joined = _link(contents, links, root)
+    if options.links is not None:
+        contents, joined = _link(contents, options.links, links_in or path)
     parts: dict[str, DomainFolder] = {}
     for content in contents:
-        parts.update(_parts(content, division, len(contents) > 1))
-    if links is not None or chosen.joins_domains:
+        parts.update(_parts(content, options.division, len(contents) > 1))
+    if options.links is not None or options.chosen.joins_domains:
         # what a domain is then depends on all of them
-        joined += _sha256([joined, {name: part.digest for name, part in parts.items()}])
-    texts = {name: _text(part, text_fields, text_sep) for name, part in parts.items()}
-    return _catalogues(parts, texts, chosen, {**options, "joined": joined})
+        digests = {name: part.digest for name, part in parts.items()}
+        joined += json_digest([joined, digests])
+    texts = {
+        name: _text(part, options.text_fields, options.text_sep)
+        for name, part in parts.items()
+    }
+    given = {"columns": None if columns is None else dict(columns), **options.key()}
+    return _catalogues(parts, texts, options.chosen, {**given, "joined": joined})
 
 
 def _link(
@@ -122,12 +92,12 @@ def _catalogues(
     parts: Mapping[str, DomainFolder],
     texts: Mapping[str, pl.DataFrame],
     chosen: Filters,
-    options: Options,
+    options: Mapping[str, object],
 ) -> dict[str, Catalogue]:
     """Return the filtered domains; texts and features in the order of the items."""
     raw = {}
     for name, part in parts.items():
-        items = all_items(part.rows, part.items["item"]).to_frame("item")
+        items = list_items(part.rows, part.items["item"]).to_frame("item")
         text = items.join(texts[name], on="item", how="left", maintain_order="left")
         text = text.with_columns(pl.col("item").cast(pl.Categorical))
         raw[name] = RawDomain(rows=part.rows, items=text, clock=part.clock)
@@ -139,16 +109,18 @@ def _catalogues(
         catalogue = Catalogue(
             name=name,
             interactions=interactions,
-            text=_lookup(vocab, kept.items, "text"),
-            images=_lookup(vocab, part.images, "image"),
+            content={
+                TEXT: _lookup(vocab, kept.items, "text"),
+                **{m: _lookup(vocab, files, "file") for m, files in part.files.items()},
+            },
             vectors={m: _feature(vocab, table) for m, table in part.vectors.items()},
-            digest=_sha256(["own-catalogue 4", name, part.digest, options]),
+            digest=json_digest(["own-catalogue 3", name, part.digest, options]),
             dropped={**kept.dropped, **part.counts},
             clock=kept.clock,
             steps=kept.steps,
             sources=part.sources,
             options={key: value for key, value in options.items() if value != ""},
-            facts=None if part.facts is None else item_facts(vocab, part.facts),
+            facts=None if part.facts is None else index_facts(vocab, part.facts),
         )
         catalogues[name] = catalogue
         counts = {k: n for k, n in catalogue.dropped.items() if n}
@@ -191,7 +163,7 @@ def _parts(
     folder = content.path.name
     if division is None:
         return {folder: content}
-    divided = assign(content, division)
+    divided = divide_items(content, division)
     return {f"{folder}_{k}" if several else k: part for k, part in divided.items()}
 
 
@@ -238,8 +210,3 @@ def _feature(vocab: Vocab, table: pl.DataFrame) -> Feature:
     mask = torch.zeros(len(vocab), dtype=torch.bool)
     mask[place[known]] = True
     return Feature(values, mask)
-
-
-def _sha256(content: object) -> str:
-    """Return the sha256 of a value as JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,11 +1,12 @@
-"""Everything that is wrong or odd with a data set, before anybody trains on it."""
+"""Everything that is wrong or odd with a data set, to be seen before training."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_folder
-from micrec_pyg.data.catalogue.reader import domain_folders, tables
+from micrec_pyg.data.catalogue.reader import domain_folders, read_tables
+from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.check.domains import check_between, check_domain
 from micrec_pyg.data.check.images import check_images
 from micrec_pyg.data.files.columns import check_columns
@@ -16,21 +17,24 @@ from micrec_pyg.schema import InputError
 def check(path: str, *, limit: int, options: Mapping[str, Any]) -> Problems:
     """Return all problems of a data set in the own-catalogue format.
 
-    Errors are what ``tables`` refuses with the same options: there are none exactly
-    if it reads the data set. Warnings are what it reads, but what may not be meant.
+    Errors are what ``read_tables`` refuses with the same options: there are none
+    exactly if it reads the data set. Warnings are what it reads, but what may not be
+    meant.
 
     Args:
         path: folder with one subfolder per domain.
         limit: how many errors, and how many warnings, of a file are described; the
             others are counted.
-        options: the arguments of ``tables`` but for ``path``.
+        options: ``columns``, and the fields of ``ReadingOptions``.
 
     Raises:
         InputError: an option is impossible.
     """
     problems = Problems(limit=limit)
     root = Path(path).expanduser()
-    check_columns(options["columns"])
+    columns = options["columns"]
+    check_columns(columns)
+    reading = {name: value for name, value in options.items() if name != "columns"}
     contents = _read(root, options, problems)
     for content in contents:
         check_domain(content, problems)
@@ -38,7 +42,7 @@ def check(path: str, *, limit: int, options: Mapping[str, Any]) -> Problems:
     check_between(contents, problems, by_id=options["links"] is None)
     if not problems.errors:
         try:
-            tables(path=path, **options)
+            read_tables(root, ReadingOptions(**reading), columns=columns)
         except InputError as error:
             fault = str(error).removeprefix(f"{root}: ")
             problems.add(Problem(root, fault))

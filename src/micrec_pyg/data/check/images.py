@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from micrec_pyg.data.catalogue.domain_folder import IMAGES, DomainFolder
-from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.data.catalogue.domain_folder import DomainFolder
+from micrec_pyg.data.catalogue.interactions import list_items
+from micrec_pyg.data.catalogue.item_files import IMAGES
 from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.data.files.problems import Problem, Problems
+from micrec_pyg.schema import IMAGE
 
 _THUMBNAIL = (64, 64)
 
@@ -16,10 +18,11 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
     Every file is decoded, JPEG files at an eighth of their size, which is faster and
     still finds those that are cut off.
     """
-    if content.images.is_empty():
+    images = content.files[IMAGE]
+    if images.is_empty():
         return
     folder = content.path / IMAGES
-    faults = {Path(file).name: _fault(file) for file in content.images["image"]}
+    faults = {Path(file).name: _fault(file) for file in images["file"]}
     bad = {name: fault for name, fault in faults.items() if fault}
     shown = [
         Problem(
@@ -33,8 +36,8 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
     ]
     if shown:
         problems.add_rows(shown, len(bad))
-    known = all_items(content.rows, content.items["item"])
-    missing = known.filter(~known.is_in(content.images["item"].implode())).sort()
+    known = list_items(content.rows, content.items["item"])
+    missing = known.filter(~known.is_in(images["item"].implode())).sort()
     if len(missing):
         problems.add(
             Problem(

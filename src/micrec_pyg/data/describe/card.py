@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from micrec_pyg.data.describe.statistics import QUANTILES, statistics
+from micrec_pyg.data.describe.statistics import QUANTILES, measure_catalogues
+from micrec_pyg.grid import aligned, markdown
 from micrec_pyg.schema import Catalogue
 
 
@@ -15,37 +16,32 @@ def data_card(catalogues: Mapping[str, Catalogue]) -> str:
     modalities, overlap, options, and the sha256 of every source. No path of the
     machine is in it, so that the page of the same data is the same everywhere.
     """
-    numbers = statistics(catalogues)
+    numbers = measure_catalogues(catalogues)
     lines = ["# Data card"]
     for title, (head, rows) in _tables(numbers).items():
-        lines += ["", f"## {title}", "", *_markdown(head, rows)]
+        lines += ["", f"## {title}", "", *markdown([head, *rows])]
     for name, catalogue in catalogues.items():
         lines += ["", f"## {name}", "", *_origin(catalogue, numbers["domains"][name])]
     given = {json.dumps(dict(c.options)): c.options for c in catalogues.values()}
     for options in given.values():
         rows = [[key, f"`{json.dumps(value)}`"] for key, value in options.items()]
-        lines += ["", "## Options", "", *_markdown(["option", "value"], rows)]
+        lines += ["", "## Options", "", *markdown([["option", "value"], *rows])]
     return "\n".join(lines) + "\n"
 
 
 def section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a further section of a data card: a title and a table."""
-    return "\n".join(["", f"## {title}", "", *_markdown(head, rows), ""])
+    return "\n".join(["", f"## {title}", "", *markdown([head, *rows]), ""])
 
 
-def summary(catalogues: Mapping[str, Catalogue]) -> str:
+def summarize(catalogues: Mapping[str, Catalogue]) -> str:
     """Return the sizes, degrees, overlap and coverage as aligned text."""
     lines: list[str] = []
-    for title, (head, rows) in _tables(statistics(catalogues)).items():
-        columns = list(zip(head, *rows, strict=True))
-        widths = [max(map(len, column)) for column in columns]
-        lines += ["", title]
-        for line in [head, *rows]:
-            cells = [
-                cell.rjust(width) if _is_number(column[-1]) else cell.ljust(width)
-                for cell, width, column in zip(line, widths, columns, strict=True)
-            ]
-            lines.append("  " + "  ".join(cells).rstrip())
+    for title, (head, rows) in _tables(measure_catalogues(catalogues)).items():
+        last = rows[-1] if rows else head
+        numbers = {place for place, cell in enumerate(last) if _is_number(cell)}
+        table = aligned([head, *rows], right=numbers)
+        lines += ["", title, *(f"  {line.rstrip()}" for line in table)]
     return "\n".join([*lines[1:], ""])
 
 
@@ -78,7 +74,7 @@ def _sizes(domains: Mapping[str, Any]) -> Table:
 
 
 def span(numbers: Mapping[str, Any]) -> str:
-    """Return the time span of one domain of ``statistics`` in words."""
+    """Return the time span of one domain of ``measure_catalogues`` in words."""
     time = numbers["time"]
     if time["is"] == "timestamp":
         return f"{time['first'][:10]} to {time['last'][:10]}"
@@ -122,6 +118,7 @@ def _origin(catalogue: Catalogue, numbers: Mapping[str, Any]) -> list[str]:
         for s in catalogue.steps
     ]
     dropped = [[reason, f"{n:,}"] for reason, n in catalogue.dropped.items() if n]
+    dropped = dropped or [["nothing", "0"]]
     sources = [[name, f"`{digest}`"] for name, digest in catalogue.sources.items()]
     parts = numbers["parts"]
     split = [f"ready split: {parts}", ""] if parts else []
@@ -130,16 +127,9 @@ def _origin(catalogue: Catalogue, numbers: Mapping[str, Any]) -> list[str]:
         *split,
         f"Items without an interaction: {empty:,}.",
         "",
-        *_markdown(["after step", "interactions", "users", "items"], steps),
+        *markdown([["after step", "interactions", "users", "items"], *steps]),
         "",
-        *_markdown(["dropped or incomplete", "count"], dropped or [["nothing", "0"]]),
+        *markdown([["dropped or incomplete", "count"], *dropped]),
         "",
-        *_markdown(["source", "sha256"], sources),
+        *markdown([["source", "sha256"], *sources]),
     ]
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a Markdown table; bars inside cells are escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    return [f"| {' | '.join(line)} |" for line in cells]

@@ -1,6 +1,5 @@
 """One picture of a data set: degrees, shared users, and interactions over time."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from micrec_pyg.data.describe.statistics import degrees, months, statistics
+from micrec_pyg.data.describe.statistics import (
+    count_by_month,
+    count_degrees,
+    measure_catalogues,
+)
 from micrec_pyg.schema import Catalogue
+from micrec_pyg.storage.writing import whole
 
 # Okabe and Ito's palette: told apart with every kind of colour vision.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -45,13 +49,8 @@ def plot(catalogues: Mapping[str, Catalogue], path: Path) -> None:
     _time(axes[1, 1], catalogues, colors)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with whole(path) as part:
         figure.savefig(part, dpi=150)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _degrees(
@@ -61,7 +60,7 @@ def _degrees(
     from matplotlib.ticker import NullFormatter
 
     for name, catalogue in catalogues.items():
-        degree = degrees(catalogue.interactions)[node]
+        degree = count_degrees(catalogue.interactions)[node]
         values, counts = torch.unique(degree[degree > 0], return_counts=True)
         at_least = counts.flip(0).cumsum(0).flip(0).numpy() / len(degree)
         median = int(degree.median())
@@ -87,7 +86,7 @@ def _overlap(
 ) -> None:
     """Draw per pair of domains how many users are in the one, in both, in the other."""
     axis.set_title("Users of two domains", loc="left")
-    found = statistics(catalogues)["overlap"]
+    found = measure_catalogues(catalogues)["overlap"]
     if not found:
         _say(axis, "one domain: no users to share")
         return
@@ -124,7 +123,7 @@ def _time(
     from matplotlib import dates
 
     axis.set_title("Interactions per month", loc="left")
-    tables = {name: months(each) for name, each in catalogues.items()}
+    tables = {name: count_by_month(each) for name, each in catalogues.items()}
     timed = {name: table for name, table in tables.items() if table is not None}
     if not timed:
         _say(axis, "the data has no timestamps")

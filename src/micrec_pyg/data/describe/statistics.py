@@ -18,7 +18,7 @@ QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "
 Statistics = dict[str, Any]
 
 
-def statistics(catalogues: Mapping[str, Catalogue]) -> Statistics:
+def measure_catalogues(catalogues: Mapping[str, Catalogue]) -> Statistics:
     """Return the numbers of a data set, ready for JSON.
 
     ``domains`` maps names to users, items, interactions, density, ``user_degree`` and
@@ -35,7 +35,7 @@ def statistics(catalogues: Mapping[str, Catalogue]) -> Statistics:
     }
 
 
-def degrees(data: Interactions) -> dict[str, Int[Tensor, " _"]]:
+def count_degrees(data: Interactions) -> dict[str, Int[Tensor, " _"]]:
     """Return how many interactions each ``user`` and each ``item`` has."""
     return {
         "user": torch.bincount(data.user, minlength=len(data.users)),
@@ -46,7 +46,7 @@ def degrees(data: Interactions) -> dict[str, Int[Tensor, " _"]]:
 def _domain(catalogue: Catalogue) -> Statistics:
     data = catalogue.interactions
     users, items, edges = len(data.users), len(data.items), len(data.user)
-    degree = degrees(data)
+    degree = count_degrees(data)
     return {
         "users": users,
         "items": items,
@@ -76,15 +76,14 @@ def _coverage(catalogue: Catalogue) -> dict[str, int]:
     """Return how many items have each modality."""
     facts = catalogue.facts
     return {
-        "text": int(catalogue.text.is_not_null().sum()),
-        "image": int(catalogue.images.is_not_null().sum()),
+        **{m: len(c) - c.null_count() for m, c in catalogue.content.items()},
         **{name: int(v.mask.sum()) for name, v in catalogue.vectors.items()},
         **({} if facts is None else {"kg": facts["item"].n_unique()}),
     }
 
 
 def _time(catalogue: Catalogue) -> dict[str, Any]:
-    """Return what the times are, and the first and last moment where they are some."""
+    """Return what the times are, with the first and last of Unix times."""
     time = catalogue.interactions.time
     if catalogue.clock != "timestamp" or time is None:
         return {"is": catalogue.clock}
@@ -119,7 +118,7 @@ def _overlap(one: Catalogue, other: Catalogue) -> dict[str, float]:
     }
 
 
-def months(catalogue: Catalogue) -> pl.DataFrame | None:
+def count_by_month(catalogue: Catalogue) -> pl.DataFrame | None:
     """Return month and interactions; None where no times are known."""
     time = catalogue.interactions.time
     if catalogue.clock != "timestamp" or time is None:

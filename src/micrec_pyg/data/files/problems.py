@@ -41,7 +41,7 @@ class Problems:
     """The problems found so far; of each file only the first are kept, all counted."""
 
     def __init__(self, *, limit: int | None) -> None:
-        """Start without any.
+        """Start with no problem noted.
 
         Args:
             limit: how many problems of a file are kept; None raises the first error
@@ -103,4 +103,4 @@ class Problems:
 
 
 STRICT = Problems(limit=None)
-"""Raises the first error; it keeps nothing, so that everybody may share it."""
+"""Raises the first error; it keeps nothing, so that all readers can share it."""

@@ -16,9 +16,8 @@ def read_vectors(
 ) -> pl.DataFrame | None:
     """Return item and vector (List(Float32), one width) of one modality.
 
-    Rows without a vector are left out: the item does not have the modality. So are
-    vectors of zeros, which are like nothing; how many is a warning. Returns None where
-    no vector is left, and where a fault was noted.
+    Rows without a vector are left out: the item does not have the modality. Returns
+    None where a fault was noted.
 
     Args:
         path: a Parquet file with the columns item and vector.
@@ -47,15 +46,22 @@ def read_vectors(
     table = table.select(ROW, "item", cast).drop_nulls("vector")
     before = problems.errors
     _check(table, path, problems)
-    if problems.errors > before:
-        return None
-    return _without_zeros(table.drop(ROW).drop_nulls(), path, problems)
+    return table.drop(ROW).drop_nulls() if problems.errors == before else None
 
 
-def _without_zeros(
-    table: pl.DataFrame, path: Path, problems: Problems
+def without_zeros(
+    table: pl.DataFrame, path: Path, problems: Problems = STRICT
 ) -> pl.DataFrame | None:
-    """Return the items with a vector that is not zero throughout; None without any."""
+    """Return the items with a vector that is not zero throughout; None without any.
+
+    A vector of zeros is like nothing. How many there are is a warning; the table itself
+    comes back where there are none.
+
+    Args:
+        table: item and vector.
+        path: the file, for messages.
+        problems: gets the warning.
+    """
     filled = table["vector"].list.eval(pl.element() != 0).list.any()
     if filled.all():
         return table

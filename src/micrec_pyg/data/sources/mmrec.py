@@ -1,24 +1,26 @@
 """A data set in MMRec's layout as a catalogue: ``NAME.inter`` and ``*_feat.npy``.
 
-Converted once into the own-catalogue layout and read by ``tables`` from then on.
+Converted once into the own-catalogue layout, which is read from then on.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from micrec_pyg.data.catalogue.domain_folder import TABLES, hashes
-from micrec_pyg.data.catalogue.facts import FACTS
-from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.catalogue.domain_folder import hashes
+from micrec_pyg.data.catalogue.facts import KG
+from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW, add_cells
-from micrec_pyg.data.sources.conversion import converted, with_origin
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.recbole.atomic_files import header, own_rows, role_columns
-from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.data.sources.source import OwnFormat, Source
+from micrec_pyg.schema import InputError
 
 CONVERSION = 1
 """Raised whenever the converted files change, so that old ones are not used."""
@@ -33,61 +35,51 @@ FIELDS = {
 """The usual column of every role."""
 
 
-def mmrec(
-    *,
-    root: str,
-    path: str,
-    features: Mapping[str, str] | None,
-    columns: Mapping[str, str] | None,
-    rating_min: int | float | None,
-    duplicates: str,
-    filters: Mapping[str, object] | None,
-) -> dict[str, Catalogue]:
-    """Return the data set in a folder of MMRec's layout, as one domain.
+@dataclass(frozen=True, kw_only=True)
+class MMRec(Source):
+    """The data set in a folder of MMRec's layout, as one domain.
 
     Items are numbers: the rows of the feature files, which all items have. A column
     ``x_label`` is the ready split (``split=ready``). There is one data set per
     folder: another one numbers its users anew, so that no two can be joined.
-
-    Args:
-        root: data folder; conversions lie in ``<root>/processed``.
-        path: the folder.
-        features: {modality: file}; None takes every ``<modality>_feat.npy``.
-        columns: see ``tables``, as for all further arguments.
-        rating_min: see ``tables``.
-        duplicates: see ``tables``.
-        filters: see ``tables``.
-
-    Raises:
-        InputError: a file is missing or cannot be read, or the options do not fit.
     """
-    check_columns(columns)
-    source = Path(path).expanduser()
-    inter = _inter(source)
-    if features is None:
-        features = {f.name.removesuffix(ENDING): f.name for f in _found(source, ENDING)}
-    if taken := [name for name in features if name in (*TABLES, FACTS)]:
-        raise InputError(f"features: no modality can be called {', '.join(taken)}")
-    files = {name: source / file for name, file in features.items()}
-    for file in files.values():
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; correct data.features")
-    digests = {inter.stem: hashes(source, [inter, *files.values()])}
-    content = ["mmrec", CONVERSION, digests, dict(features), dict(columns or {})]
-    convert = functools.partial(_convert, inter, files, columns)
-    catalogues = tables(
-        path=str(converted(root, f"mmrec-{inter.stem}", content, convert)),
-        domains=None,
-        columns=None,
-        text_fields=[],
-        text_sep="",
-        rating_min=rating_min,
-        duplicates=duplicates,
-        filters=filters,
-        links=None,
-        split_by=None,
-    )
-    return with_origin(catalogues, digests)
+
+    root: str
+    """Data folder; conversions lie in ``<root>/processed``."""
+    path: str
+    """The folder."""
+    features: Mapping[str, str] | None
+    """{modality: file}; None takes every ``<modality>_feat.npy``."""
+    columns: Mapping[str, str] | None
+    """{role: column}; the usual names are in ``FIELDS``."""
+
+    def convert(self, domains: Sequence[str] | None) -> OwnFormat:
+        """Return the converted files.
+
+        Raises:
+            InputError: a file is missing or cannot be read, or an option does not fit.
+        """
+        check_columns(self.columns)
+        source = Path(self.path).expanduser()
+        inter = _inter(source)
+        features = _features(source) if self.features is None else self.features
+        if taken := [name for name in features if name in (*TABLES, KG)]:
+            raise InputError(f"features: no modality can be called {', '.join(taken)}")
+        files = {name: source / file for name, file in features.items()}
+        for file in files.values():
+            if not file.is_file():
+                raise InputError(f"{file}: no such file; correct data.features")
+        origin = {inter.stem: hashes(source, [inter, *files.values()])}
+        options = [dict(features), dict(self.columns or {})]
+        content = ["mmrec", CONVERSION, origin, *options]
+        convert = functools.partial(_convert, inter, files, self.columns)
+        folder = convert_once(self.root, f"mmrec-{inter.stem}", content, convert)
+        return OwnFormat(folder=folder, origin=origin)
+
+
+def _features(folder: Path) -> dict[str, str]:
+    """Return the file of every modality, by the names of the files."""
+    return {f.name.removesuffix(ENDING): f.name for f in _found(folder, ENDING)}
 
 
 def _inter(folder: Path) -> Path:

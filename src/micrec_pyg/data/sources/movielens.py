@@ -5,19 +5,20 @@ the films from Freebase. It is fetched as a data file, checked, and never instal
 imported.
 """
 
-import functools
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.facts import FACTS, linked_facts
-from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.catalogue.facts import KG, link_facts
 from micrec_pyg.data.download.fetch import fetch, fetch_wheel
-from micrec_pyg.data.files.writing import write_folder, write_tsv
-from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.data.files.writing import write_tsv
+from micrec_pyg.data.sources.source import OwnFormat, Source
+from micrec_pyg.schema import InputError
+from micrec_pyg.storage.seals import kept_folder
 
 REQUIREMENT = "recbole==1.2.1"
 WHEEL = "recbole-1.2.1-py3-none-any.whl"
@@ -47,58 +48,39 @@ TRIPLES = {
 LINKS = {"item_id:token": "item", "entity_id:token": "entity"}
 
 
-def movielens_100k(
-    *,
-    root: str,
-    wheel_url: str | None,
-    kg: bool,
-    domains: Sequence[str] | None,
-    text_fields: Sequence[str] | None,
-    text_sep: str,
-    rating_min: int | float | None,
-    duplicates: str,
-    filters: Mapping[str, object] | None,
-    split_by: Mapping[str, object] | None,
-) -> dict[str, Catalogue]:
-    """Return MovieLens-100K as catalogues, fetching and converting it if needed.
+@dataclass(frozen=True, kw_only=True)
+class MovieLens(Source):
+    """MovieLens-100K, fetched and converted if needed, then read without network.
 
-    The converted files lie in ``<root>/processed`` and are used from then on,
-    without network. There is one folder ``movies`` with 943 users, 1,682 items and
-    100,000 ratings; genres are separated by a blank.
-
-    Args:
-        root: data folder; the wheel lies in ``<root>/raw``.
-        wheel_url: address of the wheel where pip cannot get it; None asks pip.
-        kg: whether to read the facts about the films too: 72,592 triples of 1,598
-            films. They are in a folder, and so in a digest, of their own.
-        domains: see ``tables``, as for all further arguments.
-        text_fields: of title, year, genres.
-        text_sep: see ``tables``.
-        rating_min: see ``tables``.
-        duplicates: see ``tables``.
-        filters: see ``tables``.
-        split_by: see ``tables``.
-
-    Raises:
-        InputError: the files cannot be had, or the options do not fit.
+    The converted files lie in ``<root>/processed``. There is one folder ``movies`` with
+    943 users, 1,682 items and 100,000 ratings; an item has the texts title, year and
+    genres, which are separated by a blank.
     """
-    name = f"movielens_100k{'_kg' if kg else ''}-{CONVERSION}"
-    folder = Path(root).expanduser() / "processed" / name
-    if not folder.is_dir():
-        wheel = _wheel(Path(root).expanduser() / "raw" / WHEEL, wheel_url)
-        write_folder(folder, functools.partial(_convert, wheel, kg))
-    return tables(
-        path=str(folder),
-        domains=domains,
-        columns=None,
-        text_fields=text_fields,
-        text_sep=text_sep,
-        rating_min=rating_min,
-        duplicates=duplicates,
-        filters=filters,
-        links=None,
-        split_by=split_by,
-    )
+
+    root: str
+    """Data folder; the wheel lies in ``<root>/raw``."""
+    wheel_url: str | None
+    """Address of the wheel where pip cannot get it; None asks pip."""
+    kg: bool
+    """Whether to read the facts about the films too: 72,592 triples of 1,598 films.
+    They are in a folder, and so in a digest, of their own."""
+
+    def convert(self, domains: Sequence[str] | None) -> OwnFormat:
+        """Return the converted files.
+
+        Raises:
+            InputError: the files cannot be had.
+        """
+        root = Path(self.root).expanduser()
+        name = f"movielens_100k{'_kg' if self.kg else ''}-{CONVERSION}"
+        folder = root / "processed" / name
+
+        def fill(target: Path) -> None:
+            wheel = _wheel(root / "raw" / WHEEL, self.wheel_url)
+            _convert(wheel, self.kg, target)
+
+        kept_folder(folder, fill)
+        return OwnFormat(folder=folder)
 
 
 def _wheel(target: Path, url: str | None) -> Path:
@@ -123,7 +105,7 @@ def _convert(wheel: Path, kg: bool, folder: Path) -> None:
         }
         if kg:
             links = _read(archive, "link", LINKS)
-            tables[FACTS] = linked_facts(_read(archive, "kg", TRIPLES), links)
+            tables[KG] = link_facts(_read(archive, "kg", TRIPLES), links)
     for stem, table in tables.items():
         write_tsv(table, folder / "movies" / f"{stem}.tsv")
 

@@ -2,22 +2,23 @@
 
 A line is a user and the items they interacted with, all numbers, separated by blanks.
 LightGCN, SGL and INMO publish their data so. Converted once into the own-catalogue
-layout and read by ``tables`` from then on.
+layout, which is read from then on.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import torch
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
-from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.files.problems import Problem
-from micrec_pyg.data.sources.conversion import converted, with_origin
+from micrec_pyg.data.sources.conversion import convert_once
+from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.data.splits.parts import TEST, TRAIN, VAL, check_share
-from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.schema import InputError
 
 CONVERSION = 1
 """Raised whenever the converted files change, so that old ones are not used."""
@@ -29,60 +30,47 @@ VAL_SEED = 0
 """Draws the validation part, the same one for every run."""
 
 
-def ngcf(
-    *,
-    root: str,
-    path: str,
-    val_share: int | float,
-    duplicates: str,
-    filters: Mapping[str, object] | None,
-) -> dict[str, Catalogue]:
-    """Return the data set in a folder of NGCF's layout, as one domain.
+@dataclass(frozen=True, kw_only=True)
+class NGCF(Source):
+    """The data set in a folder of NGCF's layout, as one domain.
 
     The files are a ready split (``split=ready``). Most data sets of this layout have
     no ``val.txt``, and the test part must not select: then a share of the pairs of
-    ``train.txt`` becomes the validation part, whatever the order of its lines.
-
-    Args:
-        root: data folder; conversions lie in ``<root>/processed``.
-        path: the folder.
-        val_share: share of the training pairs, at least 0, below 1; not used with a
-            ``val.txt``.
-        duplicates: see ``tables``; the order is that of ``FILES``.
-        filters: see ``tables``.
-
-    Raises:
-        InputError: a file is missing or cannot be read, or the options do not fit.
+    ``train.txt`` becomes the validation part, whatever the order of its lines. A pair
+    that stands in two files is a duplicate; the order of the rows is that of ``FILES``.
     """
-    check_share("val_share", val_share)
-    source = Path(path).expanduser()
-    files = {part: source / name for part, name in FILES.items()}
-    if not files[VAL].is_file():
-        del files[VAL]
-    for file in files.values():
-        if not file.is_file():
-            raise InputError(
-                f"{file}: no such file; give a folder with {FILES[TRAIN]} and "
-                f"{FILES[TEST]} as data.path"
-            )
-    name = source.resolve().name
-    digests = {name: hashes(source, list(files.values()))}
-    share = 0.0 if VAL in files else float(val_share)
-    content = ["ngcf", CONVERSION, digests, share]
-    convert = functools.partial(_convert, files, share, name)
-    catalogues = tables(
-        path=str(converted(root, f"ngcf-{name}", content, convert)),
-        domains=None,
-        columns=None,
-        text_fields=[],
-        text_sep="",
-        rating_min=None,
-        duplicates=duplicates,
-        filters=filters,
-        links=None,
-        split_by=None,
-    )
-    return with_origin(catalogues, digests)
+
+    root: str
+    """Data folder; conversions lie in ``<root>/processed``."""
+    path: str
+    """The folder."""
+    val_share: int | float
+    """Share of the training pairs, at least 0, below 1; not used with a ``val.txt``."""
+
+    def convert(self, domains: Sequence[str] | None) -> OwnFormat:
+        """Return the converted files.
+
+        Raises:
+            InputError: a file is missing or cannot be read, or an option does not fit.
+        """
+        check_share("val_share", self.val_share)
+        source = Path(self.path).expanduser()
+        files = {part: source / name for part, name in FILES.items()}
+        if not files[VAL].is_file():
+            del files[VAL]
+        for file in files.values():
+            if not file.is_file():
+                raise InputError(
+                    f"{file}: no such file; give a folder with {FILES[TRAIN]} and "
+                    f"{FILES[TEST]} as data.path"
+                )
+        name = source.resolve().name
+        origin = {name: hashes(source, list(files.values()))}
+        share = 0.0 if VAL in files else float(self.val_share)
+        content = ["ngcf", CONVERSION, origin, share]
+        convert = functools.partial(_convert, files, share, name)
+        folder = convert_once(self.root, f"ngcf-{name}", content, convert)
+        return OwnFormat(folder=folder, origin=origin)
 
 
 def _convert(files: Mapping[int, Path], share: float, name: str, folder: Path) -> None:
@@ -130,7 +118,7 @@ def _pairs(path: Path) -> pl.DataFrame:
     ids = pl.col("ids").str.split(" ")
     _refuse_rows(path, lines.select(user=ids.list.first(), numbers=ids.list.len()))
     pairs = lines.select(user=ids.list.first(), item=ids.list.slice(1))
-    # a user alone has no pair: some files name everybody
+    # a line may be a user alone, without any item: such a user has no pair
     pairs = pairs.explode("item").drop_nulls()
     return pairs.select(pl.all().cast(pl.Int64).cast(pl.String))
 

@@ -15,10 +15,11 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from micrec_pyg.data.files.writing import write_folder
 from micrec_pyg.data.splits.parts import PARTS, Domains, raw_pairs
 from micrec_pyg.data.splits.statistics import statistics
 from micrec_pyg.schema import EdgeSplit, InputError, Interactions
+from micrec_pyg.storage.seals import check, remedy, seal
+from micrec_pyg.storage.writing import write_folder, write_json
 
 CARD = "card.json"
 IN_RUN = "artefact/split"
@@ -55,7 +56,8 @@ def save_split(
     def fill(target: Path) -> None:
         for name, table in tables.items():
             table.write_parquet(target / f"{name}.parquet")
-        (target / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        write_json(target / CARD, card)
+        seal(target)
 
     write_folder(folder, fill)
 
@@ -101,6 +103,8 @@ def load_split(domains: Domains, *, path: str) -> dict[str, EdgeSplit]:
     root = Path(path).expanduser()
     folder = root / IN_RUN if (root / IN_RUN).is_dir() else root
     digests = _saved_digests(folder)
+    with remedy("restore the file, or make the split again"):
+        check(folder)
     if sorted(digests) != sorted(domains):
         raise InputError(
             f"{folder}: holds the domains {sorted(digests)}, the data has "

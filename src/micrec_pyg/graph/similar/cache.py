@@ -8,18 +8,20 @@ replaced by a wider one when that is asked for.
 import hashlib
 import json
 import logging
-import os
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+import torch
 from torch import Tensor
 
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.graph.similar.search import neighbor_lists
+from micrec_pyg.schema import DamagedFileError
+from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.seals import drop
+from micrec_pyg.storage.tensors import read_tensors, write_tensors
 
 FORMAT = "micrec neighbour lists 1"
 """Goes into every key; raise the number when the lists' definition changes."""
@@ -72,7 +74,7 @@ def stored_lists(
 
     Args:
         key: Hash of everything that decides the lists, except for their width.
-        num_nodes: Number of nodes, for the log.
+        num_nodes: Number of nodes; stored lists with another one are damaged.
         k: Columns of the result.
         cache_dir: Folder of the files, made if need be; None keeps nothing.
         search: Makes the lists, k wide.
@@ -80,7 +82,7 @@ def stored_lists(
     path = None
     if cache_dir is not None:
         path = Path(cache_dir) / f"knn-{key}.safetensors"
-        stored = _read(path)
+        stored = _read(path, key, num_nodes)
         if stored is not None and stored.index.shape[1] >= k:
             return stored.first(k)
     start = time.perf_counter()
@@ -88,7 +90,8 @@ def stored_lists(
     seconds = time.perf_counter() - start
     logger.info("%d neighbours of %d nodes: %.1f s", k, num_nodes, seconds)
     if path is not None:
-        _write(lists, path)
+        tensors = {"index": lists.index, "similarity": lists.similarity}
+        write_tensors(path, tensors, {"key": key})
     return lists
 
 
@@ -106,20 +109,29 @@ def _bytes(tensor: Tensor) -> memoryview:
     return tensor.cpu().contiguous().numpy().data
 
 
-def _read(path: Path) -> NeighborLists | None:
+def _read(path: Path, key: str, num_nodes: int) -> NeighborLists | None:
+    """Return stored lists, None where there are none that can be used."""
+    remove_stale_parts(path.parent)
     if not path.exists():
         return None
-    tensors = load_file(path)
+    try:
+        tensors, meta = read_tensors(path)
+        _check(path, tensors, meta.get("key", key) == key, num_nodes)
+    except DamagedFileError as error:
+        drop(path, error)
+        return None
     return NeighborLists(tensors["index"], tensors["similarity"])
 
 
-def _write(lists: NeighborLists, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    os.close(handle)
-    try:
-        tensors = {"index": lists.index, "similarity": lists.similarity}
-        save_file({k: t.contiguous() for k, t in tensors.items()}, temporary)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+def _check(
+    path: Path, tensors: Mapping[str, Tensor], is_ours: bool, num_nodes: int
+) -> None:
+    """Refuse lists of other nodes, which a file without a digest may hold."""
+    if not is_ours or tensors.keys() != {"index", "similarity"}:
+        raise DamagedFileError(f"{path} holds something else than its name says")
+    index, similarity = tensors["index"], tensors["similarity"]
+    fits = index.ndim == 2 and index.shape == similarity.shape
+    if not fits or index.dtype != torch.int64 or len(index) != num_nodes:
+        raise DamagedFileError(f"{path} does not hold lists of {num_nodes} nodes")
+    if index.numel() and not -1 <= int(index.min()) <= int(index.max()) < num_nodes:
+        raise DamagedFileError(f"{path} names nodes that do not exist")

@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.raw import by_item, ids, pairs
+from reference.reading import READING
 from torch_geometric.data import HeteroData, InMemoryDataset
 from torch_geometric.transforms import RandomLinkSplit
 
-from micrec_pyg.data.sources.pyg.reader import heterodata
+from micrec_pyg.data.sources.pyg.reader import HeteroDataFile
 from micrec_pyg.schema import InputError
 
 EDGE = ("user", "rates", "movie")
@@ -38,14 +39,10 @@ def read(file, **options):
         "relation": None,
         "ids": None,
         "test_labels": True,
-        "text_fields": None,
-        "text_sep": ". ",
-        "rating_min": None,
-        "duplicates": "error",
-        "filters": None,
+        **READING,
     }
     root = str(file.parent / "data")
-    (catalogue,) = heterodata(
+    (catalogue,) = HeteroDataFile.read(
         root=root, path=str(file), **{**default, **options}
     ).values()
     return catalogue
@@ -75,7 +72,7 @@ def test_all_ways_of_saving_give_the_same(tmp_path, form):
     assert catalogue.name == "movies"
     assert edges(catalogue) == [("0", "1"), ("0", "2"), ("2", "1"), ("1", "0")]
     assert catalogue.interactions.time.tolist() == [100, 101, 102, 103]
-    text = by_item(catalogue, catalogue.text)
+    text = by_item(catalogue, catalogue.content["text"])
     assert text == {"0": "Heat", "1": None, "2": "Toy Story"}
     vectors = by_item(catalogue, catalogue.vectors["x"].values)
     assert vectors == {"0": [0.5, 1], "1": [2, 3], "2": [4, 5]}
@@ -282,7 +279,7 @@ def test_texts_are_read_or_named_at_every_reading(tmp_path, caplog, title, texts
     for _ in range(2):  # the second time they are converted already
         caplog.clear()
         catalogue = read(file)
-        found = by_item(catalogue, catalogue.text)
+        found = by_item(catalogue, catalogue.content["text"])
         assert {item: text for item, text in found.items() if text} == texts
         assert [r for r in caplog.records if r.levelname == "WARNING"] == [
             r for r in caplog.records if note and note in r.message

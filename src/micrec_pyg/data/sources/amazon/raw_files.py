@@ -21,9 +21,9 @@ class RawFiles:
     metadata: Path | None
 
 
-@dataclass(frozen=True)
-class Source:
-    """What to read of a release; the fields are keys of ``conf/data/amazon*.yaml``."""
+@dataclass(frozen=True, kw_only=True)
+class AmazonFiles:
+    """Which raw files of a release are wanted; keys of ``conf/data/amazon*.yaml``."""
 
     root: str
     """Data folder; downloads lie in ``<root>/raw/amazon<release>``."""

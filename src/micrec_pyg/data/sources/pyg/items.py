@@ -9,8 +9,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from micrec_pyg.data.catalogue.domain_folder import TABLES
-from micrec_pyg.data.catalogue.facts import FACTS
+from micrec_pyg.data.catalogue.facts import KG
+from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.sources.pyg.stores import is_dense
 from micrec_pyg.schema import InputError
 
@@ -91,7 +91,7 @@ def _add_vectors(
     found: ItemContent,
 ) -> None:
     """Add the vectors of a modality; a row of zeros says nothing and is missing."""
-    if not name.isidentifier() or name in (*TABLES, FACTS):
+    if not name.isidentifier() or name in (*TABLES, KG):
         raise InputError(f"{where}: no modality can be called so; rename it")
     if not is_dense(value):
         if value.numel() > LARGEST:

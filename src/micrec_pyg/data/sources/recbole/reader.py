@@ -1,23 +1,24 @@
 """Data sets in RecBole's layout of atomic files, as catalogues.
 
-Converted once into the own-catalogue layout and read by ``tables`` from then on.
+Converted once into the own-catalogue layout, which is read from then on.
 """
 
 import functools
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.domain_folder import TABLES, hashes, read_items
-from micrec_pyg.data.catalogue.facts import FACTS, linked_facts
-from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.catalogue.domain_folder import hashes, read_items
+from micrec_pyg.data.catalogue.facts import KG, link_facts
+from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.columns import check_columns, check_texts
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW
-from micrec_pyg.data.sources.conversion import converted, with_origin
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.recbole.atomic_files import (
     floats,
     own_rows,
@@ -27,7 +28,8 @@ from micrec_pyg.data.sources.recbole.atomic_files import (
     vectors,
 )
 from micrec_pyg.data.sources.recbole.folder import AtomicFiles, find_atomic_files
-from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.data.sources.source import OwnFormat, Source
+from micrec_pyg.schema import InputError
 
 log = logging.getLogger(__name__)
 
@@ -48,75 +50,54 @@ _TRIPLES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
 _LINKS = {"item_id": "item", "entity_id": "entity"}
 
 
-def recbole(
-    *,
-    root: str,
-    path: str,
-    benchmark: Sequence[str] | None,
-    kg: bool,
-    domains: Sequence[str] | None,
-    columns: Mapping[str, str] | None,
-    text_fields: Sequence[str] | None,
-    text_sep: str,
-    rating_min: int | float | None,
-    duplicates: str,
-    filters: Mapping[str, object] | None,
-    links: Sequence[str] | None,
-    split_by: Mapping[str, object] | None,
-) -> dict[str, Catalogue]:
-    """Return the data sets in a folder of RecBole's atomic files, each as a domain.
+@dataclass(frozen=True, kw_only=True)
+class RecBole(Source):
+    """The data sets in a folder of RecBole's atomic files, each as a domain.
 
     ``.inter`` gives the interactions; ``.item`` the items: texts from fields of type
     token and token_seq, and a modality from each float_seq (``image_feat`` is the
-    modality image). ``.user`` is not read.
-
-    Args:
-        root: data folder; conversions lie in ``<root>/processed``.
-        path: a folder with ``NAME.inter``, or with subfolders that have one.
-        benchmark: the parts of a ready split, ``NAME.train.inter`` and so on: train,
-            validation, test; None never reads them.
-        kg: whether ``.kg`` and ``.link`` are read, facts about the items.
-        domains: which data sets to read; None reads all, in alphabetical order.
-        columns: {role: field}, see ``tables``; the usual names are in ``FIELDS``.
-        text_fields: see ``tables``, as for all further arguments.
-        text_sep: see ``tables``.
-        rating_min: see ``tables``.
-        duplicates: see ``tables``.
-        filters: see ``tables``.
-        links: see ``tables``; paths begin at ``path``.
-        split_by: see ``tables``.
-
-    Raises:
-        InputError: a file is missing or cannot be read, or the options do not fit.
+    modality image). ``.user`` is not read. Paths of link tables begin at ``path``.
     """
-    check_columns(columns)
-    check_texts(benchmark=benchmark, domains=domains, links=links)
-    source = Path(path).expanduser().resolve()
-    found = find_atomic_files(source, benchmark, kg)
-    wanted = list(found) if domains is None else domains
-    unknown = [name for name in wanted if name not in found]
-    if unknown or not wanted:
-        names = ", ".join(found)
-        raise InputError(f"{source}: domains={unknown or '[]'}; found: {names}")
-    files = {name: found[name] for name in wanted}
-    digests = {k: hashes(each.all[0].parent, each.all) for k, each in files.items()}
-    roles = {k: [path.name for path in each.all] for k, each in files.items()}
-    content = ["recbole", CONVERSION, digests, roles, dict(columns or {})]
-    name = f"recbole-{'_'.join(files)}"
-    convert = functools.partial(_convert, list(files.values()), columns)
-    catalogues = tables(
-        path=str(converted(root, name, content, convert)),
-        domains=list(files),
-        columns=None,
-        text_fields=text_fields,
-        text_sep=text_sep,
-        rating_min=rating_min,
-        duplicates=duplicates,
-        filters=filters,
-        links=None if links is None else [str(source / each) for each in links],
-        split_by=split_by,
-    )
-    return with_origin(catalogues, digests)
+
+    root: str
+    """Data folder; conversions lie in ``<root>/processed``."""
+    path: str
+    """A folder with ``NAME.inter``, or with subfolders that have one."""
+    benchmark: Sequence[str] | None
+    """The parts of a ready split, ``NAME.train.inter`` and so on: train, validation,
+    test; None never reads them."""
+    kg: bool
+    """Whether ``.kg`` and ``.link`` are read, facts about the items."""
+    columns: Mapping[str, str] | None
+    """{role: field}; the usual names are in ``FIELDS``."""
+
+    def convert(self, domains: Sequence[str] | None) -> OwnFormat:
+        """Return the converted files of the wanted data sets.
+
+        Raises:
+            InputError: a file is missing or cannot be read, or an option does not fit.
+        """
+        check_columns(self.columns)
+        check_texts(benchmark=self.benchmark)
+        source = Path(self.path).expanduser().resolve()
+        found = find_atomic_files(source, self.benchmark, self.kg)
+        wanted = list(found) if domains is None else domains
+        unknown = [name for name in wanted if name not in found]
+        if unknown or not wanted:
+            names = ", ".join(found)
+            raise InputError(f"{source}: domains={unknown or '[]'}; found: {names}")
+        files = {name: found[name] for name in wanted}
+        origin = {k: hashes(each.all[0].parent, each.all) for k, each in files.items()}
+        roles = {k: [path.name for path in each.all] for k, each in files.items()}
+        content = ["recbole", CONVERSION, origin, roles, dict(self.columns or {})]
+        convert = functools.partial(_convert, list(files.values()), self.columns)
+        name = f"recbole-{'_'.join(files)}"
+        return OwnFormat(
+            folder=convert_once(self.root, name, content, convert),
+            domains=list(files),
+            links_in=source,
+            origin=origin,
+        )
 
 
 def _convert(
@@ -141,10 +122,10 @@ def _convert(
             _write_items(each.item, columns, target)
         if each.kg is not None:
             triples, links = each.kg
-            facts = linked_facts(
+            facts = link_facts(
                 read_tokens(triples, _TRIPLES), read_tokens(links, _LINKS)
             )
-            facts.write_parquet(target / f"{FACTS}.parquet")
+            facts.write_parquet(target / f"{KG}.parquet")
 
 
 def _rows(path: Path, columns: Mapping[str, str] | None) -> pl.DataFrame:
@@ -174,11 +155,11 @@ def _write_items(path: Path, columns: Mapping[str, str] | None, folder: Path) ->
 def _write_vectors(
     item: pl.Series, vector: pl.Series, path: Path, field: str, folder: Path
 ) -> None:
-    """Write one modality; one that no item has is told and left out."""
+    """Write one modality; if no item has it, warn and write nothing."""
     modality = field.removesuffix(VECTOR)
     target = folder / f"{modality}.parquet"
     fault = ""
-    if not re.fullmatch(r"[\w-][\w .-]*", modality) or modality in (*TABLES, FACTS):
+    if not re.fullmatch(r"[\w-][\w .-]*", modality) or modality in (*TABLES, KG):
         fault = f"no modality can be called {modality!r}"
     elif target.exists():
         fault = f"two fields are the modality {modality}"

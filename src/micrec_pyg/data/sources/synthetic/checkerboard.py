@@ -1,45 +1,56 @@
 """A data set whose right answer is certain, for the contract every model is held to."""
 
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import torch
 
 from micrec_pyg.data.files.writing import write_tsv
+from micrec_pyg.data.sources.conversion import convert_once
+from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.data.sources.synthetic.planting import TOPICS
-from micrec_pyg.data.sources.synthetic.reader import generated
-from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.schema import InputError
 
 VERSION = 1
 """Raised whenever the generator changes, so that old files are not used."""
 
 
-def checkerboard(*, root: str, size: int, num_domains: int) -> dict[str, Catalogue]:
-    """Return domains in which even users like even items, with a ready split.
+@dataclass(frozen=True, kw_only=True)
+class Checkerboard(Source):
+    """Domains in which even users like even items, with a ready split.
 
     Per domain ``size`` users and as many items; user n has all items of n's own
     parity. Withheld are item n (test) and item n + 2, modulo the size (validation),
     so a model that has understood anything ranks item n first among the items that
     user n is not known to have. Users are the same in all domains. Titles show the
     parity.
-
-    Args:
-        root: data folder; the files lie in ``<root>/processed``.
-        size: number of users and of items, even, at least 8.
-        num_domains: at least 1.
-
-    Raises:
-        InputError: an impossible value.
     """
-    if size < 8 or size % 2 or num_domains < 1:
-        raise InputError(
-            f"size={size}, num_domains={num_domains}; needed: an even size of at "
-            "least 8 and at least 1 domain"
-        )
-    key = {"version": VERSION, "size": size, "num_domains": num_domains}
-    write = functools.partial(_write, size, num_domains)
-    return generated(root, "checkerboard", key, write)
+
+    root: str
+    """Data folder; the files lie in ``<root>/processed``."""
+    size: int
+    """Number of users and of items, even, at least 8."""
+    num_domains: int
+    """At least 1."""
+
+    def convert(self, domains: Sequence[str] | None) -> OwnFormat:
+        """Return the generated files, written only once.
+
+        Raises:
+            InputError: an impossible value.
+        """
+        size, count = self.size, self.num_domains
+        if size < 8 or size % 2 or count < 1:
+            raise InputError(
+                f"size={size}, num_domains={count}; needed: an even size of at "
+                "least 8 and at least 1 domain"
+            )
+        key = {"version": VERSION, "size": size, "num_domains": count}
+        write = functools.partial(_write, size, count)
+        return OwnFormat(folder=convert_once(self.root, "checkerboard", key, write))
 
 
 def _write(size: int, num_domains: int, folder: Path) -> None:

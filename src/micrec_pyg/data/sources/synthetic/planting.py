@@ -24,24 +24,48 @@ COLORS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "cyan")
 """Names that the drawing library knows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The options of ``synthetic`` that shape the data, see there."""
+    """What shapes the generated data; keys of ``conf/data/synthetic.yaml``.
+
+    Every item has a topic (its title's words), a colour (its image) and a hidden
+    group (shown nowhere); the three are independent. Every user likes one topic, one
+    colour and one group per domain. For each interaction three coins fall, with the
+    probabilities ``text_signal``, ``image_signal`` and ``interaction_signal``: the
+    first decides whether the item must be of the user's topic, the second of the
+    colour, the third of the group. Among the new items that miss the fewest of these
+    demands one is drawn uniformly. So a signal of 1 means that the user never leaves
+    the topic (while it has unused items that meet the other demands), and 0 that the
+    choice does not depend on it.
+    """
 
     num_domains: int
+    """At least 1."""
     num_users: int
+    """Per domain."""
     num_items: int
+    """Per domain."""
     interactions_per_user: int
+    """On average; a user has between half and 1.5 times that."""
     overlap: int | float
+    """Share of a domain's users who are in every domain, in [0, 1]."""
     num_topics: int
+    """1 to 8."""
     num_colors: int
+    """1 to 8."""
     num_groups: int
+    """At least 1."""
     text_signal: int | float
+    """See above, in [0, 1], as for the other signals."""
     image_signal: int | float
     interaction_signal: int | float
     overlap_signal: int | float
+    """Probability that a shared user's topic is the same in all domains, not drawn
+    anew in each; likewise the colour, and the group."""
     with_images: bool
+    """Whether images are drawn at all."""
     seed: int
+    """Of everything."""
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -108,7 +132,7 @@ def draw_looks(plan: Plan, generator: torch.Generator) -> Int[Tensor, "items 3"]
     return torch.stack(look, dim=1) % torch.tensor(plan.sizes)
 
 
-def choose(
+def draw_interactions(
     plan: Plan,
     tastes: Int[Tensor, "users 3"],
     looks: Int[Tensor, "items 3"],

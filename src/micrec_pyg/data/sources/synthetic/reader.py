@@ -1,30 +1,30 @@
 """Overlapping domains with text and drawn images and a planted right answer.
 
 For tests and offline demos; never a result. Everything is written in the
-own-catalogue format and read back through ``tables``, as real data is.
+own-catalogue format and read back, as real data is.
 """
 
 import dataclasses
 import functools
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import torch
 
-from micrec_pyg.data.catalogue.reader import tables
-from micrec_pyg.data.files.writing import write_folder, write_tsv
+from micrec_pyg.data.files.writing import write_tsv
+from micrec_pyg.data.sources.conversion import convert_once
+from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.data.sources.synthetic.planting import (
     COLORS,
     Plan,
-    choose,
+    draw_interactions,
     draw_looks,
     draw_tastes,
     draw_words,
 )
-from micrec_pyg.schema import Catalogue, RandomStreams
+from micrec_pyg.schema import RandomStreams
 
 VERSION = 1
 """Raised whenever the generator changes, so that old files are not used."""
@@ -32,107 +32,23 @@ WORDS_PER_TITLE = 5
 IMAGE_SIDE = 48
 
 
-def synthetic(
-    *,
-    root: str,
-    num_domains: int,
-    num_users: int,
-    num_items: int,
-    interactions_per_user: int,
-    overlap: int | float,
-    num_topics: int,
-    num_colors: int,
-    num_groups: int,
-    text_signal: int | float,
-    image_signal: int | float,
-    interaction_signal: int | float,
-    overlap_signal: int | float,
-    with_images: bool,
-    seed: int,
-) -> dict[str, Catalogue]:
-    """Return the catalogues of generated domains ``d0``, ``d1``, ...
-
-    Every item has a topic (its title's words), a colour (its image) and a hidden
-    group (shown nowhere); the three are independent. Every user likes one topic, one
-    colour and one group per domain. For each interaction three coins fall, with the
-    probabilities ``text_signal``, ``image_signal`` and ``interaction_signal``: the
-    first decides whether the item must be of the user's topic, the second of the
-    colour, the third of the group. Among the new items that miss the fewest of these
-    demands one is drawn uniformly. So a signal of 1 means that the user never leaves
-    the topic (while it has unused items that meet the other demands), and 0 that the
-    choice does not depend on it.
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(Plan, Source):
+    """Generated domains ``d0``, ``d1``, ...; a ``Plan`` says what is in them.
 
     ``<root>/processed/synthetic-<key>/planted.parquet`` holds the answer: domain,
     kind (user or item), id, topic, color, group.
-
-    Args:
-        root: data folder; the files lie in ``<root>/processed``.
-        num_domains: at least 1.
-        num_users: per domain.
-        num_items: per domain.
-        interactions_per_user: on average; a user has between half and 1.5 times that.
-        overlap: share of a domain's users who are in every domain, in [0, 1].
-        num_topics: 1 to 8.
-        num_colors: 1 to 8.
-        num_groups: at least 1.
-        text_signal: see above, in [0, 1], as for the other signals.
-        image_signal: see above.
-        interaction_signal: see above.
-        overlap_signal: probability that a shared user's topic is the same in all
-            domains, not drawn anew in each; likewise the colour, and the group.
-        with_images: whether images are drawn at all.
-        seed: of everything.
-
-    Raises:
-        InputError: an impossible value.
     """
-    plan = Plan(
-        num_domains=num_domains,
-        num_users=num_users,
-        num_items=num_items,
-        interactions_per_user=interactions_per_user,
-        overlap=overlap,
-        num_topics=num_topics,
-        num_colors=num_colors,
-        num_groups=num_groups,
-        text_signal=text_signal,
-        image_signal=image_signal,
-        interaction_signal=interaction_signal,
-        overlap_signal=overlap_signal,
-        with_images=with_images,
-        seed=seed,
-    )
-    key = {"version": VERSION, **dataclasses.asdict(plan)}
-    return generated(root, "synthetic", key, functools.partial(_write, plan))
 
+    root: str
+    """Data folder; the files lie in ``<root>/processed``."""
 
-def generated(
-    root: str, kind: str, options: Mapping[str, object], write: Callable[[Path], None]
-) -> dict[str, Catalogue]:
-    """Return the catalogues of a generated data set, writing its files only once.
-
-    Args:
-        root: data folder.
-        kind: first part of the folder's name.
-        options: everything that the content depends on.
-        write: puts the own-catalogue layout into an empty folder.
-    """
-    key = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
-    folder = Path(root).expanduser() / "processed" / f"{kind}-{key[:16]}"
-    if not folder.is_dir():
-        write_folder(folder, write)
-    return tables(
-        path=str(folder),
-        domains=None,
-        columns=None,
-        text_fields=["title"],
-        text_sep=" ",
-        rating_min=None,
-        duplicates="error",
-        filters=None,
-        links=None,
-        split_by=None,
-    )
+    def convert(self, domains: Sequence[str] | None) -> OwnFormat:
+        """Return the generated files, written only once."""
+        plan = {k: v for k, v in dataclasses.asdict(self).items() if k != "root"}
+        write = functools.partial(_write, self)
+        content = {"version": VERSION, **plan}
+        return OwnFormat(folder=convert_once(self.root, "synthetic", content, write))
 
 
 def _write(plan: Plan, folder: Path) -> None:
@@ -152,7 +68,7 @@ def _write_domain(plan: Plan, folder: Path) -> list[pl.DataFrame]:
     # new for every domain, so "shared" starts alike for all of them
     tastes = draw_tastes(plan, stream("shared"), stream(name, "tastes"))
     looks = draw_looks(plan, stream(name, "looks"))
-    edges = choose(plan, tastes, looks, stream(name, "choices"))
+    edges = draw_interactions(plan, tastes, looks, stream(name, "choices"))
     titles = draw_words(looks[:, 0], WORDS_PER_TITLE, stream(name, "words"))
     common = plan.num_shared
     numbers = range(plan.num_users)

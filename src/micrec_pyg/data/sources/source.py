@@ -1,0 +1,110 @@
+"""What a source of data is: files of some layout, turned into the own format."""
+
+import dataclasses
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from micrec_pyg.data.catalogue.reader import read_tables
+from micrec_pyg.data.catalogue.reading_options import ReadingOptions
+from micrec_pyg.schema import Catalogue
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnFormat:
+    """Files in the own-catalogue format, and what is known about where they are from.
+
+    ``origin`` and ``dropped`` are by the name of a domain's folder.
+    """
+
+    folder: Path
+    """Has one subfolder per domain."""
+    domains: Sequence[str] | None = None
+    """The subfolders to read, in this order; None reads all."""
+    columns: Mapping[str, str] | None = None
+    """Names of columns where they are not ours, see ``read_tables``."""
+    has_text: bool = True
+    """Without texts the option ``text_fields`` has no effect."""
+    links_in: Path | None = None
+    """Folder in which the paths of link tables begin; None: ``folder``."""
+    origin: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """sha256 of the files that were converted, by their names."""
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How much the conversion left out, by reason."""
+    notes: Sequence[str] = ()
+    """What of the files was not taken and why, for the log at every reading."""
+
+
+class Source(ABC):
+    """A layout of files. A subclass is a dataclass whose fields are its own options.
+
+    ``conf/data/<name>.yaml`` holds these fields and, by ``_reading.yaml``, those of
+    ``ReadingOptions``, side by side; its ``_target_`` is ``<subclass>.read``.
+    """
+
+    @abstractmethod
+    def convert(self, domains: Sequence[str] | None) -> OwnFormat:
+        """Return the files in the own-catalogue format, converted if they must be.
+
+        Args:
+            domains: which domains are wanted; None wants all.
+
+        Raises:
+            InputError: a file is missing or cannot be read, or an option does not fit.
+        """
+
+    @classmethod
+    def read(cls, **settings: Any) -> dict[str, Catalogue]:
+        """Return the catalogues by the name of the domain.
+
+        Args:
+            settings: the fields of the source and those of ``ReadingOptions``, all.
+
+        Raises:
+            InputError: files cannot be had or read, or an option does not fit.
+        """
+        shared = {each.name for each in dataclasses.fields(ReadingOptions)}
+        options = {name: settings.pop(name) for name in shared & settings.keys()}
+        return read(cls(**settings), ReadingOptions(**options))
+
+
+def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:
+    """Return the catalogues of a source; each names the files it was converted from.
+
+    Raises:
+        InputError: files cannot be had or read, or an option does not fit.
+    """
+    files = source.convert(options.domains)
+    for note in files.notes:
+        log.warning("%s", note)
+    changed: dict[str, Any] = {}
+    if options.domains is None:
+        changed["domains"] = files.domains
+    if not files.has_text:
+        changed["text_fields"] = []
+    catalogues = read_tables(
+        files.folder,
+        dataclasses.replace(options, **changed),
+        columns=files.columns,
+        links_in=files.links_in,
+    )
+    return {name: _with_origin(each, files) for name, each in catalogues.items()}
+
+
+def _with_origin(catalogue: Catalogue, files: OwnFormat) -> Catalogue:
+    """Return a catalogue that also says where its files are from."""
+    # a domain of another name is a part of a folder: it may be from any of the files
+    every = {name: sha for each in files.origin.values() for name, sha in each.items()}
+    dropped = files.dropped.get(catalogue.name, {})
+    if found := {reason: count for reason, count in dropped.items() if count}:
+        log.info("domain %s: left out by the conversion: %s", catalogue.name, found)
+    return dataclasses.replace(
+        catalogue,
+        dropped={**dropped, **catalogue.dropped},
+        sources={**files.origin.get(catalogue.name, every), **catalogue.sources},
+    )

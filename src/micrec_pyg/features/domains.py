@@ -1,0 +1,27 @@
+"""What every step that changes the features of a domain does in the end."""
+
+import logging
+from collections.abc import Mapping
+
+from micrec_pyg.schema import Feature
+from micrec_pyg.storage.digests import json_digest
+
+logger = logging.getLogger(__name__)
+
+
+def without_absent(name: str, features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """Return the features that some item has; name the others in the log.
+
+    Args:
+        name: Of the domain.
+        features: By modality.
+    """
+    found = {key: each for key, each in features.items() if each.mask.any()}
+    for modality in sorted(features.keys() - found.keys()):
+        logger.info("domain '%s': no item has a usable %s; left out", name, modality)
+    return found
+
+
+def combined_digest(*parts: object) -> str:
+    """Return the sha256 of what a step did and to what, as JSON."""
+    return json_digest(parts)

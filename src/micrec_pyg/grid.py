@@ -1,0 +1,42 @@
+"""Tables of text: aligned for a terminal, and in Markdown."""
+
+import re
+from collections.abc import Collection, Sequence
+
+Rows = Sequence[Sequence[str]]
+"""Cells; the head is the first row."""
+
+_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+def aligned(rows: Rows, *, right: Collection[int] = ()) -> list[str]:
+    """Return a line per row, in columns of equal width.
+
+    Args:
+        rows: The table.
+        right: Numbers of the columns whose cells stand to the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def markdown(rows: Rows, *, right: Collection[int] = ()) -> list[str]:
+    """Return the lines of a Markdown table; no cell can break it.
+
+    Args:
+        rows: The table.
+        right: Numbers of the columns whose cells stand to the right.
+    """
+    head, *body = [[_escaped(cell) for cell in row] for row in rows]
+    marks = ["---:" if place in right else "---" for place in range(len(head))]
+    return [f"| {' | '.join(row)} |" for row in (head, marks, *body)]
+
+
+def _escaped(cell: str) -> str:
+    return _BREAK.sub("<br>", cell.replace("|", "\\|"))

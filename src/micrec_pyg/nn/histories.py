@@ -1,0 +1,47 @@
+"""What users took, as dense rows over the items."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.schema import INTERACTED_BY
+
+
+class Histories:
+    """The items of every user; a block of users at a time becomes dense."""
+
+    def __init__(
+        self, pairs: Int[Tensor, "2 _"], *, num_users: int, num_items: int
+    ) -> None:
+        """Order the (user, item) pairs by user; duplicates count once."""
+        self.num_items = num_items
+        user, order = pairs[0].sort()
+        self.item = pairs[1].index_select(0, order)
+        rows = torch.arange(num_users + 1, device=user.device)
+        self.start = torch.searchsorted(user, rows)
+        self.longest = int(self.start.diff().max()) if num_users else 0
+
+    def rows(self, user: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
+        """Return 1 where a user has the item, else 0; nothing waits for the device."""
+        start = self.start.index_select(0, user).view(-1, 1)
+        count = self.start.index_select(0, user + 1).view(-1, 1) - start
+        # A shorter history repeats its last item, so that all have one length.
+        nth = torch.arange(self.longest, device=user.device)
+        place = start + nth.minimum(count - 1)
+        column = self.item[place.clamp(0, max(len(self.item) - 1, 0))]
+        # Without a history the column is another user's: 0 is written there.
+        taken = (count > 0).float().expand_as(column)
+        dense = taken.new_zeros(len(user), self.num_items)
+        return dense.scatter_(1, column, taken)
+
+
+def histories(data: HeteroData) -> Histories:
+    """Return the histories of a graph's users over its items."""
+    edges = data[INTERACTED_BY].adj_t
+    num_users, num_items = edges.shape
+    user = torch.arange(num_users, device=edges.device).repeat_interleave(
+        edges.crow_indices().diff()
+    )
+    pairs = torch.stack([user, edges.col_indices().long()])
+    return Histories(pairs, num_users=num_users, num_items=num_items)
