@@ -42,6 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         span = self.headers.get("Range")
         if span and self.path not in self.server.without_ranges:
             same = self.headers.get("If-Range", tag) == tag
+            same = same or self.path in self.server.without_if_range
             start = int(span.removeprefix("bytes=").rstrip("-")) if same else 0
         if start >= size > 0:
             self.send_response(416)
@@ -53,6 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
         if tag:
             headers["ETag"] = tag
+        headers |= self.server.headers.get(self.path, {})
         for name, value in headers.items():
             self.send_header(name, str(value))
         self.end_headers()
@@ -69,10 +71,12 @@ def file_server():
     ``faults["GET /x"]`` is a list of what happens to the next requests: ("code", 503),
     ("drop", bytes) sends so many and ends, ("stall", bytes) sends them and falls
     silent, ("meet", barrier) waits for other requests, ("none", None) is an answer.
+    ``headers["/x"]`` replaces headers of the answer.
     """
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.files, server.tags, server.faults = {}, {}, {}
-        server.without_ranges, server.asked = set(), []
+        server.without_ranges, server.without_if_range = set(), set()
+        server.headers, server.asked = {}, []
         server.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from micrec_pyg.features.image import EfficientNetLite0, OpenClip
+from micrec_pyg.features.image import EfficientNetLite0, OpenClip, _read
 from micrec_pyg.features.torchvision_ops import ensure_importable
 from micrec_pyg.features.weights import packaged
 from micrec_pyg.schema import InputError
@@ -308,3 +308,45 @@ def test_weights_must_come_from_one_place(model: str, pretrained: str | None) ->
 def test_a_batch_size_of_zero_is_refused() -> None:
     with pytest.raises(InputError, match="batch_size is 0"):
         EfficientNetLite0(batch_size=0, device="cpu")
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I", "F", "F1"])
+def test_wide_greys_are_scaled_and_not_cut_to_white(
+    efficientnet: EfficientNetLite0, tmp_path: Path, mode: str
+) -> None:
+    # a wedge from black to white, and the same in 8 bits
+    plain = np.tile(np.arange(256, dtype=np.uint8), (224, 1))
+    Image.fromarray(plain).save(tmp_path / "plain.png")
+    types = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4", "F": "<f4", "F1": "<f4"}
+    wide = plain.astype(types[mode])
+    wide = wide / np.float32(255) if mode == "F1" else wide * 257
+    path = tmp_path / ("wide.png" if mode == "I;16" else "wide.tiff")
+    Image.fromarray(wide.astype(types[mode])).save(path)
+
+    vectors = efficientnet.encode([str(tmp_path / "plain.png"), str(path)])
+
+    torch.testing.assert_close(vectors[1], vectors[0], rtol=0, atol=1e-5)
+
+
+def test_a_dark_image_of_16_bits_stays_dark(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 200, dtype=np.uint16)).save(tmp_path / "x.png")
+
+    image = _read(str(tmp_path / "x.png"))
+
+    assert image is not None
+    assert image.getextrema() == ((1, 1),) * 3
+
+
+@pytest.mark.parametrize(
+    ("size", "read"),
+    [((1, 20_000), False), ((101, 1), False), ((100, 1), True), ((2, 200), True)],
+)
+def test_a_line_of_pixels_is_unreadable(
+    efficientnet: EfficientNetLite0, tmp_path: Path, size: tuple[int, int], read: bool
+) -> None:
+    # the short side would become 256 pixels long, the other one 5 million
+    Image.new("RGB", size, "navy").save(tmp_path / "x.png")
+
+    vectors = efficientnet.encode([str(tmp_path / "x.png")])
+
+    assert bool(vectors.isnan().all()) != read

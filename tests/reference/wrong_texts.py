@@ -73,7 +73,7 @@ def _headers() -> Iterator[Wrong]:
     twice = csv("user,item,user,rating\nu,i,v,5\n")
     yield Wrong("column twice in csv", twice, "user is there twice")
     for header, missing in (
-        ("user\tproduct\trating", "item"),
+        ("user\tthing\trating", "item"),
         ("usr\titem\trating", "user"),
         ("user\titem\tgrade", "rating"),
     ):

@@ -32,6 +32,7 @@ class Lengths:
     """Encodes a text as its length and its first letter; counts what it encoded."""
 
     name = "lengths"
+    reads = "text"
 
     def __init__(self, salt: int = 0) -> None:
         self.settings = {"salt": salt}

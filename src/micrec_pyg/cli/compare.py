@@ -1,7 +1,6 @@
 """``micrec compare``: test the differences between finished runs."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from micrec_pyg.cli.process import log_to_stderr
@@ -47,7 +46,7 @@ def main(argv: list[str]) -> int:
         table = compare(given.runs, question, options, reference=given.reference)
     rows = text.rows_of(table, options)
     shown = text.markdown(rows) if given.markdown else text.aligned(rows)
-    sys.stdout.write(f"{text.caption(table, question, options)}\n\n{shown}")
+    show(f"{text.caption(table, question, options)}\n\n{shown}")
     if given.json:
         write_json(Path(given.json), text.as_json(table, question, options))
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from micrec_pyg.cli.process import log_to_stderr, prepare
+from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.grid import aligned
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.grids import grids
@@ -34,9 +34,8 @@ def main(argv: list[str]) -> int:
         metrics = evaluate_job(
             folder, again=given.again, device=given.device, data=data
         )
-        print(folder)
-        print(_text(metrics["test"], given.group))
-        print(f"every group: {folder / 'run_card.md'}\n")
+        table = _text(metrics["test"], given.group)
+        show(f"{folder}\n{table}\nevery group: {folder / 'run_card.md'}\n\n")
     return 0
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from micrec_pyg.cli.process import prepare
+from micrec_pyg.cli.process import prepare, printable
 
 COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
@@ -82,7 +82,7 @@ def _refuse(message: str) -> int:
 
 def _say(message: str) -> None:
     """Print a message as one line."""
-    sys.stderr.write(f"micrec: {' '.join(message.split())}\n")
+    sys.stderr.write(f"micrec: {printable(' '.join(message.split()))}\n")
 
 
 def _names() -> str:

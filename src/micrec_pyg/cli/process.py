@@ -4,12 +4,17 @@ import ctypes
 import logging
 import os
 import platform
+import re
 import sys
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _LARGEST = 2**31 - 1
 _LARGEST_OLD_GLIBC = 32 * 2**20
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that command a terminal, turn text around, or have no encoding."""
 
 
 def prepare() -> None:
@@ -25,11 +30,35 @@ def prepare() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+class PrintableFormatter(logging.Formatter):
+    """Formats log lines so that what they quote cannot command the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record with every control character escaped."""
+        return printable(super().format(record))
+
+
+def printable(text: str) -> str:
+    r"""Return a text with control characters escaped, as ``\x1b``.
+
+    Ids, names and cells come from files of others; raw, they could move the cursor,
+    change colours or hide what follows. Line feeds and tabs stay.
+    """
+    return _UNPRINTABLE.sub(
+        lambda found: found[0].encode("unicode_escape").decode("ascii"), text
+    )
+
+
+def show(text: str) -> None:
+    """Write a text that may quote files to stdout, see ``printable``."""
+    sys.stdout.write(printable(text))
+
+
 def log_to_stderr() -> None:
     """Show our own log lines, and what libraries warn of, on stderr."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True
-    )
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[console], force=True)
     logging.getLogger("micrec_pyg").setLevel(logging.INFO)
 
 

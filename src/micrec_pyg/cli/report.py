@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
 from micrec_pyg.cli.process import log_to_stderr
@@ -37,7 +36,7 @@ def main(argv: list[str]) -> int:
     text = markdown(results, tuning=given.tuning, alpha=given.alpha, **options)
     out = Path(given.out or Path(given.outputs) / "report.md")
     pages = write(results, out, text=text, **options)
-    sys.stdout.write(text)
+    show(text)
     logger.info("written: %s and %s", *pages)
     return 0
 

@@ -6,7 +6,6 @@ import os
 import platform
 import shlex
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import polars as pl
 
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset
-from micrec_pyg.cli.process import log_to_stderr, prepare
+from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.report.collect import collect_runs
 from micrec_pyg.report.tables import markdown, overview, write
 from micrec_pyg.schema import InputError
@@ -166,7 +165,7 @@ def _tabulate(
         names=names,
         text="\n".join([summary, "# Every group\n", *details]),
     )
-    sys.stdout.write(summary)
+    show(summary)
     logger.info("written: %s and %s", *pages)
 
 

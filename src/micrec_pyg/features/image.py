@@ -5,24 +5,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.features import torchvision_ops, weights
 from micrec_pyg.features.encoder import READS_FILE
 from micrec_pyg.schema import InputError
 
-# What Pillow raises on damaged files, by format; EOFError and SyntaxError among them.
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    Image.DecompressionBombError,
-)
+_READING = 2  # raise it when a change of _read changes pixels
+_BYTE, _TWO_BYTES = 255, 65_535
 _LOCAL_FOLDER = "local-dir:"
 _HUB = "hf-hub:"
 
@@ -53,6 +49,7 @@ class EfficientNetLite0:
     def settings(self) -> Mapping[str, str | int]:
         """All that decides the vectors; the weights count by their content."""
         return {
+            "reading": _READING,
             "weights": weights.digest(self._checkpoint),
             "batch_size": self.batch_size,
             "device": self.device,
@@ -137,6 +134,7 @@ class OpenClip:
         if self.pretrained is not None:
             place = Path(self.pretrained)
         return {
+            "reading": _READING,
             "model": self.model,
             "pretrained": self.pretrained,
             "weights": weights.digest(place) if place.exists() else None,
@@ -212,11 +210,15 @@ def _encode(
     blank = Image.new("RGB", (32, 32))
     done = []
     for start in range(0, len(paths), batch_size):
-        images = [_read(path) for path in paths[start : start + batch_size]]
-        # A blank stands in for an unreadable file, so that every batch has its rows.
-        pixels = torch.stack([transform(image or blank) for image in images])
-        vectors = normalize(forward(pixels.to(device)).float()).cpu()
-        vectors[[image is None for image in images]] = torch.nan
+        pixels, unreadable = [], []
+        for path in paths[start : start + batch_size]:
+            # One image at a time: decoded ones are large.
+            image = _read(path)
+            # A blank stands in for an unreadable file: every batch has its rows.
+            pixels.append(transform(image or blank))
+            unreadable.append(image is None)
+        vectors = normalize(forward(torch.stack(pixels).to(device)).float()).cpu()
+        vectors[unreadable] = torch.nan
         done.append(vectors)
     return torch.cat(done)
 
@@ -224,12 +226,29 @@ def _encode(
 def _read(path: str) -> Image.Image | None:
     """Return an upright RGB image on white ground; None if it cannot be read."""
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
+        with open_image(path) as opened:
+            image = _eight_bits(ImageOps.exif_transpose(opened))
             if not image.has_transparency_data:
                 return image.convert("RGB")
             image = image.convert("RGBA")
             ground = Image.new("RGBA", image.size, "white")
             return Image.alpha_composite(ground, image).convert("RGB")
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return a grey image of wider numbers in 8 bits, others as they are.
+
+    Pillow would cut every value above 255 to white.
+    """
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    most = float(values.max())
+    if image.mode.startswith("I;16") or most > _BYTE:
+        white = max(_TWO_BYTES, most)
+    else:
+        white = _BYTE if image.mode == "I" or most > 1 else 1
+    grey = (values.clip(0, white) * (_BYTE / white)).round().astype(np.uint8)
+    return Image.fromarray(grey)

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from micrec_pyg.schema import InputError
+from micrec_pyg.yaml_files import read_yaml
 
 SCHEMA = 1
 """Version of ``metrics.json``."""
@@ -41,12 +40,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         InputError: The folder is none of a run.
     """
     path = folder / "config.yaml"
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise unfinished(path) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({error})") from error
+    if not path.exists():
+        raise unfinished(path)
+    config = read_yaml(path)
     if not isinstance(config, dict):
         raise InputError(f"{path}: a mapping of settings is needed")
     return config

@@ -43,7 +43,7 @@ def test_what_is_over_the_limit_is_counted(micrec, tmp_path: Path, capsys) -> No
 def test_columns_are_named_by_an_option(micrec, tmp_path: Path, capsys) -> None:
     write(tmp_path, {"interactions.csv": b"uid,sku\na,x\nb,y\n"})
     assert micrec("data", "check", tmp_path) == 2
-    assert "column user, item is missing; found: uid, sku" in capsys.readouterr().out
+    assert "column user is missing; found: uid, sku" in capsys.readouterr().out
     mapping = "data.columns={user: uid, item: sku}"
     assert micrec("data", "check", tmp_path, mapping) == 0
 
@@ -110,3 +110,20 @@ def test_what_passes_the_check_trains_and_leaves_a_card(
     card = (runs()[0] / "data_card.md").read_text()
     digests = json.loads((runs()[0] / "artefact/digests.json").read_text())
     assert all(f"\n## {name}\n" in card for name in digests)
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(
+    micrec, tmp_path: Path, capsys
+) -> None:
+    evil = "\x1b]0;title\x07\x1b[2J"
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/interactions.csv").write_text(f"user,item{evil}\na,x\n")
+    (tmp_path / "d/items.csv").write_text(f"item,title\n{evil},x\n")
+    assert micrec("data", "check", str(tmp_path)) == 2
+    shown = "".join(capsys.readouterr())
+    assert r"item\x1b]0;title\x07\x1b[2J" in shown
+    assert not {"\x1b", "\x07"} & set(shown)
+    assert micrec("data", "stats", str(tmp_path)) == 2
+    shown = "".join(capsys.readouterr())
+    assert r"\x1b" in shown
+    assert not {"\x1b", "\x07"} & set(shown)

@@ -8,7 +8,7 @@ import torch
 from reference import leaks
 
 from micrec_pyg.data.audit.report import audit
-from micrec_pyg.data.splits.at_random import random_ratio
+from micrec_pyg.data.splits.at_random import random_ratio, ready
 from micrec_pyg.data.splits.leak import claim_of
 from micrec_pyg.schema import Interactions, Vocab
 
@@ -155,7 +155,10 @@ def test_a_pair_in_another_spelling(user, item, ids):
         (("Tea", "Tea"), True),
         (("Tea", "Pan"), False),
         ((None, None), True),
-        (("Tea", None), False),
+        (("Tea", None), True),
+        ((None, "Tea"), True),
+        (("Tea | Green", "Tea"), True),
+        (("Tea", "Tea pot and pan"), True),
     ],
 )
 def test_a_test_pair_known_in_another_domain(texts, leaks_pair):
@@ -186,6 +189,30 @@ def test_a_test_pair_known_in_another_domain(texts, leaks_pair):
         assert not note.error
 
 
+def test_giving_texts_to_one_domain_hides_no_leak():
+    rows = [(f"u{u}", f"i{i}", 100 * u + i) for u in range(6) for i in range(6)]
+    texts = {f"i{i}": f"Title {i}" for i in range(6)}
+    known = leaks.catalogue("d1", rows, part=[0] * 36)
+    tested = leaks.catalogue(
+        "d0", rows, part=[2 if i % 6 > 3 else 0 for i in range(36)]
+    )
+    named = leaks.catalogue("d0", rows, part=tested.interactions.part, texts=texts)
+    counts = []
+    for shop in ({"d0": tested, "d1": known}, {"d0": named, "d1": known}):
+        result = audit(shop, ready(shop), protocol="ready", claim="user_future")
+        (finding,) = found(result, "cross_domain_pairs")
+        counts.append((finding.where, finding.count, finding.error))
+    assert counts == [("d0", 12, True)] * 2
+
+
+def test_a_bare_number_is_no_evidence_where_a_text_is_missing():
+    catalogues = leaks.shop(ids="numbers")
+    titles = [f"Title {i}" for i in range(len(catalogues["d0"].content["text"]))]
+    one = dataclasses.replace(catalogues["d0"], content={"text": pl.Series(titles)})
+    result = audited({**catalogues, "d0": one})
+    assert found(result, "cross_domain_pairs") == []
+
+
 def _called(catalogue, place, raw, text):
     """Return a catalogue in which one item has this id and this text."""
     data = catalogue.interactions
@@ -214,4 +241,32 @@ def test_a_test_item_that_the_user_knows_under_another_id():
     (finding,) = found(audited({"d0": given}, splits), "copied_items")
     name = catalogues["d0"].interactions.users.ids[user]
     assert not finding.error
-    assert f"user {name}, item left" in finding.examples
+    assert f"user {name}, item left: known as right" in finding.examples
+
+
+@pytest.mark.parametrize(
+    ("copied", "error"), [(0, None), (4, False), (6, False), (7, True), (12, True)]
+)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_copies_of_known_items_above_one_half_are_an_error(copied, error, elsewhere):
+    # 12 test pairs; the text of some is that of an item that the user knows
+    known = [(f"u{u}", "old", u) for u in range(12)]
+    tests = [(f"u{u}", f"new{u}", 20 + u) for u in range(12)]
+    texts = {f"new{u}": "Red tea" if u < copied else f"Tea {u}" for u in range(12)}
+    texts["old"] = "Red tea"
+    shops = {"d0": (known + tests, [0] * 12 + [2] * 12)}
+    if elsewhere:
+        plain = [(f"u{u}", "plain", u) for u in range(12)]
+        shops = {"d0": (plain + tests, [0] * 12 + [2] * 12), "d1": (known, [0] * 12)}
+    given = {
+        name: leaks.catalogue(name, rows, part=part, texts=texts)
+        for name, (rows, part) in shops.items()
+    }
+    result = audit(given, ready(given), protocol="ready", claim="user_future")
+    findings = found(result, "copied_items")
+    if error is None:
+        assert findings == []
+    else:
+        (finding,) = findings
+        assert (finding.where, finding.count, finding.error) == ("d0", copied, error)
+        assert finding.examples[0] == "user u0, item new0: known as old"

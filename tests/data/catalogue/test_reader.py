@@ -229,7 +229,7 @@ def test_columns_with_other_names_are_mapped_or_guessed(shop, caplog):
     lines = '{"User_ID": "b", "itemId": 7}\n\n{"User_ID": "c", "itemId": 8}\n'
     (shop / "kitchen/interactions.csv").unlink()
     write(shop / "kitchen/interactions.jsonl", lines)
-    with pytest.raises(InputError, match=r"line 1: column user, item is missing"):
+    with pytest.raises(InputError, match=r"line 1: column user is missing"):
         read(shop)
     found = read(shop, columns={"user": "uid", "item": "sku"}, domains=["food"])
     found |= read(shop, domains=["kitchen"])
@@ -288,3 +288,109 @@ def test_a_core_over_the_union_makes_digests_depend_on_all_domains(shop):
     assert before["kitchen"].digest != after["kitchen"].digest
     again = read(shop, domains=["kitchen"], filters={"user_core": 1})
     assert own["kitchen"].digest == again["kitchen"].digest
+
+
+def test_vectors_of_zeros_are_missing_and_named(shop, caplog):
+    frame = pl.DataFrame({"item": ["1", "2"], "vector": [[1.0, 0.0], [0.0, -0.0]]})
+    frame.write_parquet(shop / "food" / "audio.parquet")
+    food = read(shop)["food"]
+    mask = by_item(food, food.vectors["audio"].mask)
+    assert {item for item, known in mask.items() if known} == {"1"}
+    assert "1 items have a vector of zeros, such as '2'" in caplog.text
+    zeros = pl.DataFrame({"item": ["1"], "vector": [[0.0, 0.0]]})
+    zeros.write_parquet(shop / "food" / "audio.parquet")
+    assert read(shop)["food"].vectors == {}
+    assert "every vector is zero: the modality is left out" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_marks_of_missing_values_are_no_texts(shop, caplog, suffix):
+    marks = ["nan", "None", " NULL ", "N/A", "n/a", "#N/A", "<NA>", "\\N", "NaT", "NA"]
+    titles = [*marks, "Nancy", "None of us", "Red tea"]
+    frame = pl.DataFrame({"item": [*map(str, range(len(titles)))], "title": titles})
+    (shop / "food/items.tsv").unlink()
+    path = shop / f"food/items.{suffix}"
+    writers = {
+        "csv": frame.write_csv,
+        "jsonl": frame.write_ndjson,
+        "parquet": frame.write_parquet,
+    }
+    writers[suffix](path)
+    food = read(shop)["food"]
+    texts = {
+        i: t for i, t in by_item(food, food.content["text"]).items() if t is not None
+    }
+    assert texts == {"10": "Nancy", "11": "None of us", "12": "Red tea"}
+    assert "column 'title': 10 texts are ' NULL ', '#N/A', '<NA>'" in caplog.text
+    assert "count as missing" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("fields", [None, ["title", "tags"]])
+def test_lists_of_texts_are_joined(shop, suffix, fields):
+    frame = pl.DataFrame(
+        {
+            "item": ["1", "2", "3"],
+            "title": ["Tea", None, "Mug"],
+            "tags": [["red", "hot"], [None, "nan", "big"], []],
+            "sizes": [[1, 2], [3], None],
+        }
+    )
+    (shop / "food/items.tsv").unlink()
+    write_items = {"jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
+    write_items[suffix](shop / f"food/items.{suffix}")
+    food = read(shop, text_fields=fields, text_sep=" | ", domains=["food"])["food"]
+    sizes = ["", ""] if fields else [" | 1 2", " | 3"]
+    assert by_item(food, food.content["text"]) == {
+        "1": f"Tea | red hot{sizes[0]}",
+        "2": f"big{sizes[1]}",
+        "3": "Mug",
+    }
+
+
+def test_columns_that_hold_no_texts_are_named(shop, caplog):
+    caplog.set_level("INFO")
+    frame = pl.DataFrame(
+        {
+            "item": ["1", "2", "3"],
+            "maker": pl.Series(["Ann", "Bob", "Ann"], dtype=pl.Categorical),
+            "stock": [{"a": 1}, {"a": 2}, {"a": 3}],
+            "code": [b"x", b"y", b"z"],
+            "year": [1999, 2000, 2001],
+        }
+    )
+    (shop / "food/items.tsv").unlink()
+    frame.write_parquet(shop / "food/items.parquet")
+    food = read(shop, domains=["food"])["food"]
+    assert by_item(food, food.content["text"]) == {"1": "Ann", "2": "Bob", "3": "Ann"}
+    for name in ("stock", "code"):
+        assert f"column '{name}': it holds values of type" in caplog.text
+    assert "no text: column year" in caplog.text
+    with pytest.raises(InputError, match="text field stock is not in the items"):
+        read(shop, text_fields=["stock"], domains=["food"])
+
+
+@pytest.mark.parametrize("price", [["4.99", "7"], ["$4.99", "from 3.99"], ["", "7"]])
+@pytest.mark.parametrize("name", ["price", "Unit_Price"])
+def test_a_price_is_no_text_unless_asked_for(shop, price, name):
+    lines = [f"{i + 1}\tTea {i}\t{cell}\n" for i, cell in enumerate(price)]
+    write(shop / "food/items.tsv", "".join([f"item\ttitle\t{name}\n", *lines]))
+    food = read(shop, domains=["food"])["food"]
+    assert by_item(food, food.content["text"]) == {"1": "Tea 0", "2": "Tea 1"}
+    food = read(shop, domains=["food"], text_fields=["title", name])["food"]
+    assert by_item(food, food.content["text"])["2"].endswith(price[1])
+
+
+def test_a_guessed_time_that_is_none_is_left_out(shop, caplog):
+    write(shop / "food/interactions.tsv", "user\titem\tdate\na\t1\t31/12/19\n")
+    food = read(shop, domains=["food"])["food"]
+    assert food.clock is None
+    assert "column 'date': its name is that of a time, but it holds '31/12/19'" in (
+        caplog.text
+    )
+    with pytest.raises(InputError, match=r"got '31/12/19', a time is needed"):
+        read(shop, domains=["food"], columns={"timestamp": "date"})
+    lines = "user\titem\tcreated_at\na\t1\t2019-12-31\n"
+    write(shop / "food/interactions.tsv", lines)
+    food = read(shop, domains=["food"])["food"]
+    assert food.interactions.time.tolist() == [1577750400]

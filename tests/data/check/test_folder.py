@@ -1,5 +1,9 @@
 """What the check warns of, and that it agrees with the reader."""
 
+import contextlib
+import os
+import socket
+
 import polars as pl
 import pytest
 from PIL import Image
@@ -160,3 +164,36 @@ def test_errors_of_all_files_and_domains_are_listed(tmp_path):
     assert problems.not_kept(interactions) == 2
     with pytest.raises(InputError, match="line 3, column 'user'"):
         Tables.read(path=str(tmp_path), **LENIENT)
+
+
+@pytest.mark.parametrize("name", ["interactions.csv", "items.csv", "audio.parquet"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder"])
+def test_only_regular_files_are_opened(tmp_path, name, kind):
+    shop(tmp_path, d={"interactions": GOOD, "items": ["item\ttitle", "x\tX"]})
+    (tmp_path / "d" / name).with_suffix(".tsv").unlink(missing_ok=True)
+    _special(tmp_path / "d" / name, kind)
+    found = check(str(tmp_path), limit=9, options=LENIENT).found
+    (error,) = [each for each in found if each.error]
+    assert error.file == tmp_path / "d" / name
+    assert "no regular file" in error.fault
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder"])
+def test_an_image_that_is_no_regular_file_is_named(tmp_path, kind):
+    shop(tmp_path, d={"interactions": GOOD})
+    (tmp_path / "d/images").mkdir()
+    _special(tmp_path / "d/images/x.png", kind)
+    found = warnings(tmp_path)
+    assert any("images, x.png: it is no regular file" in each for each in found)
+
+
+def _special(path, kind):
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)

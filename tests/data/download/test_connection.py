@@ -5,6 +5,7 @@ from file_server import file_server
 
 from micrec_pyg.data.download import connection as module
 from micrec_pyg.data.download.connection import TransferError, remote_size, transfer
+from micrec_pyg.schema import InputError
 
 CONTENT = bytes(range(256)) * 40
 SIZE = len(CONTENT)
@@ -113,8 +114,9 @@ def test_no_more_than_the_limit_is_taken(server, pauses, tmp_path):
 
 def test_a_full_disk_is_no_fault_of_the_server(server, pauses, tmp_path):
     (tmp_path / "part").symlink_to("/dev/full")
-    with pytest.raises(TransferError, match=r"cannot be written.*make room"):
+    with pytest.raises(InputError, match=r"cannot be written.*make room") as caught:
         transfer(f"{server.url}/file", tmp_path / "part")
+    assert not isinstance(caught.value, TransferError)
     assert pauses == []
 
 
@@ -126,3 +128,65 @@ def test_sizes_are_asked_without_the_content(server):
     for url in (f"{server.url}/no", "http://127.0.0.1:9/file"):
         with pytest.raises(TransferError, match="cannot be fetched"):
             remote_size(url)
+
+
+def test_the_rest_of_another_version_begins_anew(server, pauses, tmp_path):
+    # the server honours Range and ignores If-Range
+    part = tmp_path / "part"
+    server.tags["/file"] = '"old"'
+    server.faults["GET /file"] = [("drop", 1000), *[("drop", 0)] * 9]
+    with pytest.raises(TransferError):
+        transfer(f"{server.url}/file", part)
+    server.faults.clear()
+    server.files["/file"], server.tags["/file"] = CONTENT[::-1], '"new"'
+    server.without_if_range.add("/file")
+    server.asked.clear()
+    transfer(f"{server.url}/file", part)
+    assert part.read_bytes() == CONTENT[::-1]
+    assert [span for _, _, span in server.asked] == ["bytes=1000-", None]
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", ""])
+def test_an_impossible_length_is_no_length(server, tmp_path, length):
+    server.headers["/file"] = {"Content-Length": length, "Connection": "close"}
+    assert remote_size(f"{server.url}/file") is None
+    transfer(f"{server.url}/file", tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<!DOCTYPE html><title>Log in</title>", "text/html; charset=utf-8"),
+        (b"\xef\xbb\xbf\n <HTML>", "application/octet-stream"),
+        (b"<?xml version='1.0'?><Error/>", "application/xml"),
+        (b"please log in", "text/html"),
+    ],
+)
+def test_a_web_page_is_no_file(server, pauses, tmp_path, content, kind):
+    server.files["/file"] = content
+    server.headers["/file"] = {"Content-Type": kind}
+    with pytest.raises(TransferError, match="sent a web page and not the") as caught:
+        transfer(f"{server.url}/file", tmp_path / "part")
+    assert caught.value.permanent
+    assert pauses == []
+    assert not (tmp_path / "part").exists()
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8bdata", b'{"a": 1}', b"PK\x03\x04"])
+def test_data_that_a_server_calls_a_page_are_taken(server, tmp_path, content):
+    server.files["/file"] = content
+    server.headers["/file"] = {"Content-Type": "text/html"}
+    transfer(f"{server.url}/file", tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[x/a.jpg", "http://h/\u00e9.jpg", "http://h/a b", "nonsense"]
+)
+def test_an_impossible_address_is_refused_at_once(pauses, tmp_path, url):
+    for ask in (lambda: transfer(url, tmp_path / "part"), lambda: remote_size(url)):
+        with pytest.raises(TransferError, match="cannot be fetched") as caught:
+            ask()
+        assert caught.value.permanent
+    assert pauses == []

@@ -2,7 +2,10 @@
 
 import collections
 import hashlib
+import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from file_server import file_server
@@ -212,3 +215,31 @@ def test_another_wheel_than_the_pinned_one_is_refused(demo_wheel, tmp_path):
 def test_a_package_that_pip_cannot_find(demo_wheel, tmp_path):
     with pytest.raises(InputError, match=r"pip could not fetch demo-data==2\.0: "):
         fetch_wheel("demo-data==2.0", tmp_path / "x.whl", sha256="00", size=1)
+
+
+def test_two_downloads_into_one_folder_fetch_every_file_once(server, tmp_path, caplog):
+    caplog.set_level("INFO")
+    remotes = [
+        Remote(f"{server.url}/{name}", tmp_path / "raw" / name, sha)
+        for name, sha in (("one", SHA256), ("two", None))
+    ]
+    server.files = {"/one": CONTENT, "/two": CONTENT[::-1]}
+    started = threading.Event()
+    server.faults["GET /one"] = [("meet", started)]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fetch_all, remotes)
+        while ("GET", None) not in requests(server):
+            time.sleep(0.01)
+        second = pool.submit(fetch_all, remotes)
+        while "waiting for another download" not in caplog.text:
+            time.sleep(0.01)
+        started.set()
+        first.result(30)
+        second.result(30)
+    gets = [path for method, path, _ in server.asked if method == "GET"]
+    assert sorted(gets) == ["/one", "/two"]
+    assert sorted(p.name for p in (tmp_path / "raw").iterdir()) == [
+        "one",
+        "two",
+        "two.sha256",
+    ]

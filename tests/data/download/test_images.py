@@ -94,7 +94,7 @@ def test_the_dead_are_listed_with_reasons(server, tmp_path, monkeypatch):
     found = report(folder)
     reasons = {
         "gone": "404",
-        "page": "not a readable image",
+        "page": "sent a web page",
         "cut": "not a readable image",
         "huge": "more than 4,000 bytes",
         "tiff": "not a readable image",
@@ -151,3 +151,46 @@ def test_impossible_options(server, tmp_path):
     (tmp_path / REPORT).write_text("one,two\n1,2\n")
     with pytest.raises(InputError, match="delete it"):
         fetch_images(addresses(server, "a"), tmp_path, workers=1)
+
+
+def test_one_bad_address_or_id_stops_nothing(server, tmp_path):
+    good = picture("PNG")
+    server.files = {"/fine": good, "/also": good}
+    bad = {
+        "a": "http://[x/a.jpg",
+        "b": f"{server.url}/\u00e9.jpg",
+        "c": f"{server.url}/a b",
+        ".": f"{server.url}/fine",
+        "..": f"{server.url}/fine",
+        ".parts": f"{server.url}/fine",
+        "x" * 300: f"{server.url}/fine",
+    }
+    rows = [
+        ("fine", f"{server.url}/fine"),
+        *bad.items(),
+        ("also", f"{server.url}/also"),
+    ]
+    urls = pl.DataFrame(rows, schema=["item", "url"], orient="row")
+    folder = tmp_path / "images"
+    done = fetch_images(urls, folder, workers=2)
+    assert (done.fetched, done.dead.height) == (2, len(bad))
+    assert names(folder) == ["also.png", "dead.csv", "fine.png"]
+    assert names(tmp_path) == ["images"]
+    found = report(folder)
+    assert found.keys() == bad.keys()
+    assert all(row["permanent"] for row in found.values())
+    again = fetch_images(urls, folder, workers=2)
+    assert (again.there, again.fetched, again.dead.height) == (2, 0, len(bad))
+
+
+def test_a_full_disk_marks_no_image_as_dead(server, tmp_path, monkeypatch):
+    server.files = {"/a": picture("PNG")}
+    monkeypatch.setattr(transfer, "_write", _full)
+    with pytest.raises(InputError, match="make room"):
+        fetch_images(addresses(server, "a"), tmp_path, workers=1)
+    monkeypatch.undo()
+    assert fetch_images(addresses(server, "a"), tmp_path, workers=1).fetched == 1
+
+
+def _full(file, chunk, part):
+    raise transfer._no_room(part, OSError(28, "No space left on device"))

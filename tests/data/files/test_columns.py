@@ -9,6 +9,10 @@ from micrec_pyg.schema import InputError
 ROLES = ["user", "item", "rating", "timestamp"]
 
 
+def roles(user, item, time):
+    return {"user": user, "item": item, "timestamp": time}
+
+
 @pytest.mark.parametrize(
     ("found", "columns", "expected"),
     [
@@ -38,7 +42,23 @@ ROLES = ["user", "item", "rating", "timestamp"]
                 "timestamp": "timestamp:float",
             },
         ),
-        (["uid", "sku"], None, {}),
+        (["uid", "thing"], None, {}),
+        # as shops call them; the best spelling decides
+        *[
+            ([user, item, "qty", "price", time], None, roles(user, item, time))
+            for user, item, time in (
+                ("customer_id", "sku", "created_at"),
+                ("Customer", "ASIN", "Ordered At"),
+                ("client", "product", "date"),
+                ("clientId", "product_id", "order_date"),
+                ("member", "article", "datetime"),
+            )
+        ],
+        (
+            ["customer", "customer_id", "product", "sku", "product_id", "date", "time"],
+            None,
+            roles("customer_id", "product_id", "time"),
+        ),
     ],
 )
 def test_mapped_exact_and_guessed_names(found, columns, expected, tmp_path):
@@ -74,6 +94,10 @@ def test_a_mapped_name_that_is_nowhere_is_refused_with_the_nearest(tmp_path):
         ("item", ["uid", "itm"], "'itm'"),
         ("user", ["Username", "item"], "'Username'"),
         ("user", ["a", "b"], ""),
+        ("item", ["title", "itm"], "'itm'"),
+        ("item", ["title", "item_name", "Item Description", "item price"], ""),
+        ("user", ["user_name_text", "user review", "quantity"], ""),
+        ("timestamp", ["time_stamp"], "'time_stamp'"),
     ],
 )
 def test_the_nearest_name(wanted, found, near):
@@ -92,3 +116,8 @@ def test_lists_of_texts_are_needed(value):
     check_texts(domains=["food"], links=None, text_fields=[])
     with pytest.raises(InputError, match=r"domains=.* needed: "):
         check_texts(domains=value)
+
+
+def test_a_hint_for_a_mapped_id_is_no_title():
+    assert nearest("titel", ["title"], role="item") == ""
+    assert "'title'" in nearest("titel", ["title"])

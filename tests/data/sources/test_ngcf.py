@@ -105,3 +105,43 @@ def test_what_is_missing_is_named(shop):
     (shop / "test.txt").unlink()
     with pytest.raises(InputError, match=r"test\.txt: no such file; give a folder"):
         read(shop)
+
+
+def table_lines(width, *, seed=0):
+    """Return rows of user, item, rating, time: 20 users with five rows each."""
+    rng = random.Random(seed)
+    rows = [
+        (user, rng.randrange(100, 140), rng.randint(1, 5), 10**9 + rng.randrange(10**6))
+        for user in range(20)
+        for _ in range(5)
+    ]
+    rng.shuffle(rows)
+    return "\n".join(" ".join(map(str, row[:width])) for row in rows)
+
+
+@pytest.mark.parametrize(("width", "names"), [(3, "rating)"), (4, "timestamp)")])
+@pytest.mark.parametrize("damage", ["", "\n7 101"])
+def test_rows_of_a_table_are_no_lists_of_items(shop, width, names, damage):
+    # a rating would become an item
+    (shop / "train.txt").write_text(table_lines(width) + damage)
+    with pytest.raises(InputError) as caught:
+        read(shop)
+    message = str(caught.value)
+    assert "train.txt" in message
+    assert f"100 of {100 + bool(damage)} lines hold {width} numbers" in message
+    assert "20 of 20 users stand in several lines" in message
+    assert names in message
+    assert "data=tables" in message
+
+
+def test_rows_of_a_user_and_an_item_are_lists_of_one(shop):
+    (shop / "train.txt").write_text(table_lines(2))
+    found = parts(shop, val_share=0)
+    lines = table_lines(2).splitlines()
+    assert found[0] == {tuple(line.split()) for line in lines}
+
+
+def test_lists_of_one_length_are_lists(shop):
+    (shop / "train.txt").write_text("0 1 2\n1 2 5\n2 1 3\n2 4 5\n")
+    found = parts(shop, val_share=0)
+    assert found[0] >= {("2", "3"), ("2", "4"), ("1", "5")}

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from micrec_pyg.cli.config import Config, composed
 from micrec_pyg.cli.data.audit_output import Outcome, content, text
-from micrec_pyg.cli.process import log_to_stderr, prepare
+from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.data.audit.files import check_dropped, check_folder
 from micrec_pyg.data.audit.finding import CHECKS, Finding
 from micrec_pyg.data.audit.report import audit, in_order
@@ -59,7 +58,7 @@ def main(argv: list[str]) -> int:
     prepare()
     log_to_stderr()
     outcome = run(composed(overrides), waived=waived, claim=claim)
-    sys.stdout.write(text(outcome))
+    show(text(outcome))
     if given.json:
         write_json(Path(given.json), content(outcome))
     return 1 if outcome.failed else 0

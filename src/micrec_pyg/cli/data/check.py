@@ -1,11 +1,10 @@
 """``micrec data check``: everything that is wrong or odd with a data set."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from micrec_pyg.cli.data.settings import add_settings, data_config
-from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.data.check.folder import check
 from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.schema import InputError
@@ -43,7 +42,7 @@ def main(argv: list[str]) -> int:
     config.pop("_convert_", None)
     path = str(config.pop("path"))
     problems = check(path, limit=given.limit, options=config)
-    sys.stdout.write(text(problems, path))
+    show(text(problems, path))
     return 2 if problems.errors else 0
 
 

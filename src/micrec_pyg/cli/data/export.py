@@ -1,11 +1,10 @@
 """``micrec data export``: a data set in the files of another library."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from micrec_pyg.cli.data.settings import add_settings, data_config
-from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.data.sources.recbole.export import export_recbole
 from micrec_pyg.runs.build import build
 
@@ -25,7 +24,7 @@ def main(argv: list[str]) -> int:
     folder = Path(given.out).expanduser()
     told = FORMATS[given.format](catalogues, folder)
     for name, note in told.items():
-        sys.stdout.write(f"{folder / name}: {note or 'complete'}\n")
+        show(f"{folder / name}: {note or 'complete'}\n")
     return 0
 
 

@@ -3,12 +3,11 @@
 import argparse
 import dataclasses
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from micrec_pyg.cli.data.settings import data_config
-from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.data.download.fetch import Remote, fetch_all, remaining_bytes
 from micrec_pyg.data.sources.amazon.raw_files import AmazonFiles
 from micrec_pyg.schema import InputError
@@ -26,7 +25,7 @@ def main(argv: list[str]) -> int:
     log_to_stderr()
     if not given.dry_run:
         fetch_all(remotes)
-    sys.stdout.write(_table(remaining_bytes(remotes), source))
+    show(_table(remaining_bytes(remotes), source))
     return 0
 
 

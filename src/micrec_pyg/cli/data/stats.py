@@ -1,11 +1,10 @@
 """``micrec data stats``: sizes, degrees, overlap, coverage and time of a data set."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from micrec_pyg.cli.data.settings import add_settings, data_config
-from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.data.describe.card import data_card, summarize
 from micrec_pyg.data.describe.plot import SUFFIXES, plot
 from micrec_pyg.data.describe.statistics import measure_catalogues
@@ -28,7 +27,7 @@ def main(argv: list[str]) -> int:
             raise InputError(f"{name} is a folder; give the name of a file")
     log_to_stderr()
     catalogues = build(data_config(given.settings))
-    sys.stdout.write(summarize(catalogues))
+    show(summarize(catalogues))
     if given.json:
         write_json(Path(given.json), measure_catalogues(catalogues))
     if given.card:

@@ -14,7 +14,7 @@ import polars as pl
 
 from micrec_pyg.data.catalogue.facts import KG, read_facts
 from micrec_pyg.data.catalogue.item_files import TABLES, folder_of, read_item_files
-from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.cells import checked_guess, decimals, ids, integers, seconds
 from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.tables import (
@@ -24,7 +24,8 @@ from micrec_pyg.data.files.tables import (
     read_table,
     require_columns,
 )
-from micrec_pyg.data.files.vectors import read_vectors
+from micrec_pyg.data.files.texts import readable_texts
+from micrec_pyg.data.files.vectors import read_vectors, without_zeros
 from micrec_pyg.schema import IMAGE, InputError
 from micrec_pyg.storage.digests import json_digest
 
@@ -49,7 +50,7 @@ class DomainFolder:
     sources: Mapping[str, str]
     """sha256 of every file that was read; all files of a modality are one entry."""
     digest: str
-    """sha256 of the names and content of all files that were read."""
+    """sha256 of the names and content of all files that were read, see ``_vectors``."""
     counts: Mapping[str, int]
     """Items not in the items table (kept); images, other files, vectors and facts of
     unknown items, and facts that are repeated (one stays)."""
@@ -87,7 +88,7 @@ def read_domain_folder(
         items = read_items(catalogue, columns, problems).drop(ROW, strict=False)
     named = (*TABLES, KG)
     vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in named]
-    vectors = {p.stem: read_vectors(p, columns, problems) for p in vector_files}
+    vectors, amended = _vectors(vector_files, columns, problems)
     graph = _find(path, KG, problems)
     facts = None if graph is None else read_facts(graph, columns, problems)
     known = None if rows is None else _all_ids(rows[0], items)
@@ -107,10 +108,10 @@ def read_domain_folder(
         clock=rows[1],
         items=items,
         files=files,
-        vectors={name: table for name, table in vectors.items() if table is not None},
+        vectors=vectors,
         facts=facts,
         sources=_sources(path, content, item_files),
-        digest=json_digest(content),
+        digest=json_digest({**content, **amended}),
         counts={
             "items_missing_from_items_table": len(known) - listed,
             **_unknown(known, files, vectors, facts),
@@ -161,6 +162,7 @@ def read_rows(
         return None
     found = [name for name in table.columns if name != ROW]
     located = locate(found, ROLES, columns, path, problems)
+    located = checked_guess(table, located, columns, path, problems)
     table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
@@ -217,6 +219,7 @@ def read_items(
     if not require_columns(table.columns, ["item"], path, problems):
         return nothing
     table = table.with_columns(ids(table, "item", path, problems))
+    table = readable_texts(table, (ROW, "item"), path, problems)
     repeated = ~table["item"].is_first_distinct() & table["item"].is_not_null()
     need = "which was listed before; every item may stand once"
     mend = "drop the row, or give the item an id of its own"
@@ -224,10 +227,29 @@ def read_items(
     return table.filter(~repeated).drop_nulls("item")
 
 
+def _vectors(
+    files: Sequence[Path], columns: Mapping[str, str] | None, problems: Problems
+) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
+    """Return item and vector per modality, and an entry for the digest per amended one.
+
+    Earlier versions kept vectors of zeros: what they cached for the same files, such as
+    neighbour lists, must not be taken. Files without any keep the digest they had.
+    """
+    found, amended = {}, {}
+    for file in files:
+        table = read_vectors(file, columns, problems)
+        kept = None if table is None else without_zeros(table, file, problems)
+        if kept is not table:
+            amended[file.stem] = "without zeros"
+        if kept is not None:
+            found[file.stem] = kept
+    return found, amended
+
+
 def _unknown(
     known: pl.Series,
     files: Mapping[str, pl.DataFrame],
-    vectors: Mapping[str, pl.DataFrame | None],
+    vectors: Mapping[str, pl.DataFrame],
     facts: pl.DataFrame | None,
 ) -> dict[str, int]:
     """Return how many files, vectors and facts are of items that no table has."""
@@ -235,10 +257,9 @@ def _unknown(
     def strange(table: pl.DataFrame) -> int:
         return table.join(known.to_frame("item"), on="item", how="anti").height
 
-    read = [table for table in vectors.values() if table is not None]
     counts = {
         "images_of_unknown_items": strange(files[IMAGE]),
-        "vectors_of_unknown_items": sum(map(strange, read)),
+        "vectors_of_unknown_items": sum(map(strange, vectors.values())),
     }
     for modality, table in files.items():
         if modality != IMAGE:

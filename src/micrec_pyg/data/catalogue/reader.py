@@ -18,6 +18,7 @@ from micrec_pyg.data.catalogue.link_users import link_users
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.tables import find_table
+from micrec_pyg.data.files.texts import text_columns
 from micrec_pyg.schema import TEXT, Catalogue, Feature, InputError, Vocab
 from micrec_pyg.storage.digests import json_digest
 
@@ -172,11 +173,10 @@ def _text(
     """Return item and text; the text is null where every field is empty."""
     table = content.items
     if fields is None:
-        fields = [
-            name
-            for name, dtype in table.schema.items()
-            if dtype == pl.String and name != "item"
-        ]
+        fields = text_columns(table)
+        other = [n for n in table.columns if n not in (*fields, "item")]
+        if other:
+            log.info("%s: no text: column %s", content.path, ", ".join(other))
     missing = [name for name in fields if name not in table.columns]
     if missing:
         raise InputError(

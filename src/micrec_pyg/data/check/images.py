@@ -1,11 +1,11 @@
 """Image files that no encoder will be able to open; encoders mask such items."""
 
-import warnings
 from pathlib import Path
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
 from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.data.catalogue.item_files import IMAGES
+from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import IMAGE
 
@@ -52,22 +52,10 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
 
 def _fault(path: str) -> str:
     """Return why an image file cannot be decoded, empty if it can."""
-    from PIL import Image
-
-    # what Pillow raises on damaged files, by format
-    failures = (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    )
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with open_image(path) as image:
             image.draft("RGB", _THUMBNAIL)
             image.load()
-    except failures as error:
-        return type(error).__name__ if not str(error) else str(error).splitlines()[0]
+    except UNREADABLE as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
     return ""

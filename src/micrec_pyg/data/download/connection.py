@@ -23,6 +23,20 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 """HTTP codes that may go away by themselves."""
 _RANGE_IS_WRONG = 416
 _HEADERS = {"User-Agent": "micrec-pyg"}
+_NO_ANSWER = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)
+"""What a request raises; ValueError where an address is none."""
+_DATA = (
+    b"\x1f\x8b",
+    b"PK",
+    b"{",
+    b"[",
+    b"\xff\xd8",
+    b"\x89PNG",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+)
+"""First bytes of compressed files, JSON and images."""
 
 
 class TransferError(InputError):
@@ -49,7 +63,8 @@ def transfer(url: str, part: Path, *, limit: int | None = None) -> None:
     """Fetch what ``part`` lacks of a file, again and again until it is whole.
 
     Interrupted connections go on where they stopped; where the server names a version
-    (ETag or Last-Modified) and has another one meanwhile, the file begins anew.
+    (ETag or Last-Modified) and has another one meanwhile, the file begins anew. A web
+    page is refused: it stands where a server wants a login, or has no such file.
 
     Args:
         url: address (http, https or file).
@@ -57,7 +72,8 @@ def transfer(url: str, part: Path, *, limit: int | None = None) -> None:
         limit: most bytes that are accepted; None accepts any number.
 
     Raises:
-        TransferError: the server refuses, attempts fail in a row, or there is no room.
+        TransferError: the server refuses, or attempts fail in a row.
+        InputError: there is no room.
     """
     best, failures = _size(part), 0
     while True:
@@ -82,7 +98,7 @@ def remote_size(url: str) -> int | None:
     Raises:
         TransferError: there is no such file, or no connection.
     """
-    request = urllib.request.Request(url, method="HEAD", headers=_HEADERS)
+    request = _request(url, "HEAD")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             length = response.headers.get("Content-Length")
@@ -91,7 +107,7 @@ def remote_size(url: str) -> int | None:
             if error.code in (404, 410):
                 raise _refused(url, error) from error
         return None  # a server may refuse HEAD and yet send the file
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    except _NO_ANSWER as error:
         raise _refused(url, error) from error
     return int(length) if length is not None and length.isdecimal() else None
 
@@ -99,7 +115,7 @@ def remote_size(url: str) -> int | None:
 def _attempt(url: str, part: Path, limit: int | None) -> None:
     """Append to a partial file what it lacks, or start it anew."""
     done = _size(part)
-    request = urllib.request.Request(url, headers=_HEADERS)
+    request = _request(url, "GET")
     version = validator_file(part)
     if done:
         request.add_header("Range", f"bytes={done}-")
@@ -119,7 +135,16 @@ def _attempt(url: str, part: Path, limit: int | None) -> None:
             message = f"{url}: another file than the one begun before"
             raise TransferError(message, permanent=False) from error
         raise _refused(url, error) from error
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    except InputError:  # a ValueError, too, but one that says all
+        raise
+    except _NO_ANSWER as error:
+        raise _refused(url, error) from error
+
+
+def _request(url: str, method: str) -> urllib.request.Request:
+    try:
+        return urllib.request.Request(url, method=method, headers=_HEADERS)
+    except ValueError as error:
         raise _refused(url, error) from error
 
 
@@ -132,24 +157,52 @@ def _receive(url: str, response: Any, part: Path, limit: int | None) -> None:
     if resumed and place and not place.startswith(f"bytes {start}-"):
         discard(part)
         raise TransferError(f"{url}: sent {place}, not the rest", permanent=False)
-    length = response.headers.get("Content-Length")
-    total = start + int(length) if length else None
+    length = response.headers.get("Content-Length") or ""
+    total = start + int(length) if length.isdecimal() else None
     mark = response.headers.get("ETag", "W/")
     if mark.startswith("W/"):  # a weak mark says nothing about single bytes
         mark = response.headers.get("Last-Modified", "")
+    if resumed:
+        _check_version(url, part, mark)
+    chunk = response.read1(CHUNK)
+    if not start:
+        _refuse_page(url, response.headers.get("Content-Type") or "", chunk)
     with _file(part, resumed, mark) as file:
         got = start
-        while chunk := response.read1(CHUNK):
+        while chunk:
             got += len(chunk)
             if limit is not None and max(got, total or 0) > limit:
                 message = f"{url}: more than {limit:,} bytes"
                 raise TransferError(message, permanent=True)
             _write(file, chunk, part)
+            chunk = response.read1(CHUNK)
     if total is not None and got < total:
         raise TransferError(
             f"{url}: the connection ended after {got:,} of {total:,} bytes; "
             "run the same command again to go on from there",
             permanent=False,
+        )
+
+
+def _check_version(url: str, part: Path, mark: str) -> None:
+    """Refuse the rest of another version; some servers send it all the same."""
+    version = validator_file(part)
+    if version.exists() and mark and version.read_text() != mark:
+        discard(part)
+        message = f"{url}: another version than the one begun before; it begins anew"
+        raise TransferError(message, permanent=False)
+
+
+def _refuse_page(url: str, kind: str, head: bytes) -> None:
+    """Refuse a web page or an error in XML, by its type and its first bytes."""
+    marked = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    page = kind.partition(";")[0].strip().lower() == "text/html"
+    # servers call data html, too, which their first bytes disprove
+    if marked or (page and not head.startswith(_DATA)):
+        raise TransferError(
+            f"{url}: the server sent a web page and not the file; open the address in "
+            "a browser to see what it asks for",
+            permanent=True,
         )
 
 
@@ -172,21 +225,22 @@ def _write(file: BinaryIO, chunk: bytes, part: Path) -> None:
         raise _no_room(part, error) from error
 
 
-def _no_room(part: Path, error: OSError) -> TransferError:
-    return TransferError(
+def _no_room(part: Path, error: OSError) -> InputError:
+    """Return a refusal that says nothing about the file itself."""
+    return InputError(
         f"{part}: cannot be written ({error.strerror}); make room or choose another "
-        "folder, then run the same command again",
-        permanent=True,
+        "folder, then run the same command again"
     )
 
 
 def _refused(url: str, error: Exception) -> TransferError:
     """Return what the user can do about a failed request."""
     code = error.code if isinstance(error, urllib.error.HTTPError) else None
+    bad = isinstance(error, ValueError | http.client.InvalidURL)
     return TransferError(
         f"{url}: cannot be fetched ({error}); "
         "check the address and the network, then run the same command again",
-        permanent=code is not None and code not in _PASSING,
+        permanent=bad or (code is not None and code not in _PASSING),
     )
 
 

@@ -6,11 +6,14 @@ then on. No host is known here: addresses come from the configuration, packages 
 the user's own pip set-up.
 """
 
+import contextlib
+import fcntl
 import logging
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from micrec_pyg.data.download.connection import (
 )
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.digests import file_digest
+from micrec_pyg.storage.failures import explained
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.writing import put, whole, write_text
 
@@ -79,6 +83,40 @@ def check_free_space(folder: Path, needed: int) -> None:
         )
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process downloads into a folder; make it if needed.
+
+    The folder itself is locked, so that no file is left behind.
+
+    Raises:
+        StorageError: the folder cannot be made.
+    """
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        place = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(place, folder)
+        yield
+    finally:
+        os.close(place)  # which ends the lock, as the end of the process does
+
+
+def _lock(place: int, folder: Path) -> None:
+    """Lock an open folder, and say so where that takes a while."""
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("%s: waiting for another download into this folder", folder)
+            fcntl.flock(place, fcntl.LOCK_EX)
+    except OSError as error:
+        # some network disks have no locks for folders
+        log.warning(
+            "%s: it cannot be locked (%s); download once at a time", folder, error
+        )
+
+
 def fetch(url: str, target: Path, *, sha256: str, size: int) -> Path:
     """Return the path of a file fetched from an address (http, https or file).
 
@@ -96,16 +134,18 @@ def fetch(url: str, target: Path, *, sha256: str, size: int) -> Path:
     """
     if target.exists():
         return check_sha256(target, sha256)
-    target.parent.mkdir(parents=True, exist_ok=True)
     remote = Remote(url, target, sha256)
-    done = _done(remote)
-    if done > size:
-        discard(remote.part)
-        done = 0
-    check_free_space(target.parent, size - done)
-    if done < size:
-        transfer(url, remote.part)
-    _finish(remote)
+    with alone(target.parent):
+        if target.exists():  # another process has fetched it meanwhile
+            return check_sha256(target, sha256)
+        done = _done(remote)
+        if done > size:
+            discard(remote.part)
+            done = 0
+        check_free_space(target.parent, size - done)
+        if done < size:
+            transfer(url, remote.part)
+        _finish(remote)
     return target
 
 
@@ -158,11 +198,14 @@ def fetch_all(remotes: Sequence[Remote]) -> None:
         remote.target.parent.mkdir(parents=True, exist_ok=True)
         check_free_space(remote.target.parent, needed)
     for remote in missing:
-        if remote.sha256 is None and not validator_file(remote.part).exists():
-            # nothing could show that the rest is of the same version
-            discard(remote.part)
-        transfer(remote.url, remote.part)
-        _finish(remote)
+        with alone(remote.target.parent):
+            if remote.target.exists():  # another process has fetched it meanwhile
+                continue
+            if remote.sha256 is None and not validator_file(remote.part).exists():
+                # nothing could show that the rest is of the same version
+                discard(remote.part)
+            transfer(remote.url, remote.part)
+            _finish(remote)
 
 
 def _done(remote: Remote) -> int:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import logging
 import re
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.download.connection import TransferError, discard, transfer
-from micrec_pyg.data.download.fetch import check_free_space
+from micrec_pyg.data.download.fetch import alone, check_free_space
+from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import put, whole
 
@@ -36,7 +36,9 @@ SUFFIX = {
     "GIF": ".gif",
 }
 """Formats that are kept; those the catalogue reader takes."""
-_ITEM = re.compile(r"[\w#.\-]+")
+_ITEM = re.compile(r"(?!\.)[\w#.\-]+")
+MAX_NAME = 240
+"""Most bytes of an id that becomes the name of a file."""
 _REPORT = {
     "item": pl.String,
     "url": pl.String,
@@ -80,6 +82,12 @@ def fetch_images(urls: pl.DataFrame, folder: Path, *, workers: int) -> ImageRepo
     Raises:
         InputError: no room, or an impossible number of workers.
     """
+    with alone(folder):
+        return _fetch_images(urls, folder, workers)
+
+
+def _fetch_images(urls: pl.DataFrame, folder: Path, workers: int) -> ImageReport:
+    """Return a report after fetching, while no other process does."""
     if isinstance(workers, bool) or workers < 1:
         raise InputError(f"image_workers={workers}; needed: a whole number above 0")
     (folder / ".parts").mkdir(parents=True, exist_ok=True)
@@ -116,7 +124,8 @@ def _fetch(folder: Path, item: str, url: str) -> tuple[str, bool] | None:
     """Return why an image cannot be had and whether for good, None if it can."""
     if not url.startswith(("http://", "https://")):
         return "the address is not of the web", True
-    if not _ITEM.fullmatch(item):
+    # the longest name that a file of ours gets here is "<item>.version"
+    if not _ITEM.fullmatch(item) or len(item.encode()) > MAX_NAME:
         return "the item's id is no name of a file", True
     part = folder / ".parts" / item
     try:
@@ -136,23 +145,11 @@ def _fetch(folder: Path, item: str, url: str) -> tuple[str, bool] | None:
 
 def _suffix(path: Path) -> str | None:
     """Return the ending that fits an image file, None where it cannot be read."""
-    from PIL import Image
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()  # to the last pixel: a file may be cut off
-                return SUFFIX.get(image.format or "")
-    # what Pillow raises on damaged files, by format
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
+        with open_image(path) as image:
+            image.load()  # to the last pixel: a file may be cut off
+            return SUFFIX.get(image.format or "")
+    except UNREADABLE:
         return None
 
 

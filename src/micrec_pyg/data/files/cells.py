@@ -1,5 +1,6 @@
 """Columns of tables as ids, numbers and times; what cannot be one is noted."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -135,6 +136,33 @@ def seconds(
     mend = "correct the time; a column of mere order is called order"
     add_cells(frame, raw, impossible, path, problems, need=need, mend=mend)
     return ticks.set(impossible, None)
+
+
+def checked_guess(
+    table: pl.DataFrame,
+    located: Mapping[str, str],
+    columns: Mapping[str, str] | None,
+    path: Path,
+    problems: Problems,
+) -> dict[str, str]:
+    """Return the columns by role, less one whose name alone looks like a time.
+
+    A shop's column of dates may be in any form. Where its user has not said that it
+    is the time and no cell can be read as one, the table is read without times.
+    """
+    name = located.get("timestamp", "timestamp")
+    asked = name in ("timestamp", (columns or {}).get("timestamp"))
+    if asked or not _is_number_or_text(table[name]):
+        return dict(located)
+    raw = table[name]
+    ticks = _whole(raw)
+    ticks = ticks.fill_null(_iso(raw)) if raw.dtype == pl.String else ticks
+    if ticks.is_not_null().any() or raw.is_empty():
+        return dict(located)
+    fault = f"its name is that of a time, but it holds {raw[0]!r} and is left out"
+    mend = "write Unix seconds, or dates as 2016-05-31"
+    problems.add(Problem(path, fault, mend, column=name, error=False))
+    return {role: n for role, n in located.items() if role != "timestamp"}
 
 
 def _in_seconds(

@@ -11,15 +11,36 @@ from micrec_pyg.schema import InputError
 ROLES = ("user", "item", "rating", "timestamp", "order", "x_label")
 """The names of the columns that readers know."""
 
-_GUESSES: Mapping[str, tuple[str, ...]] = {
-    "user": ("userid", "reviewerid", "customerid", "useridtoken"),
-    "item": ("itemid", "asin", "parentasin", "productid", "movieid", "itemidtoken"),
-    "rating": ("ratings", "stars", "overall", "ratingfloat"),
-    "timestamp": ("timestamps", "time", "unixtime", "unixreviewtime", "timestampfloat"),
-    "order": (),
-    "x_label": ("xlabel",),
+_GUESSES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "user": (
+        ("user", "userid", "reviewerid", "customerid", "useridtoken"),
+        ("clientid", "memberid", "buyerid", "visitorid", "shopperid"),
+        ("customer", "client", "member", "buyer", "reviewer", "visitor", "shopper"),
+    ),
+    "item": (
+        ("item", "itemid", "asin", "parentasin", "productid", "movieid", "itemidtoken"),
+        ("sku", "skuid", "productsku", "productcode", "itemcode", "articleid"),
+        ("product", "article"),
+    ),
+    "rating": (("rating", "ratings", "stars", "overall", "ratingfloat"),),
+    "timestamp": (
+        (
+            *("timestamp", "timestamps", "timestampfloat"),
+            *("unixreviewtime", "unixtime", "time"),
+        ),
+        ("datetime", "createdat", "orderedat", "purchasedat", "orderdate", "createdon"),
+        ("date", "day"),
+    ),
+    "order": (("order",),),
+    "x_label": (("xlabel",),),
 }
-"""Other spellings, without case and punctuation."""
+"""Other spellings, without case and punctuation; the first group that fits decides."""
+
+_NO_ID = re.compile(
+    r"(?<!user)(?<!nick)name|title|desc|text|review(?!er)|brand|categor|price|cost|qty"
+    r"|quantity|rating|stars|date|time|image|url|createdat|orderedat"
+)
+"""Inside the plain names of columns that hold no ids, whatever they resemble."""
 
 
 def check_columns(columns: object) -> None:
@@ -102,6 +123,8 @@ def nearest(wanted: str, found: Sequence[str], *, role: str | None = None) -> st
         found: the names that are.
         role: what the column holds; None: as it is called.
     """
+    if (role or wanted) in ("user", "item"):
+        found = [name for name in found if not _NO_ID.search(plain(name))]
     lower = {name.lower(): name for name in reversed(found)}
     near = difflib.get_close_matches(wanted.lower(), lower, n=1, cutoff=0.4)
     inside = [n for low, n in lower.items() if wanted.lower() in low]
@@ -114,9 +137,9 @@ def nearest(wanted: str, found: Sequence[str], *, role: str | None = None) -> st
 def _guess(
     role: str, found: Sequence[str], file: Path, problems: Problems
 ) -> str | None:
-    """Return the one column whose name is another spelling of a role."""
-    spellings = {role.replace("_", ""), *_GUESSES[role]}
-    guesses = [name for name in found if _plain(name) in spellings]
+    """Return the one column whose name is the best other spelling of a role."""
+    groups = ([n for n in found if plain(n) in group] for group in _GUESSES[role])
+    guesses = next((group for group in groups if group), [])
     if not guesses:
         return None
     if len(guesses) > 1:
@@ -141,6 +164,6 @@ def _guess(
     return guesses[0]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Return a name without case, punctuation and blanks."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

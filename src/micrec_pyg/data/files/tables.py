@@ -63,7 +63,15 @@ def read_table(
         InputError: the file cannot be parsed.
     """
     try:
-        if path.stat().st_size == 0:
+        size = path.stat().st_size
+        if not path.is_file():
+            # a pipe or a device would be read for ever
+            fault = (
+                "it cannot be read: it is no regular file, but a folder, pipe or device"
+            )
+            problems.add(Problem(path, fault, "a readable file is needed"))
+            return None
+        if size == 0:
             problems.add(Problem(path, "the file is empty", "write a header and rows"))
             return None
         if path.suffix == ".parquet":

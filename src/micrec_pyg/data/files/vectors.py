@@ -16,7 +16,8 @@ def read_vectors(
 ) -> pl.DataFrame | None:
     """Return item and vector (List(Float32), one width) of one modality.
 
-    Rows without a vector are left out: the item does not have the modality.
+    Rows without a vector are left out: the item does not have the modality. Returns
+    None where a fault was noted.
 
     Args:
         path: a Parquet file with the columns item and vector.
@@ -46,6 +47,34 @@ def read_vectors(
     before = problems.errors
     _check(table, path, problems)
     return table.drop(ROW).drop_nulls() if problems.errors == before else None
+
+
+def without_zeros(
+    table: pl.DataFrame, path: Path, problems: Problems = STRICT
+) -> pl.DataFrame | None:
+    """Return the items with a vector that is not zero throughout; None without any.
+
+    A vector of zeros is like nothing. How many there are is a warning; the table itself
+    comes back where there are none.
+
+    Args:
+        table: item and vector.
+        path: the file, for messages.
+        problems: gets the warning.
+    """
+    filled = table["vector"].list.eval(pl.element() != 0).list.any()
+    if filled.all():
+        return table
+    if not filled.any():
+        fault = "every vector is zero: the modality is left out"
+        mend = "write the vectors again, or remove the file"
+        problems.add(Problem(path, fault, mend, column="vector", error=False))
+        return None
+    item = table["item"].filter(~filled)
+    fault = f"{len(item):,} items have a vector of zeros, such as '{item[0]}'"
+    mend = "they count as items without one; leave them out to say so"
+    problems.add(Problem(path, fault, mend, column="vector", error=False))
+    return table.filter(filled)
 
 
 def _numbers(vectors: pl.Series) -> pl.Series | None:

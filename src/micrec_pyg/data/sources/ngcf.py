@@ -23,6 +23,9 @@ from micrec_pyg.schema import InputError
 CONVERSION = 1
 """Raised whenever the converted files change, so that old ones are not used."""
 FILES = {TRAIN: "train.txt", VAL: "val.txt", TEST: "test.txt"}
+ROWS = 0.95
+"""Share of lines of one length, from which a file may be a table."""
+MOST = 0.5
 VAL_SEED = 0
 """Draws the validation part, the same one for every run."""
 
@@ -113,7 +116,36 @@ def _pairs(path: Path) -> pl.DataFrame:
         )
         raise InputError(str(Problem(path, fault, place=f"line {number}")))
     ids = pl.col("ids").str.split(" ")
+    _refuse_rows(path, lines.select(user=ids.list.first(), numbers=ids.list.len()))
     pairs = lines.select(user=ids.list.first(), item=ids.list.slice(1))
     # a line may be a user alone, without any item: such a user has no pair
     pairs = pairs.explode("item").drop_nulls()
     return pairs.select(pl.all().cast(pl.Int64).cast(pl.String))
+
+
+def _refuse_rows(path: Path, lines: pl.DataFrame) -> None:
+    """Refuse lines that are rows of a table: a list of items has any length.
+
+    Rows of a user and an item alone mean the same either way.
+
+    Args:
+        path: for the message.
+        lines: user, and how many numbers a line holds.
+    """
+    usual, count = lines["numbers"].value_counts(sort=True).row(0)
+    users = lines["user"].value_counts(name="lines")["lines"]
+    repeated = int((users > 1).sum())
+    if usual < 3 or count < ROWS * lines.height or repeated <= MOST * len(users):
+        return
+    names = ", ".join(("user", "item", "rating", "timestamp")[:usual])
+    fault = (
+        f"{count:,} of {lines.height:,} lines hold {usual} numbers and {repeated:,} of "
+        f"{len(users):,} users stand in several lines: these are rows of a table "
+        f"(such as {names}), needed: a user and all their items in one line"
+    )
+    mend = (
+        "name the columns in a first line, save the rows as "
+        "<folder>/<domain>/interactions.tsv (a column x_label marks train and test by "
+        "0 and 2) and read them with data=tables data.path=<folder>"
+    )
+    raise InputError(str(Problem(path, fault, mend)))

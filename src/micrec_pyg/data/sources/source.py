@@ -36,6 +36,8 @@ class OwnFormat:
     """sha256 of the files that were converted, by their names."""
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """How much the conversion left out, by reason."""
+    notes: Sequence[str] = ()
+    """What of the files was not taken and why, for the log at every reading."""
 
 
 class Source(ABC):
@@ -78,6 +80,8 @@ def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:
         InputError: files cannot be had or read, or an option does not fit.
     """
     files = source.convert(options.domains)
+    for note in files.notes:
+        log.warning("%s", note)
     changed: dict[str, Any] = {}
     if options.domains is None:
         changed["domains"] = files.domains

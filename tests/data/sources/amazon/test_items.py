@@ -10,7 +10,7 @@ from micrec_pyg.data.sources.amazon.items import (
     TEXT_FIELDS,
     write_items,
 )
-from micrec_pyg.data.sources.amazon.layout import metadata_layout
+from micrec_pyg.data.sources.amazon.layout import Layout, metadata_layout
 from micrec_pyg.schema import InputError
 
 RATED = frozenset(raw.ITEMS)
@@ -41,6 +41,7 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert old == {**dict.fromkeys(COUNTS, 0), "metadata_of_unrated_items": 1}
     _, _, counts = read(tmp_path / "b", raw.meta_text("2018"), wanted=RATED)
     assert counts == {
+        "metadata_without_id": 0,
         "metadata_of_unrated_items": 1,
         "metadata_repeated": 1,
         "titles_that_are_page_code": 1,
@@ -73,3 +74,18 @@ def test_a_bad_line_is_named(tmp_path, release, bad, need):
         read(tmp_path, "\n".join(lines), wanted=None)
     assert str(caught.value).startswith(f"{tmp_path / 'meta'}, line 4: got ")
     assert need in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [3, 4])
+def test_items_without_an_id_are_left_out_up_to_a_tenth(tmp_path, bad):
+    lines = [f'{{"parent_asin": "B{n:09}", "title": "T{n}"}}' for n in range(30)]
+    lines[1:1] = ['{"parent_asin": null, "title": "x"}'] * bad
+    path = raw.write(tmp_path / "meta", "\n".join(lines))
+    layout = Layout(("2023",), "json", ("parent_asin",), False, False)
+    if bad > 3:
+        with pytest.raises(InputError, match=r"line 2: .*an id under the key"):
+            write_items(path, layout, tmp_path, wanted=None)
+    else:
+        counts = write_items(path, layout, tmp_path, wanted=None)
+        assert counts["metadata_without_id"] == bad
+        assert pl.read_parquet(tmp_path / "items.parquet").height == 30

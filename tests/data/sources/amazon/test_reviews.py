@@ -1,5 +1,6 @@
 """Reviews of every release equal a naive line by line reading; faults name the line."""
 
+import json
 import random
 
 import polars as pl
@@ -17,9 +18,9 @@ RELEASES = ["2014", "2018", "2023"]
 
 def read(path, target=None):
     target = target or path.with_name("out.parquet")
-    count = write_interactions(path, reviews_layout(path, order=None), target)
+    written = write_interactions(path, reviews_layout(path, order=None), target)
     rows = pl.read_parquet(target).rows()
-    assert count == len(rows)
+    assert written == (len(rows), 0)
     return rows
 
 
@@ -104,14 +105,21 @@ JSON = [
         (JSON, JSON[0], JSON[0] + JSON[0], "", "needed: one JSON object"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path, lines, old, new, column, need):
+def test_a_bad_line_is_named(tmp_path, caplog, lines, old, new, column, need):
     lines = lines.copy()
     lines[28] = lines[28].replace(old, new)
     lines.insert(3, "")  # blank lines count as lines
     path = raw.write(tmp_path / "file", "\r\n".join(lines))
-    with pytest.raises(InputError, match="mend or delete the line") as caught:
-        read(path)
-    message = str(caught.value)
+    layout = reviews_layout(path, order=None)
+    target = tmp_path / "out.parquet"
+    if column:  # an impossible cell drops the review, the others stay
+        assert write_interactions(path, layout, target) == (39, 1)
+        assert pl.read_parquet(target).unique().height == 1
+        message = caplog.messages[-1].split("dropped: ")[1]
+    else:  # a damaged line is a damaged file
+        with pytest.raises(InputError, match="mend or delete the line") as caught:
+            write_interactions(path, layout, target)
+        message = str(caught.value)
     assert message.startswith(f"{path}, line 30{', column' if column else ':'}")
     assert column in message
     assert need in message
@@ -141,3 +149,45 @@ def test_a_review_needs_a_line(tmp_path):
     good = reviews_layout(raw.write(tmp_path / "good", CSV[0]), order=None)
     with pytest.raises(InputError, match="there is no review"):
         write_interactions(raw.write(tmp_path / "x", "\n"), good, tmp_path / "out")
+
+
+@pytest.mark.parametrize("bad", [0, 4, 5])
+@pytest.mark.parametrize("time", [-123456789000, 1_400_000_000, 0, 10**14, "x", None])
+def test_impossible_times_are_dropped_up_to_a_tenth(tmp_path, bad, time):
+    # milliseconds; a number of seconds among them would be a day of 1970
+    good = [1_400_000_000_000 + 1000 * n for n in range(40 - bad)]
+    times = [*good[:8], *[time] * bad, *good[8:]]
+    lines = [
+        json.dumps(
+            {"rating": 5.0, "parent_asin": f"B{n:09}", "user_id": "AE", "timestamp": t}
+        )
+        for n, t in enumerate(times)
+    ]
+    path = raw.write(tmp_path / "file", "\n".join(lines))
+    layout = reviews_layout(raw.write(tmp_path / "good", lines[0]), order=None)
+    target = tmp_path / "out.parquet"
+    if bad > 4:
+        with pytest.raises(InputError, match="line 9, column 'timestamp'"):
+            write_interactions(path, layout, target)
+    else:
+        assert write_interactions(path, layout, target) == (40 - bad, bad)
+        found = pl.read_parquet(target)["timestamp"].to_list()
+        assert found == [each // 1000 for each in good]
+
+
+def test_a_time_of_another_unit_hides_no_layout(tmp_path):
+    lines = [raw_line.replace("1400000000", "1400000000000") for raw_line in CSV]
+    lines[5] = CSV[0]
+    path = raw.write(tmp_path / "file", "\n".join(lines))
+    assert reviews_layout(path, order=None).milliseconds
+    lines[:20] = CSV[:20]
+    with pytest.raises(InputError, match="whether its times are seconds or milli"):
+        reviews_layout(raw.write(path, "\n".join(lines)), order=None)
+
+
+def test_a_short_line_is_damage_also_behind_an_impossible_cell(tmp_path):
+    lines = [*CSV, CSV[0][:24]]
+    lines[20] = lines[20].replace("5.0", "five")
+    path = raw.write(tmp_path / "file", "\n".join(lines))
+    with pytest.raises(InputError, match="line 41: got 2 fields"):
+        write_interactions(path, reviews_layout(path, order=None), tmp_path / "out")

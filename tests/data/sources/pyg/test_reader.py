@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reference.raw import by_item, ids, pairs
 from reference.reading import READING
 from torch_geometric.data import HeteroData, InMemoryDataset
+from torch_geometric.transforms import RandomLinkSplit
 
 from micrec_pyg.data.sources.pyg.reader import HeteroDataFile
 from micrec_pyg.schema import InputError
@@ -218,3 +219,114 @@ def test_edges_come_back_in_their_order(tmp_path_factory, pairs, draw):
     assert edges(catalogue) == [(str(user), str(item)) for user, item in pairs]
     assert catalogue.interactions.time.tolist() == times
     assert len(catalogue.interactions.items) == 6
+
+
+@pytest.mark.parametrize("rating", [[5, 3, 4, 4], [1, 0, 1, 1], None])
+def test_negative_samples_of_rated_edges_are_no_interactions(tmp_path, rating):
+    # RandomLinkSplit labels by 1 and 0, whatever the ratings are
+    data = graph()
+    del data[EDGE].time
+    if rating is None:
+        del data[EDGE].rating
+    else:
+        data[EDGE].rating = torch.tensor(rating)
+    split = RandomLinkSplit(
+        num_val=0.0, num_test=0.5, edge_types=[EDGE], rev_edge_types=None
+    )
+    torch.manual_seed(0)
+    _, _, test = split(data)
+    assert set(test[EDGE].edge_label.tolist()) == {0, 1}
+    with pytest.raises(InputError, match="edge_label 0 marks pairs that never met"):
+        read(saved(tmp_path, test))
+    assert len(edges(read(saved(tmp_path, test), test_labels=False))) == 2
+
+
+def test_labels_of_one_alone_are_no_ratings(tmp_path, caplog):
+    data = graph()
+    data[EDGE].edge_label_index = torch.tensor([[1], [2]])
+    data[EDGE].edge_label = torch.tensor([1.0])
+    file = saved(tmp_path, data)
+    assert edges(read(file))[-1] == ("1", "2")
+    assert "rating is left out: edge_label_index has none" in caplog.text
+    with pytest.raises(InputError, match="column rating is missing"):
+        read(file, rating_min=4)
+
+
+def test_a_rating_of_zero_is_a_rating_where_others_are_too(tmp_path):
+    data = graph()
+    data[EDGE].rating = torch.tensor([0, 3, 4, 4])
+    data[EDGE].edge_label_index = torch.tensor([[1, 2], [2, 0]])
+    data[EDGE].edge_label = torch.tensor([0.0, 5.0])
+    assert edges(read(saved(tmp_path, data)))[-2:] == [("1", "2"), ("2", "0")]
+    assert edges(read(saved(tmp_path, data), rating_min=5)) == [("2", "0")]
+
+
+@pytest.mark.parametrize(
+    ("title", "texts", "note"),
+    [
+        (["Heat", "Up"], {}, "movie.title: 2 texts for 3 items are left out"),
+        (("Heat", "Up"), {}, "movie.title: 2 texts for 3 items are left out"),
+        (["Heat", float("nan"), "Up"], {"0": "Heat", "2": "Up"}, "1 NaN count as"),
+        (["Heat", None, "Up"], {"0": "Heat", "2": "Up"}, ""),
+        (("Heat", "", "Up"), {"0": "Heat", "2": "Up"}, ""),
+        (["Heat", 7, "Up"], {}, "a list of texts and int is left out"),
+    ],
+)
+def test_texts_are_read_or_named_at_every_reading(tmp_path, caplog, title, texts, note):
+    data = graph()
+    data["movie"].title = title
+    file = saved(tmp_path, data)
+    for _ in range(2):  # the second time they are converted already
+        caplog.clear()
+        catalogue = read(file)
+        found = by_item(catalogue, catalogue.content["text"])
+        assert {item: text for item, text in found.items() if text} == texts
+        assert [r for r in caplog.records if r.levelname == "WARNING"] == [
+            r for r in caplog.records if note and note in r.message
+        ]
+        assert note in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        (torch.ones(2, 4), "a tensor of float32 and shape (2, 4) is left out"),
+        (torch.ones(3, 4).int(), "a tensor of int32 and shape (3, 4) is left out"),
+        ([1, 2, 3], "a list of 3 is left out"),
+        (
+            torch.sparse_coo_tensor(
+                [[0], [1]], [1.0], (3, 2**27), check_invariants=True
+            ),
+            "a sparse matrix of (3, 134217728) is left out: too large",
+        ),
+    ],
+    ids=["rows", "integers", "numbers", "sparse"],
+)
+def test_what_is_no_modality_is_named(tmp_path, caplog, value, note):
+    data = graph()
+    data["movie"].genres = value
+    assert set(read(saved(tmp_path, data)).vectors) == {"x"}
+    assert f"movie.genres: {note}" in caplog.text
+
+
+@pytest.mark.parametrize("layout", ["coo", "csr", "dense"])
+def test_sparse_vectors_are_read_and_rows_of_zeros_are_missing(
+    tmp_path, caplog, layout
+):
+    data = graph()
+    x = torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, -1.0, 2.0]])
+    makers = {"coo": x.to_sparse, "csr": x.to_sparse_csr, "dense": x.clone}
+    data["movie"].x = makers[layout]()
+    catalogue = read(saved(tmp_path, data))
+    vectors = by_item(catalogue, catalogue.vectors["x"].values)
+    assert {item: vectors[item] for item in "02"} == {"0": [0.5, 0, 0], "2": [0, -1, 2]}
+    mask = by_item(catalogue, catalogue.vectors["x"].mask)
+    assert mask == {"0": True, "1": False, "2": True}
+    assert "movie.x: 1 rows of zeros count as missing" in caplog.text
+
+
+def test_sparse_edges_are_refused(tmp_path):
+    data = graph()
+    data[EDGE].edge_index = data[EDGE].edge_index.to_sparse()
+    with pytest.raises(InputError, match="two rows of whole numbers are needed"):
+        read(saved(tmp_path, data))

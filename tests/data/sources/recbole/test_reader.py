@@ -214,7 +214,8 @@ def contents(draw):
         if (name == "time" and clock) or (name == "part" and draw(st.booleans())):
             rows[name] = [draw(st.integers(0, high)) for _ in pairs]
     text = [draw(st.none() | texts) or None for _ in items]
-    vector = st.none() | st.tuples(number, number)
+    # one of zeros counts as missing
+    vector = st.none() | st.tuples(number, number).filter(any)
     return rows, items, text, [draw(vector) for _ in items], clock
 
 

@@ -24,7 +24,10 @@ TEXT_FIELDS = ("title", "brand", "categories", "description", "features", "price
 """Columns of the items table, in the order in which they make an item's text."""
 CATEGORY_SEP = "|"
 IMAGE_LIST = "image_urls.tsv"
+MOST_DROPPED = 0.1
+"""Share of lines without an id from which it is the file that is wrong."""
 COUNTS = (
+    "metadata_without_id",
     "metadata_of_unrated_items",
     "metadata_repeated",
     "titles_that_are_page_code",
@@ -32,6 +35,8 @@ COUNTS = (
     "image_addresses_not_usable",
 )
 
+_LINES = COUNTS[:3]
+"""Those that count whole lines."""
 _SCHEMA = dict.fromkeys(("item", *TEXT_FIELDS), pl.String())
 _TAG = re.compile(r"<[a-zA-Z/!][^>]*>")
 _PAGE_CODE = re.compile(r"getTime\(|var aPageStart")
@@ -46,7 +51,8 @@ def write_items(
     """Return how much of the metadata was left out, by reason (``COUNTS``).
 
     Writes ``items.parquet`` (item and ``TEXT_FIELDS``, null where absent) and
-    ``image_urls.tsv`` (item, url). Of repeated items the first is kept.
+    ``image_urls.tsv`` (item, url). Of repeated items the first is kept, one without a
+    usable id is left out.
 
     Args:
         source: metadata, gzip or plain.
@@ -55,18 +61,20 @@ def write_items(
         wanted: ids of the items to keep; None keeps all.
 
     Raises:
-        InputError: a line cannot be read.
+        InputError: a line cannot be read, or more than ``MOST_DROPPED`` of them have
+            no usable id.
     """
     import pyarrow.parquet as pq
 
     counts = Counter(dict.fromkeys(COUNTS, 0))
     seen: set[str] = set()
+    unusable: list[InputError] = []
     addresses: list[tuple[str, str]] = []
     schema = pl.DataFrame(schema=_SCHEMA).to_arrow().schema
     with pq.ParquetWriter(folder / "items.parquet", schema) as writer:
         for first_line, block in line_blocks(source):
             rows = []
-            for item, raw in _objects(source, layout, first_line, block):
+            for item, raw in _objects(source, layout, first_line, block, unusable):
                 if wanted is not None and item not in wanted:
                     counts["metadata_of_unrated_items"] += 1
                 elif item in seen:
@@ -77,6 +85,9 @@ def write_items(
                     addresses += [(item, url) for url in _image_address(raw, counts)]
             frame = pl.DataFrame(rows, schema=_SCHEMA)
             writer.write_table(frame.to_arrow().cast(schema))
+    counts["metadata_without_id"] = len(unusable)
+    if len(unusable) > MOST_DROPPED * (sum(counts[n] for n in _LINES) + len(seen)):
+        raise unusable[0]
     table = pl.DataFrame(
         addresses, schema={"item": pl.String(), "url": pl.String()}, orient="row"
     )
@@ -85,9 +96,16 @@ def write_items(
 
 
 def _objects(
-    path: Path, layout: Layout, first_line: int, block: bytes
+    path: Path,
+    layout: Layout,
+    first_line: int,
+    block: bytes,
+    unusable: list[InputError],
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the id and the fields of every item of a block of lines."""
+    """Yield the id and the fields of every item of a block of lines.
+
+    Lines without a usable id are added to ``unusable`` as what is wrong with them.
+    """
     read: Callable[[str], Any] = parser(layout.style)
     kind = "JSON object" if layout.style == "json" else "Python literal of a dict"
     key = layout.columns[0]
@@ -104,7 +122,8 @@ def _objects(
         item = raw.get(key)
         if not isinstance(item, str) or not re.fullmatch(r"[\w#.\-]+", item):
             fault = f"needed: an id under the key {key}, not {item!r}"
-            raise _refusal(path, number, line, fault)
+            unusable.append(_refusal(path, number, line, fault))
+            continue
         yield item, raw
 
 

@@ -19,6 +19,8 @@ from micrec_pyg.schema import InputError
 
 SAMPLE_BYTES = 2**20
 SHOWN = 3
+FEW = 0.1
+"""Share of times of the other unit that may be mistakes."""
 FIELDS = ("user", "item", "rating", "timestamp")
 ORDERS: Mapping[str, tuple[str, ...]] = {
     "user_first": FIELDS,
@@ -263,15 +265,16 @@ def _objects(path: Path, lines: Sequence[str]) -> tuple[str, list[dict[str, Any]
 def _milliseconds(path: Path, times: Sequence[str], rows: Sequence[Any]) -> bool:
     """Return whether timestamps are milliseconds, by their magnitude."""
     numbers = [float(time) for time in times if re.fullmatch(r"\d+(\.0*)?", time)]
-    large = [number >= MILLISECONDS for number in numbers]
-    if not numbers or any(large) != all(large):
+    large = sum(number >= MILLISECONDS for number in numbers)
+    # an impossible time here and there is dropped later
+    if not numbers or FEW * len(numbers) < large < (1 - FEW) * len(numbers):
         raise _ambiguous(
             path,
             "does not show whether its times are seconds or milliseconds",
-            "needed: Unix times of one magnitude in every row",
+            "needed: Unix times of one magnitude",
             rows,
         )
-    return large[0]
+    return large > len(numbers) / 2
 
 
 def _pair(first: re.Pattern[str], second: re.Pattern[str], row: Sequence[str]) -> bool:

@@ -29,7 +29,7 @@ from micrec_pyg.data.sources.source import OwnFormat, Source
 
 log = logging.getLogger(__name__)
 
-CONVERSION = 1
+CONVERSION = 2
 """Raised whenever the converted files change, so that old ones are not used."""
 COUNTS = "counts.json"
 
@@ -110,12 +110,12 @@ def _convert(
         target = folder / domain
         target.mkdir()
         table = target / "interactions.parquet"
-        reviews = write_interactions(each.interactions, layouts[domain], table)
+        reviews, dropped = write_interactions(each.interactions, layouts[domain], table)
         log.info("%s: %s reviews", domain, f"{reviews:,}")
-        counts: dict[str, int] = {}
+        counts = {"impossible_reviews": dropped}
         if each.metadata:
             rated = None if unrated else _rated(table)
-            counts = write_items(each.metadata, items[domain], target, wanted=rated)
+            counts |= write_items(each.metadata, items[domain], target, wanted=rated)
         (target / COUNTS).write_text(json.dumps(counts))
         # images come later and are shared by all conversions of the same files
         (target / "images").symlink_to(store[domain])

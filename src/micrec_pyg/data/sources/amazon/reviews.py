@@ -1,44 +1,48 @@
 """Amazon ratings or reviews of any size into one Parquet table, in bounded memory.
 
 Blocks of lines are parsed by polars and written one after the other. Lines are looked
-at one by one only in a block with a fault, to say which line it is.
+at one by one only in a block with a fault.
 """
 
-import csv
 import io
 import json
-import math
-import re
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from micrec_pyg.data.files.line_blocks import line_blocks
-from micrec_pyg.data.files.problems import Problem
 from micrec_pyg.data.sources.amazon.layout import FIELDS, Layout, parser
+from micrec_pyg.data.sources.amazon.review_faults import (
+    ID,
+    LAST_SECOND,
+    cells_fault,
+    csv_fault,
+    damage,
+    first_second,
+    line_fault,
+)
 from micrec_pyg.schema import InputError
 
-LAST_SECOND = 4_102_444_800
-"""The year 2100; later times are a fault."""
-_ID = r"^[\w#.\-]+$"
+log = logging.getLogger(__name__)
+
+MOST_DROPPED = 0.1
+"""Share of impossible reviews from which it is the file, not a line, that is wrong."""
 _SCHEMA = {
     "user": pl.String(),
     "item": pl.String(),
     "rating": pl.Float64(),
     "timestamp": pl.Int64(),
 }
-_NEEDS = {
-    "user": "an id",
-    "item": "an id",
-    "rating": "a number",
-    "timestamp": "a Unix time before 2100",
-}
 
 
-def write_interactions(source: Path, layout: Layout, target: Path) -> int:
-    """Return how many reviews were written: user, item, rating, timestamp (s).
+def write_interactions(source: Path, layout: Layout, target: Path) -> tuple[int, int]:
+    """Return how many reviews were written, and how many dropped.
+
+    Written are user, item, rating and timestamp (s). A review is dropped if one of
+    these is impossible, such as a time before 1970; the first one is named in the log.
 
     Args:
         source: ratings or reviews, gzip or plain.
@@ -47,38 +51,90 @@ def write_interactions(source: Path, layout: Layout, target: Path) -> int:
             among them.
 
     Raises:
-        InputError: a line cannot be read; the first one is named.
+        InputError: a line cannot be read, or more than ``MOST_DROPPED`` of all reviews
+            would be dropped; the first such line is named.
     """
     import pyarrow.parquet as pq
 
     schema = pl.DataFrame(schema=_SCHEMA).to_arrow().schema
-    rows = 0
+    rows = dropped = 0
+    first: InputError | None = None
     with pq.ParquetWriter(target, schema) as writer:
         for first_line, block in line_blocks(source):
-            frame = _read(source, layout, first_line, block)
+            if layout.header and first_line == 1:
+                block, first_line = block.split(b"\n", 1)[1], 2
+            frame, bad = _read(source, layout, first_line, block)
+            if bad and first is None:
+                first = line_fault(source, layout, first_line, block)
             writer.write_table(frame.to_arrow().cast(schema))
-            rows += frame.height
+            rows, dropped = rows + frame.height, dropped + bad
+    if first is not None and dropped > MOST_DROPPED * (rows + dropped):
+        raise first
     if rows == 0:
         raise InputError(f"{source}: there is no review in it; fetch the file again")
-    return rows
+    if first is not None:
+        log.warning("%s: %d impossible reviews are dropped: %s", source, dropped, first)
+    return rows, dropped
 
 
-def _read(path: Path, layout: Layout, first_line: int, block: bytes) -> pl.DataFrame:
-    """Return the reviews of one block of lines."""
-    if layout.header and first_line == 1:
-        block, first_line = block.split(b"\n", 1)[1], 2
+def _read(
+    path: Path, layout: Layout, first_line: int, block: bytes
+) -> tuple[pl.DataFrame, int]:
+    """Return the reviews of one block of lines, and how many were dropped."""
     try:
         frame = _parse(layout, block)
     except (pl.exceptions.PolarsError, ValueError, SyntaxError) as error:
-        raise _fault(path, layout, first_line, block) from error
-    good = frame.select(
-        pl.col("user", "item").str.contains(_ID),
-        pl.col("rating").is_finite(),
-        pl.col("timestamp").is_between(0, LAST_SECOND, closed="left"),
+        if layout.style == "csv":
+            raise line_fault(path, layout, first_line, block) from error
+        try:
+            frame = _line_by_line(layout, block)
+        except (ValueError, SyntaxError, RecursionError, MemoryError) as error_of_line:
+            raise damage(path, layout, first_line, block) from error_of_line
+    good = frame.filter(_usable(layout))
+    # polars fills up short lines, which show that a file was cut off
+    if layout.style == "csv" and good.height < frame.height:
+        if csv_fault(layout, block.decode(), cells=False):
+            raise damage(path, layout, first_line, block)
+    return good, frame.height - good.height
+
+
+def _usable(layout: Layout) -> pl.Expr:
+    """Return whether the cells of a row are possible."""
+    return pl.all_horizontal(
+        pl.col("user", "item").str.contains(ID).fill_null(False),
+        pl.col("rating").is_finite().fill_null(False),
+        pl.col("timestamp")
+        .is_between(first_second(layout), LAST_SECOND, closed="left")
+        .fill_null(False),
     )
-    if not good.select(pl.all_horizontal(pl.all().fill_null(False)).all()).item():
-        raise _fault(path, layout, first_line, block)
-    return frame
+
+
+def _line_by_line(layout: Layout, block: bytes) -> pl.DataFrame:
+    """Return the rows of objects some of which have cells of another type.
+
+    Raises:
+        ValueError: as all other errors, a line is no object at all.
+    """
+    read = parser(layout.style)
+    rows: list[dict[str, Any]] = []
+    for line in block.decode().split("\n"):
+        if not line.strip():
+            continue
+        row = read(line.strip())
+        if not isinstance(row, dict):
+            raise ValueError("a line is no object")
+        cells: dict[str, Any] = {field: row.get(key) for field, key in _keys(layout)}
+        if cells_fault(layout, cells, FIELDS):
+            cells = dict.fromkeys(FIELDS)
+        elif layout.milliseconds:
+            cells["timestamp"] //= 1000
+        rows.append(cells)
+    return pl.DataFrame(rows, schema=_SCHEMA, strict=False)
+
+
+def _keys(layout: Layout) -> Iterator[tuple[str, str]]:
+    """Yield our name and the key of every field of an object."""
+    return zip(FIELDS, layout.columns, strict=True)
 
 
 def _parse(layout: Layout, block: bytes) -> pl.DataFrame:
@@ -123,111 +179,3 @@ def _as_json(layout: Layout, block: bytes) -> bytes:
         json.dumps({key: row.get(key) for key in layout.columns}).encode()
         for row in rows
     )
-
-
-def _fault(path: Path, layout: Layout, first_line: int, block: bytes) -> InputError:
-    """Return the first fault in a block that cannot be read."""
-    at = re.search(rb"[\x80-\xff]", block) and _bad_byte(block)
-    if at is not None:
-        line = first_line + block[:at].count(b"\n")
-        fault = f"byte 0x{block[at]:02x} is not UTF-8 text"
-        mend = "fetch the file again, or save it as UTF-8"
-        return InputError(str(Problem(path, fault, mend, place=f"line {line}")))
-    find = _csv_fault if layout.style == "csv" else _object_fault
-    found = find(layout, block.decode())
-    if found is None:
-        last = first_line + block.count(b"\n") - 1
-        fault, place = "its lines cannot be read", f"lines {first_line} to {last}"
-        return InputError(str(Problem(path, fault, place=place)))
-    line, column, fault = found
-    mend = "mend or delete the line, or fetch the file again"
-    place = f"line {first_line + line}"
-    return InputError(str(Problem(path, fault, mend, place, column)))
-
-
-def _bad_byte(block: bytes) -> int | None:
-    try:
-        block.decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return None
-
-
-def _csv_fault(layout: Layout, text: str) -> tuple[int, str, str] | None:
-    """Return (line in the block, column, fault) of the first bad CSV row."""
-    reader = csv.reader(io.StringIO(text, newline=""))
-    line = 0
-    try:
-        for row in reader:
-            if row and len(row) != len(layout.columns):
-                fault = f"got {len(row)} fields: {_short(row)}"
-                return line, "", f"{fault}, needed: {len(layout.columns)}"
-            stripped = (cell.strip() for cell in row)
-            cells = dict(zip(layout.columns, stripped, strict=bool(row)))
-            if row and (found := _cells_fault(layout, cells, FIELDS)):
-                column = layout.columns.index(found[0]) + 1
-                return line, f"{column} ({found[0]})", found[1]
-            line = reader.line_num
-    except csv.Error as error:
-        return line, "", str(error)
-    return None
-
-
-def _object_fault(layout: Layout, text: str) -> tuple[int, str, str] | None:
-    """Return (line in the block, key, fault) of the first bad object."""
-    read = parser(layout.style)
-    kind = "JSON object" if layout.style == "json" else "Python literal of a dict"
-    for line, content in enumerate(text.split("\n")):
-        if not content.strip():
-            continue
-        try:
-            row = read(content.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-            return line, "", f"got {_short(content)}, needed: one {kind} ({error})"
-        if not isinstance(row, dict):
-            return line, "", f"got {_short(content)}, needed: one {kind}"
-        for key in layout.columns:
-            if key not in row:
-                return line, key, f"the key is missing in {_short(content)}"
-        if fault := _cells_fault(layout, row, layout.columns):
-            return line, *fault
-    return None
-
-
-def _cells_fault(
-    layout: Layout, row: Mapping[str, Any], keys: tuple[str, ...]
-) -> tuple[str, str] | None:
-    """Return (key, fault) of the first cell of a review that cannot be used."""
-    as_text = layout.style == "csv"
-    for key, field in zip(keys, FIELDS, strict=True):
-        cell = row[key]
-        if field in ("user", "item"):
-            fine = isinstance(cell, str) and bool(re.search(_ID, cell))
-        else:
-            number = _number(cell, as_text)
-            fine = number is not None
-            if field == "timestamp" and number is not None:
-                seconds = number / 1000 if layout.milliseconds else number
-                fine = 0 <= seconds < LAST_SECOND
-        if not fine:
-            return key, f"got {_short(cell)}, needed: {_NEEDS[field]}"
-    return None
-
-
-def _number(cell: object, as_text: bool) -> float | None:
-    """Return a finite number, None if a cell is none."""
-    if isinstance(cell, bool) or isinstance(cell, str) != as_text:
-        return None
-    try:
-        number = float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _short(cell: object) -> str:
-    """Return a value for a message, long ones cut."""
-    if cell is None or cell == "":
-        return "an empty field"
-    text = repr(cell)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from micrec_pyg.data.sources.pyg.stores import Stores
+from micrec_pyg.data.sources.pyg.stores import Stores, is_dense
 from micrec_pyg.schema import EdgeType, InputError
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Edges:
                 f"{', '.join(store)}; correct data.ids"
             )
         raw = store[self.ids]
-        values = raw.tolist() if isinstance(raw, Tensor) else raw
+        values = raw.tolist() if is_dense(raw) else raw
         usable = isinstance(values, list) and all(
             isinstance(v, str | int) for v in values
         )
@@ -90,7 +90,7 @@ class Edges:
         found = [
             stores[kind][name][row // 2]
             for name in ("edge_index", "edge_label_index")
-            if isinstance(stores[kind].get(name), Tensor)
+            if is_dense(stores[kind].get(name))
         ]
         return max((int(each.max()) + 1 for each in found if each.numel()), default=0)
 
@@ -141,7 +141,7 @@ def _pairs(
 ) -> Tensor:
     """Return edges as numbers of users and items, checked."""
     pairs = store.get(name)
-    whole = isinstance(pairs, Tensor) and pairs.dtype in (torch.int64, torch.int32)
+    whole = is_dense(pairs) and pairs.dtype in (torch.int64, torch.int32)
     if not whole or not isinstance(pairs, Tensor) or pairs.shape[:-1] != (2,):
         raise InputError(f"{where}: {name}: two rows of whole numbers are needed")
     for row, (count, kind) in enumerate(((users, "users"), (items, "items"))):
@@ -157,7 +157,7 @@ def _pairs(
 
 def _values(values: object, where: str, count: int) -> Tensor:
     """Return one finite number per edge."""
-    usable = isinstance(values, Tensor) and not values.is_complex()
+    usable = is_dense(values) and not values.is_complex()
     if not usable or not isinstance(values, Tensor) or values.numel() != count:
         raise InputError(f"{where}: one number per edge is needed, {count} in all")
     bad = (~values.flatten().isfinite()).nonzero()
@@ -190,14 +190,29 @@ def _with_labels(
     label = None
     if "edge_label" in store:
         label = _values(store["edge_label"], f"{where}.edge_label", count)
-        if "rating" not in columns and (label == 0).any():
-            raise InputError(
-                f"{where}: edge_label 0 marks pairs that never met; give "
-                "data.test_labels=false, or save the real edges alone"
-            )
+        label = _as_ratings(label, columns.get("rating"), where)
     kept = {}
     if "rating" in columns and label is not None:
         kept["rating"] = torch.cat([columns["rating"].double(), label.double()])
     for name in columns.keys() - kept.keys():
         log.warning("%s: %s is left out: edge_label_index has none", where, name)
     return kept
+
+
+def _as_ratings(label: Tensor, rating: Tensor | None, where: str) -> Tensor | None:
+    """Return the labels where they are ratings, None where they only mark edges.
+
+    ``RandomLinkSplit`` labels real pairs 1 (or their class from 1 on) and pairs that
+    never met 0, whatever the edges' ratings are.
+
+    Raises:
+        InputError: some pairs never met.
+    """
+    marks = bool(((label == 0) | (label == 1)).all())
+    rated_zero = rating is not None and bool((rating == 0).any())
+    if (label == 0).any() and (marks or not rated_zero):
+        raise InputError(
+            f"{where}: edge_label 0 marks pairs that never met; give "
+            "data.test_labels=false, or save the real edges alone"
+        )
+    return None if marks and rating is not None and (rating != 1).any() else label

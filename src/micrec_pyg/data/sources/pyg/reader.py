@@ -4,24 +4,25 @@ Converted once into the own-catalogue layout, which is read from then on.
 """
 
 import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-import torch
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
-from micrec_pyg.data.catalogue.facts import KG
-from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.pyg.edges import Edges, edge_rows
-from micrec_pyg.data.sources.pyg.stores import PROCESSED, Stores, load_stores
+from micrec_pyg.data.sources.pyg.items import item_content
+from micrec_pyg.data.sources.pyg.stores import PROCESSED, load_stores
 from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.schema import InputError
 
-CONVERSION = 1
+CONVERSION = 2
 """Raised whenever the converted files change, so that old ones are not used."""
+NOTES = ".notes.json"
+"""In the conversion: what of the items was not taken, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,8 @@ class HeteroDataFile(Source):
     Edges (user, relation, item) may carry ``rating``, ``time`` (Unix seconds) and the
     masks ``train_mask``, ``val_mask``, ``test_mask``, a ready split. A matrix of
     decimals on the items is a modality; ``<name>_mask`` says which items have it. A
-    list of texts on the items is a text field.
+    list of texts on the items is a text field. What else the items have is named in
+    the log.
     """
 
     root: str
@@ -69,11 +71,12 @@ class HeteroDataFile(Source):
         content = ["heterodata", CONVERSION, origin, *chosen]
         convert = functools.partial(_convert, Edges(file, *chosen), name)
         folder = convert_once(self.root, f"heterodata-{name}", content, convert)
-        return OwnFormat(folder=folder, origin=origin)
+        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        return OwnFormat(folder=folder, origin=origin, notes=notes)
 
 
 def _convert(chosen: Edges, name: str, folder: Path) -> None:
-    """Write the own-catalogue layout."""
+    """Write the own-catalogue layout, and why attributes of the items are not in it."""
     stores = load_stores(chosen.file)
     kind = chosen.find(stores)
     rows = edge_rows(stores, chosen, kind)
@@ -81,52 +84,11 @@ def _convert(chosen: Edges, name: str, folder: Path) -> None:
     target.mkdir()
     rows.write_parquet(target / "interactions.parquet")
     items = chosen.node_ids(stores, kind[2])
-    texts = _texts(stores, kind[2], len(items))
-    texts.pop(chosen.ids or "", None)
-    table = pl.DataFrame({"item": items, **texts})
+    where = f"{chosen.file}: {kind[2]}"
+    content = item_content(stores.get(kind[2], {}), items, where=where, ids=chosen.ids)
+    table = pl.DataFrame({"item": items, **content.texts})
     table.write_parquet(target / "items.parquet")
-    for modality, vectors in _vectors(stores, chosen, kind[2], items).items():
+    for modality, vectors in content.vectors.items():
         vectors.write_parquet(target / f"{modality}.parquet")
-
-
-def _texts(stores: Stores, node: str, count: int) -> dict[str, pl.Series]:
-    """Return every attribute that is a list of texts, one per item."""
-    found = {}
-    for name, value in stores.get(node, {}).items():
-        listed = isinstance(value, list) and len(value) == count
-        if listed and all(isinstance(text, str | None) for text in value):
-            found[str(name)] = pl.Series(value, dtype=pl.String)
-    if "item" in found:
-        raise InputError(f"{node}.item: an attribute with another name is needed")
-    return found
-
-
-def _vectors(
-    stores: Stores, chosen: Edges, node: str, items: pl.Series
-) -> dict[str, pl.DataFrame]:
-    """Return item and vector of every modality."""
-    found = {}
-    for name, value in stores.get(node, {}).items():
-        matrix = isinstance(value, torch.Tensor) and value.is_floating_point()
-        if not matrix or value.dim() != 2 or len(value) != len(items):
-            continue
-        where = f"{chosen.file}: {node}.{name}"
-        if not name.isidentifier() or name in (*TABLES, KG):
-            raise InputError(f"{where}: no modality can be called so; rename it")
-        mask = stores[node].get(f"{name}_mask", torch.ones(len(items)).bool())
-        if not isinstance(mask, torch.Tensor) or mask.shape != (len(items),):
-            raise InputError(f"{where}_mask: a truth value per item is needed")
-        present = pl.Series(mask.bool().numpy())
-        values = value.to(torch.float32)
-        odd = ~values.isfinite().all(dim=1) & mask.bool()
-        if odd.any():
-            row = int(odd.nonzero()[0])
-            raise InputError(
-                f"{where}: row {row} (from 0) is not finite; mark rows without a "
-                f"vector in {name}_mask"
-            )
-        cells = pl.Series("vector", values.numpy()).cast(pl.List(pl.Float32))
-        table = pl.DataFrame([items.rename("item"), cells]).filter(present)
-        if not table.is_empty() and value.shape[1]:
-            found[name] = table
-    return found
+    notes = [f"{where}.{attribute}: {note}" for attribute, note in content.notes]
+    (folder / NOTES).write_text(json.dumps(notes), encoding="utf-8")

@@ -3,9 +3,10 @@
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.storage import BaseStorage, EdgeStorage, NodeStorage
 
@@ -50,3 +51,8 @@ def load_stores(file: Path) -> Stores:
     if not any(isinstance(key, tuple) for key in stores):
         raise InputError(f"{file}: it holds no edge type; {need}")
     return stores
+
+
+def is_dense(value: object) -> TypeGuard[Tensor]:
+    """Return whether an attribute is a tensor that stores every value."""
+    return isinstance(value, Tensor) and value.layout == torch.strided
