@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # for type checkers True; typing itself takes long to load
 
 if TYPE_CHECKING:
+    from micrec_pyg import datasets
     from micrec_pyg.cli.python import compare, evaluate, train
     from micrec_pyg.runs.experiment import Experiment
     from micrec_pyg.runs.frames import Catalogue
@@ -23,6 +24,7 @@ __all__ = [
     "InputError",
     "Run",
     "compare",
+    "datasets",
     "evaluate",
     "train",
 ]
@@ -40,6 +42,8 @@ _PLACES = {
 
 def __getattr__(name: str) -> object:
     """Load a public name from the module that has it."""
+    if name == "datasets":
+        return importlib.import_module(f"{__name__}.datasets")
     if name not in _PLACES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     module = importlib.import_module(f"{__name__}.{_PLACES[name]}")

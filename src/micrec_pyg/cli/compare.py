@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.cli.report import METRICS
 from micrec_pyg.evaluation.significance import TESTS, TestOptions
 from micrec_pyg.report import compare_output as text

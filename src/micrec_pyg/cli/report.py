@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from micrec_pyg.cli.process import log_to_stderr
+from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.report.collect import collect
 from micrec_pyg.report.tables import markdown, write
 from micrec_pyg.schema import InputError
