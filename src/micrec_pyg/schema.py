@@ -30,6 +30,9 @@ DESCRIBES_ITEM: EdgeType = (USER_TEMPLATE, "describes", ITEM)
 SIMILAR_USER: EdgeType = (USER, "similar", USER)
 SIMILAR_ITEM: EdgeType = (ITEM, "similar", ITEM)
 
+TEXT, IMAGE = "text", "image"
+"""The two modalities whose content every catalogue has a place for."""
+
 Pair = tuple[str, str]
 """Two domain names, in alphabetical order."""
 
@@ -99,8 +102,8 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Step:
-    """The sizes of a domain after one step of reading or filtering it."""
+class FilterStep:
+    """The sizes of a domain after it was read, or after one filter."""
 
     name: str
     interactions: int
@@ -121,10 +124,9 @@ class Catalogue:
 
     name: str
     interactions: Interactions
-    text: pl.Series
-    """A text per item (row = item index), null where there is none."""
-    images: pl.Series
-    """A path of an image file per item, null where there is none."""
+    content: Mapping[str, pl.Series]
+    """By modality: a text, or the path of a file, per item (row = item index), null
+    where there is none; ``text`` and ``image`` are always there."""
     vectors: Mapping[str, Feature]
     """Precomputed modalities."""
     digest: str
@@ -133,7 +135,7 @@ class Catalogue:
     """How many rows each filter dropped, by reason."""
     clock: str | None = None
     """What ``interactions.time`` is: ``timestamp`` (Unix s), ``order``, or None."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[FilterStep, ...] = ()
     """Sizes as read and after every filter, in their order."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every file read, by its name in the domain's folder."""

@@ -1,12 +1,17 @@
 """Every yaml of conf/data and conf/split is a call that its function accepts."""
 
 import inspect
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
-from hydra.utils import get_method, instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
+from reference.reading import data_yaml
 
+from micrec_pyg.cli.config import composed
+from micrec_pyg.data.catalogue.reading_options import ReadingOptions
+from micrec_pyg.data.sources import Source
 from micrec_pyg.data.splits.at_random import random_ratio, ready
 from micrec_pyg.data.splits.by_time import global_time, leave_one_out, user_time
 from micrec_pyg.data.splits.imported import files
@@ -19,6 +24,7 @@ from micrec_pyg.data.splits.inductive import (
 from micrec_pyg.data.splits.saved import load_split
 
 CONF = Path(__file__).parents[2] / "conf"
+READ = {field.name for field in fields(ReadingOptions)}
 DATA = {"movielens", "tables", "food_kitchen", "ml100k_posters", "synthetic"}
 DATA |= {"amazon2014", "amazon2018", "amazon2023"}
 DATA |= {"recbole", "mmrec", "heterodata", "ngcf"}
@@ -36,27 +42,45 @@ SPLITS = {
     "files": files,
     "saved": load_split,
 }
+PATH = {"tables", "recbole", "mmrec", "heterodata", "ngcf"}
 HYDRA = {"_target_", "_convert_", "_partial_"}
 
 
 def load(group, name):
     """Return one yaml with what the top level of the configuration gives it."""
-    part = OmegaConf.load(CONF / group / f"{name}.yaml")
+    path = CONF / group / f"{name}.yaml"
+    part = data_yaml(name) if group == "data" else OmegaConf.load(path)
     return OmegaConf.create({"seed": 7, group: part})[group]
 
 
 def test_no_yaml_is_forgotten():
-    assert {path.stem for path in (CONF / "data").iterdir()} == DATA
+    assert {path.stem for path in (CONF / "data").iterdir()} == {*DATA, "_reading"}
     assert {path.stem for path in (CONF / "split").iterdir()} == set(SPLITS)
 
 
 @pytest.mark.parametrize("name", sorted(DATA))
 def test_keys_are_the_arguments(name):
     config = load("data", name)
-    parameters = inspect.signature(get_method(config["_target_"])).parameters
-    assert set(config) - HYDRA == set(parameters)
+    door, _, method = config["_target_"].rpartition(".")
+    source = get_class(door)
+    assert issubclass(source, Source)
+    assert method == "read"
+    assert {field.name for field in fields(source)} == set(config) - HYDRA - READ
     # all options stand in the yaml, none hides in the code
-    assert all(p.default is p.empty for p in parameters.values())
+    for field in (*fields(source), *fields(ReadingOptions)):
+        assert field.default is field.default_factory is MISSING
+
+
+def test_the_shared_yaml_holds_the_reading_options():
+    shared = OmegaConf.load(CONF / "data" / "_reading.yaml")
+    assert set(shared) - HYDRA == READ
+
+
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_every_data_set_takes_every_reading_option(name):
+    needed = ["data.path=p"] if name in PATH else []
+    needed += ["pair=food_kitchen"] if name.startswith("amazon") else []
+    assert set(composed([f"data={name}", *needed])["data"]) >= READ
 
 
 @pytest.mark.parametrize("name", sorted(SPLITS))
@@ -80,7 +104,7 @@ def test_the_synthetic_yaml_runs(tmp_path, monkeypatch):
     # 200 users in each, half of them in both; everybody has a choice or more
     assert [len(ids) for ids in users] == [200, 200]
     assert len(users[0] & users[1]) == 100
-    assert all(c.images.null_count() == 0 for c in catalogues.values())
+    assert all(c.content["image"].null_count() == 0 for c in catalogues.values())
 
 
 @pytest.fixture
@@ -92,7 +116,11 @@ def shared(shared_data, monkeypatch):
 def test_food_kitchen_has_the_size_its_source_names(shared):
     catalogues = instantiate(load("data", "food_kitchen"))
     sizes = {
-        name: (len(c.interactions.users), len(c.interactions.items), len(c.text))
+        name: (
+            len(c.interactions.users),
+            len(c.interactions.items),
+            len(c.content["text"]),
+        )
         for name, c in catalogues.items()
     }
     assert sizes == {"food": (14870, 8661, 8661), "kitchen": (47589, 27637, 27637)}
@@ -100,14 +128,14 @@ def test_food_kitchen_has_the_size_its_source_names(shared):
     assert edges == [98_316, 337_811]
     food, kitchen = (set(c.interactions.users.ids) for c in catalogues.values())
     assert len(food & kitchen) == 9398
-    assert all(c.text.null_count() == 0 for c in catalogues.values())
+    assert all(c.content["text"].null_count() == 0 for c in catalogues.values())
 
 
 @pytest.mark.shared
 def test_posters_divide_into_two_domains(shared):
     catalogues = instantiate(load("data", "ml100k_posters"))
     items = sum(len(c.interactions.items) for c in catalogues.values())
-    images = sum(c.images.is_not_null().sum() for c in catalogues.values())
+    images = sum(c.content["image"].is_not_null().sum() for c in catalogues.values())
     edges = sum(len(c.interactions.user) for c in catalogues.values())
     # MovieLens-100K: 1,682 films; 55,375 of the ratings are 4 or 5
     assert (list(catalogues), items, images, edges) == (["A", "B"], 1682, 1663, 55_375)

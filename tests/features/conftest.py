@@ -35,8 +35,10 @@ def make_catalogue() -> MakeCatalogue:
                 users=Vocab(pl.Series(["u0"])),
                 items=items,
             ),
-            text=pl.Series(texts, dtype=pl.String),
-            images=pl.Series(images or [None] * len(texts), dtype=pl.String),
+            content={
+                "text": pl.Series(texts, dtype=pl.String),
+                "image": pl.Series(images or [None] * len(texts), dtype=pl.String),
+            },
             vectors=vectors or {},
             digest=digest,
             facts=facts,
@@ -50,7 +52,10 @@ class CountingEncoder:
 
     name = "counting"
 
-    def __init__(self, salt: int = 0, fail_after: int | None = None) -> None:
+    def __init__(
+        self, salt: int = 0, fail_after: int | None = None, reads: str = "text"
+    ) -> None:
+        self.reads = reads
         self.settings = {"salt": salt}
         self.fail_after = fail_after
         self.calls: list[list[str]] = []

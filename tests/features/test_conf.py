@@ -7,11 +7,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from micrec_pyg.features.image import EfficientNetLite0, OpenClip
-from micrec_pyg.features.item_features import item_features
-from micrec_pyg.features.knowledge_graph import KnowledgeGraph
-from micrec_pyg.features.noise import noise
-from micrec_pyg.features.text import SentenceBert
+from micrec_pyg.features import (
+    EfficientNetLite0,
+    KnowledgeGraph,
+    OpenClip,
+    SentenceBert,
+    make_features,
+)
 
 CONF = Path(__file__).parents[2] / "conf"
 EXPECTED: dict[str, tuple[type | None, type | None]] = {
@@ -36,8 +38,10 @@ def test_a_yaml_holds_the_arguments_of_its_function(name: str) -> None:
 
     call = instantiate(config.features)
 
-    assert call.func is (noise if name in NOISE else item_features)
-    assert set(call.keywords) == set(signature(call.func).parameters) - {"catalogues"}
+    assert call.func is make_features
+    named = set(signature(call.func).parameters) - {"catalogues", "encoders"}
+    assert set(call.keywords) == named | {"text", "image"}
+    assert call.keywords["noise"] == (name in NOISE)
     assert isinstance(call.keywords["kg"], KnowledgeGraph)
     assert (call.keywords["drop_rate"], call.keywords["seed"]) == (0, 3)
     text, image = EXPECTED[name]

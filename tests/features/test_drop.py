@@ -1,14 +1,23 @@
 """Hidden shares: exact, nested, seeded, and of modalities alone."""
 
 import itertools
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 
-from micrec_pyg.features.drop import drop, nothing
-from micrec_pyg.schema import Feature, InputError
+from micrec_pyg.features.drop import drop, hides_nothing
+from micrec_pyg.schema import Domain, Feature, InputError, Interactions, Vocab
+
+NOBODY = Interactions(
+    user=torch.zeros(0, dtype=torch.int64),
+    item=torch.zeros(0, dtype=torch.int64),
+    users=Vocab(pl.Series([], dtype=pl.String)),
+    items=Vocab(pl.Series([], dtype=pl.String)),
+)
 
 
 def features(num_items: int = 40) -> dict[str, dict[str, Feature]]:
@@ -19,9 +28,25 @@ def features(num_items: int = 40) -> dict[str, dict[str, Feature]]:
     return {name: {"text": text, "image": image} for name in ("food", "kitchen")}
 
 
+def dropped(
+    given: Mapping[str, Mapping[str, Feature]], rates: Any, seed: int
+) -> dict[str, Mapping[str, Feature]]:
+    """Return the features of domains that have these; absent modalities are back."""
+    domains = {name: Domain(name, NOBODY, each, "d") for name, each in given.items()}
+    found = drop(domains, rates, seed)
+    return {
+        name: {m: domain.features.get(m, gone(given[name][m])) for m in given[name]}
+        for name, domain in found.items()
+    }
+
+
+def gone(feature: Feature) -> Feature:
+    return Feature(torch.zeros_like(feature.values), feature.mask & False)
+
+
 def hidden(given: Any, rates: Any, seed: int = 0) -> dict[tuple[str, str], set[int]]:
     """Return the items that lost each modality."""
-    found = drop(given, rates, seed)
+    found = dropped(given, rates, seed)
     return {
         (name, modality): set(
             (feature.mask & ~found[name][modality].mask).nonzero().flatten().tolist()
@@ -41,7 +66,7 @@ def test_a_share_of_those_that_have_it_is_hidden(rate: float) -> None:
 
 def test_only_masks_decide_and_what_is_left_is_untouched() -> None:
     given = features()
-    for name, each in drop(given, 0.5, 0).items():
+    for name, each in dropped(given, 0.5, 0).items():
         for modality, feature in each.items():
             before = given[name][modality]
             assert not (feature.mask & ~before.mask).any()
@@ -75,11 +100,11 @@ def test_rates_by_name_hide_these_alone() -> None:
 
 
 def test_nothing_is_nothing() -> None:
-    assert nothing(0)
-    assert nothing({"text": 0.0})
-    assert nothing({})
-    assert not nothing(0.1)
-    assert not nothing({"text": 0, "image": 1})
+    assert hides_nothing(0)
+    assert hides_nothing({"text": 0.0})
+    assert hides_nothing({})
+    assert not hides_nothing(0.1)
+    assert not hides_nothing({"text": 0, "image": 1})
 
 
 @pytest.mark.parametrize(
@@ -94,4 +119,4 @@ def test_nothing_is_nothing() -> None:
 )
 def test_impossible_rates_are_refused(rates: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        drop(features(), rates, 0)
+        dropped(features(), rates, 0)

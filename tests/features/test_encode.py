@@ -20,7 +20,7 @@ def test_missing_texts_are_masked_and_never_encoded(
     encoder = counting()
     food = make_catalogue(texts=["apple", None, "", "  \n", "fig"])
 
-    domain = encode({"food": food}, text=encoder, image=None, cache_dir=str(tmp_path))
+    domain = encode({"food": food}, {"text": encoder}, cache_dir=str(tmp_path))
 
     feature = domain["food"].features["text"]
     assert encoder.seen == ["apple", "fig"]
@@ -36,9 +36,9 @@ def test_one_changed_title_encodes_one_row(
     first, second = counting(), counting()
     before = make_catalogue(texts=["apple", "beans", "cheese"])
     after = make_catalogue(texts=["apple", "broad beans", "cheese"])
-    encode({"food": before}, text=first, image=None, cache_dir=str(tmp_path))
+    encode({"food": before}, {"text": first}, cache_dir=str(tmp_path))
 
-    domain = encode({"food": after}, text=second, image=None, cache_dir=str(tmp_path))
+    domain = encode({"food": after}, {"text": second}, cache_dir=str(tmp_path))
 
     assert first.seen == ["apple", "beans", "cheese"]
     assert second.seen == ["broad beans"]
@@ -55,7 +55,7 @@ def test_domains_share_one_pass(
         "kitchen": make_catalogue("kitchen", texts=["pan", "spoon", "pan"]),
     }
 
-    domains = encode(catalogues, text=encoder, image=None, cache_dir=str(tmp_path))
+    domains = encode(catalogues, {"text": encoder}, cache_dir=str(tmp_path))
 
     assert encoder.calls == [["apple", "pan", "spoon"]]
     kitchen = domains["kitchen"].features["text"].values
@@ -76,7 +76,9 @@ def test_unreadable_and_absent_images_are_masked_and_named(
 
     with caplog.at_level(logging.WARNING):
         domain = encode(
-            {"food": food}, text=None, image=counting(), cache_dir=str(tmp_path / "c")
+            {"food": food},
+            {"image": counting(reads="file")},
+            cache_dir=str(tmp_path / "c"),
         )
 
     feature = domain["food"].features["image"]
@@ -95,8 +97,8 @@ def test_a_file_at_the_same_path_with_other_content_is_encoded_again(
     seen = []
     for content in (b"one", b"one", b"two"):
         path.write_bytes(content)
-        encoder = counting()
-        encode({"food": food}, text=None, image=encoder, cache_dir=cache)
+        encoder = counting(reads="file")
+        encode({"food": food}, {"image": encoder}, cache_dir=cache)
         seen.append(len(encoder.seen))
 
     assert seen == [1, 0, 1]
@@ -114,7 +116,7 @@ def test_a_broken_image_is_masked_until_the_file_is_mended(
 
     def features() -> Feature:
         domains = encode(
-            {"food": food}, text=None, image=encoder, cache_dir=str(tmp_path / "cache")
+            {"food": food}, {"image": encoder}, cache_dir=str(tmp_path / "cache")
         )
         return domains["food"].features["image"]
 
@@ -149,7 +151,9 @@ def test_a_modality_that_no_item_has_is_left_out(
 
     with caplog.at_level(logging.INFO):
         domains = encode(
-            catalogues, text=counting(), image=counting(), cache_dir=str(tmp_path)
+            catalogues,
+            {"text": counting(), "image": counting(reads="file")},
+            cache_dir=str(tmp_path),
         )
 
     assert set(domains["food"].features) == {"text"}
@@ -171,12 +175,12 @@ def test_precomputed_vectors_pass_on_but_never_beside_an_encoder_of_that_name(
     food = make_catalogue(texts=["apple"], vectors={"text": table, "taste": table})
     cache = str(tmp_path)
 
-    domain = encode({"food": food}, text=None, image=None, cache_dir=cache)
+    domain = encode({"food": food}, {}, cache_dir=cache)
 
     assert domain["food"].features["text"] is table
     assert domain["food"].features["taste"] is table
     with pytest.raises(InputError, match=r"features\.text=null"):
-        encode({"food": food}, text=counting(), image=None, cache_dir=cache)
+        encode({"food": food}, {"text": counting()}, cache_dir=cache)
 
 
 def test_the_digest_covers_inputs_encoder_and_settings(
@@ -194,7 +198,11 @@ def test_the_digest_covers_inputs_encoder_and_settings(
         food = make_catalogue(texts=[text], images=[str(image)], digest=inputs)
         encoder = None if salt is None else counting(salt=salt)
         cache = str(tmp_path / "cache")
-        domains = encode({"f": food}, text=encoder, image=counting(), cache_dir=cache)
+        domains = encode(
+            {"f": food},
+            {"text": encoder, "image": counting(reads="file")},
+            cache_dir=cache,
+        )
         return domains["f"].digest
 
     variants = [
@@ -224,15 +232,21 @@ vocab = Vocab(pl.Series(["x"]))
 food = Catalogue(
     name="food",
     interactions=Interactions(user=one, item=one, users=vocab, items=vocab),
-    text=pl.Series(["a box of dates"]),
-    images=pl.Series([sys.argv[1] + "/photo.png"]),
+    content={
+        "text": pl.Series(["a box of dates"]),
+        "image": pl.Series([sys.argv[1] + "/photo.png"]),
+    },
     vectors={},
     digest="inputs",
 )
 domains = encode(
     {"food": food},
-    text=SentenceBert(model="minilm", batch_size=4, device="cpu", precision="float32"),
-    image=EfficientNetLite0(batch_size=4, device="cpu"),
+    {
+        "text": SentenceBert(
+            model="minilm", batch_size=4, device="cpu", precision="float32"
+        ),
+        "image": EfficientNetLite0(batch_size=4, device="cpu"),
+    },
     cache_dir=sys.argv[1],
 )
 widths = {key: each.values.shape for key, each in domains["food"].features.items()}
@@ -250,10 +264,12 @@ def test_a_cached_run_loads_no_encoder_library(
     food = make_catalogue(texts=["a box of dates"], images=[str(photo)])
     encode(
         {"food": food},
-        text=SentenceBert(
-            model="minilm", batch_size=4, device="cpu", precision="float32"
-        ),
-        image=EfficientNetLite0(batch_size=4, device="cpu"),
+        {
+            "text": SentenceBert(
+                model="minilm", batch_size=4, device="cpu", precision="float32"
+            ),
+            "image": EfficientNetLite0(batch_size=4, device="cpu"),
+        },
         cache_dir=str(tmp_path),
     )
 

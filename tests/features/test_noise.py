@@ -3,8 +3,7 @@ from typing import Any
 
 import torch
 
-from micrec_pyg.features.item_features import item_features
-from micrec_pyg.features.noise import noise
+from micrec_pyg.features import make_features
 from micrec_pyg.schema import Feature
 
 
@@ -20,10 +19,10 @@ def make(
         "food": make_catalogue("food", texts=texts, vectors={"audio": audio}),
         "kitchen": make_catalogue("kitchen", texts=["pan", "spoon"]),
     }
-    call = item_features if seed is None else noise
     arguments = {"text": counting(), "image": None, "cache_dir": str(folder)}
     arguments |= {"kg": None, "drop_rate": 0, "seed": seed or 0}
-    return call(catalogues, **{**arguments, **changes})
+    arguments["noise"] = seed is not None
+    return make_features(catalogues, **{**arguments, **changes})
 
 
 def test_every_modality_keeps_width_and_mask_and_loses_its_content(

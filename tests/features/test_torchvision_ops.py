@@ -42,9 +42,11 @@ assert declared is not _has_ops()
 
 def _run(script: str, *arguments: str) -> None:
     path = Path(__file__).parents[2] / "src"
-    script = f"import sys; sys.path.insert(0, {str(path)!r})\n{script}"
+    # from here on a warning is an error; those of the libraries imported above are not
+    strict = "import micrec_pyg.features, warnings; warnings.simplefilter('error')"
+    script = f"import sys; sys.path.insert(0, {str(path)!r})\n{strict}\n{script}"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, *arguments],
+        [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
         check=False,

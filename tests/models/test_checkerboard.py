@@ -3,9 +3,10 @@
 import pytest
 import torch
 from hydra.utils import instantiate
+from reference.reading import READING
 
 from micrec_pyg.cli.config import compose
-from micrec_pyg.data.sources.synthetic.checkerboard import checkerboard
+from micrec_pyg.data.sources.synthetic.checkerboard import Checkerboard
 from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.evaluation.rank import rank
@@ -26,8 +27,10 @@ MODELS = ["bpr_mf", "lightgcn", "lightgcn_neighbors", "inmo_mf", "inmo", "micrec
 
 @pytest.mark.parametrize("model_name", MODELS)
 def test_the_withheld_item_comes_first(model_name, tmp_path):
-    catalogues = checkerboard(root=str(tmp_path), size=16, num_domains=2)
-    domains = encode(catalogues, text=None, image=None, cache_dir=str(tmp_path / "f"))
+    catalogues = Checkerboard.read(
+        **READING, root=str(tmp_path), size=16, num_domains=2
+    )
+    domains = encode(catalogues, {}, cache_dir=str(tmp_path / "f"))
     splits = ready(domains)
     options = GraphOptions(
         num_neighbors=0,

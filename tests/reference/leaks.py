@@ -59,8 +59,10 @@ def catalogue(name, rows, *, clock="timestamp", texts=None, part=None):
     return Catalogue(
         name=name,
         interactions=data,
-        text=pl.Series([texts.get(i) for i in data.items.ids], dtype=pl.String),
-        images=nothing,
+        content={
+            "text": pl.Series([texts.get(i) for i in data.items.ids], dtype=pl.String),
+            "image": nothing,
+        },
         vectors={},
         digest="",
         clock=clock,

@@ -11,9 +11,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from reference import worlds
+from reference.reading import READING
 
 from micrec_pyg.cli.config import build
-from micrec_pyg.data.sources.synthetic.reader import synthetic
+from micrec_pyg.data.sources import Synthetic
 from micrec_pyg.evaluation.evaluate import evaluate, validate
 from micrec_pyg.graph.build import (
     check_graph,
@@ -51,7 +52,8 @@ OPTIONS = FitOptions(
 @pytest.fixture(scope="module")
 def domains(tmp_path_factory):
     """Return two synthetic domains with a column x_label and random features."""
-    catalogues = synthetic(
+    catalogues = Synthetic.read(
+        **READING,
         root=str(tmp_path_factory.mktemp("synthetic")),
         num_domains=2,
         num_users=40,

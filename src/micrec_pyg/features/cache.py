@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,6 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from micrec_pyg.features.encoder import Encoder
+
 logger = logging.getLogger(__name__)
 
 KEY_BYTES = hashlib.sha256().digest_size
@@ -28,22 +29,6 @@ CHUNK_ITEMS = 256
 """Items per chunk: some seconds of work on a CPU."""
 _LOG_SECONDS = 30.0
 _FORMAT = 1  # raise it when a change of our code changes vectors
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """Turns items (texts, or paths of image files) into vectors."""
-
-    @property
-    def name(self) -> str:
-        """A short name, fit for a folder."""
-
-    @property
-    def settings(self) -> Mapping[str, str | int | float | None]:
-        """Everything that decides the vectors; cheap to ask, loads no model."""
-
-    def encode(self, items: Sequence[str]) -> Float[Tensor, "items width"]:
-        """Return a float32 vector per item, NaN where the item cannot be read."""
 
 
 def identity(encoder: Encoder) -> str:

@@ -2,47 +2,48 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
-from micrec_pyg.schema import Feature, InputError, RandomStreams
+from micrec_pyg.features.domains import combined_digest, without_absent
+from micrec_pyg.schema import Domain, Feature, InputError, RandomStreams
 
 Rates = object
 """A share in [0, 1] of every modality, or of some by name; as given, so unchecked."""
-Features = Mapping[str, Mapping[str, Feature]]
-"""By domain and modality."""
 
 
-def drop(features: Features, rates: Rates, seed: int) -> dict[str, dict[str, Feature]]:
-    """Return the features with a share of each modality masked.
+def drop(domains: Mapping[str, Domain], rates: Rates, seed: int) -> dict[str, Domain]:
+    """Return the domains with a share of each modality masked.
 
     Of the n items of a domain that have the modality, round(rate n) lose it, the first
     ones of a random order that follows from seed, domain and modality alone: what a
     rate hides, a larger one hides too. Modalities are hidden independently.
 
     Args:
-        features: By domain and modality.
+        domains: By name.
         rates: Shares to hide.
         seed: Of the order.
 
     Raises:
         InputError: If a share is outside of [0, 1], or no domain has such a modality.
     """
-    names = {modality for each in features.values() for modality in each}
+    names = {modality for domain in domains.values() for modality in domain.features}
     share = _by_modality(rates, names)
     streams = RandomStreams(seed)
-    return {
-        domain: {
-            modality: _hidden(
-                feature, share[modality], streams("drop", domain, modality)
-            )
-            for modality, feature in each.items()
+    dropped = {}
+    for name, domain in domains.items():
+        features = {
+            modality: _hidden(feature, share[modality], streams("drop", name, modality))
+            for modality, feature in domain.features.items()
         }
-        for domain, each in features.items()
-    }
+        digest = combined_digest("drop", domain.digest, rates, seed)
+        features = without_absent(name, features)
+        dropped[name] = replace(domain, features=features, digest=digest)
+    return dropped
 
 
-def nothing(rates: Rates) -> bool:
+def hides_nothing(rates: Rates) -> bool:
     """Return whether these rates hide nothing."""
     return not any(rates.values()) if isinstance(rates, Mapping) else not rates
 

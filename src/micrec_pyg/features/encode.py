@@ -1,22 +1,22 @@
-"""Catalogues -> domains: encode texts and images, mask what is missing."""
+"""Catalogues -> domains: encode texts and files, mask what is missing."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import torch
 from torch import Tensor
 
-from micrec_pyg.features.cache import KEY_BYTES, Encoder, cached_vectors, identity
-from micrec_pyg.schema import Catalogue, Domain, Feature, InputError
+from micrec_pyg.features.cache import KEY_BYTES, cached_vectors, identity
+from micrec_pyg.features.domains import combined_digest, without_absent
+from micrec_pyg.features.encoder import READS_FILE, READS_TEXT, Encoder
+from micrec_pyg.schema import TEXT, Catalogue, Domain, Feature, InputError
 
 logger = logging.getLogger(__name__)
 
-TEXT = "text"
-IMAGE = "image"
 _NAMED = 5  # unreadable items that a log line names
 
 
@@ -35,47 +35,44 @@ class _Inputs:
 
 def encode(
     catalogues: Mapping[str, Catalogue],
+    encoders: Mapping[str, Encoder | None],
     *,
-    text: Encoder | None,
-    image: Encoder | None,
     cache_dir: str,
 ) -> dict[str, Domain]:
     """Return every catalogue as a domain with its encoded and precomputed features.
 
-    An item with empty text, without an image, or with an unreadable one is masked. A
+    An item with empty text, without a file, or with an unreadable one is masked. A
     modality that no item of a domain has is left out of its features.
 
     Args:
         catalogues: By domain name. All domains share one pass of an encoder.
-        text: Encodes the items' texts; null to leave texts out.
-        image: Encodes the items' image files; null to leave images out.
+        encoders: By modality; null leaves the modality out.
         cache_dir: Folder that keeps vectors from run to run.
 
     Raises:
-        InputError: If a catalogue brings a precomputed modality that is also encoded.
+        InputError: If a catalogue brings a precomputed modality that is also encoded,
+            or an encoder is none.
     """
     inputs: dict[str, dict[str, _Inputs]] = {}
     features: dict[str, dict[str, Feature]] = {name: {} for name in catalogues}
-    encoders = {TEXT: text, IMAGE: image}
-    for modality, encoder in encoders.items():
-        if encoder is None:
-            continue
-        _refuse_precomputed(catalogues, modality)
-        read = _texts if modality == TEXT else _images
-        inputs[modality] = {name: read(each) for name, each in catalogues.items()}
+    used = {m: encoder for m, encoder in encoders.items() if encoder is not None}
+    for modality, encoder in used.items():
+        _check(modality, encoder, catalogues)
+        inputs[modality] = {
+            name: _inputs(modality, encoder, each) for name, each in catalogues.items()
+        }
         for name, feature in _features(encoder, inputs[modality], cache_dir).items():
             features[name][modality] = feature
     return {
         name: Domain(
             name=catalogue.name,
             interactions=catalogue.interactions,
-            features=present(name, {**features[name], **catalogue.vectors}),
-            digest=_digest(
+            features=without_absent(name, {**features[name], **catalogue.vectors}),
+            digest=combined_digest(
                 catalogue.digest,
                 {
                     modality: (identity(encoder), inputs[modality][name].digest)
-                    for modality, encoder in encoders.items()
-                    if encoder is not None
+                    for modality, encoder in used.items()
                 },
             ),
         )
@@ -83,7 +80,18 @@ def encode(
     }
 
 
-def _refuse_precomputed(catalogues: Mapping[str, Catalogue], modality: str) -> None:
+def _check(
+    modality: str, encoder: Encoder, catalogues: Mapping[str, Catalogue]
+) -> None:
+    """Refuse what is no encoder, and a modality that comes from two places."""
+    if not isinstance(encoder, Encoder) or encoder.reads not in (
+        READS_TEXT,
+        READS_FILE,
+    ):
+        raise InputError(
+            f"features.{modality} is {encoder!r}; needed: an encoder, with name, "
+            f"settings, encode, and reads='{READS_TEXT}' or '{READS_FILE}'"
+        )
     for name, catalogue in catalogues.items():
         if modality in catalogue.vectors:
             raise InputError(
@@ -93,8 +101,18 @@ def _refuse_precomputed(catalogues: Mapping[str, Catalogue], modality: str) -> N
             )
 
 
-def _texts(catalogue: Catalogue) -> _Inputs:
-    items = [text if text and text.strip() else None for text in catalogue.text]
+def _inputs(modality: str, encoder: Encoder, catalogue: Catalogue) -> _Inputs:
+    """Return what a domain gives an encoder: its texts, or the modality's files."""
+    if encoder.reads == READS_TEXT:
+        return _texts(catalogue.content[TEXT])
+    if modality in catalogue.content:
+        return _files(catalogue.content[modality])
+    nothing = [None] * len(catalogue.interactions.items)
+    return _Inputs(nothing, nothing)
+
+
+def _texts(content: pl.Series) -> _Inputs:
+    items = [text if text and text.strip() else None for text in content]
     keys = [
         None if text is None else hashlib.sha256(text.encode()).digest()
         for text in items
@@ -102,8 +120,8 @@ def _texts(catalogue: Catalogue) -> _Inputs:
     return _Inputs(items, keys)
 
 
-def _images(catalogue: Catalogue) -> _Inputs:
-    items = [path or None for path in catalogue.images]
+def _files(content: pl.Series) -> _Inputs:
+    items = [path or None for path in content]
     return _Inputs(items, [None if path is None else _content(path) for path in items])
 
 
@@ -164,16 +182,3 @@ def _warn_unreadable(
             ", ".join(unreadable[:_NAMED]),
             ", ... (`micrec data check` lists all)" * (len(unreadable) > _NAMED),
         )
-
-
-def present(name: str, features: Mapping[str, Feature]) -> dict[str, Feature]:
-    """Return the features that some item has; say in the log which none has."""
-    found = {key: each for key, each in features.items() if each.mask.any()}
-    for modality in sorted(features.keys() - found.keys()):
-        logger.info("domain '%s': no item has a usable %s; left out", name, modality)
-    return found
-
-
-def _digest(catalogue: str, modalities: Mapping[str, tuple[str, str]]) -> str:
-    described = json.dumps([catalogue, modalities], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()

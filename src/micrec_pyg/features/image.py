@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from micrec_pyg.features import torchvision_ops, weights
+from micrec_pyg.features.encoder import READS_FILE
 from micrec_pyg.schema import InputError
 
 # What Pillow raises on damaged files, by format; EOFError and SyntaxError among them.
@@ -32,7 +33,7 @@ class EfficientNetLite0:
     The weights come with a Python package, so nothing is downloaded.
     """
 
-    name = "efficientnet_lite0"
+    name, reads = "efficientnet_lite0", READS_FILE
 
     def __init__(self, *, batch_size: int, device: str) -> None:
         """Choose how to run the network without loading it.
@@ -98,7 +99,7 @@ class EfficientNetLite0:
 class OpenClip:
     """The image tower of an open_clip model, such as ViT-B-32."""
 
-    name = "open_clip"
+    name, reads = "open_clip", READS_FILE
 
     def __init__(
         self, *, model: str, pretrained: str | None, batch_size: int, device: str

@@ -3,12 +3,14 @@
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 import torch
 from torch.nn.functional import normalize
 
-from micrec_pyg.schema import Catalogue, Feature, InputError
+from micrec_pyg.features.domains import combined_digest, without_absent
+from micrec_pyg.schema import Catalogue, Domain, Feature, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +112,37 @@ class KnowledgeGraph:
             "features.kg.max_gib (several times as much memory is needed), or "
             "features.kg=null"
         )
+
+
+def add_facts(
+    domains: Mapping[str, Domain],
+    catalogues: Mapping[str, Catalogue],
+    kg: KnowledgeGraph,
+) -> dict[str, Domain]:
+    """Return the domains with the modality of their facts, where they have some.
+
+    Raises:
+        InputError: If a domain brings vectors of that name too, or the vectors of the
+            facts would take more memory than is allowed.
+    """
+    found = kg.features(catalogues)
+    # the counts are over all domains
+    sources = {name: catalogue.digest for name, catalogue in catalogues.items()}
+    added = dict(domains)
+    for name, feature in found.items():
+        domain = domains[name]
+        if KG in catalogues[name].vectors:
+            raise InputError(
+                f"domain '{name}' brings vectors named '{KG}' and facts, which would "
+                "make a modality of that name; rename the vectors, or set "
+                "features.kg=null"
+            )
+        added[name] = replace(
+            domain,
+            features=without_absent(name, {**domain.features, KG: feature}),
+            digest=combined_digest(KG, domain.digest, kg.min_items, sources),
+        )
+    return added
 
 
 def _vectors(found: pl.DataFrame, shape: tuple[int, int]) -> Feature:

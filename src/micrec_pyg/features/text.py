@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from micrec_pyg.features import torchvision_ops, weights
+from micrec_pyg.features.encoder import READS_TEXT
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _BF16_ON_CPU = ("avx512_bf16", "amx_bf16", "bf16")
 class SentenceBert:
     """A sentence-transformers model; it is loaded when the first text is encoded."""
 
-    name = "sentence_bert"
+    name, reads = "sentence_bert", READS_TEXT
 
     def __init__(
         self, *, model: str, batch_size: int, device: str, precision: str

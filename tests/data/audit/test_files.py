@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from micrec_pyg.data.audit.files import check_dropped, check_folder
-from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.files.tables import read_table
+from micrec_pyg.data.sources import Tables
 
 PAIRS = [(f"u{u}", f"i{(u * 7 + k) % 20}") for u in range(12) for k in range(4)]
 
@@ -117,8 +117,10 @@ def test_repeats_that_only_the_reader_can_see(tmp_path):
         "links": None,
         "split_by": None,
     }
-    catalogues = tables(path=str(tmp_path), **options)
+    catalogues = Tables.read(path=str(tmp_path), **options)
     (finding,) = check_dropped(catalogues)
     assert (finding.check, finding.where, finding.count) == ("duplicates", "a", 1)
     write(tmp_path / "clean" / "a", PAIRS)
-    assert list(check_dropped(tables(path=str(tmp_path / "clean"), **options))) == []
+    assert (
+        list(check_dropped(Tables.read(path=str(tmp_path / "clean"), **options))) == []
+    )

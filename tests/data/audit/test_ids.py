@@ -34,7 +34,7 @@ def exchanged(catalogue):
             items=Vocab(data.users.ids),
             time=data.time,
         ),
-        text=pl.Series([None] * len(data.users), dtype=pl.String),
+        content={"text": pl.Series([None] * len(data.users), dtype=pl.String)},
     )
 
 
@@ -188,12 +188,12 @@ def test_a_test_pair_known_in_another_domain(texts, leaks_pair):
 def _called(catalogue, place, raw, text):
     """Return a catalogue in which one item has this id and this text."""
     data = catalogue.interactions
-    ids, texts = data.items.ids.to_list(), catalogue.text.to_list()
+    ids, texts = data.items.ids.to_list(), catalogue.content["text"].to_list()
     ids[place], texts[place] = raw, text
     return dataclasses.replace(
         catalogue,
         interactions=dataclasses.replace(data, items=Vocab(pl.Series(ids))),
-        text=pl.Series(texts, dtype=pl.String),
+        content={"text": pl.Series(texts, dtype=pl.String)},
     )
 
 

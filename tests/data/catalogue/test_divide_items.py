@@ -3,7 +3,7 @@
 import pytest
 from reference.raw import by_item, ids, pairs
 
-from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 GENRES = {
@@ -16,7 +16,7 @@ GENRES = {
 
 
 def read(path, division):
-    return tables(
+    return Tables.read(
         path=str(path),
         domains=None,
         columns=None,
@@ -56,7 +56,7 @@ def test_listed_values_and_the_rest(movies):
     assert content(parts["A"]) == (["1", "4", "5"], {("u", "1"), ("v", "4")})
     rest = {("u", "2"), ("v", "3"), ("w", "2"), ("u", "6")}
     assert content(parts["B"]) == (["2", "3", "6"], rest)
-    text = by_item(parts["A"], parts["A"].text)
+    text = by_item(parts["A"], parts["A"].content["text"])
     assert text == {"1": "Action|Comedy", "4": "War | Drama", "5": "Action"}
     assert parts["A"].digest != parts["B"].digest
 

@@ -5,9 +5,9 @@ import pytest
 from reference.malformed import OPTIONS
 
 from micrec_pyg.data.catalogue.facts import linked_facts
-from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.check.folder import check
 from micrec_pyg.data.describe.statistics import statistics
+from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 DEFAULTS = {**OPTIONS, "rating_min": None}
@@ -39,7 +39,7 @@ def write(shop, *, item="item", suffix="tsv"):
 
 
 def read(shop, **options):
-    return tables(path=str(shop), **{**DEFAULTS, **options})["food"]
+    return Tables.read(path=str(shop), **{**DEFAULTS, **options})["food"]
 
 
 @pytest.mark.parametrize("suffix", ["tsv", "csv", "parquet"])

@@ -8,7 +8,7 @@ from reference import filters as naive
 
 from micrec_pyg.data.catalogue.filter_options import read_filters
 from micrec_pyg.data.catalogue.filters import RawDomain, apply_filters
-from micrec_pyg.schema import InputError, Step
+from micrec_pyg.schema import FilterStep, InputError
 
 SCHEMA = {"user": pl.String, "item": pl.String, "rating": pl.Float64, "time": pl.Int64}
 
@@ -115,12 +115,12 @@ def test_steps_are_named_and_counted_in_their_order():
     chosen = filters(3, "last", time_to=50, min_text=4, user_core=1, item_core=1)
     result = apply_filters({"d": domain(rows, texts)}, chosen)["d"]
     assert result.steps == (
-        Step("as read", 5, 3, 4),
-        Step("time before 50", 4, 2, 4),
-        Step("duplicates: last", 3, 2, 4),
-        Step("rating >= 3", 2, 1, 4),
-        Step("text of 4 characters or more", 1, 1, 2),
-        Step("core of 1 per user and 1 per item, over each domain", 1, 1, 1),
+        FilterStep("as read", 5, 3, 4),
+        FilterStep("time before 50", 4, 2, 4),
+        FilterStep("duplicates: last", 3, 2, 4),
+        FilterStep("rating >= 3", 2, 1, 4),
+        FilterStep("text of 4 characters or more", 1, 1, 2),
+        FilterStep("core of 1 per user and 1 per item, over each domain", 1, 1, 1),
     )
     assert result.rows.to_dicts() == [row("b", "x", 5, 20)]
     assert result.dropped == {

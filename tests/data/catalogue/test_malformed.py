@@ -6,8 +6,8 @@ from reference.malformed import ITEMS, OPTIONS, ROWS, SUFFIXES, damaged, write
 from reference.malformed import content as file_content
 from reference.wrong_by_hand import by_hand
 
-from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.check.folder import check
+from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 BY_HAND = by_hand()
@@ -18,7 +18,7 @@ FUZZED = 40
 def refusal(path, options):
     """Return the message of the reader, None where it reads the data set."""
     try:
-        catalogues = tables(path=str(path), **options)
+        catalogues = Tables.read(path=str(path), **options)
     except InputError as error:
         return str(error)
     for catalogue in catalogues.values():
@@ -28,7 +28,11 @@ def refusal(path, options):
         assert torch.unique(data.edges, dim=1).shape == data.edges.shape
         assert 0 <= data.user.min() <= data.user.max() < len(data.users)
         assert 0 <= data.item.min() <= data.item.max() < len(data.items)
-        assert len(catalogue.text) == len(catalogue.images) == len(data.items)
+        assert (
+            len(catalogue.content["text"])
+            == len(catalogue.content["image"])
+            == len(data.items)
+        )
         assert not (data.users.ids == "").any()
     return None
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from reference.raw import by_item, ids, pairs
 
-from micrec_pyg.data.catalogue.reader import tables
+from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 DEFAULTS = {
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 
 def read(path, **options):
-    return tables(path=str(path), **{**DEFAULTS, **options})
+    return Tables.read(path=str(path), **{**DEFAULTS, **options})
 
 
 def write(path, text):
@@ -61,7 +61,7 @@ def test_domains_items_users_and_times(shop):
 
 def test_text_fields_are_joined_in_the_order_asked_for(shop):
     food = read(shop)["food"]
-    text = by_item(food, food.text)
+    text = by_item(food, food.content["text"])
     assert text == {"1": "Red tea. Acme", "2": "Zeta", "3": None}
     options = {
         "domains": ["food"],
@@ -69,17 +69,17 @@ def test_text_fields_are_joined_in_the_order_asked_for(shop):
         "text_sep": " | ",
     }
     food = read(shop, **options)["food"]
-    text = by_item(food, food.text)
+    text = by_item(food, food.content["text"])
     assert text == {"1": "Acme | Red tea", "2": "Zeta", "3": None}
-    assert read(shop, text_fields=[])["food"].text.to_list() == [None] * 3
+    assert read(shop, text_fields=[])["food"].content["text"].to_list() == [None] * 3
     # kitchen has no items table at all
-    assert read(shop)["kitchen"].text.to_list() == [None, None]
+    assert read(shop)["kitchen"].content["text"].to_list() == [None, None]
 
 
 def test_images_are_found_by_item_and_others_are_counted(shop):
     food = read(shop)["food"]
     images = shop / "food/images"
-    found = by_item(food, food.images)
+    found = by_item(food, food.content["image"])
     assert found == {"1": f"{images}/1.JPG", "2": None, "3": f"{images}/3.png"}
     assert food.dropped["images_of_unknown_items"] == 1
 
@@ -87,7 +87,7 @@ def test_images_are_found_by_item_and_others_are_counted(shop):
 def test_items_outside_the_items_table_stay_without_text_and_are_counted(shop):
     write(shop / "food/interactions.tsv", "user\titem\na\t5\na\t1\nb\t5\n")
     food = read(shop)["food"]
-    text = by_item(food, food.text)
+    text = by_item(food, food.content["text"])
     assert list(text) == ["1", "2", "3", "5"]
     assert text["5"] is None
     assert food.dropped["items_missing_from_items_table"] == 1
@@ -131,7 +131,7 @@ def test_the_format_of_the_files_does_not_matter(shop, tmp_path):
     food = read(shop, domains=["food"])["food"]
     assert food.interactions.edges.equal(expected.interactions.edges)
     assert food.interactions.items.ids.equals(expected.interactions.items.ids)
-    assert food.text.to_list() == expected.text.to_list()
+    assert food.content["text"].to_list() == expected.content["text"].to_list()
 
 
 def test_digest_changes_with_content_and_options_and_nothing_else(shop, tmp_path):
@@ -260,8 +260,8 @@ def test_filters_reach_texts_images_and_vectors(shop):
     frame.write_parquet(shop / "food/audio.parquet")
     food = read(shop, domains=["food"], filters={"min_text": 5})["food"]
     assert food.interactions.items.ids.to_list() == ["1"]
-    assert food.text.to_list() == ["Red tea. Acme"]
-    assert len(food.images) == 1
+    assert food.content["text"].to_list() == ["Red tea. Acme"]
+    assert len(food.content["image"]) == 1
     assert food.vectors["audio"].values.tolist() == [[1.0]]
     assert food.dropped["items_with_short_text"] == 2
 

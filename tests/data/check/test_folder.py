@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from reference.malformed import OPTIONS
 
-from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.check.folder import check
+from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 LENIENT = {**OPTIONS, "rating_min": None}
@@ -25,7 +25,7 @@ def shop(folder, **domains):
 def warnings(folder, limit=50, **options):
     problems = check(str(folder), limit=limit, options={**LENIENT, **options})
     assert problems.errors == 0
-    tables(path=str(folder), **{**LENIENT, **options})
+    Tables.read(path=str(folder), **{**LENIENT, **options})
     return [str(problem).removeprefix(f"{folder}/") for problem in problems.found]
 
 
@@ -159,4 +159,4 @@ def test_errors_of_all_files_and_domains_are_listed(tmp_path):
     assert [problem.place for problem in kept] == ["line 3", "line 4"]
     assert problems.not_kept(interactions) == 2
     with pytest.raises(InputError, match="line 3, column 'user'"):
-        tables(path=str(tmp_path), **LENIENT)
+        Tables.read(path=str(tmp_path), **LENIENT)

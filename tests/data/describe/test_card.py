@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from reference.malformed import OPTIONS
 
-from micrec_pyg.data.catalogue.reader import tables
 from micrec_pyg.data.describe.card import data_card, summary
 from micrec_pyg.data.describe.plot import plot
 from micrec_pyg.data.describe.statistics import months, statistics
+from micrec_pyg.data.sources import Tables
 
 DAY = 86_400
 START = 1_451_606_400  # 2016-01-01
@@ -36,7 +36,7 @@ def catalogues(tmp_path):
     frame = pl.DataFrame({"item": ["1", "4"], "vector": [[1.0], [2.0]]})
     frame.write_parquet(root / "food/audio.parquet")
     options = {**OPTIONS, "rating_min": 2}
-    return tables(path=str(root), **options)
+    return Tables.read(path=str(root), **options)
 
 
 def test_the_numbers(catalogues):

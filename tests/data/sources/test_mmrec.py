@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 from reference.raw import by_item, ids, pairs
+from reference.reading import READING
 
-from micrec_pyg.data.sources.mmrec import mmrec
+from micrec_pyg.data.sources.mmrec import MMRec
 from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.schema import InputError
 
@@ -29,14 +30,13 @@ def baby(tmp_path):
 
 def read(folder, **options):
     default = {
+        **READING,
         "features": None,
         "columns": None,
-        "rating_min": None,
-        "duplicates": "error",
-        "filters": None,
+        "text_fields": [],
     }
     root = str(folder.parent / "data")
-    return mmrec(root=root, path=str(folder), **{**default, **options})
+    return MMRec.read(root=root, path=str(folder), **{**default, **options})
 
 
 def test_numbers_are_rows_of_the_feature_files(baby):
@@ -51,7 +51,7 @@ def test_numbers_are_rows_of_the_feature_files(baby):
     image = by_item(catalogue, catalogue.vectors["image"].values)
     assert list(image.values()) == [[1], [3], [5], [7]]
     assert all(feature.mask.all() for feature in catalogue.vectors.values())
-    assert catalogue.text.is_null().all()
+    assert catalogue.content["text"].is_null().all()
     split = ready({"baby": catalogue})["baby"]
     assert split.test.tolist() == data.edges[:, 2:].tolist()
     assert set(catalogue.sources) >= {"baby.inter", "text_feat.npy", "image_feat.npy"}

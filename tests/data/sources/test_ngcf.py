@@ -5,8 +5,9 @@ import re
 
 import pytest
 from reference.raw import pairs
+from reference.reading import READING
 
-from micrec_pyg.data.sources.ngcf import ngcf
+from micrec_pyg.data.sources.ngcf import NGCF
 from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.schema import InputError
 
@@ -25,9 +26,9 @@ def shop(tmp_path):
 
 
 def read(folder, **options):
-    default = {"val_share": 0.1, "duplicates": "first", "filters": None}
+    default = {**READING, "val_share": 0.1, "duplicates": "first", "text_fields": []}
     root = str(folder.parent / "data")
-    return ngcf(root=root, path=str(folder), **{**default, **options})
+    return NGCF.read(root=root, path=str(folder), **{**default, **options})
 
 
 def parts(folder, **options):

@@ -25,8 +25,10 @@ def catalogue(facts):
         interactions=Interactions(
             user=one, item=one, users=Vocab(pl.Series(["u"])), items=items
         ),
-        text=pl.Series([None] * ITEMS, dtype=pl.String),
-        images=pl.Series([None] * ITEMS, dtype=pl.String),
+        content={
+            "text": pl.Series([None] * ITEMS, dtype=pl.String),
+            "image": pl.Series([None] * ITEMS, dtype=pl.String),
+        },
         vectors={},
         digest="",
         facts=pl.DataFrame(facts, schema=["item", "relation", "entity"], orient="row"),

@@ -21,6 +21,7 @@ from micrec_pyg.data.audit.report import audit, in_order
 from micrec_pyg.data.catalogue.reader import domain_folders
 from micrec_pyg.data.splits.leak import LeakClass
 from micrec_pyg.features.encode import encode
+from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.graph.audit.stages import audit_stages
 from micrec_pyg.graph.build import test_stage, train_stage, valid_stage
 from micrec_pyg.schema import Catalogue, Domain, EdgeSplit, InputError
@@ -37,8 +38,9 @@ class _NotCachedError(Exception):
 class _CachedOnly:
     """An encoder whose vectors are taken from disk or not at all."""
 
-    def __init__(self, encoder: Any) -> None:
-        self.name, self.settings = encoder.name, encoder.settings
+    def __init__(self, encoder: Encoder) -> None:
+        self.name, self.reads = encoder.name, encoder.reads
+        self.settings = encoder.settings
 
     def encode(self, items: Sequence[str]) -> Tensor:
         raise _NotCachedError(f"{len(items)} items")
@@ -139,10 +141,10 @@ def _graphs(
     if domains is None:
         skipped.append(
             "neighbors, user_features: an audit encodes nothing, and not all texts or "
-            "images are encoded yet; train once with these features, or give "
+            "files are encoded yet; train once with these features, or give "
             "features=none"
         )
-        domains = encode(catalogues, text=None, image=None, cache_dir="")
+        domains = encode(catalogues, {}, cache_dir="")
     elif options.num_neighbors == 0:
         skipped.append("neighbors, user_features: K=0, there are no similarity edges")
     elif options.neighbors == "features" and not any(
@@ -163,8 +165,8 @@ def _domains(
 ) -> dict[str, Domain] | None:
     """Return the encoded domains, None if something is not encoded yet."""
     make = build(config["features"])
-    wanted = {name: make.keywords.get(name) for name in ("text", "image")}
-    cached = {n: _CachedOnly(e) for n, e in wanted.items() if e is not None}
+    encoders = {k: v for k, v in make.keywords.items() if isinstance(v, Encoder)}
+    cached = {name: _CachedOnly(each) for name, each in encoders.items()}
     try:
         made: dict[str, Domain] = make(catalogues, **cached)
     except _NotCachedError:

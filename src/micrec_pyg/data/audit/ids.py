@@ -48,7 +48,9 @@ def check_domains(
         found += _overlap(pair, catalogues, splits)
     texts = pl.concat(
         [
-            pl.DataFrame({"item": c.interactions.items.ids, "text": c.text}).select(
+            pl.DataFrame(
+                {"item": c.interactions.items.ids, "text": c.content["text"]}
+            ).select(
                 pl.lit(name).alias("domain"), "item", pl.col("text").cast(pl.String)
             )
             for name, c in catalogues.items()
@@ -215,7 +217,7 @@ def _shared(table: pl.DataFrame, texts: pl.DataFrame) -> list[Finding]:
 def _copies(name: str, catalogue: Catalogue, table: pl.DataFrame) -> Iterator[Finding]:
     """Return a note about test items whose text stands under another id, known."""
     texts = pl.DataFrame(
-        {"item": catalogue.interactions.items.ids, "text": catalogue.text}
+        {"item": catalogue.interactions.items.ids, "text": catalogue.content["text"]}
     ).drop_nulls("text")
     texts = texts.filter(pl.col("text").is_duplicated())
     edges = table.join(texts, on="item", maintain_order="left")

@@ -1,10 +1,11 @@
 """One domain folder of the own-catalogue format, read and checked.
 
-Still raw ids and strings; ``tables`` turns it into catalogues.
+Still raw ids and strings; ``read_tables`` turns it into catalogues.
 """
 
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.facts import FACTS, read_facts
+from micrec_pyg.data.catalogue.item_files import TABLES, folder_of, read_item_files
 from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
 from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
@@ -24,11 +26,7 @@ from micrec_pyg.data.files.tables import (
     require_columns,
 )
 from micrec_pyg.data.files.vectors import read_vectors
-from micrec_pyg.schema import InputError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-TABLES = ("interactions", "items")
-IMAGES = "images"
+from micrec_pyg.schema import IMAGE, InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +40,19 @@ class DomainFolder:
     """The column that time is from: ``timestamp``, ``order``, or None."""
     items: pl.DataFrame
     """item (unique) and the other columns of the items table; empty without one."""
-    images: pl.DataFrame
-    """item, image (path); one row per image file."""
+    files: Mapping[str, pl.DataFrame]
+    """item, file (path) per modality; ``image`` is always there."""
     vectors: Mapping[str, pl.DataFrame]
     """item, vector (list of Float32) per modality."""
     facts: pl.DataFrame | None
     """item, relation, entity: rows of a knowledge graph; None without one."""
     sources: Mapping[str, str]
-    """sha256 of every file that was read; all images together are one entry."""
+    """sha256 of every file that was read; all files of a modality are one entry."""
     digest: str
     """sha256 of the names and content of all files that were read."""
     counts: Mapping[str, int]
-    """Items not in the items table (kept); images, vectors and facts of unknown
-    items, and facts that are repeated (one stays)."""
+    """Items not in the items table (kept); images, other files, vectors and facts of
+    unknown items, and facts that are repeated (one stays)."""
 
 
 def read_domain_folder(
@@ -80,8 +78,6 @@ def read_domain_folder(
             that cannot be understood.
     """
     source = _find(path, "interactions", problems)
-    if (path / IMAGES).exists() and not (path / IMAGES).is_dir():
-        problems.add(Problem(path / IMAGES, "a folder of image files is needed"))
     rows = None
     if source is not None:
         rows = read_rows(source, need_rating, columns, problems)
@@ -89,30 +85,41 @@ def read_domain_folder(
     catalogue = _find(path, "items", problems)
     if catalogue is not None:
         items = read_items(catalogue, columns, problems).drop(ROW, strict=False)
-    images = _images(path / IMAGES, problems)
     named = (*TABLES, FACTS)
     vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in named]
     vectors = {p.stem: read_vectors(p, columns, problems) for p in vector_files}
     graph = _find(path, FACTS, problems)
     facts = None if graph is None else read_facts(graph, columns, problems)
-    if source is None or rows is None:
+    known = None if rows is None else _all_ids(rows[0], items)
+    files = read_item_files(path, known, problems)
+    if source is None or rows is None or known is None:
         return None
-    files = [source, *(each for each in (catalogue, graph) if each), *vector_files]
-    content = hashes(path, [*files, *map(Path, images["image"])])
+    tables = [source, *(each for each in (catalogue, graph) if each), *vector_files]
+    item_files = {m: list(map(Path, table["file"])) for m, table in files.items()}
+    content = hashes(path, [*tables, *itertools.chain(*item_files.values())])
     return DomainFolder(
         path=path,
         rows=rows[0].drop(ROW),
         clock=rows[1],
         items=items,
-        images=images,
+        files=files,
         vectors={name: table for name, table in vectors.items() if table is not None},
         facts=facts,
-        sources=_sources(content),
+        sources=_sources(path, content, item_files),
         digest=_sha256(content),
-        counts=_counts(
-            rows[0], None if catalogue is None else items, images, vectors, facts
-        ),
+        counts={
+            "items_missing_from_items_table": 0
+            if catalogue is None
+            else len(known) - items.height,
+            **_unknown(known, files, vectors, facts),
+        },
     )
+
+
+def _all_ids(rows: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
+    """Return the ids of all items, in any order."""
+    touched = rows.select("item").unique().cast(pl.String)
+    return pl.concat([items.select("item"), touched]).unique()["item"]
 
 
 def _find(path: Path, stem: str, problems: Problems) -> Path | None:
@@ -215,54 +222,29 @@ def read_items(
     return table.filter(~repeated).drop_nulls("item")
 
 
-def _images(folder: Path, problems: Problems) -> pl.DataFrame:
-    """Return item and path of every image file, in the order of their names."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    table = pl.DataFrame(
-        {"item": [f.stem for f in files], "image": [str(f) for f in files]},
-        schema={"item": pl.String, "image": pl.String},
-    )
-    repeated = table.filter(table["item"].is_duplicated())
-    if not repeated.is_empty():
-        names = ", ".join(Path(p).name for p in repeated["image"].head(2))
-        more = repeated["item"].n_unique() - 1
-        fault = f"{names} show one item"
-        problems.add_rows([Problem(folder, fault, "keep one image per item")], more + 1)
-    return table.unique("item", keep="first", maintain_order=True)
-
-
-def _counts(
-    rows: pl.DataFrame,
-    items: pl.DataFrame | None,
-    images: pl.DataFrame,
+def _unknown(
+    known: pl.Series,
+    files: Mapping[str, pl.DataFrame],
     vectors: Mapping[str, pl.DataFrame | None],
     facts: pl.DataFrame | None,
 ) -> dict[str, int]:
-    """Return how much of the tables does not fit together."""
-    touched = rows.select("item").unique().cast(pl.String)
-    listed = touched.head(0) if items is None else items.select("item")
-    known = pl.concat([listed, touched]).unique()
-    unlisted = touched.join(listed, on="item", how="anti")
-    strange = [
-        table.join(known, on="item", how="anti").height
-        for table in vectors.values()
-        if table is not None
-    ]
-    return {
-        "items_missing_from_items_table": (0 if items is None else unlisted.height),
-        "images_of_unknown_items": images.join(known, on="item", how="anti").height,
-        "vectors_of_unknown_items": sum(strange),
-        **({} if facts is None else _fact_counts(facts, known)),
-    }
+    """Return how many files, vectors and facts are of items that no table has."""
 
+    def strange(table: pl.DataFrame) -> int:
+        return table.join(known.to_frame("item"), on="item", how="anti").height
 
-def _fact_counts(facts: pl.DataFrame, known: pl.DataFrame) -> dict[str, int]:
-    """Return how many rows of a knowledge graph say nothing new of a known item."""
-    return {
-        "facts_of_unknown_items": facts.join(known, on="item", how="anti").height,
-        "repeated_facts": facts.height - facts.n_unique(),
+    read = [table for table in vectors.values() if table is not None]
+    counts = {
+        "images_of_unknown_items": strange(files[IMAGE]),
+        "vectors_of_unknown_items": sum(map(strange, read)),
     }
+    for modality, table in files.items():
+        if modality != IMAGE:
+            counts[f"{modality}_files_of_unknown_items"] = strange(table)
+    if facts is not None:
+        counts["facts_of_unknown_items"] = strange(facts)
+        counts["repeated_facts"] = facts.height - facts.n_unique()
+    return counts
 
 
 def hashes(root: Path, files: list[Path]) -> dict[str, str]:
@@ -275,12 +257,17 @@ def hashes(root: Path, files: list[Path]) -> dict[str, str]:
     return content
 
 
-def _sources(content: Mapping[str, str]) -> dict[str, str]:
-    """Return the hashes of a folder's files, all images as one."""
-    images = {n: h for n, h in content.items() if n.startswith(f"{IMAGES}/")}
-    named = {n: h for n, h in content.items() if n not in images}
-    if images:
-        named[f"{IMAGES}/ ({len(images)} files)"] = _sha256(images)
+def _sources(
+    path: Path, content: Mapping[str, str], item_files: Mapping[str, Sequence[Path]]
+) -> dict[str, str]:
+    """Return the hashes of a folder's files, all files of a modality as one."""
+    named = dict(content)
+    for modality, files in item_files.items():
+        names = [file.relative_to(path).as_posix() for file in files]
+        together = {name: named.pop(name) for name in names}
+        if together:
+            entry = f"{folder_of(modality)}/ ({len(files)} files)"
+            named[entry] = _sha256(together)
     return named
 
 

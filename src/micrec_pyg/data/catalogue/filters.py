@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from micrec_pyg.data.catalogue.filter_options import Filters
-from micrec_pyg.schema import InputError, Step
+from micrec_pyg.schema import FilterStep, InputError
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ class RawDomain:
     """item (Categorical, unique) and text; all items of the catalogue."""
     clock: str | None
     """The column that time is from: ``timestamp``, ``order``, or None."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[FilterStep, ...] = ()
     """Sizes after every step so far."""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """How much went, by reason."""
+    """How much was removed, by reason."""
 
 
 Domains = Mapping[str, RawDomain]
@@ -74,7 +74,7 @@ def apply_filters(domains: Domains, filters: Filters) -> dict[str, RawDomain]:
     start = domains
     for name, step in steps:
         domains = {
-            k: replace(each, steps=(*each.steps, _step(name, each)))
+            k: replace(each, steps=(*each.steps, _sizes(name, each)))
             for k, each in step(domains).items()
         }
     return {k: _finish(k, start[k], each) for k, each in domains.items()}
@@ -93,10 +93,10 @@ def _each(
     return done
 
 
-def _step(name: str, domain: RawDomain) -> Step:
+def _sizes(name: str, domain: RawDomain) -> FilterStep:
     """Return the sizes of a domain as they are now."""
     users = domain.rows["user"].n_unique()
-    return Step(name, domain.rows.height, users, domain.items.height)
+    return FilterStep(name, domain.rows.height, users, domain.items.height)
 
 
 def _finish(name: str, start: RawDomain, end: RawDomain) -> RawDomain:

@@ -20,7 +20,7 @@ from micrec_pyg.data.catalogue.link_users import link_users
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.tables import find_table
-from micrec_pyg.schema import Catalogue, Feature, InputError, Vocab
+from micrec_pyg.schema import TEXT, Catalogue, Feature, InputError, Vocab
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +108,10 @@ def _catalogues(
         catalogue = Catalogue(
             name=name,
             interactions=interactions,
-            text=_lookup(vocab, kept.items, "text"),
-            images=_lookup(vocab, part.images, "image"),
+            content={
+                TEXT: _lookup(vocab, kept.items, "text"),
+                **{m: _lookup(vocab, files, "file") for m, files in part.files.items()},
+            },
             vectors={m: _feature(vocab, table) for m, table in part.vectors.items()},
             digest=_sha256(["own-catalogue 3", name, part.digest, options]),
             dropped={**kept.dropped, **part.counts},

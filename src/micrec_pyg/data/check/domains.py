@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.domain_folder import TABLES, DomainFolder
+from micrec_pyg.data.catalogue.domain_folder import DomainFolder
 from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.problems import Problem, Problems
 
 MAX_TEXT = 100_000
@@ -176,6 +177,11 @@ def _misfits(content: DomainFolder) -> list[Note]:
         ),
         "repeated_facts": ("facts (kg) stand there twice", "they count once"),
     }
+    for modality in content.files:
+        texts[f"{modality}_files_of_unknown_items"] = (
+            f"files of {modality} are of items that no table has",
+            "a file is called <item id>.<ending>",
+        )
     return [
         (f"{counts[k]:,} {what}", m) for k, (what, m) in texts.items() if counts.get(k)
     ]

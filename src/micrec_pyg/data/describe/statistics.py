@@ -76,8 +76,7 @@ def _coverage(catalogue: Catalogue) -> dict[str, int]:
     """Return how many items have each modality."""
     facts = catalogue.facts
     return {
-        "text": int(catalogue.text.is_not_null().sum()),
-        "image": int(catalogue.images.is_not_null().sum()),
+        **{m: len(c) - c.null_count() for m, c in catalogue.content.items()},
         **{name: int(v.mask.sum()) for name, v in catalogue.vectors.items()},
         **({} if facts is None else {"kg": facts["item"].n_unique()}),
     }

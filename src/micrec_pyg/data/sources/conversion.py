@@ -10,6 +10,7 @@ from micrec_pyg.data.files.writing import write_folder
 
 log = logging.getLogger(__name__)
 
+
 def converted(
     root: str, name: str, content: object, convert: Callable[[Path], None]
 ) -> Path:

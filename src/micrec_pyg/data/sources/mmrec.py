@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from micrec_pyg.data.catalogue.domain_folder import TABLES, hashes
+from micrec_pyg.data.catalogue.domain_folder import hashes
 from micrec_pyg.data.catalogue.facts import FACTS
+from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW, add_cells

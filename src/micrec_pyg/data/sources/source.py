@@ -67,9 +67,8 @@ class Source(ABC):
             InputError: files cannot be had or read, or an option does not fit.
         """
         shared = {each.name for each in dataclasses.fields(ReadingOptions)}
-        own = {name: value for name, value in settings.items() if name not in shared}
-        options = ReadingOptions(**{name: settings[name] for name in shared if name in settings})
-        return read(cls(**own), options)
+        options = {name: settings.pop(name) for name in shared & settings.keys()}
+        return read(cls(**settings), ReadingOptions(**options))
 
 
 def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:

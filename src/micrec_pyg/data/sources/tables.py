@@ -1,4 +1,4 @@
-"""A data set that is in the own-catalogue format already (``docs/own_catalogue.md``)."""
+"""A data set in the own-catalogue format already (``docs/own_catalogue.md``)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

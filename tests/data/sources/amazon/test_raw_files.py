@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from micrec_pyg.data.sources.amazon.raw_files import RawFiles, Source
+from micrec_pyg.data.sources.amazon.raw_files import AmazonFiles, RawFiles
 from micrec_pyg.schema import InputError
 
 CONF = Path(__file__).parents[4] / "conf" / "data"
@@ -14,8 +14,8 @@ CONF = Path(__file__).parents[4] / "conf" / "data"
 def source(release, **options):
     data = OmegaConf.load(CONF / f"amazon{release}.yaml")
     data = OmegaConf.to_container(OmegaConf.create({"pair": None, "data": data}))
-    given = {key: data["data"][key] for key in Source.__dataclass_fields__}
-    return Source(**{**given, "root": "data", "pair": "food_kitchen", **options})
+    given = {key: data["data"][key] for key in AmazonFiles.__dataclass_fields__}
+    return AmazonFiles(**{**given, "root": "data", "pair": "food_kitchen", **options})
 
 
 def place(folder, *names):

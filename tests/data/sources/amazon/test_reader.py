@@ -8,19 +8,19 @@ from file_server import file_server
 from omegaconf import OmegaConf
 from PIL import Image
 from reference import amazon as raw
+from reference.reading import data_yaml
 
 from micrec_pyg.cli.config import build
 from micrec_pyg.data.download import connection as transfer
 from micrec_pyg.schema import InputError
 
-CONF = Path(__file__).parents[4] / "conf" / "data"
 RELEASES = ["2014", "2018", "2023"]
 PAIR = {"food": "Grocery_and_Gourmet_Food", "kitchen": "Home_and_Kitchen"}
 
 
 def load(release, tmp_path, **options):
     """Return the catalogues that the yaml of a release makes."""
-    data = OmegaConf.load(CONF / f"amazon{release}.yaml")
+    data = data_yaml(f"amazon{release}")
     config = OmegaConf.create({"pair": "food_kitchen", "data": data})
     config.data.root = str(tmp_path / "root")
     config.data.update(options)
@@ -29,7 +29,7 @@ def load(release, tmp_path, **options):
 
 def place(folder, release, *, text=raw.csv_text, kind="ratings"):
     """Write the files of both categories under their official names."""
-    data = OmegaConf.load(CONF / f"amazon{release}.yaml")
+    data = data_yaml(f"amazon{release}")
     for category in PAIR.values():
         for name, content in ((kind, text), ("metadata", raw.meta_text)):
             file = data.files[name].replace("{category}", category)
@@ -63,7 +63,7 @@ def test_a_folder_of_raw_files_becomes_catalogues(tmp_path, release, kind):
         times = zip(pairs, data.time.tolist(), strict=True)
         assert {(users[u], items[i]): t for (u, i), t in times} == last
         assert (catalogue.clock, catalogue.dropped["duplicates"]) == ("timestamp", 2)
-        texts = dict(zip(items, catalogue.text, strict=True))
+        texts = dict(zip(items, catalogue.content["text"], strict=True))
         for item, (*fields, _) in raw.EXPECTED[release].items():
             words = [field for field in fields if field]
             assert texts[item] == (". ".join(words) or None)
@@ -96,7 +96,7 @@ def test_ratings_below_and_without_metadata(tmp_path):
     folder = place(tmp_path / "raw", "2014")
     options = {"path": str(folder), "metadata": False, "rating_min": 4}
     food = load("2014", tmp_path, **options)["food"]
-    assert food.text.null_count() == len(food.interactions.items) == 4
+    assert food.content["text"].null_count() == len(food.interactions.items) == 4
     assert food.dropped["rating_below_min"] == 2
 
 
@@ -127,7 +127,7 @@ def test_missing_files_are_downloaded_once(tmp_path, release, server):
     local = load(release, tmp_path, path=str(folder))
     for name, catalogue in found.items():
         assert catalogue.interactions.user.equal(local[name].interactions.user)
-        assert catalogue.text.equals(local[name].text)
+        assert catalogue.content["text"].equals(local[name].content["text"])
     server.asked.clear()
     load(release, tmp_path, **options)
     assert server.asked == []
@@ -158,13 +158,17 @@ def test_images_are_fetched_beside_the_raw_files_and_used(tmp_path, server):
         text = raw.meta_text("2018").replace("https://images.example", server.url)
         raw.write(path, text, compressed=True)
     plain = load("2018", tmp_path, path=str(folder))
-    assert all(c.images.null_count() == 4 for c in plain.values())
+    assert all(c.content["image"].null_count() == 4 for c in plain.values())
     assert server.asked == []
     options = {"path": str(folder), "fetch_images": True, "image_workers": 2}
     found = load("2018", tmp_path, **options)
     store = folder / "images" / PAIR["food"]
     images = dict(
-        zip(found["food"].interactions.items.ids, found["food"].images, strict=True)
+        zip(
+            found["food"].interactions.items.ids,
+            found["food"].content["image"],
+            strict=True,
+        )
     )
     assert Path(images["B00813GRG4"]).samefile(store / "B00813GRG4.png")
     assert images["0594481813"] is None
@@ -173,5 +177,8 @@ def test_images_are_fetched_beside_the_raw_files_and_used(tmp_path, server):
     # they are there now, whatever other option changes
     server.asked.clear()
     later = load("2018", tmp_path, path=str(folder), unrated_items=True)
-    assert later["food"].images.null_count() == len(later["food"].images) - 1
+    assert (
+        later["food"].content["image"].null_count()
+        == len(later["food"].content["image"]) - 1
+    )
     assert server.asked == []

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.raw import by_item, ids, pairs
+from reference.reading import READING
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from micrec_pyg.data.sources.pyg.reader import heterodata
+from micrec_pyg.data.sources.pyg.reader import HeteroDataFile
 from micrec_pyg.schema import InputError
 
 EDGE = ("user", "rates", "movie")
@@ -37,14 +38,10 @@ def read(file, **options):
         "relation": None,
         "ids": None,
         "test_labels": True,
-        "text_fields": None,
-        "text_sep": ". ",
-        "rating_min": None,
-        "duplicates": "error",
-        "filters": None,
+        **READING,
     }
     root = str(file.parent / "data")
-    (catalogue,) = heterodata(
+    (catalogue,) = HeteroDataFile.read(
         root=root, path=str(file), **{**default, **options}
     ).values()
     return catalogue
@@ -74,7 +71,7 @@ def test_all_ways_of_saving_give_the_same(tmp_path, form):
     assert catalogue.name == "movies"
     assert edges(catalogue) == [("0", "1"), ("0", "2"), ("2", "1"), ("1", "0")]
     assert catalogue.interactions.time.tolist() == [100, 101, 102, 103]
-    text = by_item(catalogue, catalogue.text)
+    text = by_item(catalogue, catalogue.content["text"])
     assert text == {"0": "Heat", "1": None, "2": "Toy Story"}
     vectors = by_item(catalogue, catalogue.vectors["x"].values)
     assert vectors == {"0": [0.5, 1], "1": [2, 3], "2": [4, 5]}

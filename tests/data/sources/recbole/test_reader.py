@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.reading import READING
 
 from micrec_pyg.data.catalogue.interactions import to_interactions
 from micrec_pyg.data.sources.recbole.export import export_recbole
-from micrec_pyg.data.sources.recbole.reader import recbole
+from micrec_pyg.data.sources.recbole.reader import RecBole
 from micrec_pyg.schema import Catalogue, Feature, InputError
 
 INTER = (
@@ -36,18 +37,11 @@ def read(path, root=None, **options):
     default = {
         "benchmark": ["train", "valid", "test"],
         "kg": False,
-        "domains": None,
         "columns": None,
-        "text_fields": None,
-        "text_sep": ". ",
-        "rating_min": None,
-        "duplicates": "error",
-        "filters": None,
-        "links": None,
-        "split_by": None,
+        **READING,
     }
     root = root or path.parent / "data"
-    return recbole(root=str(root), path=str(path), **{**default, **options})
+    return RecBole.read(root=str(root), path=str(path), **{**default, **options})
 
 
 def edges(catalogue):
@@ -83,14 +77,14 @@ def test_types_give_texts_numbers_and_vectors(tmp_path):
     assert catalogue.clock == "timestamp"
     # numbers are no text; items nobody touched stay
     assert catalogue.interactions.items.ids.to_list() == ["i3", "i1", "i2"]
-    assert catalogue.text.to_list() == ['"Toy" Story. A', "B", "Heat"]
+    assert catalogue.content["text"].to_list() == ['"Toy" Story. A', "B", "Heat"]
     thousandth = torch.tensor(1e-3).item()
     wanted = {"i3": [0.5, -1.0], "i1": None, "i2": [thousandth, 2.0]}
     assert vectors(catalogue, "image") == wanted
     assert {"ml.inter", "ml.item"} <= set(catalogue.sources)
     (liked,) = read(folder, rating_min=4, text_fields=["year"]).values()
     assert [row[:2] for row in edges(liked)] == [("u1", "i1"), ("u1", "i2")]
-    assert liked.text.to_list() == ["1995.0", None, "1996.0"]
+    assert liked.content["text"].to_list() == ["1995.0", None, "1996.0"]
 
 
 def test_the_parts_of_a_split_stay_apart(tmp_path):
@@ -231,8 +225,10 @@ def build(rows, items, text, vectors, clock):
     return Catalogue(
         name="d",
         interactions=to_interactions(pl.DataFrame(rows), pl.Series(items)),
-        text=pl.Series("text", text, dtype=pl.String),
-        images=pl.Series("image", [None] * len(items), dtype=pl.String),
+        content={
+            "text": pl.Series("text", text, dtype=pl.String),
+            "image": pl.Series("image", [None] * len(items), dtype=pl.String),
+        },
         vectors={"sound": Feature(values, mask)} if mask.any() else {},
         digest="",
         clock=clock,
@@ -253,7 +249,7 @@ def test_what_is_exported_comes_back(content):
         assert edges(back) == sorted(edges(catalogue), key=lambda row: row[3])
     ids = catalogue.interactions.items.ids.to_list()
     assert back.interactions.items.ids.to_list() == ids
-    assert back.text.to_list() == catalogue.text.to_list()
+    assert back.content["text"].to_list() == catalogue.content["text"].to_list()
     assert back.clock == catalogue.clock
     assert set(back.vectors) == set(catalogue.vectors)
     for modality in catalogue.vectors:
@@ -266,8 +262,10 @@ def test_what_does_not_fit_is_told(tmp_path):
     catalogue = Catalogue(
         name="d",
         interactions=to_interactions(rows, items),
-        text=pl.Series(["two\nlines", None], dtype=pl.String),
-        images=pl.Series([None, "i2.jpg"], dtype=pl.String),
+        content={
+            "text": pl.Series(["two\nlines", None], dtype=pl.String),
+            "image": pl.Series([None, "i2.jpg"], dtype=pl.String),
+        },
         vectors={},
         digest="",
     )

@@ -2,15 +2,18 @@
 
 import pytest
 from reference.raw import by_item
+from reference.reading import READING
 
-from micrec_pyg.data.sources.synthetic.checkerboard import checkerboard
+from micrec_pyg.data.sources.synthetic.checkerboard import Checkerboard
 from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.schema import InputError
 
 
 def test_parity_decides_and_the_diagonal_is_withheld(tmp_path):
     size = 8
-    catalogues = checkerboard(root=str(tmp_path), size=size, num_domains=3)
+    catalogues = Checkerboard.read(
+        **READING, root=str(tmp_path), size=size, num_domains=3
+    )
     assert list(catalogues) == ["d0", "d1", "d2"]
     splits = ready(catalogues)
     for name, catalogue in catalogues.items():
@@ -30,7 +33,7 @@ def test_parity_decides_and_the_diagonal_is_withheld(tmp_path):
         known = every - numbers(split.test) - numbers(split.val)
         assert numbers(split.train) == known
         assert split.seen_user.all()
-        text = list(by_item(catalogue, catalogue.text).values())
+        text = list(by_item(catalogue, catalogue.content["text"]).values())
         assert len(set(text)) == 2
         assert text == text[:2] * (size // 2)
 
@@ -38,4 +41,6 @@ def test_parity_decides_and_the_diagonal_is_withheld(tmp_path):
 @pytest.mark.parametrize(("size", "num_domains"), [(6, 1), (9, 1), (8, 0)])
 def test_impossible_sizes_are_refused(tmp_path, size, num_domains):
     with pytest.raises(InputError, match="even size"):
-        checkerboard(root=str(tmp_path), size=size, num_domains=num_domains)
+        Checkerboard.read(
+            **READING, root=str(tmp_path), size=size, num_domains=num_domains
+        )

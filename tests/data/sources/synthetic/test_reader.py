@@ -4,12 +4,14 @@ import math
 
 import polars as pl
 import pytest
+from reference.reading import READING
 
 from micrec_pyg.data.sources.synthetic.planting import COLORS, TOPICS
-from micrec_pyg.data.sources.synthetic.reader import synthetic
+from micrec_pyg.data.sources.synthetic.reader import Synthetic
 from micrec_pyg.schema import InputError
 
 OPTIONS = {
+    **READING,
     "num_domains": 2,
     "num_users": 120,
     "num_items": 128,
@@ -30,7 +32,7 @@ ATTRIBUTES["interaction_signal"] = "group"
 
 
 def generate(root, **options):
-    return synthetic(root=str(root), **{**OPTIONS, **options})
+    return Synthetic.read(root=str(root), **{**OPTIONS, **options})
 
 
 def planted(root):
@@ -109,7 +111,7 @@ def test_titles_show_the_topic_and_nothing_else(tmp_path):
     vocabularies = list(TOPICS.values())
     assert len(set().union(*vocabularies)) == sum(map(len, vocabularies))
     items = catalogue.interactions.items.ids
-    for item, title in zip(items, catalogue.text, strict=True):
+    for item, title in zip(items, catalogue.content["text"], strict=True):
         assert set(title.split()) <= set(vocabularies[topic[item]])
 
 
@@ -122,7 +124,7 @@ def test_images_show_the_color(tmp_path):
     )
     color = dict(zip(answer["id"], answer["color"], strict=True))
     items = catalogue.interactions.items.ids
-    for item, path in zip(items, catalogue.images, strict=True):
+    for item, path in zip(items, catalogue.content["image"], strict=True):
         with Image.open(path) as image:
             found = {rgb for _, rgb in image.getcolors()}
         wanted = ImageColor.getrgb(COLORS[color[item]])

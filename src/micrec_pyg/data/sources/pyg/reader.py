@@ -11,8 +11,9 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from micrec_pyg.data.catalogue.domain_folder import TABLES, hashes
+from micrec_pyg.data.catalogue.domain_folder import hashes
 from micrec_pyg.data.catalogue.facts import FACTS
+from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.sources.conversion import converted
 from micrec_pyg.data.sources.pyg.edges import Edges, edge_rows
 from micrec_pyg.data.sources.pyg.stores import PROCESSED, Stores, load_stores

@@ -9,14 +9,12 @@ import polars as pl
 
 from micrec_pyg.data.files.writing import write_folder, write_tsv
 from micrec_pyg.data.sources.recbole.reader import VECTOR
-from micrec_pyg.schema import Catalogue, InputError
+from micrec_pyg.schema import IMAGE, TEXT, Catalogue, InputError
 
 log = logging.getLogger(__name__)
 
 PARTS = ("train", "valid", "test")
 """Names of the files of a ready split."""
-TEXT = "text"
-"""Name of the field with an item's text."""
 _BREAKS = r"[\x00\t\r\n]"
 _MISREAD = (
     r'^"|^(#N/A( N/A)?|#NA|-?1\.#IND|-?1\.#QNAN|-?[Nn]a[Nn]|N/A|n/a|NA|NULL|null|None|'
@@ -42,13 +40,13 @@ def export_recbole(catalogues: Mapping[str, Catalogue], folder: Path) -> dict[st
     """
     if folder.exists():
         raise InputError(f"{folder} exists already; give the name of a new folder")
-    told: dict[str, str] = {}
-    write_folder(folder, functools.partial(_write, catalogues, told))
-    return told
+    losses: dict[str, str] = {}
+    write_folder(folder, functools.partial(_write, catalogues, losses))
+    return losses
 
 
 def _write(
-    catalogues: Mapping[str, Catalogue], told: dict[str, str], folder: Path
+    catalogues: Mapping[str, Catalogue], losses: dict[str, str], folder: Path
 ) -> None:
     """Write the files of every domain; note what does not fit into them."""
     for name, catalogue in catalogues.items():
@@ -63,7 +61,7 @@ def _write(
                 own = rows.filter(parts == number)
                 write_tsv(own, stem.with_name(f"{name}.{ending}.inter"))
         write_tsv(items, stem.with_name(f"{name}.item"))
-        told[name] = _losses(catalogue, rows, items)
+        losses[name] = _losses(catalogue, rows, items)
 
 
 def _rows(catalogue: Catalogue) -> pl.DataFrame:
@@ -82,9 +80,9 @@ def _rows(catalogue: Catalogue) -> pl.DataFrame:
 def _items(catalogue: Catalogue) -> pl.DataFrame:
     """Return all items of the catalogue with typed names."""
     columns = {"item_id:token": catalogue.interactions.items.ids}
-    if catalogue.text.null_count() < len(catalogue.text):
-        text = catalogue.text.str.replace_all(_BREAKS, " ")
-        columns[f"{TEXT}:token_seq"] = text
+    text = catalogue.content[TEXT]
+    if text.null_count() < len(text):
+        columns[f"{TEXT}:token_seq"] = text.str.replace_all(_BREAKS, " ")
     for name, feature in catalogue.vectors.items():
         numbers = pl.Series(feature.values.numpy()).cast(pl.List(pl.Float32))
         cells = numbers.list.eval(pl.element().cast(pl.String)).list.join(" ")
@@ -96,12 +94,14 @@ def _items(catalogue: Catalogue) -> pl.DataFrame:
 def _losses(catalogue: Catalogue, rows: pl.DataFrame, items: pl.DataFrame) -> str:
     """Return what the files do not say, in words."""
     notes = []
-    images = len(catalogue.images) - catalogue.images.null_count()
-    if images:
-        notes.append(f"{images:,} images are left out (RecBole has none)")
+    for modality, content in catalogue.content.items():
+        files = 0 if modality == TEXT else len(content) - content.null_count()
+        if files:
+            kind = "images" if modality == IMAGE else f"files of {modality}"
+            notes.append(f"{files:,} {kind} are left out (RecBole has none)")
     if catalogue.facts is not None:
         notes.append(f"{catalogue.facts.height:,} facts are left out")
-    broken = int(catalogue.text.str.contains(_BREAKS).sum())
+    broken = int(catalogue.content[TEXT].str.contains(_BREAKS).sum())
     if broken:
         notes.append(f"{broken:,} texts had line breaks or tabs, now blanks")
     texts = [each for each in (*rows, *items) if each.dtype == pl.String]

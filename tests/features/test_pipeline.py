@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import torch
 
+from micrec_pyg.features import make_features
 from micrec_pyg.features.encode import encode
-from micrec_pyg.features.item_features import item_features
 from micrec_pyg.features.knowledge_graph import KnowledgeGraph
 from micrec_pyg.schema import Domain, Feature, InputError
 
@@ -34,8 +34,14 @@ def make(make_catalogue: Any, counting: Any, tmp_path: Path) -> Any:
             "kitchen": make_catalogue("kitchen", texts=["pan", "spoon", "pot", "lid"]),
         }
         defaults = {"text": counting(), "image": None, "kg": KG, "drop_rate": 0}
-        given = {**defaults, "seed": 0, "cache_dir": str(tmp_path), **given}
-        return item_features(catalogues, **given), catalogues
+        given = {
+            **defaults,
+            "noise": False,
+            "seed": 0,
+            "cache_dir": str(tmp_path),
+            **given,
+        }
+        return make_features(catalogues, **given), catalogues
 
     return make
 
@@ -62,7 +68,7 @@ def test_without_facts_and_drops_it_is_encode(
     make: Any, counting: Any, tmp_path: Path
 ) -> None:
     domains, catalogues = make(facts=None)
-    plain = encode(catalogues, text=counting(), image=None, cache_dir=str(tmp_path))
+    plain = encode(catalogues, {"text": counting()}, cache_dir=str(tmp_path))
     assert {n: d.digest for n, d in domains.items()} == {
         n: d.digest for n, d in plain.items()
     }

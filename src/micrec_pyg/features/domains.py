@@ -1,0 +1,28 @@
+"""What every step that changes the features of a domain does in the end."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+
+from micrec_pyg.schema import Feature
+
+logger = logging.getLogger(__name__)
+
+
+def without_absent(name: str, features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """Return the features that some item has; name the others in the log.
+
+    Args:
+        name: Of the domain.
+        features: By modality.
+    """
+    found = {key: each for key, each in features.items() if each.mask.any()}
+    for modality in sorted(features.keys() - found.keys()):
+        logger.info("domain '%s': no item has a usable %s; left out", name, modality)
+    return found
+
+
+def combined_digest(*parts: object) -> str:
+    """Return the sha256 of what a step did and to what, as JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
