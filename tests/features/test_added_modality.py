@@ -157,5 +157,5 @@ def test_an_encoder_says_what_it_reads(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Spectrum, "reads", "sound")
-    with pytest.raises(InputError, match="audio is .*; needed: an encoder, .* 'file'"):
+    with pytest.raises(InputError, match=r"audio is .*; needed: an encoder, .* 'file'"):
         encoded(shop)

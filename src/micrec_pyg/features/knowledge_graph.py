@@ -9,13 +9,12 @@ import polars as pl
 import torch
 from torch.nn.functional import normalize
 
+from micrec_pyg.data.catalogue.facts import KG
 from micrec_pyg.features.domains import combined_digest, without_absent
 from micrec_pyg.schema import Catalogue, Domain, Feature, InputError
 
 logger = logging.getLogger(__name__)
 
-KG = "kg"
-"""Name of the modality."""
 _FACT = ["relation", "entity"]
 _BYTES = 4
 

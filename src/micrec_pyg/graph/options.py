@@ -39,7 +39,7 @@ class GraphOptions:
     seed: int
     """Decides ``template_metric: random`` and the controls of the overlap."""
     neighbors: str
-    """Whence the neighbours: one of ``NEIGHBORS``."""
+    """What makes two nodes neighbours: one of ``NEIGHBORS``."""
     overlap: str
     """How training pairs the users of two domains: one of ``OVERLAP``."""
     overlap_ratio: float

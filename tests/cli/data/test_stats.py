@@ -8,7 +8,7 @@ from PIL import Image
 from reference.malformed import write
 
 from micrec_pyg.data.describe.card import data_card
-from micrec_pyg.data.describe.statistics import statistics
+from micrec_pyg.data.describe.statistics import measure_catalogues
 from micrec_pyg.data.sources import Tables
 
 LINES = b"user\titem\trating\na\tx\t5\nb\ty\t4\nb\tx\t1\n"
@@ -37,7 +37,7 @@ def test_numbers_card_and_picture(micrec, folder: Path, tmp_path: Path, capsys) 
         "split_by": None,
     }
     catalogues = Tables.read(path=str(folder), **options)
-    assert json.loads((out / "s.json").read_text()) == statistics(catalogues)
+    assert json.loads((out / "s.json").read_text()) == measure_catalogues(catalogues)
     assert (out / "c.md").read_text() == data_card(catalogues)
     with Image.open(out / "p.png") as image:
         image.load()

@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 from reference.malformed import OPTIONS
 
-from micrec_pyg.data.catalogue.facts import linked_facts
+from micrec_pyg.data.catalogue.facts import link_facts
 from micrec_pyg.data.check.folder import check
-from micrec_pyg.data.describe.statistics import statistics
+from micrec_pyg.data.describe.statistics import measure_catalogues
 from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
@@ -54,7 +54,7 @@ def test_facts_are_distinct_and_by_index_and_what_is_left_out_is_counted(shop, s
     assert food.dropped["facts_of_unknown_items"] == 1
     assert food.dropped["repeated_facts"] == 1
     assert list(food.vectors) == []
-    coverage = statistics({"food": food})["domains"]["food"]["coverage"]
+    coverage = measure_catalogues({"food": food})["domains"]["food"]["coverage"]
     assert coverage == {"text": 0, "image": 0, "kg": 2}
 
 
@@ -116,7 +116,7 @@ def test_a_graph_of_entities_gives_each_pair_a_fact_once():
         schema=["head", "relation", "tail"],
         orient="row",
     )
-    assert linked_facts(triples, links).rows() == [
+    assert link_facts(triples, links).rows() == [
         ("1", "actor", "m.x"),
         ("1", "sequel", "m.b"),
         ("2", "sequel (reverse)", "m.a"),

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from reference.malformed import OPTIONS
 
-from micrec_pyg.data.describe.card import data_card, summary
+from micrec_pyg.data.describe.card import data_card, summarize
 from micrec_pyg.data.describe.plot import plot
-from micrec_pyg.data.describe.statistics import months, statistics
+from micrec_pyg.data.describe.statistics import count_by_month, measure_catalogues
 from micrec_pyg.data.sources import Tables
 
 DAY = 86_400
@@ -40,7 +40,7 @@ def catalogues(tmp_path):
 
 
 def test_the_numbers(catalogues):
-    numbers = statistics(catalogues)
+    numbers = measure_catalogues(catalogues)
     json.dumps(numbers)
     food = numbers["domains"]["food"]
     assert (food["users"], food["items"], food["interactions"]) == (2, 4, 4)
@@ -73,7 +73,7 @@ def test_the_numbers(catalogues):
 
 
 def test_months_are_counted(catalogues):
-    table = months(catalogues["food"])
+    table = count_by_month(catalogues["food"])
     assert table["interactions"].to_list() == [2, 1, 1]
     assert table["month"].dt.month().to_list() == [1, 2, 3]
 
@@ -96,11 +96,11 @@ def test_the_card_tells_sources_options_steps_and_losses(catalogues, tmp_path):
 def test_one_domain_shares_nothing(catalogues):
     alone = {"food": catalogues["food"]}
     assert "| one domain | - | - |" in data_card(alone)
-    assert "one domain" in summary(alone)
+    assert "one domain" in summarize(alone)
 
 
 def test_columns_of_numbers_end_together(catalogues):
-    title, head, food, kitchen = summary(catalogues).splitlines()[:4]
+    title, head, food, kitchen = summarize(catalogues).splitlines()[:4]
     assert (title, food.split()[0], kitchen.split()[0]) == ("Sizes", "food", "kitchen")
     end = head.index("interactions") + len("interactions")
     assert food[:end].split() == ["food", "2", "4", "4"]
@@ -127,6 +127,6 @@ def test_without_times_the_picture_says_so(catalogues, tmp_path):
         name: dataclasses.replace(each, clock="order")
         for name, each in catalogues.items()
     }
-    assert months(timeless["food"]) is None
+    assert count_by_month(timeless["food"]) is None
     plot(timeless, tmp_path / "p.svg")
     assert (tmp_path / "p.svg").stat().st_size > 0

@@ -8,9 +8,9 @@ from micrec_pyg.cli.config import build
 from micrec_pyg.cli.data.settings import add_settings, data_config
 from micrec_pyg.cli.process import log_to_stderr
 from micrec_pyg.cli.run_folder import write_json, write_text
-from micrec_pyg.data.describe.card import data_card, summary
+from micrec_pyg.data.describe.card import data_card, summarize
 from micrec_pyg.data.describe.plot import SUFFIXES, plot
-from micrec_pyg.data.describe.statistics import statistics
+from micrec_pyg.data.describe.statistics import measure_catalogues
 from micrec_pyg.schema import InputError
 
 
@@ -28,9 +28,9 @@ def main(argv: list[str]) -> int:
             raise InputError(f"{name} is a folder; give the name of a file")
     log_to_stderr()
     catalogues = build(data_config(given.settings))
-    sys.stdout.write(summary(catalogues))
+    sys.stdout.write(summarize(catalogues))
     if given.json:
-        write_json(Path(given.json), statistics(catalogues))
+        write_json(Path(given.json), measure_catalogues(catalogues))
     if given.card:
         write_text(Path(given.card), data_card(catalogues))
     if given.plot:

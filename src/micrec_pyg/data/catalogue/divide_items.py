@@ -33,7 +33,7 @@ class ItemSplit:
         return [self.field, self.sep, [[k, v] for k, v in self.domains.items()]]
 
 
-def item_split(options: Mapping[str, object]) -> ItemSplit:
+def read_item_split(options: Mapping[str, object]) -> ItemSplit:
     """Return the checked form of a ``split_by`` option.
 
     Raises:
@@ -59,7 +59,7 @@ def item_split(options: Mapping[str, object]) -> ItemSplit:
     return ItemSplit(name, sep, lists)
 
 
-def assign(content: DomainFolder, division: ItemSplit) -> dict[str, DomainFolder]:
+def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, DomainFolder]:
     """Return one folder content per domain, each with its own items and rows.
 
     Images and vectors stay whole: they are looked up by item later on.

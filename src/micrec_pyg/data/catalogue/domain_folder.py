@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.facts import FACTS, read_facts
+from micrec_pyg.data.catalogue.facts import KG, read_facts
 from micrec_pyg.data.catalogue.item_files import TABLES, folder_of, read_item_files
 from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
 from micrec_pyg.data.files.columns import ROLES, locate
@@ -85,10 +85,10 @@ def read_domain_folder(
     catalogue = _find(path, "items", problems)
     if catalogue is not None:
         items = read_items(catalogue, columns, problems).drop(ROW, strict=False)
-    named = (*TABLES, FACTS)
+    named = (*TABLES, KG)
     vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in named]
     vectors = {p.stem: read_vectors(p, columns, problems) for p in vector_files}
-    graph = _find(path, FACTS, problems)
+    graph = _find(path, KG, problems)
     facts = None if graph is None else read_facts(graph, columns, problems)
     known = None if rows is None else _all_ids(rows[0], items)
     files = read_item_files(path, known, problems)

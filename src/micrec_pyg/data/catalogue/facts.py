@@ -11,8 +11,8 @@ from micrec_pyg.data.files.problems import STRICT, Problems
 from micrec_pyg.data.files.tables import ROW, read_table, require_columns
 from micrec_pyg.schema import Vocab
 
-FACTS = "kg"
-"""Name of the table in a domain's folder."""
+KG = "kg"
+"""Name of the table in a domain's folder, and of the modality that facts become."""
 COLUMNS = ("item", "relation", "entity")
 REVERSE = " (reverse)"
 """Follows the name of a relation that leads from an entity to the item."""
@@ -47,14 +47,14 @@ def read_facts(
     return pl.DataFrame(cells).drop_nulls()
 
 
-def item_facts(items: Vocab, facts: pl.DataFrame) -> pl.DataFrame:
+def index_facts(items: Vocab, facts: pl.DataFrame) -> pl.DataFrame:
     """Return the distinct facts with items as indices; unknown items are left out."""
     place = pl.Series("item", items.index(facts["item"]).numpy())
     known = facts.with_columns(place).filter(pl.col("item") >= 0)
     return known.unique().sort(COLUMNS)
 
 
-def linked_facts(triples: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+def link_facts(triples: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     """Return the facts about items that a graph of entities holds, once each.
 
     RecBole's ``.kg`` and ``.link``. A triple that ends at an item's entity is a fact

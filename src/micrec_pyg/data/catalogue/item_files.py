@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.facts import FACTS
+from micrec_pyg.data.catalogue.facts import KG
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import IMAGE, TEXT
 
@@ -13,7 +13,7 @@ IMAGES = "images"
 """The folder of the modality ``image``; every other one is called as its modality."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 TABLES = ("interactions", "items")
-TAKEN = (TEXT, IMAGE, FACTS, *TABLES)
+TAKEN = (TEXT, IMAGE, KG, *TABLES)
 """Names that mean something else, so that no folder of files can have them."""
 
 
@@ -38,8 +38,7 @@ def read_item_files(
     images = folder / IMAGES
     if images.exists() and not images.is_dir():
         problems.add(Problem(images, "a folder of image files is needed"))
-    files = [f for f in _listed(images) if f.suffix.lower() in IMAGE_SUFFIXES]
-    found = {IMAGE: _one_per_item(images, files, "image", problems)}
+    found = {IMAGE: _images(images, problems)}
     if items is None:
         return found
     for place in sorted(folder.iterdir()):
@@ -54,10 +53,24 @@ def read_item_files(
     return found
 
 
+def _images(folder: Path, problems: Problems) -> pl.DataFrame:
+    """Return item and file of every image; note what only looks like one."""
+    listed = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = []
+    for file in listed:
+        if file.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if file.is_file():
+            files.append(file)
+            continue
+        fault = "it is no regular file; the item will count as without an image"
+        mend = "replace or remove it"
+        problems.add(Problem(folder, fault, mend, place=file.name, error=False))
+    return _one_per_item(folder, files, "image", problems)
+
+
 def _listed(folder: Path) -> list[Path]:
     """Return the files of a folder by name, without hidden ones."""
-    if not folder.is_dir():
-        return []
     return [f for f in sorted(folder.iterdir()) if f.is_file() and f.name[0] != "."]
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from micrec_pyg.data.catalogue.divide_items import ItemSplit, assign
+from micrec_pyg.data.catalogue.divide_items import ItemSplit, divide_items
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_folder
-from micrec_pyg.data.catalogue.facts import item_facts
+from micrec_pyg.data.catalogue.facts import index_facts
 from micrec_pyg.data.catalogue.filter_options import Filters
 from micrec_pyg.data.catalogue.filters import RawDomain, apply_filters
 from micrec_pyg.data.catalogue.interactions import all_items, to_interactions
@@ -119,7 +119,7 @@ def _catalogues(
             steps=kept.steps,
             sources=part.sources,
             options={key: value for key, value in options.items() if value != ""},
-            facts=None if part.facts is None else item_facts(vocab, part.facts),
+            facts=None if part.facts is None else index_facts(vocab, part.facts),
         )
         catalogues[name] = catalogue
         counts = {k: n for k, n in catalogue.dropped.items() if n}
@@ -162,7 +162,7 @@ def _parts(
     folder = content.path.name
     if division is None:
         return {folder: content}
-    divided = assign(content, division)
+    divided = divide_items(content, division)
     return {f"{folder}_{k}" if several else k: part for k, part in divided.items()}
 
 

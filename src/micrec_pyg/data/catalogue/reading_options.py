@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from micrec_pyg.data.catalogue.divide_items import ItemSplit, item_split
+from micrec_pyg.data.catalogue.divide_items import ItemSplit, read_item_split
 from micrec_pyg.data.catalogue.filter_options import Filters, read_filters
 from micrec_pyg.data.files.columns import check_texts
 
@@ -59,7 +59,7 @@ class ReadingOptions:
     @cached_property
     def division(self) -> ItemSplit | None:
         """Return how the items of a folder become several domains."""
-        return None if self.split_by is None else item_split(self.split_by)
+        return None if self.split_by is None else read_item_split(self.split_by)
 
     def key(self) -> dict[str, object]:
         """Return all that decides the result, for a digest and a data card.

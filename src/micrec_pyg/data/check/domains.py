@@ -11,6 +11,7 @@ from micrec_pyg.data.catalogue.domain_folder import DomainFolder
 from micrec_pyg.data.catalogue.interactions import all_items
 from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.problems import Problem, Problems
+from micrec_pyg.schema import IMAGE
 
 MAX_TEXT = 100_000
 """Characters of a field; a longer one may hold the rest of the file."""
@@ -177,14 +178,30 @@ def _misfits(content: DomainFolder) -> list[Note]:
         ),
         "repeated_facts": ("facts (kg) stand there twice", "they count once"),
     }
-    for modality in content.files:
+    for modality in content.files.keys() - {IMAGE}:
         texts[f"{modality}_files_of_unknown_items"] = (
             f"files of {modality} are of items that no table has",
             "a file is called <item id>.<ending>",
         )
-    return [
+    notes = [
         (f"{counts[k]:,} {what}", m) for k, (what, m) in texts.items() if counts.get(k)
     ]
+    return [*notes, *_missing(content)]
+
+
+def _missing(content: DomainFolder) -> list[Note]:
+    """Return notes on items without a file of a modality, images aside."""
+    known = all_items(content.rows, content.items["item"])
+    notes = []
+    for modality, files in content.files.items():
+        missing = known.filter(~known.is_in(files["item"].implode())).sort()
+        if modality != IMAGE and len(missing):
+            fault = (
+                f"{len(missing):,} of {len(known):,} items have no {modality}, "
+                f"such as '{missing[0]}'"
+            )
+            notes.append((fault, "nothing needs to be done if they have none"))
+    return notes
 
 
 def _collisions(one: DomainFolder, other: DomainFolder, by_id: bool) -> list[Note]:

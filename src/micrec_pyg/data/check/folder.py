@@ -8,7 +8,7 @@ from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_fo
 from micrec_pyg.data.catalogue.reader import domain_folders, read_tables
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.check.domains import check_between, check_domain
-from micrec_pyg.data.check.item_files import check_item_files
+from micrec_pyg.data.check.images import check_images
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import InputError
@@ -38,7 +38,7 @@ def check(path: str, *, limit: int, options: Mapping[str, Any]) -> Problems:
     contents = _read(root, options, problems)
     for content in contents:
         check_domain(content, problems)
-        check_item_files(content, problems)
+        check_images(content, problems)
     check_between(contents, problems, by_id=options["links"] is None)
     if not problems.errors:
         try:

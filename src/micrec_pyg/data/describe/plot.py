@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from micrec_pyg.data.describe.statistics import degrees, months, statistics
+from micrec_pyg.data.describe.statistics import (
+    count_by_month,
+    count_degrees,
+    measure_catalogues,
+)
 from micrec_pyg.schema import Catalogue
 
 # Okabe and Ito's palette: told apart with every kind of colour vision.
@@ -61,7 +65,7 @@ def _degrees(
     from matplotlib.ticker import NullFormatter
 
     for name, catalogue in catalogues.items():
-        degree = degrees(catalogue.interactions)[node]
+        degree = count_degrees(catalogue.interactions)[node]
         values, counts = torch.unique(degree[degree > 0], return_counts=True)
         at_least = counts.flip(0).cumsum(0).flip(0).numpy() / len(degree)
         median = int(degree.median())
@@ -87,7 +91,7 @@ def _overlap(
 ) -> None:
     """Draw per pair of domains how many users are in the one, in both, in the other."""
     axis.set_title("Users of two domains", loc="left")
-    found = statistics(catalogues)["overlap"]
+    found = measure_catalogues(catalogues)["overlap"]
     if not found:
         _say(axis, "one domain: no users to share")
         return
@@ -124,7 +128,7 @@ def _time(
     from matplotlib import dates
 
     axis.set_title("Interactions per month", loc="left")
-    tables = {name: months(each) for name, each in catalogues.items()}
+    tables = {name: count_by_month(each) for name, each in catalogues.items()}
     timed = {name: table for name, table in tables.items() if table is not None}
     if not timed:
         _say(axis, "the data has no timestamps")

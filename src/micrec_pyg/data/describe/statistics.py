@@ -18,7 +18,7 @@ QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "
 Statistics = dict[str, Any]
 
 
-def statistics(catalogues: Mapping[str, Catalogue]) -> Statistics:
+def measure_catalogues(catalogues: Mapping[str, Catalogue]) -> Statistics:
     """Return the numbers of a data set, ready for JSON.
 
     ``domains`` maps names to users, items, interactions, density, ``user_degree`` and
@@ -35,7 +35,7 @@ def statistics(catalogues: Mapping[str, Catalogue]) -> Statistics:
     }
 
 
-def degrees(data: Interactions) -> dict[str, Int[Tensor, " _"]]:
+def count_degrees(data: Interactions) -> dict[str, Int[Tensor, " _"]]:
     """Return how many interactions each ``user`` and each ``item`` has."""
     return {
         "user": torch.bincount(data.user, minlength=len(data.users)),
@@ -46,7 +46,7 @@ def degrees(data: Interactions) -> dict[str, Int[Tensor, " _"]]:
 def _domain(catalogue: Catalogue) -> Statistics:
     data = catalogue.interactions
     users, items, edges = len(data.users), len(data.items), len(data.user)
-    degree = degrees(data)
+    degree = count_degrees(data)
     return {
         "users": users,
         "items": items,
@@ -118,7 +118,7 @@ def _overlap(one: Catalogue, other: Catalogue) -> dict[str, float]:
     }
 
 
-def months(catalogue: Catalogue) -> pl.DataFrame | None:
+def count_by_month(catalogue: Catalogue) -> pl.DataFrame | None:
     """Return month and interactions; None where no times are known."""
     time = catalogue.interactions.time
     if catalogue.clock != "timestamp" or time is None:

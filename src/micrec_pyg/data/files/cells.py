@@ -112,7 +112,7 @@ def seconds(
     """Return a column of times in Unix seconds (Int64), null where there is none.
 
     Numbers are seconds since 1970; a column whose least value is past the year 5000
-    is read as milli-, micro- or nanoseconds, which is told. Dates are those of typed
+    is read as milli-, micro- or nanoseconds, with a warning. Dates are those of typed
     columns, or ISO texts (``2016-05-31``, ``2016-05-31T12:00:00``), in UTC.
 
     Raises:
@@ -140,7 +140,7 @@ def seconds(
 def _in_seconds(
     ticks: pl.Series, column: str, path: Path, problems: Problems
 ) -> pl.Series:
-    """Return numbers of any unit in seconds; tell of a unit other than that."""
+    """Return numbers of any unit in seconds; warn if they are in another unit."""
     least = ticks.min()
     for start, per_second, name in _UNITS:
         if isinstance(least, int) and least >= start:

@@ -103,4 +103,4 @@ class Problems:
 
 
 STRICT = Problems(limit=None)
-"""Raises the first error; it keeps nothing, so that everybody may share it."""
+"""Raises the first error; it keeps nothing, so that all readers can share it."""

@@ -11,7 +11,7 @@ from micrec_pyg.data.files.writing import write_folder
 log = logging.getLogger(__name__)
 
 
-def converted(
+def convert_once(
     root: str, name: str, content: object, convert: Callable[[Path], None]
 ) -> Path:
     """Return the folder of a data set in the own-catalogue layout, made if needed.

@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
-from micrec_pyg.data.catalogue.facts import FACTS
+from micrec_pyg.data.catalogue.facts import KG
 from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW, add_cells
-from micrec_pyg.data.sources.conversion import converted
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.recbole.atomic_files import header, own_rows, role_columns
 from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.schema import InputError
@@ -63,7 +63,7 @@ class MMRec(Source):
         source = Path(self.path).expanduser()
         inter = _inter(source)
         features = _features(source) if self.features is None else self.features
-        if taken := [name for name in features if name in (*TABLES, FACTS)]:
+        if taken := [name for name in features if name in (*TABLES, KG)]:
             raise InputError(f"features: no modality can be called {', '.join(taken)}")
         files = {name: source / file for name, file in features.items()}
         for file in files.values():
@@ -73,7 +73,7 @@ class MMRec(Source):
         options = [dict(features), dict(self.columns or {})]
         content = ["mmrec", CONVERSION, origin, *options]
         convert = functools.partial(_convert, inter, files, self.columns)
-        folder = converted(self.root, f"mmrec-{inter.stem}", content, convert)
+        folder = convert_once(self.root, f"mmrec-{inter.stem}", content, convert)
         return OwnFormat(folder=folder, origin=origin)
 
 

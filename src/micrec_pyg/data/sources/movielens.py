@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.facts import FACTS, linked_facts
+from micrec_pyg.data.catalogue.facts import KG, link_facts
 from micrec_pyg.data.download.fetch import fetch, fetch_wheel
 from micrec_pyg.data.files.writing import write_folder, write_tsv
 from micrec_pyg.data.sources.source import OwnFormat, Source
@@ -102,7 +102,7 @@ def _convert(wheel: Path, kg: bool, folder: Path) -> None:
         }
         if kg:
             links = _read(archive, "link", LINKS)
-            tables[FACTS] = linked_facts(_read(archive, "kg", TRIPLES), links)
+            tables[KG] = link_facts(_read(archive, "kg", TRIPLES), links)
     for stem, table in tables.items():
         write_tsv(table, folder / "movies" / f"{stem}.tsv")
 

@@ -15,7 +15,7 @@ import torch
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
 from micrec_pyg.data.files.problems import Problem
-from micrec_pyg.data.sources.conversion import converted
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.data.splits.parts import TEST, TRAIN, VAL, check_share
 from micrec_pyg.schema import InputError
@@ -66,7 +66,7 @@ class NGCF(Source):
         share = 0.0 if VAL in files else float(self.val_share)
         content = ["ngcf", CONVERSION, origin, share]
         convert = functools.partial(_convert, files, share, name)
-        folder = converted(self.root, f"ngcf-{name}", content, convert)
+        folder = convert_once(self.root, f"ngcf-{name}", content, convert)
         return OwnFormat(folder=folder, origin=origin)
 
 

@@ -104,7 +104,7 @@ def test_a_file_of_another_release_leaves_nothing(tmp_path):
     folder = place(tmp_path / "raw", "2018")
     wrong = raw.csv_text("2014")
     raw.write(folder / "categoryFilesSmall" / "Home_and_Kitchen.csv", wrong)
-    with pytest.raises(InputError, match=r"Kitchen.csv: .* 2014, asked was 2018"):
+    with pytest.raises(InputError, match=r"Kitchen.csv: .* 2014, wanted was 2018"):
         load("2018", tmp_path, path=str(folder))
     bad = raw.csv_text("2018") + "B00813GRG4,A000000000NEW,x,1500000000\n"
     raw.write(folder / "categoryFilesSmall" / "Home_and_Kitchen.csv", bad)

@@ -116,7 +116,7 @@ def check_release(path: Path, layout: Layout, release: str) -> None:
     if release not in layout.releases:
         found = " or ".join(layout.releases)
         raise InputError(
-            f"{path}: its content is that of release {found}, asked was {release}; "
+            f"{path}: its content is that of release {found}, wanted was {release}; "
             f"give data=amazon{layout.releases[0]}, or the file of {release}"
         )
 

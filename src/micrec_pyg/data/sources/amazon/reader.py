@@ -24,7 +24,7 @@ from micrec_pyg.data.sources.amazon.layout import (
 )
 from micrec_pyg.data.sources.amazon.raw_files import AmazonFiles, RawFiles
 from micrec_pyg.data.sources.amazon.reviews import write_interactions
-from micrec_pyg.data.sources.conversion import converted
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.source import OwnFormat, Source
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Amazon(AmazonFiles, Source):
         places = {domain: str(images) for domain, images in store.items()}
         options = (self.order, self.unrated_items)
         release = str(self.release)
-        folder = converted(
+        folder = convert_once(
             self.root,
             f"amazon{release}-{'_'.join(raw)}",
             [CONVERSION, release, origin, places, options],

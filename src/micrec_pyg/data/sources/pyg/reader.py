@@ -12,9 +12,9 @@ import polars as pl
 import torch
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
-from micrec_pyg.data.catalogue.facts import FACTS
+from micrec_pyg.data.catalogue.facts import KG
 from micrec_pyg.data.catalogue.item_files import TABLES
-from micrec_pyg.data.sources.conversion import converted
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.pyg.edges import Edges, edge_rows
 from micrec_pyg.data.sources.pyg.stores import PROCESSED, Stores, load_stores
 from micrec_pyg.data.sources.source import OwnFormat, Source
@@ -68,7 +68,7 @@ class HeteroDataFile(Source):
         origin = {name: hashes(file.parent, [file])}
         content = ["heterodata", CONVERSION, origin, *chosen]
         convert = functools.partial(_convert, Edges(file, *chosen), name)
-        folder = converted(self.root, f"heterodata-{name}", content, convert)
+        folder = convert_once(self.root, f"heterodata-{name}", content, convert)
         return OwnFormat(folder=folder, origin=origin)
 
 
@@ -111,7 +111,7 @@ def _vectors(
         if not matrix or value.dim() != 2 or len(value) != len(items):
             continue
         where = f"{chosen.file}: {node}.{name}"
-        if not name.isidentifier() or name in (*TABLES, FACTS):
+        if not name.isidentifier() or name in (*TABLES, KG):
             raise InputError(f"{where}: no modality can be called so; rename it")
         mask = stores[node].get(f"{name}_mask", torch.ones(len(items)).bool())
         if not isinstance(mask, torch.Tensor) or mask.shape != (len(items),):

@@ -81,7 +81,7 @@ def _data_sets(
             if name in stems:
                 log.info("%s/%s.inter is not read: its parts are", folder, name)
         elif name.rpartition(".")[0] in stems:
-            continue  # a part of a split that nobody asked for
+            continue  # a part of a split that is not to be read
         item, users = folder / f"{name}.item", folder / f"{name}.user"
         graph = folder / f"{name}.kg", folder / f"{name}.link"
         if users.exists():

@@ -13,12 +13,12 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import hashes, read_items
-from micrec_pyg.data.catalogue.facts import FACTS, linked_facts
+from micrec_pyg.data.catalogue.facts import KG, link_facts
 from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.columns import check_columns, check_texts
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW
-from micrec_pyg.data.sources.conversion import converted
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.recbole.atomic_files import (
     floats,
     own_rows,
@@ -93,7 +93,7 @@ class RecBole(Source):
         convert = functools.partial(_convert, list(files.values()), self.columns)
         name = f"recbole-{'_'.join(files)}"
         return OwnFormat(
-            folder=converted(self.root, name, content, convert),
+            folder=convert_once(self.root, name, content, convert),
             domains=list(files),
             links_in=source,
             origin=origin,
@@ -122,10 +122,10 @@ def _convert(
             _write_items(each.item, columns, target)
         if each.kg is not None:
             triples, links = each.kg
-            facts = linked_facts(
+            facts = link_facts(
                 read_tokens(triples, _TRIPLES), read_tokens(links, _LINKS)
             )
-            facts.write_parquet(target / f"{FACTS}.parquet")
+            facts.write_parquet(target / f"{KG}.parquet")
 
 
 def _rows(path: Path, columns: Mapping[str, str] | None) -> pl.DataFrame:
@@ -159,7 +159,7 @@ def _write_vectors(
     modality = field.removesuffix(VECTOR)
     target = folder / f"{modality}.parquet"
     fault = ""
-    if not re.fullmatch(r"[\w-][\w .-]*", modality) or modality in (*TABLES, FACTS):
+    if not re.fullmatch(r"[\w-][\w .-]*", modality) or modality in (*TABLES, KG):
         fault = f"no modality can be called {modality!r}"
     elif target.exists():
         fault = f"two fields are the modality {modality}"

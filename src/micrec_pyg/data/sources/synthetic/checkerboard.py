@@ -9,7 +9,7 @@ import polars as pl
 import torch
 
 from micrec_pyg.data.files.writing import write_tsv
-from micrec_pyg.data.sources.conversion import converted
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.data.sources.synthetic.planting import TOPICS
 from micrec_pyg.schema import InputError
@@ -50,7 +50,7 @@ class Checkerboard(Source):
             )
         key = {"version": VERSION, "size": size, "num_domains": count}
         write = functools.partial(_write, size, count)
-        return OwnFormat(folder=converted(self.root, "checkerboard", key, write))
+        return OwnFormat(folder=convert_once(self.root, "checkerboard", key, write))
 
 
 def _write(size: int, num_domains: int, folder: Path) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 import torch
 
 from micrec_pyg.data.files.writing import write_tsv
-from micrec_pyg.data.sources.conversion import converted
+from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.data.sources.synthetic.planting import (
     COLORS,
@@ -48,7 +48,7 @@ class Synthetic(Plan, Source):
         plan = {k: v for k, v in dataclasses.asdict(self).items() if k != "root"}
         write = functools.partial(_write, self)
         content = {"version": VERSION, **plan}
-        return OwnFormat(folder=converted(self.root, "synthetic", content, write))
+        return OwnFormat(folder=convert_once(self.root, "synthetic", content, write))
 
 
 def _write(plan: Plan, folder: Path) -> None:

@@ -1,43 +1,28 @@
-"""Files of items that cannot be used; encoders leave such items out."""
+"""Image files that no encoder will be able to open; encoders mask such items."""
 
 import warnings
 from pathlib import Path
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
 from micrec_pyg.data.catalogue.interactions import all_items
-from micrec_pyg.data.catalogue.item_files import folder_of
+from micrec_pyg.data.catalogue.item_files import IMAGES
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import IMAGE
 
 _THUMBNAIL = (64, 64)
 
 
-def check_item_files(content: DomainFolder, problems: Problems) -> None:
-    """Warn of images that cannot be decoded, and of items without a file.
+def check_images(content: DomainFolder, problems: Problems) -> None:
+    """Warn of images that cannot be decoded, and of items without an image.
 
-    Every image is decoded, JPEG files at an eighth of their size, which is faster and
-    still finds those that are cut off. Files of other modalities are not opened.
+    Every file is decoded, JPEG files at an eighth of their size, which is faster and
+    still finds those that are cut off.
     """
-    known = all_items(content.rows, content.items["item"])
-    for modality, files in content.files.items():
-        if files.is_empty():
-            continue
-        folder = content.path / folder_of(modality)
-        if modality == IMAGE:
-            _check_images(folder, files["file"].to_list(), problems)
-        missing = known.filter(~known.is_in(files["item"].implode())).sort()
-        if len(missing):
-            fault = (
-                f"{len(missing):,} of {len(known):,} items have no {modality}, "
-                f"such as '{missing[0]}'"
-            )
-            mend = "nothing needs to be done if they have none"
-            problems.add(Problem(folder, fault, mend, error=False))
-
-
-def _check_images(folder: Path, files: list[str], problems: Problems) -> None:
-    """Warn of images that cannot be decoded."""
-    faults = {Path(file).name: _fault(file) for file in files}
+    images = content.files[IMAGE]
+    if images.is_empty():
+        return
+    folder = content.path / IMAGES
+    faults = {Path(file).name: _fault(file) for file in images["file"]}
     bad = {name: fault for name, fault in faults.items() if fault}
     shown = [
         Problem(
@@ -51,6 +36,18 @@ def _check_images(folder: Path, files: list[str], problems: Problems) -> None:
     ]
     if shown:
         problems.add_rows(shown, len(bad))
+    known = all_items(content.rows, content.items["item"])
+    missing = known.filter(~known.is_in(images["item"].implode())).sort()
+    if len(missing):
+        problems.add(
+            Problem(
+                folder,
+                f"{len(missing):,} of {len(known):,} items have no image, "
+                f"such as '{missing[0]}'",
+                "nothing needs to be done if they have none",
+                error=False,
+            )
+        )
 
 
 def _fault(path: str) -> str:
