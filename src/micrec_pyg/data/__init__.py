@@ -1,5 +1,5 @@
-"""Files into indexed arrays: readers, the synthetic data, and splits.
+"""Files into indexed arrays: sources, the own format, splits, and looking at them.
 
-Knows neither encoders nor graphs. Import from the modules; nothing is re-exported,
-because ``tables`` is both a module and its main function.
+Knows neither encoders nor graphs. ``data.sources`` and ``data.splits`` are what the
+yaml files name.
 """

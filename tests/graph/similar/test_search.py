@@ -9,10 +9,9 @@ from reference import graph as reference
 from torch.testing import assert_close
 
 from micrec_pyg.graph.similar import search as knn
-from micrec_pyg.graph.similar.candidates import INPUT_ERROR
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
-from micrec_pyg.graph.similar.search import neighbor_lists
+from micrec_pyg.graph.similar.search import INPUT_ERROR, neighbor_lists
 from micrec_pyg.schema import Feature, InputError
 
 WEIGHTS = {"text": 0.9, "image": 0.1, "audio": 0.4}
@@ -113,7 +112,7 @@ def test_searching_part_after_part_changes_no_bit(kind, monkeypatch):
     features = make(150, present=0.7, kind=kind)
     whole = search(features, k=5)
     for elements in (1, 100, 700):  # from one node at a time to some dozens
-        monkeypatch.setattr(knn, "TARGET_ELEMENTS", elements)
+        monkeypatch.setattr(knn, "SEARCHED_ELEMENTS", elements)
         parts = search(features, k=5, block_size=64)
         assert torch.equal(parts.index, whole.index)
         assert torch.equal(parts.similarity, whole.similarity)

@@ -14,12 +14,12 @@ exact and depend neither on the block size nor on the number of threads.
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.graph.similar.candidates import Target
 from micrec_pyg.graph.similar.equal_rows import equal_rows
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import (
@@ -30,7 +30,7 @@ from micrec_pyg.graph.similar.neighbor_lists import (
 
 SCALE_BLOCK = 4096
 """Nodes whose vectors are scaled at a time."""
-TARGET_ELEMENTS = 2**26
+SEARCHED_ELEMENTS = 2**26
 """Elements of the scaled vectors that are searched through at a time (256 MB)."""
 REFINE_ELEMENTS = 2**18
 """Vector elements that are widened to float64 at a time (2 MB, in the cache)."""
@@ -38,6 +38,8 @@ BLOCK_ELEMENTS = 2**25
 """Scores that are computed at a time (128 MB), whatever the block size."""
 TINY = torch.finfo(torch.float32).tiny
 """Vectors shorter than this have no direction."""
+INPUT_ERROR = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
+"""Rounding of the factors that ``torch.set_float32_matmul_precision`` allows."""
 
 
 def neighbor_lists(
@@ -52,7 +54,7 @@ def neighbor_lists(
 
     Pairs without a common modality and pairs with a similarity of zero or below
     are never neighbours. Memory beside the input is O(nodes x k), the scaled copy of
-    ``TARGET_ELEMENTS`` of it and ``BLOCK_ELEMENTS`` scores.
+    ``SEARCHED_ELEMENTS`` of it and ``BLOCK_ELEMENTS`` scores.
 
     Args:
         modalities: What ``weighted`` returned; none means no neighbours.
@@ -134,6 +136,84 @@ def _norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Searched:
+    """Nodes that are searched through, as columns of matrix products."""
+
+    nodes: Int[Tensor, " nodes"]
+    vectors: Float[Tensor, "padded width"]
+    """Filled up with zero rows to a multiple of ``tile``."""
+    tile: int
+    """Columns that share one maximum."""
+
+    @classmethod
+    def of(
+        cls,
+        nodes: Int[Tensor, " nodes"],
+        width: int,
+        k: int,
+    ) -> "_Searched":
+        """Return nodes with tiles for lists of k; its vectors are still zero."""
+        # At least 16 k tiles, so that few of the k best share one.
+        tile = max(1, min(64, len(nodes) // (16 * k)))
+        padded = len(nodes) + -len(nodes) % tile
+        return cls(nodes, torch.zeros(padded, width, device=nodes.device), tile)
+
+    @property
+    def padded(self) -> int:
+        """Number of columns."""
+        return len(self.vectors)
+
+    def propose(
+        self,
+        queries: Float[Tensor, "queries width"],
+        k: int,
+        *,
+        least: Float[Tensor, " queries"],
+        buffer: Float[Tensor, " size"],
+    ) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
+        """Return (query, node) pairs, all k best of each query among them.
+
+        The k-th largest tile maximum is a lower bound of the k-th best score:
+        k different tiles reach it. Reading maxima is far cheaper than a top-k of
+        the whole row.
+
+        Args:
+            queries: Scaled vectors.
+            k: Length of the lists.
+            least: What a score must reach to count, rounding aside.
+            buffer: Takes the scores.
+        """
+        shape = (len(queries), self.tile, self.padded // self.tile)
+        scores = buffer[: len(queries) * self.padded].view(len(queries), self.padded)
+        torch.mm(queries, self.vectors.T, out=scores)
+        tiles = scores.view(shape)
+        best = tiles.amax(dim=1)
+        if best.shape[1] > k:
+            bound = best.topk(k, dim=1).values[:, -1].clamp(min=0)
+        else:
+            bound = best.new_zeros(len(queries))
+        bound = torch.maximum(bound, least) - _rounding(self.vectors.shape[1])
+        row, tile = (best >= bound[:, None]).nonzero(as_tuple=True)
+        score = tiles[row, :, tile]
+        # Padding scores exactly 0, and so do orthogonal sparse vectors, which would
+        # pile up where there are fewer than k positive scores.
+        hit, lane = ((score >= bound[row][:, None]) & (score != 0)).nonzero(
+            as_tuple=True
+        )
+        return row[hit], self.nodes[lane * shape[2] + tile[hit]]
+
+
+def _rounding(width: int) -> float:
+    """Return the largest difference between two scores that are equal on paper.
+
+    A float32 inner product of unit vectors is off by at most width x 2^-24; the
+    scaling of both factors adds a few roundings more.
+    """
+    factors = INPUT_ERROR[torch.get_float32_matmul_precision()]
+    return 2 * ((width + 8) * 2.0**-24 + 2 * factors)
+
+
 class _Search:
     """The search over distinct nodes; every node may find itself."""
 
@@ -154,43 +234,43 @@ class _Search:
         buffer = similarity.new_empty(0)
         for pattern in self._patterns():
             nodes = (self.pattern == pattern).nonzero().flatten()
-            for common, target in self._targets(pattern):
-                rows = max(1, min(block_size, BLOCK_ELEMENTS // target.padded))
+            for common, searched in self._searched(pattern):
+                rows = max(1, min(block_size, BLOCK_ELEMENTS // searched.padded))
                 # One buffer for all products: fresh memory costs more than they do.
-                needed = min(rows, len(nodes)) * target.padded
+                needed = min(rows, len(nodes)) * searched.padded
                 if len(buffer) < needed:
                     buffer = buffer.new_empty(needed)
                 for block in torch.split(nodes, rows):
                     so_far = NeighborLists(index[block], similarity[block])
-                    found = self._search_block(block, common, target, so_far, buffer)
+                    found = self._search_block(block, common, searched, so_far, buffer)
                     index[block], similarity[block] = found.index, found.similarity
         return NeighborLists(index, similarity)
 
     def _patterns(self) -> list[int]:
         return [int(p) for p in torch.unique(self.pattern) if p > 0]
 
-    def _targets(self, pattern: int) -> Iterator[tuple[int, Target]]:
+    def _searched(self, pattern: int) -> Iterator[tuple[int, _Searched]]:
         """Yield what is shared with each other pattern, and some of its nodes."""
         for other in self._patterns():
             if common := pattern & other:
                 width = self._width(common)
                 every = (self.pattern == other).nonzero().flatten()
-                for nodes in every.split(max(1, TARGET_ELEMENTS // width)):
-                    target = Target.of(nodes, width, self.k)
+                for nodes in every.split(max(1, SEARCHED_ELEMENTS // width)):
+                    searched = _Searched.of(nodes, width, self.k)
                     for place in torch.arange(len(nodes)).split(SCALE_BLOCK):
-                        target.vectors[place] = self._vectors(nodes[place], common)
-                    yield common, target
+                        searched.vectors[place] = self._vectors(nodes[place], common)
+                    yield common, searched
 
     def _search_block(
         self,
         nodes: Tensor,
         common: int,
-        target: Target,
+        searched: _Searched,
         so_far: NeighborLists,
         buffer: Tensor,
     ) -> NeighborLists:
-        """Return the best of the lists so far and of the target's nodes."""
-        row, col = target.propose(
+        """Return the best of the lists so far and of the searched nodes."""
+        row, col = searched.propose(
             self._vectors(nodes, common),
             self.k,
             least=so_far.similarity[:, -1],
