@@ -22,6 +22,7 @@ from micrec_pyg.data.splits.inductive import (
     zero_edge,
 )
 from micrec_pyg.data.splits.saved import load_split
+from micrec_pyg.schema import InputError
 
 CONF = Path(__file__).parents[2] / "conf"
 READ = {field.name for field in fields(ReadingOptions)}
@@ -74,6 +75,15 @@ def test_keys_are_the_arguments(name):
 def test_the_shared_yaml_holds_the_reading_options():
     shared = OmegaConf.load(CONF / "data" / "_reading.yaml")
     assert set(shared) - HYDRA == READ
+
+
+def test_the_shared_yaml_is_no_data_set():
+    with pytest.raises(InputError, match=r"data\._target_ has no value"):
+        composed(["data=_reading"])
+    with pytest.raises(InputError, match=r"are amazon2014, (?!.*_reading).*, tables$"):
+        composed(["data=nothing_like_it"])
+    with pytest.raises(InputError, match=r"nearest valid key is 'data\.rating_min'"):
+        composed(["data.rating_mim=3"])
 
 
 @pytest.mark.parametrize("name", sorted(DATA))
