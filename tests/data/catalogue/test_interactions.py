@@ -5,15 +5,15 @@ import torch
 from reference.raw import pairs
 
 from micrec_pyg.data.catalogue.interactions import (
-    all_items,
+    list_items,
+    make_vocabulary,
     to_interactions,
-    vocabulary,
 )
 
 
 def test_items_nobody_touched_stay_and_unlisted_items_are_added():
     rows = pl.DataFrame({"user": ["b", "a", "b"], "item": ["z", "y", "y"]})
-    items = all_items(rows, pl.Series(["x", "y"]))
+    items = list_items(rows, pl.Series(["x", "y"]))
     assert items.to_list() == ["x", "y", "z"]
     data = to_interactions(rows, items)
     assert sorted(data.users.ids) == ["a", "b"]
@@ -35,17 +35,17 @@ def test_times_and_parts_stay_with_their_rows():
 
 def test_the_numbering_depends_on_the_set_of_ids_alone():
     ids = pl.Series([str(n) for n in range(1000)])
-    numbered = vocabulary(ids).ids
+    numbered = make_vocabulary(ids).ids
     assert sorted(numbered) == sorted(ids)
     for other in (ids.reverse(), ids.cast(pl.Categorical), ids.shuffle(seed=3)):
-        assert vocabulary(other).ids.equals(numbered)
+        assert make_vocabulary(other).ids.equals(numbered)
 
 
 def test_popular_nodes_are_spread_evenly():
     """A quarter of the rows has a quarter of the edges, though files begin popular."""
     count = 4000
     popular = torch.arange(1, count + 1).double().rsqrt()
-    place = vocabulary(pl.Series([f"{n:05}" for n in range(count)])).ids
+    place = make_vocabulary(pl.Series([f"{n:05}" for n in range(count)])).ids
     weight = popular[torch.tensor([int(raw) for raw in place])]
     share = torch.stack([part.sum() for part in weight.chunk(4)]) / weight.sum()
     assert float((share - 0.25).abs().max()) < 0.02

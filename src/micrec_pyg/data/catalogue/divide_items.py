@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
-from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.schema import InputError
 
 
@@ -72,7 +72,7 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
             f"{content.path}: split_by field '{division.field}' is not in the items "
             f"table; found: {', '.join(content.items.columns)}"
         )
-    every = all_items(content.rows, content.items["item"])
+    every = list_items(content.rows, content.items["item"])
     table = every.to_frame("item").join(
         content.items.select(
             "item", pl.col(division.field).cast(pl.String).alias("cell")

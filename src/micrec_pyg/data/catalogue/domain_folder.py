@@ -182,7 +182,7 @@ def read_rows(
 def _id_columns(
     columns: Mapping[str, str] | None, path: Path, names: Sequence[str]
 ) -> Collection[str]:
-    """Return the columns of the user and the item, without a word about faults."""
+    """Return the columns of the user and the item, without noting faults."""
     silent = Problems(limit=0)
     return locate(names, ("user", "item"), columns, path, silent).values()
 

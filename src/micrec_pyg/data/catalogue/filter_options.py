@@ -22,7 +22,7 @@ _NEUTRAL: Mapping[str, object] = {
 
 @dataclass(frozen=True)
 class Filters:
-    """What stays of a catalogue; the steps and their order: ``filters``."""
+    """Which interactions and items stay; ``filters`` has the steps in their order."""
 
     duplicates: str
     """Which row of a repeated pair stays: first, last (by time), or error."""

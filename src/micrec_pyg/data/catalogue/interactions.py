@@ -9,7 +9,7 @@ ORDER_SEED = 0
 """Of the random order that numbers the ids: the same one in every run."""
 
 
-def all_items(rows: pl.DataFrame, items: pl.Series) -> pl.Series:
+def list_items(rows: pl.DataFrame, items: pl.Series) -> pl.Series:
     """Return the items of a catalogue: those listed, then those of ``rows`` alone.
 
     Args:
@@ -27,14 +27,14 @@ def all_items(rows: pl.DataFrame, items: pl.Series) -> pl.Series:
 def to_interactions(rows: pl.DataFrame, items: pl.Series) -> Interactions:
     """Return the indexed interactions, in the order of the rows.
 
-    Users and items are numbered by ``vocabulary``.
+    Users and items are numbered by ``make_vocabulary``.
 
     Args:
         rows: unique pairs: user, item (strings or Categorical, no null) and any of
             time (Int64), part (Int64).
         items: all items of the catalogue, unique.
     """
-    users, every = vocabulary(rows["user"].unique()), vocabulary(items)
+    users, every = make_vocabulary(rows["user"].unique()), make_vocabulary(items)
     return Interactions(
         user=_places(rows["user"], users.ids),
         item=_places(rows["item"], every.ids),
@@ -45,7 +45,7 @@ def to_interactions(rows: pl.DataFrame, items: pl.Series) -> Interactions:
     )
 
 
-def vocabulary(ids: pl.Series) -> Vocab:
+def make_vocabulary(ids: pl.Series) -> Vocab:
     """Return ids in a random order that depends on nothing but the set of ids.
 
     So the order of a file's lines changes no result. And any stretch of rows has its

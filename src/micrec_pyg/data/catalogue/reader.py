@@ -15,7 +15,7 @@ from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_fo
 from micrec_pyg.data.catalogue.facts import index_facts
 from micrec_pyg.data.catalogue.filter_options import Filters
 from micrec_pyg.data.catalogue.filters import RawDomain, apply_filters
-from micrec_pyg.data.catalogue.interactions import all_items, to_interactions
+from micrec_pyg.data.catalogue.interactions import list_items, to_interactions
 from micrec_pyg.data.catalogue.link_users import link_users
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.files.columns import check_columns
@@ -96,7 +96,7 @@ def _catalogues(
     """Return the filtered domains; texts and features in the order of the items."""
     raw = {}
     for name, part in parts.items():
-        items = all_items(part.rows, part.items["item"]).to_frame("item")
+        items = list_items(part.rows, part.items["item"]).to_frame("item")
         text = items.join(texts[name], on="item", how="left", maintain_order="left")
         text = text.with_columns(pl.col("item").cast(pl.Categorical))
         raw[name] = RawDomain(rows=part.rows, items=text, clock=part.clock)

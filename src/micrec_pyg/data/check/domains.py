@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
-from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import IMAGE
@@ -36,7 +36,7 @@ def check_domain(content: DomainFolder, problems: Problems) -> None:
 def check_between(
     contents: Sequence[DomainFolder], problems: Problems, *, by_id: bool
 ) -> None:
-    """Warn of ids that two domains share and should not, or should and do not.
+    """Warn of ids that two domains share by accident, or fail to share.
 
     Args:
         contents: the domains.
@@ -191,7 +191,7 @@ def _misfits(content: DomainFolder) -> list[Note]:
 
 def _missing(content: DomainFolder) -> list[Note]:
     """Return notes on items without a file of a modality, images aside."""
-    known = all_items(content.rows, content.items["item"])
+    known = list_items(content.rows, content.items["item"])
     notes = []
     for modality, files in content.files.items():
         missing = known.filter(~known.is_in(files["item"].implode())).sort()
@@ -237,7 +237,7 @@ def _described(content: DomainFolder) -> pl.DataFrame:
     texts = [n for n, d in content.items.schema.items() if d == pl.String]
     joined = pl.concat_str(pl.col(texts[1:]).fill_null(""), separator=" | ")
     text = joined if len(texts) > 1 else pl.lit(None, pl.String)
-    every = all_items(content.rows, content.items["item"]).sort()
+    every = list_items(content.rows, content.items["item"]).sort()
     table = content.items.select("item", text=text)
     return every.to_frame("item").join(table, on="item", how="left")
 

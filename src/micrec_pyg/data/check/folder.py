@@ -1,4 +1,4 @@
-"""Everything that is wrong or odd with a data set, before anybody trains on it."""
+"""Everything that is wrong or odd with a data set, to be seen before training."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
-from micrec_pyg.data.catalogue.interactions import all_items
+from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.data.catalogue.item_files import IMAGES
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import IMAGE
@@ -36,7 +36,7 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
     ]
     if shown:
         problems.add_rows(shown, len(bad))
-    known = all_items(content.rows, content.items["item"])
+    known = list_items(content.rows, content.items["item"])
     missing = known.filter(~known.is_in(images["item"].implode())).sort()
     if len(missing):
         problems.add(

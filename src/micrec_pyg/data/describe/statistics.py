@@ -83,7 +83,7 @@ def _coverage(catalogue: Catalogue) -> dict[str, int]:
 
 
 def _time(catalogue: Catalogue) -> dict[str, Any]:
-    """Return what the times are, and the first and last moment where they are some."""
+    """Return what the times are, and the first and last moment if they are Unix times."""
     time = catalogue.interactions.time
     if catalogue.clock != "timestamp" or time is None:
         return {"is": catalogue.clock}

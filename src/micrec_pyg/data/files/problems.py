@@ -41,7 +41,7 @@ class Problems:
     """The problems found so far; of each file only the first are kept, all counted."""
 
     def __init__(self, *, limit: int | None) -> None:
-        """Start without any.
+        """Start with no problem noted.
 
         Args:
             limit: how many problems of a file are kept; None raises the first error

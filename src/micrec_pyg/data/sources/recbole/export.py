@@ -92,7 +92,7 @@ def _items(catalogue: Catalogue) -> pl.DataFrame:
 
 
 def _losses(catalogue: Catalogue, rows: pl.DataFrame, items: pl.DataFrame) -> str:
-    """Return what the files do not say, in words."""
+    """Return what the files cannot hold, in words."""
     notes = []
     for modality, content in catalogue.content.items():
         files = 0 if modality == TEXT else len(content) - content.null_count()
