@@ -62,19 +62,19 @@ def read(folder: Path) -> None:
     """Read the files of a folder, and print time and peak memory after each step."""
     from micrec_pyg.cli.config import build
     from micrec_pyg.cli.data.settings import data_config
-    from micrec_pyg.data.sources.amazon import reader as amazon
+    from micrec_pyg.data.sources import source
 
     def tell(step: str) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"{step}: {time.perf_counter() - begin:.0f} s, peak {peak:.2f} GiB")
 
-    tables = amazon.tables
+    read_tables = source.read_tables
 
-    def told(**options: object) -> object:
+    def told(*given: object, **options: object) -> object:
         tell("raw files read into tables")
-        return tables(**options)
+        return read_tables(*given, **options)
 
-    amazon.tables = told
+    source.read_tables = told
     keys = [f"pair=[{CATEGORY}]", f"data.path={folder}", f"data.root={folder}"]
     config = data_config(["data=amazon2018", *keys])
     begin = time.perf_counter()

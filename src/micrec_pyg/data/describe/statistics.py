@@ -83,7 +83,7 @@ def _coverage(catalogue: Catalogue) -> dict[str, int]:
 
 
 def _time(catalogue: Catalogue) -> dict[str, Any]:
-    """Return what the times are, and the first and last moment if they are Unix times."""
+    """Return what the times are, with the first and last of Unix times."""
     time = catalogue.interactions.time
     if catalogue.clock != "timestamp" or time is None:
         return {"is": catalogue.clock}
