@@ -94,7 +94,11 @@ def read_domain_folder(
     files = read_item_files(path, known, problems)
     if source is None or rows is None or known is None:
         return None
+    # without a table no item is missing from it
+    listed = len(known) if catalogue is None else items.height
     tables = [source, *(each for each in (catalogue, graph) if each), *vector_files]
+    # what is no regular file was noted, and would be read for ever
+    tables = [table for table in tables if table.is_file()]
     item_files = {m: list(map(Path, table["file"])) for m, table in files.items()}
     content = hashes(path, [*tables, *itertools.chain(*item_files.values())])
     return DomainFolder(
@@ -108,9 +112,7 @@ def read_domain_folder(
         sources=_sources(path, content, item_files),
         digest=_sha256(content),
         counts={
-            "items_missing_from_items_table": 0
-            if catalogue is None
-            else len(known) - items.height,
+            "items_missing_from_items_table": len(known) - listed,
             **_unknown(known, files, vectors, facts),
         },
     )
