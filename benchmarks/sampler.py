@@ -13,8 +13,9 @@ import torch
 from benchmarks.data import food_and_kitchen
 from benchmarks.harness import Options, Row, at_least, row
 from micrec_pyg.cli.config import experiment
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.inputs import load
-from micrec_pyg.schema import RandomStreams, TrainStage, Triplets
+from micrec_pyg.schema import TrainStage, Triplets
 from micrec_pyg.training.sampler import Sampler
 
 BATCH_SIZE = 2048

@@ -18,11 +18,12 @@ from micrec_pyg.cli.config import experiment
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import test_stage as make_test_stage
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs import evaluate
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.inputs import load
 from micrec_pyg.runs.job import make_model
-from micrec_pyg.schema import EdgeSplit, RandomStreams
+from micrec_pyg.schema import EdgeSplit
 from micrec_pyg.training.fit import fit
 
 SPLITS = Path(__file__).parents[2] / "conf" / "split"

@@ -8,8 +8,8 @@ from reference import tiny, worlds
 
 from micrec_pyg.cli.config import register_resolvers
 from micrec_pyg.graph.build import domain_sizes, train_stage
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.build import build
-from micrec_pyg.schema import RandomStreams
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))

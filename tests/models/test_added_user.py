@@ -6,7 +6,7 @@ from reference import worlds
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
-from micrec_pyg.schema import RandomStreams
+from micrec_pyg.random_streams import RandomStreams
 
 NUM_USERS, NUM_ITEMS = 10, 12
 

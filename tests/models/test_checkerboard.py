@@ -19,7 +19,7 @@ from micrec_pyg.graph.build import (
     train_stage,
     valid_stage,
 )
-from micrec_pyg.schema import RandomStreams
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.training.fit import fit
 
 MODELS = ["bpr_mf", "lightgcn", "lightgcn_neighbors", "inmo_mf", "inmo", "micrec"]

@@ -11,6 +11,7 @@ from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     INTERACTED_BY,
     ITEM,
@@ -19,7 +20,6 @@ from micrec_pyg.schema import (
     SIMILAR_USER,
     USER,
     USER_TEMPLATE,
-    RandomStreams,
 )
 
 INMO_OPTIONS = {

@@ -6,6 +6,7 @@ from reference import nn as reference
 from torch.testing import assert_close
 
 from micrec_pyg.nn.template import TemplateEmbedding
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     DESCRIBES_USER,
     INTERACTED_BY,
@@ -13,7 +14,6 @@ from micrec_pyg.schema import (
     ITEM_TEMPLATE,
     USER,
     USER_TEMPLATE,
-    RandomStreams,
 )
 
 

@@ -7,7 +7,7 @@ from micrec_pyg.graph.build import domain_sizes, train_stage
 from micrec_pyg.nn.losses import bpr_loss
 from micrec_pyg.nn.template import TemplateEmbedding
 from micrec_pyg.nn.template_encoder import TemplateEncoder
-from micrec_pyg.schema import RandomStreams
+from micrec_pyg.random_streams import RandomStreams
 
 OPTIONS = {"dim": 4, "std": 0.5, "dropout": 0.3, "alpha_decay": 0.8}
 

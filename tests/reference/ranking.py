@@ -9,12 +9,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     INTERACTS,
     ITEM,
     USER,
     Embeddings,
-    RandomStreams,
     Task,
     TestStage,
     TrainStage,

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
-from micrec_pyg.schema import RandomStreams
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.optimizer import adam, schedule
 from micrec_pyg.training.options import FitOptions

@@ -10,7 +10,8 @@ from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.popularity import Popularity
-from micrec_pyg.schema import InputError, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import InputError
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.optimizer import adam, schedule
 from micrec_pyg.training.sampler import Sampler

@@ -25,8 +25,9 @@ from micrec_pyg.graph.build import (
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.build import build
-from micrec_pyg.schema import ITEM, USER, Domain, RandomStreams
+from micrec_pyg.schema import ITEM, USER, Domain
 from micrec_pyg.training.fit import fit
 
 CONF = Path(__file__).parents[2] / "conf" / "split"

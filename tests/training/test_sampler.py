@@ -5,7 +5,8 @@ import torch
 from reference import sampling, worlds
 
 from micrec_pyg.graph.build import train_stage
-from micrec_pyg.schema import InputError, RandomStreams, TrainStage
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import InputError, TrainStage
 from micrec_pyg.training.sampler import (
     MAX_OVERLAP,
     Sampler,

@@ -11,7 +11,8 @@ from reference.waiting import NoWaiting
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.inmo import INMO
-from micrec_pyg.schema import InputError, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import InputError
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.optimizer import schedule
 from micrec_pyg.training.sampler import Sampler

@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from micrec_pyg.features.domains import combined_digest, without_absent
-from micrec_pyg.schema import Domain, Feature, InputError, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import Domain, Feature, InputError
 
 Rates = object
 """A share in [0, 1] of every modality, or of some by name; as given, so unchecked."""

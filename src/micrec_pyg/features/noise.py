@@ -10,7 +10,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from micrec_pyg.schema import Domain, Feature, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import Domain, Feature
 
 
 def replace_by_noise(domains: Mapping[str, Domain], seed: int) -> dict[str, Domain]:

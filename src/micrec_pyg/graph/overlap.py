@@ -15,7 +15,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from micrec_pyg.graph.node_rows import places
-from micrec_pyg.schema import Pair, RandomStreams, Vocab
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import Pair, Vocab
 
 logger = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from micrec_pyg.graph.node_rows import Rows, all_rows, places, training_rows
 from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.templates import choose
 from micrec_pyg.graph.union import Merged, merge, people_in_union, rows_in_union
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
@@ -22,7 +23,6 @@ from micrec_pyg.schema import (
     Domain,
     EdgeSplit,
     InputError,
-    RandomStreams,
     Task,
     TrainStage,
 )

@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     ITEM,
     USER,
     Batch,
     Embeddings,
     InputError,
-    RandomStreams,
     Score,
     TrainStage,
 )

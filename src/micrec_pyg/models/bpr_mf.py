@@ -11,7 +11,8 @@ from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
 from micrec_pyg.nn.per_domain import module_key, per_domain
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
 
 class BPRMF(Model):

@@ -11,7 +11,8 @@ from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import LightGCN
 from micrec_pyg.nn.losses import bpr_loss, over_domains
 from micrec_pyg.nn.template_encoder import TemplateEncoder
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
 
 class INMO(Model):

@@ -13,7 +13,8 @@ from micrec_pyg.nn.lightgcn import LightGCN as Propagation
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key, per_domain
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
 
 class LightGCN(Model):

@@ -15,7 +15,8 @@ from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.projection import ProjectionHead
 from micrec_pyg.nn.template_encoder import TemplateEncoder
-from micrec_pyg.schema import Batch, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
 
 class MICRec(Model):

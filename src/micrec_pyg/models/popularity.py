@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.models.base import Model
-from micrec_pyg.schema import INTERACTS, USER, DomainSize, Embeddings, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import INTERACTS, USER, DomainSize, Embeddings
 
 
 class Popularity(Model):

@@ -6,6 +6,7 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.spmm import dropout
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     DESCRIBES_ITEM,
     DESCRIBES_USER,
@@ -14,7 +15,6 @@ from micrec_pyg.schema import (
     DomainSize,
     EdgeType,
     Embeddings,
-    RandomStreams,
 )
 
 

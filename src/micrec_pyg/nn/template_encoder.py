@@ -10,7 +10,8 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
 from micrec_pyg.nn.template import TemplateEmbedding
-from micrec_pyg.schema import DomainSize, Embeddings, RandomStreams, Triplets
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import DomainSize, Embeddings, Triplets
 
 
 class TemplateEncoder(nn.Module):

@@ -10,6 +10,7 @@ from micrec_pyg.evaluation.evaluate import Report, validate
 from micrec_pyg.graph.build import domain_sizes, valid_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.folder import is_complete, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
@@ -18,7 +19,7 @@ from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
-from micrec_pyg.schema import InputError, RandomStreams
+from micrec_pyg.schema import InputError
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.training.fit import fit
 

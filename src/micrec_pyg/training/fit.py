@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from micrec_pyg.models.base import Model
-from micrec_pyg.schema import InputError, RandomStreams, TrainStage, ValidStage
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import InputError, TrainStage, ValidStage
 from micrec_pyg.training.optimizer import set_rate
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler

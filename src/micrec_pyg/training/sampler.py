@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.histories import Histories
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
@@ -15,7 +16,6 @@ from micrec_pyg.schema import (
     USER_TEMPLATE,
     Batch,
     InputError,
-    RandomStreams,
     TrainStage,
     Triplets,
     UserRows,

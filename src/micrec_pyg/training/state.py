@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from micrec_pyg.models.base import Model
-from micrec_pyg.schema import DamagedFileError, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop
 from micrec_pyg.storage.tensors import read_tensors, write_tensors

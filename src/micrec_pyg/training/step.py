@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 import torch
 
 from micrec_pyg.models.base import Model
-from micrec_pyg.schema import InputError, RandomStreams, TrainStage
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import InputError, TrainStage
 from micrec_pyg.training.sampler import Sampler
 
 WARM_UP = 3

@@ -15,7 +15,8 @@ from micrec_pyg.data.splits.parts import (
     random_parts,
     shares_of,
 )
-from micrec_pyg.schema import EdgeSplit, InputError, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import EdgeSplit, InputError
 
 __all__ = ["Domains", "random_ratio", "ready"]
 

@@ -22,7 +22,8 @@ from micrec_pyg.data.splits.parts import (
     require_training,
     shares_of,
 )
-from micrec_pyg.schema import EdgeSplit, InputError, Interactions, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import EdgeSplit, InputError, Interactions
 
 WITHOUT_TIME = ("error", "random")
 

@@ -29,7 +29,8 @@ from micrec_pyg.data.splits.parts import (
     uniform_by_hash,
     uniform_per_user,
 )
-from micrec_pyg.schema import EdgeSplit, InputError, Interactions, RandomStreams
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import EdgeSplit, InputError, Interactions
 
 GRAPHS = {"old": SILENT, "full": SUPPORT}
 """What becomes of the new interactions at the test."""

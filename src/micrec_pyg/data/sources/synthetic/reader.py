@@ -24,7 +24,7 @@ from micrec_pyg.data.sources.synthetic.planting import (
     draw_tastes,
     draw_words,
 )
-from micrec_pyg.schema import RandomStreams
+from micrec_pyg.random_streams import RandomStreams
 
 VERSION = 1
 """Raised whenever the generator changes, so that old files are not used."""
