@@ -30,6 +30,9 @@ rows:
   - {label: MF, overrides: [model=mf]}
 metrics: [recall@20, ndcg@20]
 groups: [new_user, old_user, item_degree_0]
+picture:
+  - {split: random, group: all, metric: ndcg@20}
+  - {split: new_nodes, group: item_degree_0, metric: recall@20}
 """
 
 
@@ -118,6 +121,16 @@ def _run(tmp_path: Path, *more: str) -> int:
 
 def _page(tmp_path: Path) -> str:
     return (tmp_path / "out" / "reproduce-toy.md").read_text(encoding="utf-8")
+
+
+def test_the_picture_has_the_panels_that_have_results(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    assert _run(tmp_path) == 0
+    picture = (tmp_path / "out" / "reproduce-toy.svg").read_text(encoding="utf-8")
+    assert picture.count('id="axes_') == 1
+    for label in ("Ours", "Ours w/o MM", "MF"):
+        assert f'id="point {label}"' in picture
 
 
 def test_tables_by_hand(

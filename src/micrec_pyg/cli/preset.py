@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from micrec_pyg.cli.pool import Job
+from micrec_pyg.report.figure import Panel
 from micrec_pyg.schema import InputError
 
 FIXED = ("model", "seed", "split")
@@ -34,6 +35,8 @@ class Preset:
     rows: Sequence[Row]
     metrics: Sequence[str]
     groups: Sequence[str]
+    picture: Sequence[Panel] = ()
+    """Panels of the picture of the results; none: no picture."""
 
     @classmethod
     def read(cls, name: str) -> "Preset":
@@ -48,7 +51,8 @@ class Preset:
         text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
         values: dict[str, Any] = yaml.safe_load(text)
         rows = [Row(**row) for row in values.pop("rows")]
-        return cls(rows=rows, **values)
+        panels = [Panel(**panel) for panel in values.pop("picture", [])]
+        return cls(rows=rows, picture=panels, **values)
 
     def settings(self, extra: Sequence[str]) -> tuple[str, ...]:
         """Return what all runs share: the preset's overrides, then ``extra``."""

@@ -15,6 +15,7 @@ from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.report.collect import collect_runs
+from micrec_pyg.report.figure import draw
 from micrec_pyg.report.tables import markdown, overview, write
 from micrec_pyg.schema import InputError
 
@@ -167,6 +168,10 @@ def _tabulate(
     )
     show(summary)
     logger.info("written: %s and %s", *pages)
+    if preset.picture:
+        picture = path.with_suffix(".svg")
+        draw(results, picture, panels=preset.picture, names=names)
+        logger.info("drawn: %s", picture)
 
 
 def _head(preset: Preset, results: pl.DataFrame, facts: Mapping[str, str]) -> str:

@@ -1,6 +1,5 @@
 """The results of several models as one picture: a panel per split and group."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import polars as pl
 
 from micrec_pyg.report.tables import AVERAGE, aggregate
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.writing import whole
 
 COLOR, PALE = "#0072B2", "#d9d9d9"
 ROW_INCHES, PANEL_INCHES = 0.28, 3.1
@@ -130,13 +130,7 @@ def _save(figure: Any, path: Path) -> None:
     """Write the picture whole or not at all."""
     import matplotlib
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
     # without a date, and with fixed names inside: equal results, equal bytes
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    try:
-        with matplotlib.rc_context({"svg.hashsalt": "micrec_pyg"}):
-            figure.savefig(part, dpi=150, metadata=metadata)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(path) as part, matplotlib.rc_context({"svg.hashsalt": "micrec_pyg"}):
+        figure.savefig(part, dpi=150, metadata=metadata)
