@@ -148,13 +148,14 @@ def test_real_runs_of_two_models_and_seeds(micrec, small, runs, tmp_path) -> Non
 
 
 def test_real_runs_on_one_domain_against_a_joint_one(
-    micrec, small, data_root, tmp_path, capsys
+    micrec, small, tmp_path, capsys
 ) -> None:
     from micrec_pyg.cli.config import composed
     from micrec_pyg.runs.build import build
 
-    build(composed(small)["data"])  # writes the files of the domains
-    path = next(p.parents[1] for p in data_root.rglob("d1/interactions.tsv"))
+    root = tmp_path / "data"  # no other test's data is there
+    build(composed([*small, f"data.root={root}"])["data"])
+    path = next(p.parents[1] for p in root.rglob("d1/interactions.tsv"))
     own = [
         "data=tables",
         f"data.path={path}",

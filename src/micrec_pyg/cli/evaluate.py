@@ -12,6 +12,7 @@ from micrec_pyg.grid import aligned
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.grids import grids
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.seals import MANIFEST
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ def find(names: Sequence[str]) -> list[Path]:
     unfinished = 0
     for name in names:
         root = Path(name)
-        if (root / "config.yaml").is_file():
-            found[root] = None  # unfinished or not: it was named
+        if any((root / file).exists() for file in ("config.yaml", MANIFEST)):
+            found[root] = None  # unfinished, damaged or neither: it was named
             continue
         for config in sorted(root.rglob("config.yaml")):
             if config.parent.name == "artefact":

@@ -23,6 +23,7 @@ from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.results import per_user
 from micrec_pyg.runs.save import MODEL, check_data, write_metrics, write_test
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
+from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def evaluate_job(
     Raises:
         InputError: The folder is no finished run, or its data has changed.
     """
-    read_json(folder / METRICS)  # a folder of something else gets no lock
+    if not (folder / MANIFEST).exists():
+        read_json(folder / METRICS)  # a folder of something else gets no lock
     with locked(folder):
         check_run(folder)
         metrics = read_json(folder / METRICS)
