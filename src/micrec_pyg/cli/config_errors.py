@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue
 
 from micrec_pyg.schema import InputError
 
 _OVERRIDE = re.compile(r"Could not override '([^']+)'")
 _OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _DELETE = re.compile(r"Could not delete from config\. '([^']+)'")
+_REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
+_NEW = re.compile(r"Key '([^']+)' is not in struct")
+_AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.+?)'$", re.MULTILINE)
 _TOO_MANY = 15
 
 
@@ -27,13 +30,34 @@ def explain(error: Exception, folder: Path) -> InputError:
     text = str(error)
     if found := _OPTION.search(text):
         return InputError(_unknown_option(found[1], found[2], folder))
+    if found := _AMBIGUOUS.search(text):
+        key, _, value = found[1].partition("=")
+        return InputError(
+            f"{found[1]}: a comma separates the values of a sweep (-m); a list is "
+            f"[a,b], and a text with a comma stands in quotes twice: '{key}=\"{value}\"'"
+        )
+    if (found := _OVERRIDE.search(text)) and (new := _NEW.search(text)):
+        if found[1] in valid_keys(folder):
+            return InputError(
+                f"'{found[1]}' has no key '{new[1]}' yet; one is added by "
+                f"+{found[1]}.{new[1]}=VALUE"
+            )
     if found := _OVERRIDE.search(text) or _DELETE.search(text):
-        return InputError(_unknown_key(found.group(1), folder))
+        return InputError(unknown_key(found.group(1), folder))
     if isinstance(error, MissingMandatoryValue):
         key = getattr(error, "full_key", None) or text.removeprefix("Missing mandatory")
         return InputError(f"{key} has no value; give {key}=...")
+    if isinstance(error, RecursionError):
+        return InputError("a setting refers to itself by ${...}; give it a value")
+    key = getattr(error, "full_key", None)
+    if isinstance(error, InterpolationKeyError) and (found := _REFERENCE.search(text)):
+        return InputError(
+            f"{key}=${{{found[1]}}}: there is no setting '{found[1]}' to refer to; a "
+            f"text with ${{ stands in quotes with a backslash: '{key}=\\${{...}}'"
+        )
     first = " ".join(text.split("\nSee ")[0].split())
-    return InputError(f"the settings cannot be read: {first}")
+    first = first.split(" full_key: ")[0]
+    return InputError(f"{f'{key} ' if key else 'the settings '}cannot be read: {first}")
 
 
 def options(folder: Path) -> dict[str, list[str]]:
@@ -84,7 +108,8 @@ def _keys(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield from _keys(value, f"{prefix}{key}.")
 
 
-def _unknown_key(key: str, folder: Path) -> str:
+def unknown_key(key: str, folder: Path) -> str:
+    """Return the sentence about a key that does not exist, with the nearest one."""
     valid = valid_keys(folder)
     group = key.split(".")[0]
     if key in valid and "." in key:
@@ -102,7 +127,7 @@ def _unknown_key(key: str, folder: Path) -> str:
 def _unknown_option(group: str, option: str, folder: Path) -> str:
     valid = options(folder).get(group)
     if not valid:
-        return _unknown_key(group, folder)
+        return unknown_key(group, folder)
     near = difflib.get_close_matches(option, valid, n=1)
     guess = f"; did you mean {group}={near[0]}?" if near else ""
     shown = ", ".join(valid[:_TOO_MANY])

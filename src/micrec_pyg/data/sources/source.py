@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from micrec_pyg.data.catalogue.reader import read_tables
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
@@ -68,9 +68,21 @@ class Source(ABC):
         Raises:
             InputError: files cannot be had or read, or an option does not fit.
         """
+        return read(*cls.parse(**settings))
+
+    @classmethod
+    def parse(cls, **settings: Any) -> tuple[Self, ReadingOptions]:
+        """Return the source and how it is read; no file is opened.
+
+        Args:
+            settings: as for ``read``.
+
+        Raises:
+            InputError: an option is impossible.
+        """
         shared = {each.name for each in dataclasses.fields(ReadingOptions)}
         options = {name: settings.pop(name) for name in shared & settings.keys()}
-        return read(cls(**settings), ReadingOptions(**options))
+        return cls(**settings), ReadingOptions(**options)
 
 
 def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:
