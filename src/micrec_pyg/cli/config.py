@@ -12,8 +12,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from micrec_pyg.cli.config_errors import explain, options, unknown_key
-from micrec_pyg.cli.overrides import GROUPS, readable
+from micrec_pyg.cli.config_errors import explain, unknown_key
+from micrec_pyg.cli.overrides import readable
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.device import check_device
 from micrec_pyg.runs.setting_types import check_value
@@ -111,21 +111,10 @@ def resolved(config: Any, choices: Mapping[str, Any]) -> Config:
 
 
 def _check_keys(config: Any) -> None:
-    """Refuse settings that lack a key or have an unknown one."""
-    known = Settings.__annotations__
-    for name in known:
-        if name not in config or (config[name] is None and name in GROUPS):
-            raise InputError(_without(name))
+    """Refuse settings with an unknown key."""
     for name in config:
-        if name not in known:
+        if name not in get_type_hints(Settings):
             raise InputError(unknown_key(str(name), conf_dir()))
-
-
-def _without(name: str) -> str:
-    if name in GROUPS:
-        valid = ", ".join(options(conf_dir())[name])
-        return f"{name} is null or deleted: give one of {valid}"
-    return f"{name} is deleted: give it a value"
 
 
 def _check_pair(config: Any) -> None:

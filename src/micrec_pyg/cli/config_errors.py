@@ -15,7 +15,7 @@ _OVERRIDE = re.compile(r"Could not override '([^']+)'")
 _OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _DELETE = re.compile(r"Could not delete from config\. '([^']+)'")
 _REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
-_NEW = re.compile(r"Key '([^']+)' is not in struct")
+_MERGING = re.compile(r"Error merging override (.+)")
 _AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.+?)'$", re.MULTILINE)
 _TOO_MANY = 15
 
@@ -28,36 +28,47 @@ def explain(error: Exception, folder: Path) -> InputError:
         folder: The folder of the yaml files, whose keys and options are the valid ones.
     """
     text = str(error)
+    if found := _AMBIGUOUS.search(text) or _MERGING.search(text):
+        return InputError(_misfit(found[1], ambiguous="Ambiguous" in text))
     if found := _OPTION.search(text):
         return InputError(_unknown_option(found[1], found[2], folder))
-    if found := _AMBIGUOUS.search(text):
-        key, _, value = found[1].partition("=")
-        return InputError(
-            f"{found[1]}: a comma separates the values of a sweep (-m); a list is "
-            f"[a,b], and a text with a comma stands in quotes twice: '{key}=\"{value}\"'"
-        )
-    if (found := _OVERRIDE.search(text)) and (new := _NEW.search(text)):
-        if found[1] in valid_keys(folder):
-            return InputError(
-                f"'{found[1]}' has no key '{new[1]}' yet; one is added by "
-                f"+{found[1]}.{new[1]}=VALUE"
-            )
     if found := _OVERRIDE.search(text) or _DELETE.search(text):
-        return InputError(unknown_key(found.group(1), folder))
-    if isinstance(error, MissingMandatoryValue):
-        key = getattr(error, "full_key", None) or text.removeprefix("Missing mandatory")
-        return InputError(f"{key} has no value; give {key}=...")
-    if isinstance(error, RecursionError):
-        return InputError("a setting refers to itself by ${...}; give it a value")
+        inner = str(getattr(error.__cause__, "full_key", None) or "")
+        if inner.startswith(f"{found[1]}."):
+            return InputError(
+                f"{inner} is no key yet; one is added by +{inner}=VALUE"
+            )
+        return InputError(unknown_key(found[1], folder))
+    return InputError(_unresolved(error, text))
+
+
+def _misfit(override: str, *, ambiguous: bool) -> str:
+    """Return the sentence about a value that does not fit the kind of its key."""
+    key, _, value = override.partition("=")
+    if not ambiguous:
+        return (
+            f"{override}: {key} takes a value of another kind, such as the one that "
+            "its file in conf/ has"
+        )
+    return (
+        f"{override}: a comma separates the values of a sweep (-m); a list is [a,b], "
+        f"and a text with a comma stands in quotes twice: '{key}=\"{value}\"'"
+    )
+
+
+def _unresolved(error: Exception, text: str) -> str:
+    """Return the sentence about a value that is missing or refers to nothing."""
     key = getattr(error, "full_key", None)
+    if isinstance(error, MissingMandatoryValue):
+        key = key or text.removeprefix("Missing mandatory")
+        return f"{key} has no value; give {key}=..."
     if isinstance(error, InterpolationKeyError) and (found := _REFERENCE.search(text)):
-        return InputError(
+        return (
             f"{key}=${{{found[1]}}}: there is no setting '{found[1]}' to refer to; a "
             f"text with ${{ stands in quotes with a backslash: '{key}=\\${{...}}'"
         )
-    first = " ".join(text.split("\nSee ")[0].split())
-    first = first.split(" full_key: ")[0]
-    return InputError(f"{f'{key} ' if key else 'the settings '}cannot be read: {first}")
+    first = " ".join(text.split("\nSee ")[0].split()).split(" full_key: ")[0]
+    return f"{key or 'the settings'} cannot be read: {first}"
 
 
 def options(folder: Path) -> dict[str, list[str]]:

@@ -1,17 +1,19 @@
 """What is typed as KEY=VALUE, in the form that Hydra's grammar reads."""
 
 import os
+import re
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
 from hydra.errors import HydraException
 
 from micrec_pyg.cli.config_errors import options
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
-GROUPS = ("data", "split", "features", "graph", "model", "fit", "rank", "logger")
-"""Keys whose value is the name of an option: a file of conf/<group>."""
+KEY = re.compile(r"(~|\+\+?)?[^\W\d][\w./-]*")
+"""What stands before the =; with + it is added, with ~ Hydra would delete it."""
 
 STRUCTURE = frozenset("'\"[]{}(),$")
 """A value with one of these may be meant as a list, a mapping, a choice or a text."""
@@ -26,7 +28,7 @@ def readable(arguments: Sequence[str]) -> list[str]:
         arguments: Overrides, and flags of Hydra, which stay as they are.
 
     Raises:
-        InputError: Hydra cannot read one and it is no plain text, or it deletes a key.
+        InputError: Hydra cannot read one and it is no plain text, or it deletes a setting.
     """
     parser = OverridesParser.create()
     return [
@@ -36,26 +38,15 @@ def readable(arguments: Sequence[str]) -> list[str]:
 
 
 def _readable(argument: str, parser: OverridesParser) -> str:
-    if any("\ud800" <= letter <= "\udfff" for letter in argument):
-        raise InputError(
-            f"{argument}: this is no UTF-8; rename what it names, or set the locale to "
-            "UTF-8"
-        )
     key, sign, value = argument.partition("=")
-    if key in GROUPS and "null" in value.split(","):
-        raise InputError(
-            f"{argument}: give one of {', '.join(options(conf_dir())[key])}"
-        )
-    if argument.startswith("~") and "." in key:
-        raise InputError(
-            f"{argument}: settings are not deleted; give the key a value, such as "
-            f"{key.lstrip('~')}=null"
-        )
+    _check_key(argument, key)
     plain = bool(sign) and not STRUCTURE & set(value)
     if plain and value.startswith("~/"):
         value = os.path.expanduser(value)
     for text in (f"{key}{sign}{value}", f"{key}={_quoted(value)}" if plain else ""):
-        if text and _is_read(text, parser):
+        override = _parsed(text, parser)
+        if override is not None:
+            _check_option(argument, override)
             return text
     if not sign:
         raise InputError(f"{argument} cannot be read: give KEY=VALUE, such as K=3")
@@ -65,12 +56,39 @@ def _readable(argument: str, parser: OverridesParser) -> str:
     )
 
 
-def _is_read(text: str, parser: OverridesParser) -> bool:
+def _check_key(argument: str, key: str) -> None:
+    if any("\ud800" <= letter <= "\udfff" for letter in argument):
+        raise InputError(
+            f"{argument}: this is no UTF-8; rename what it names, or set the locale to "
+            "UTF-8"
+        )
+    if not KEY.fullmatch(key):
+        raise InputError(f"{argument} cannot be read: give KEY=VALUE, such as K=3")
+    if key.startswith("~"):
+        raise InputError(
+            f"{argument}: a setting is not deleted; give it another value, as "
+            f"{key.lstrip('~')}=VALUE"
+        )
+
+
+def _check_option(argument: str, override: Override) -> None:
+    """Refuse what cannot be the name of an option of a group."""
+    valid = options(conf_dir()).get(override.key_or_group)
+    if valid is None:
+        return
+    value = override.value()
+    names = value.list if isinstance(value, ChoiceSweep) else [value]
+    if any(not isinstance(each, str | Sweep) or each == "" for each in names):
+        raise InputError(f"{argument}: give one of {', '.join(valid)}")
+
+
+def _parsed(text: str, parser: OverridesParser) -> Override | None:
+    if not text:
+        return None
     try:
-        parser.parse_override(text)
+        return parser.parse_override(text)
     except HydraException:
-        return False
-    return True
+        return None
 
 
 def _quoted(value: str) -> str:

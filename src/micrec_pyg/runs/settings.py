@@ -135,7 +135,8 @@ def check_node(node: Mapping[str, Any], key: str) -> None:
     Raises:
         InputError: See ``check_settings``.
     """
-    call = target(node)
+    with naming(key, node):
+        call = target(node)
     kinds = _kinds(call)
     given = {name: value for name, value in node.items() if name[:1] != "_"}
     for name, value in given.items():

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from micrec_pyg.data.catalogue.reader import read_tables
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
@@ -71,7 +71,7 @@ class Source(ABC):
         return read(*cls.parse(**settings))
 
     @classmethod
-    def parse(cls, **settings: Any) -> tuple[Self, ReadingOptions]:
+    def parse(cls, **settings: Any) -> tuple["Source", ReadingOptions]:
         """Return the source and how it is read; no file is opened.
 
         Args:
