@@ -4,7 +4,6 @@ A signature that uses them states the range of an argument where the argument is
 declared. ``runs.settings`` refuses other values before it calls anything.
 """
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ FolderName = Annotated[
 ]
 
 
-def is_share(value: object) -> bool:
+def is_share(value: Any) -> bool:
     """Return whether a value is a number in [0, 1]."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and 0 <= value <= 1  # type: ignore[arg-type]
+    return number and 0 <= value <= 1

@@ -69,7 +69,10 @@ def test_a_bad_override_is_explained(override: str, said: str) -> None:
         ("model.net.std=-1", "model.net.std=-1: give a number above 0"),
         ("model.net.alpha_decay=2", "alpha_decay=2: give a number above 0, at most 1"),
         ("model.net.neighbor=3", "model.net.neighbor=3: give settings with a _targe"),
-        ("model.net.neighbor.temperature=0", "model.net.neighbor.temperature=0: give a"),
+        (
+            "model.net.neighbor.temperature=0",
+            "model.net.neighbor.temperature=0: give",
+        ),
         ("model.net.neighbor.aggregation=x", "model.net.neighbor.aggregation=x: give "),
         ("+model.net.depth=1", "model.net.depth is no setting of .*MICRec; valid are "),
         ("+model.weights.other=1", "model.weights.other: the losses of MICRec are bpr"),

@@ -15,7 +15,19 @@ VALUES = (
     *("null", "true", "-1", "0", "1.5", "2", "1e30", "nan", "inf", "-inf", "123456789"),
     *("99999999999999999999", "abc", "", "''", "[]", "[0]", "[1,2]", "[a]", "[[1]]"),
     *("{}", "{a: 1}", "{text: 2}", "{_target_: os.system}", "a=b", "~/x", "ü", "a b"),
-    *("#x", "${nope}", "${K}", "${", "$", "a,b", "a'b", "2024-01-01", "1_0", "../..", "/"),
+    *(
+        "#x",
+        "${nope}",
+        "${K}",
+        "${",
+        "$",
+        "a,b",
+        "a'b",
+        "2024-01-01",
+        "1_0",
+        "../..",
+        "/",
+    ),
 )
 SIGNS = ("", "", "", "", "+", "++", "~")
 FEW, MANY = 60, 1000
@@ -27,7 +39,9 @@ def cases(count: int) -> Iterator[list[str]]:
     keys, groups = valid_keys(conf_dir()), options(conf_dir())
     names = sorted(key for key in keys if not key.startswith("data._"))
     for number in range(count):
-        key = names[number % len(names)] if count >= len(names) else chance.choice(names)
+        key = (
+            names[number % len(names)] if count >= len(names) else chance.choice(names)
+        )
         group = key.split(".")[0]
         chosen = [name for name in keys[key] if name in groups.get(group, [])]
         first = []

@@ -102,7 +102,9 @@ def test_debug_shows_the_traceback(micrec, monkeypatch, capsys, tmp_path) -> Non
         (OSError(37, "", "out/run"), "out/run: this file system cannot lock files"),
     ],
 )
-def test_failures_that_have_a_sentence(micrec, monkeypatch, capsys, error, said) -> None:
+def test_failures_that_have_a_sentence(
+    micrec, monkeypatch, capsys, error, said
+) -> None:
     from micrec_pyg.cli import evaluate
 
     monkeypatch.setattr(evaluate, "main", raising(error))
@@ -111,7 +113,9 @@ def test_failures_that_have_a_sentence(micrec, monkeypatch, capsys, error, said)
 
 
 def test_a_closed_pipe_is_one_sentence(root: Path, tmp_path: Path) -> None:
-    command = f"{sys.executable} -m micrec_pyg train --help | true; exit ${{PIPESTATUS[0]}}"
+    command = (
+        f"{sys.executable} -m micrec_pyg train --help | true; exit ${{PIPESTATUS[0]}}"
+    )
     path = {**os.environ, "PYTHONPATH": str(root / "src")}
     done = subprocess.run(
         ["bash", "-c", command], env=path, cwd=tmp_path, capture_output=True, text=True

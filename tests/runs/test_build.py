@@ -140,7 +140,9 @@ def nodes(value):
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("[!_]*.yaml")), ids=lambda p: p.stem)
 def test_every_target_of_conf_may_be_called(path: Path) -> None:
-    assert all(callable(target(node)) for node in nodes(yaml.safe_load(path.read_text())))
+    assert all(
+        callable(target(node)) for node in nodes(yaml.safe_load(path.read_text()))
+    )
 
 
 @pytest.mark.parametrize("old", MOVED)

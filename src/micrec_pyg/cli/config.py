@@ -17,7 +17,7 @@ from micrec_pyg.cli.overrides import readable
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.device import check_device
 from micrec_pyg.runs.setting_types import check_value
-from micrec_pyg.runs.settings import Axes, Settings
+from micrec_pyg.runs.settings import Axes, Pair, Settings
 from micrec_pyg.schema import InputError
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def _check_pair(config: Any) -> None:
             f"pair={config['pair']}: the chosen data has no categories; give "
             "data=amazon2014, data=amazon2018 or data=amazon2023 with it"
         )
+    check_value(config["data"].get("pair"), Pair, "data.pair")
 
 
 def _dataset(config: Any, choices: Mapping[str, Any]) -> str:

@@ -35,9 +35,7 @@ def explain(error: Exception, folder: Path) -> InputError:
     if found := _OVERRIDE.search(text) or _DELETE.search(text):
         inner = str(getattr(error.__cause__, "full_key", None) or "")
         if inner.startswith(f"{found[1]}."):
-            return InputError(
-                f"{inner} is no key yet; one is added by +{inner}=VALUE"
-            )
+            return InputError(f"{inner} is no key yet; one is added by +{inner}=VALUE")
         return InputError(unknown_key(found[1], folder))
     return InputError(_unresolved(error, text))
 

@@ -28,7 +28,8 @@ def readable(arguments: Sequence[str]) -> list[str]:
         arguments: Overrides, and flags of Hydra, which stay as they are.
 
     Raises:
-        InputError: Hydra cannot read one and it is no plain text, or it deletes a setting.
+        InputError: Hydra cannot read one and it is no plain text, or it deletes
+            a setting.
     """
     parser = OverridesParser.create()
     return [

@@ -97,8 +97,8 @@ class GraphOptions:
         for name, weight in self.modality_weights.items():
             if name in ("text", "image"):
                 raise InputError(
-                    f"graph.modality_weights.{name}={weight}: text and image follow from w "
-                    "(w and 1 - w); give w instead"
+                    f"graph.modality_weights.{name}={weight}: text and image follow "
+                    "from w (w and 1 - w); give w instead"
                 )
             if not 0 <= weight <= 1:
                 raise InputError(
@@ -107,8 +107,8 @@ class GraphOptions:
         if self._rest < 0:
             given = ", ".join(f"{n}: {w}" for n, w in self.modality_weights.items())
             raise InputError(
-                f"graph.modality_weights={{{given}}}: together at most 1; what is left goes "
-                "to text and images"
+                f"graph.modality_weights={{{given}}}: together at most 1; what is left "
+                "goes to text and images"
             )
 
     @property

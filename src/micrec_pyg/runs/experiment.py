@@ -128,7 +128,8 @@ def _check_model(experiment: Experiment) -> None:
     made = getattr(experiment.make_model, "func", experiment.make_model)
     if not (isinstance(made, type) and issubclass(made, Model)):
         raise InputError(
-            f"model.net._target_={made}: give a class of {Model.__module__}.Model's kind"
+            f"model.net._target_={made}: give a model, a subclass of "
+            f"{Model.__module__}.Model"
         )
     check_weights(made, experiment.weights)
 

@@ -71,7 +71,9 @@ def words(kind: Any) -> str:
     if origin is NotRequired:
         return words(parts[0])
     if origin in (Union, types.UnionType):
-        return ", or ".join(dict.fromkeys(words(part) for part in parts if part != int))
+        # int | float is a number, and a whole number is one
+        said = [words(part) for part in parts if not (part is int and float in parts)]
+        return ", or ".join(dict.fromkeys(said))
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"
     if origin is not None and issubclass(origin, Mapping):

@@ -29,6 +29,10 @@ Node = Annotated[
 ]
 
 
+Pair = FolderName | Sequence[FolderName] | None
+"""A pair of categories by its name, or the categories."""
+
+
 class ModelSettings(TypedDict):
     """The group ``model``."""
 
@@ -71,7 +75,7 @@ class Axes(TypedDict):
         ),
     ]
     seed: Seed
-    pair: str | Sequence[str] | None
+    pair: Pair
 
 
 class Settings(Axes):
@@ -165,7 +169,7 @@ def _kinds(call: Callable[..., Any]) -> dict[str, Any]:
     source = _source(call)
     if source is not None:
         return {**_kinds(source), **_kinds(ReadingOptions)}
-    function = call.__init__ if inspect.isclass(call) else call  # type: ignore[misc]
+    function = call.__init__ if inspect.isclass(call) else call
     hints = get_type_hints(function, include_extras=True)
     kinds = {}
     for name, parameter in inspect.signature(call).parameters.items():

@@ -9,7 +9,6 @@ from micrec_pyg.allowed import Count, Natural, NotNegative
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.optimizer import Schedule
 
-
 LARGEST_LR = 100
 """Beyond it no optimiser learns: the first step already leaves all sense."""
 

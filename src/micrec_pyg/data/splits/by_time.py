@@ -73,9 +73,7 @@ def leave_one_out(
 
 
 @promises(LeakClass.CROSS_DOMAIN_FUTURE)
-def user_time(
-    domains: Domains, *, ratios: Ratios, seed: Seed
-) -> dict[str, EdgeSplit]:
+def user_time(domains: Domains, *, ratios: Ratios, seed: Seed) -> dict[str, EdgeSplit]:
     """Return each user's interactions divided in the order of their time.
 
     The first ones train, the next validate, the last are tested; how many, follows
