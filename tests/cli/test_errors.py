@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.config import composed, experiment
 from micrec_pyg.cli.config_errors import options, valid_keys
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
@@ -22,20 +24,101 @@ from micrec_pyg.schema import InputError
         ("K=-1", "K=-1.*0 or more"),
         ("K=1.5", "K=1.5.*whole"),
         ("K=many", "K=many.*whole"),
-        ("K=true", "K=True.*whole"),
+        ("K=true", "K=true.*whole"),
         ("seed=-3", "seed=-3"),
         ("w=1.2", r"w=1.2.*\[0, 1\]"),
         ("w=nan", "w=nan"),
         ("gamma=-0.5", "gamma=-0.5"),
-        ("gamma=null", "gamma=None"),
+        ("gamma=null", "gamma=null"),
         ("device=gpu9", "device=gpu9.*cpu, cuda"),
         ("device=cuda:99", "cuda:99"),
         ("data=tables", r"data\.path has no value"),
+        ("K=${nope}", r"K=\${nope}: there is no setting 'nope'"),
+        ("K=${K}", "K cannot be read: Recursive"),
+        ("model=null", "model=null: give one of bpr_mf, inmo"),
+        ("model=3", "model=3: give one of bpr_mf, inmo"),
+        ("~model", "~model: a setting is not deleted; .* model=VALUE"),
+        ("~fit.lr", "~fit.lr: a setting is not deleted; .* fit.lr=VALUE"),
+        ("+foo=3", "unknown key 'foo'"),
+        ("device=mps", "device=mps: give auto, cpu"),
+        ("output_dir=2024", "output_dir=2024: give text; .* 'output_dir=\"2024\"'"),
+        ("dataset=a/b", "dataset=a/b: give a name for a folder"),
+        ("seed=99999999999999999999", r"seed=9+: .* below 2\^63"),
+        ("model.weights=3", "model.weights=3: give {name: a number of 0 or more}"),
+        ("model.weights.bpr=abc", "model.weights.bpr=abc: give a number of 0 or more"),
+        ("cache_dir=a,b", "cache_dir=a,b: a comma .* 'cache_dir=\"a,b\"'"),
+        ("cache_dir=a'b", "cache_dir=a'b cannot be read.*in quotes twice"),
+        ("graph.modality_weights={text:2}", r"\+graph.modality_weights.text=VALUE"),
+        ("rank.ks={a:1}", "rank.ks={a:1}: rank.ks takes a value of another kind"),
     ],
 )
 def test_a_bad_override_is_explained(override: str, said: str) -> None:
     with pytest.raises(InputError, match=f"(?s){said}"):
         composed([override])
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("rank.ks=[]", r"rank.ks=\[\]: give a list of different whole numbers of 1"),
+        ("rank.ks=5", "rank.ks=5: give a list of different"),
+        ("rank.ks=[0]", r"rank.ks=\[0\]: give a list of different"),
+        ("rank.ks=[5,5]", r"rank.ks=\[5, 5\]: give a list of different"),
+        ("model.net.dim=0", "model.net.dim=0: give a whole number of 1 or more"),
+        ("model.net.dropout=2", "model.net.dropout=2: give a number of at least 0, be"),
+        ("model.net.std=-1", "model.net.std=-1: give a number above 0"),
+        ("model.net.alpha_decay=2", "alpha_decay=2: give a number above 0, at most 1"),
+        ("model.net.neighbor=3", "model.net.neighbor=3: give settings with a _targe"),
+        (
+            "model.net.neighbor.temperature=0",
+            "model.net.neighbor.temperature=0: give",
+        ),
+        ("model.net.neighbor.aggregation=x", "model.net.neighbor.aggregation=x: give "),
+        ("+model.net.depth=1", "model.net.depth is no setting of .*MICRec; valid are "),
+        ("+model.weights.other=1", "model.weights.other: the losses of MICRec are bpr"),
+        ("fit.lr=1e30", r"fit.lr=1e\+30: give a number above 0, at most 100"),
+        ("fit.lr=abc", "fit.lr=abc: give a number"),
+        ("fit.lr=nan", "fit.lr=nan: give a number"),
+        ("fit.max_epochs=1.5", "fit.max_epochs=1.5: give a whole number of 0 or more"),
+        ("fit.batch_size=3e8", "fit.batch_size=300000000.0: give a whole number"),
+        ("fit.metric=ndcg", "fit.metric=ndcg: give a metric and its cut-off.*recall"),
+        ("fit.schedule.decay=0", "fit.schedule.decay=0: give a whole number .*or null"),
+        ("fit.optimizer.weight_decay=-1", "fit.optimizer.weight_decay=-1: give a num"),
+        ("+graph.modality_weights.text=2", "graph.modality_weights.text=2: give a num"),
+        ("+graph.modality_weights.text=1", "modality_weights.text=1: text and image f"),
+        ("split.ratios=[1,2]", r"split.ratios=\[1, 2\]: give three numbers"),
+        ("features.drop_rate=2", r"features.drop_rate=2: give a share in \[0, 1\]"),
+        ("features.text.batch_size=x", "features.text.batch_size=x: give a whole num"),
+        ("data.filters.min_text=-1", "data.filters.min_text=-1; needed: a whole num"),
+        ("data.text_fields=title", "data.text_fields=title: give a list"),
+        ("neighbors=x", "graph.neighbors=x: give one of features"),
+        ("spmm=x", "spmm=x: give auto"),
+    ],
+)
+def test_a_value_is_refused_before_data_and_encoders(override: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        experiment([override])
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("a=b", "a=b"),
+        ("ü #x!", "ü #x!"),
+        ("a~b", "a~b"),
+        ("C:\\x\\", "C:\\x\\"),
+        ('"a,b"', "a,b"),
+        ("~/x", str(Path("~/x").expanduser())),
+    ],
+)
+def test_a_text_needs_no_quotes_for_its_signs(given: str, path: str) -> None:
+    config = composed(["data=tables", f"data.path={given}", "dataset=d"])
+    assert config["data"]["path"] == path
+
+
+def test_a_name_that_is_no_utf8_is_refused() -> None:
+    with pytest.raises(InputError, match="this is no UTF-8"):
+        composed(["data=tables", "data.path=a\udcff"])
 
 
 def test_a_bad_key_ends_a_command_with_code_2(micrec, capsys, small) -> None:

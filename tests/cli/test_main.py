@@ -58,12 +58,71 @@ def test_interruption_says_how_to_continue(micrec, capsys, monkeypatch) -> None:
     assert "the same command continues" in capsys.readouterr().err
 
 
-def test_other_errors_are_not_hidden(micrec, monkeypatch) -> None:
-    from micrec_pyg.cli import evaluate
+def raising(error: BaseException):
+    """Return a command that fails."""
 
     def fail(argv: list[str]) -> int:
-        raise ZeroDivisionError
+        raise error
 
-    monkeypatch.setattr(evaluate, "main", fail)
-    with pytest.raises(ZeroDivisionError):
-        micrec("evaluate", "run")
+    return fail
+
+
+def test_other_errors_are_one_sentence_and_a_file(
+    micrec, monkeypatch, capsys, tmp_path
+) -> None:
+    from micrec_pyg.cli import evaluate
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "main", raising(ZeroDivisionError("by\nzero")))
+    assert micrec("evaluate", "run") == 1
+    (file,) = tmp_path.glob("micrec-error-*.txt")
+    assert file.read_text().rstrip().endswith("ZeroDivisionError: by\nzero")
+    said = capsys.readouterr().err
+    assert said.startswith("micrec: unexpected error: ZeroDivisionError: by; ")
+    assert file.name in said
+    assert said.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(micrec, monkeypatch, capsys, tmp_path) -> None:
+    from micrec_pyg.cli import evaluate
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MICREC_DEBUG", "1")
+    monkeypatch.setattr(evaluate, "main", raising(KeyError("x")))
+    assert micrec("evaluate", "run") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FloatingPointError("epoch 3: loss bpr"), "epoch 3: loss bpr"),
+        (MemoryError(), "the memory is used up"),
+        (OSError(28, "", "out/run"), "out/run: the disk is full"),
+        (OSError(37, "", "out/run"), "out/run: this file system cannot lock files"),
+    ],
+)
+def test_failures_that_have_a_sentence(
+    micrec, monkeypatch, capsys, error, said
+) -> None:
+    from micrec_pyg.cli import evaluate
+
+    monkeypatch.setattr(evaluate, "main", raising(error))
+    assert micrec("evaluate", "run") == 1
+    assert capsys.readouterr().err.startswith(f"micrec: {said}")
+
+
+def test_a_closed_pipe_is_one_sentence(root: Path, tmp_path: Path) -> None:
+    command = (
+        f"{sys.executable} -m micrec_pyg train --help | true; exit ${{PIPESTATUS[0]}}"
+    )
+    path = {**os.environ, "PYTHONPATH": str(root / "src")}
+    done = subprocess.run(
+        ["bash", "-c", command], env=path, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert (done.returncode, done.stderr) in [
+        (0, ""),  # what was written had left before the pipe was closed
+        (1, "micrec: what read the output has closed it\n"),
+    ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -12,9 +12,12 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from micrec_pyg.cli.config_errors import explain
+from micrec_pyg.cli.config_errors import explain, unknown_key
+from micrec_pyg.cli.overrides import readable
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.device import check_device
+from micrec_pyg.runs.setting_types import check_value
+from micrec_pyg.runs.settings import Axes, Pair, Settings
 from micrec_pyg.schema import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ def compose(overrides: Sequence[str]) -> Any:
     folder = conf_dir()
     try:
         with initialize_config_dir(str(folder), version_base=VERSION_BASE):
-            return hydra_compose(NAME, list(overrides), return_hydra_config=True)
+            return hydra_compose(NAME, readable(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, folder) from error
 
@@ -87,57 +90,40 @@ def resolved(config: Any, choices: Mapping[str, Any]) -> Config:
     config = config.copy()
     OmegaConf.set_struct(config, False)
     config.pop("hydra", None)
-    check(config)  # before other values are computed from these
     try:
+        _check_keys(config)
+        for name, kind in get_type_hints(Axes, include_extras=True).items():
+            # first: other values are computed from these
+            check_value(config[name], kind, name)
+        _check_pair(config)
         config.device = check_device(str(config.device))
         if config.dataset is None:
             config.dataset = _dataset(config, choices)
         if config.split_name is None:
             config.split_name = choices["split"]
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, RecursionError) as error:
         raise explain(error, conf_dir()) from error
     assert isinstance(plain, dict)
+    for name, kind in get_type_hints(Settings, include_extras=True).items():
+        check_value(plain[name], kind, name)
     return {str(key): value for key, value in plain.items()}
 
 
-def check(config: Any) -> None:
-    """Refuse sweep values that no run could use.
+def _check_keys(config: Any) -> None:
+    """Refuse settings with an unknown key."""
+    for name in config:
+        if name not in get_type_hints(Settings):
+            raise InputError(unknown_key(str(name), conf_dir()))
 
-    Raises:
-        InputError: The first impossible value.
-    """
-    for name in ("K", "seed"):
-        value = config[name]
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < 0:
-            raise InputError(f"{name}={value}: give a whole number of 0 or more")
-    if not _is_number(config["w"]) or not 0 <= config["w"] <= 1:
-        raise InputError(
-            f"w={config['w']}: the weight of text must be a number in [0, 1]"
-        )
-    ratio = config["overlap_ratio"]
-    if not _is_number(ratio) or not 0 <= ratio <= 1:
-        raise InputError(
-            f"overlap_ratio={ratio}: give a share in [0, 1]; 1 keeps all links "
-            "between the domains, 0 hides them"
-        )
+
+def _check_pair(config: Any) -> None:
     if config.get("pair") is not None and "pair" not in config["data"]:
         raise InputError(
             f"pair={config['pair']}: the chosen data has no categories; give "
             "data=amazon2014, data=amazon2018 or data=amazon2023 with it"
         )
-    gamma = config["gamma"]
-    if not _is_number(gamma) or gamma < 0:
-        raise InputError(
-            f"gamma={gamma}: give a number of 0 or more; 0 switches the contrastive "
-            "loss off"
-        )
-
-
-def _is_number(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(float(str(value)))
+    check_value(config["data"].get("pair"), Pair, "data.pair")
 
 
 def _dataset(config: Any, choices: Mapping[str, Any]) -> str:

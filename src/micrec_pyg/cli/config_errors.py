@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue
 
 from micrec_pyg.schema import InputError
 
 _OVERRIDE = re.compile(r"Could not override '([^']+)'")
 _OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _DELETE = re.compile(r"Could not delete from config\. '([^']+)'")
+_REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
+_MERGING = re.compile(r"Error merging override (.+)")
+_AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.+?)'$", re.MULTILINE)
 _TOO_MANY = 15
 
 
@@ -25,15 +28,45 @@ def explain(error: Exception, folder: Path) -> InputError:
         folder: The folder of the yaml files, whose keys and options are the valid ones.
     """
     text = str(error)
+    if found := _AMBIGUOUS.search(text) or _MERGING.search(text):
+        return InputError(_misfit(found[1], ambiguous="Ambiguous" in text))
     if found := _OPTION.search(text):
         return InputError(_unknown_option(found[1], found[2], folder))
     if found := _OVERRIDE.search(text) or _DELETE.search(text):
-        return InputError(_unknown_key(found.group(1), folder))
+        inner = str(getattr(error.__cause__, "full_key", None) or "")
+        if inner.startswith(f"{found[1]}."):
+            return InputError(f"{inner} is no key yet; one is added by +{inner}=VALUE")
+        return InputError(unknown_key(found[1], folder))
+    return InputError(_unresolved(error, text))
+
+
+def _misfit(override: str, *, ambiguous: bool) -> str:
+    """Return the sentence about a value that does not fit the kind of its key."""
+    key, _, value = override.partition("=")
+    if not ambiguous:
+        return (
+            f"{override}: {key} takes a value of another kind, such as the one that "
+            "its file in conf/ has"
+        )
+    return (
+        f"{override}: a comma separates the values of a sweep (-m); a list is [a,b], "
+        f"and a text with a comma stands in quotes twice: '{key}=\"{value}\"'"
+    )
+
+
+def _unresolved(error: Exception, text: str) -> str:
+    """Return the sentence about a value that is missing or refers to nothing."""
+    key = getattr(error, "full_key", None)
     if isinstance(error, MissingMandatoryValue):
-        key = getattr(error, "full_key", None) or text.removeprefix("Missing mandatory")
-        return InputError(f"{key} has no value; give {key}=...")
-    first = " ".join(text.split("\nSee ")[0].split())
-    return InputError(f"the settings cannot be read: {first}")
+        key = key or text.removeprefix("Missing mandatory")
+        return f"{key} has no value; give {key}=..."
+    if isinstance(error, InterpolationKeyError) and (found := _REFERENCE.search(text)):
+        return (
+            f"{key}=${{{found[1]}}}: there is no setting '{found[1]}' to refer to; a "
+            f"text with ${{ stands in quotes with a backslash: '{key}=\\${{...}}'"
+        )
+    first = " ".join(text.split("\nSee ")[0].split()).split(" full_key: ")[0]
+    return f"{key or 'the settings'} cannot be read: {first}"
 
 
 def options(folder: Path) -> dict[str, list[str]]:
@@ -84,7 +117,8 @@ def _keys(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield from _keys(value, f"{prefix}{key}.")
 
 
-def _unknown_key(key: str, folder: Path) -> str:
+def unknown_key(key: str, folder: Path) -> str:
+    """Return the sentence about a key that does not exist, with the nearest one."""
     valid = valid_keys(folder)
     group = key.split(".")[0]
     if key in valid and "." in key:
@@ -102,7 +136,7 @@ def _unknown_key(key: str, folder: Path) -> str:
 def _unknown_option(group: str, option: str, folder: Path) -> str:
     valid = options(folder).get(group)
     if not valid:
-        return _unknown_key(group, folder)
+        return unknown_key(group, folder)
     near = difflib.get_close_matches(option, valid, n=1)
     guess = f"; did you mean {group}={near[0]}?" if near else ""
     shown = ", ".join(valid[:_TOO_MANY])

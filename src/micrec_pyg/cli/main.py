@@ -1,11 +1,10 @@
 """The command ``micrec``: find the subcommand, turn its errors into one sentence."""
 
 import importlib
-import os
 import sys
-from collections.abc import Callable
 
-from micrec_pyg.cli.process import prepare, printable
+from micrec_pyg.cli.process import prepare
+from micrec_pyg.cli.sentences import DONE, INTERRUPTED, REFUSED, refuse
 
 COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
@@ -20,8 +19,6 @@ COMMANDS = {
 
 PACKAGES = {"data": "data.main"}
 """Commands that are packages: where their ``main`` is."""
-
-DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main() -> int:
@@ -39,7 +36,7 @@ def main() -> int:
         print(__version__)
         return DONE
     if argv[0] not in COMMANDS:
-        return _refuse(f"unknown command '{argv[0]}'; give one of {_names()}")
+        return refuse(f"unknown command '{argv[0]}'; give one of {_names()}")
     return _run(argv[0], argv[1:])
 
 
@@ -51,38 +48,14 @@ def _run(command: str, argv: list[str]) -> int:
         module = importlib.import_module(
             f"micrec_pyg.cli.{PACKAGES.get(command, command)}"
         )
-        from micrec_pyg.schema import InputError
-        from micrec_pyg.storage.failures import sentence
+        from micrec_pyg.cli.failures import attempt
 
-        run: Callable[[list[str]], int] = module.main
-        try:
-            return run(argv)
-        except InputError as error:
-            return _refuse(str(error))
-        except BrokenPipeError:
-            # else Python tries to write the rest when it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            _say("what read the output has closed it")
-            return FAILED
-        except OSError as error:
-            _say(sentence(error))
-            return FAILED
+        return attempt(lambda: module.main(argv))
     except KeyboardInterrupt:
         sys.stderr.write(
             "\nmicrec: interrupted; finished work is kept; the same command continues\n"
         )
         return INTERRUPTED
-
-
-def _refuse(message: str) -> int:
-    """Print a message as one line and return the exit code of refused input."""
-    _say(message)
-    return REFUSED
-
-
-def _say(message: str) -> None:
-    """Print a message as one line."""
-    sys.stderr.write(f"micrec: {printable(' '.join(message.split()))}\n")
 
 
 def _names() -> str:

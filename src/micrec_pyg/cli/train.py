@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from micrec_pyg.cli import config as configs
 from micrec_pyg.cli.config_errors import explain, options
+from micrec_pyg.cli.overrides import readable
 from micrec_pyg.cli.process import log_to_stderr, prepare
 from micrec_pyg.runs.build import conf_dir
 
@@ -113,7 +114,7 @@ def _hydra(argv: list[str]) -> None:
         version_base=configs.VERSION_BASE,
     )(_task)
     try:
-        with _command_line([*argv, *_shared_lists(argv, folder)]):
+        with _command_line([*readable(argv), *_shared_lists(argv, folder)]):
             start()
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, folder) from error

@@ -1,7 +1,7 @@
 """A model and a ranking task -> metrics per user and group."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from micrec_pyg.allowed import Count, CutOffs
 from micrec_pyg.evaluation.groups import groups_of
 from micrec_pyg.evaluation.judge import check_cut_offs, judge
 from micrec_pyg.evaluation.list_metrics import item_facts
@@ -47,8 +48,8 @@ def evaluate(
     model: Model,
     stage: RankingStage,
     *,
-    ks: Sequence[int],
-    batch_size: int,
+    ks: CutOffs,
+    batch_size: Count,
     groups: bool,
     train: TrainStage | None = None,
 ) -> Report:

@@ -6,12 +6,20 @@ from dataclasses import replace
 
 import torch
 
+from micrec_pyg.allowed import Allowed, is_share
 from micrec_pyg.features.domains import combined_digest, without_absent
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Domain, Feature, InputError
 
 Rates = object
 """A share in [0, 1] of every modality, or of some by name; as given, so unchecked."""
+
+RATES = Allowed(
+    "a share in [0, 1], or one by modality, such as {text: 0.5}",
+    lambda rates: all(
+        map(is_share, rates.values() if isinstance(rates, Mapping) else [rates])
+    ),
+)
 
 
 def drop(domains: Mapping[str, Domain], rates: Rates, seed: int) -> dict[str, Domain]:

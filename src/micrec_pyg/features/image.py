@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from micrec_pyg.allowed import Count, Device
 from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.features import torchvision_ops, weights
 from micrec_pyg.features.encoder import READS_FILE
@@ -31,7 +32,7 @@ class EfficientNetLite0:
 
     name, reads = "efficientnet_lite0", READS_FILE
 
-    def __init__(self, *, batch_size: int, device: str) -> None:
+    def __init__(self, *, batch_size: Count, device: Device) -> None:
         """Choose how to run the network without loading it.
 
         Args:
@@ -99,7 +100,7 @@ class OpenClip:
     name, reads = "open_clip", READS_FILE
 
     def __init__(
-        self, *, model: str, pretrained: str | None, batch_size: int, device: str
+        self, *, model: str, pretrained: str | None, batch_size: Count, device: Device
     ) -> None:
         """Choose a model without loading it.
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Annotated
 
-from micrec_pyg.features.drop import Rates, drop, hides_nothing
+from micrec_pyg.allowed import Seed
+from micrec_pyg.features.drop import RATES, Rates, drop, hides_nothing
 from micrec_pyg.features.encode import encode
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.features.knowledge_graph import KnowledgeGraph, add_facts
@@ -18,9 +20,9 @@ def make_features(
     catalogues: Mapping[str, Catalogue],
     *,
     kg: KnowledgeGraph | None,
-    drop_rate: Rates,
+    drop_rate: Annotated[Rates, RATES],
     noise: bool,
-    seed: int,
+    seed: Seed,
     cache_dir: str,
     **encoders: Encoder | None,
 ) -> dict[str, Domain]:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from micrec_pyg.allowed import Count, Device
 from micrec_pyg.features import torchvision_ops, weights
 from micrec_pyg.features.encoder import READS_TEXT
 from micrec_pyg.schema import InputError
@@ -31,7 +32,7 @@ class SentenceBert:
     name, reads = "sentence_bert", READS_TEXT
 
     def __init__(
-        self, *, model: str, batch_size: int, device: str, precision: str
+        self, *, model: str, batch_size: Count, device: Device, precision: str
     ) -> None:
         """Choose a model without loading it.
 

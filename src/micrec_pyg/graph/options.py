@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from micrec_pyg.allowed import Natural, PositiveShare, Seed, Share
 from micrec_pyg.graph.templates import METRICS
 from micrec_pyg.schema import InputError
 
@@ -21,28 +22,28 @@ class GraphOptions:
         InputError: A value is impossible.
     """
 
-    num_neighbors: int
+    num_neighbors: Natural
     """K, similarity edges per node; 0 leaves them out."""
-    w: float
+    w: Share
     """Weight of text in the similarity of text and images; images have 1 - w."""
-    modality_weights: Mapping[str, float]
+    modality_weights: Mapping[str, Share]
     """Weights of modalities other than text and image, each in [0, 1], together at
     most 1; what is left is divided between text and images by w."""
     knn_include_self: bool
     """Whether a node is among its own neighbours."""
-    knn_lists: int
+    knn_lists: Natural
     """Neighbours per node that are computed and cached: the largest K of a sweep."""
-    template_ratio: float
+    template_ratio: PositiveShare
     """Share of the training users and items that serve as templates, in (0, 1]."""
     template_metric: str
     """How templates are chosen: one of ``templates.METRICS``."""
-    seed: int
+    seed: Seed
     """Decides ``template_metric: random`` and the controls of the overlap."""
     neighbors: str
     """What makes two nodes neighbours: one of ``NEIGHBORS``."""
     overlap: str
     """How training pairs the users of two domains: one of ``OVERLAP``."""
-    overlap_ratio: float
+    overlap_ratio: Share
     """Share of the users of several domains whom training knows as such, in [0, 1]."""
     union: bool
     """Whether the model sees all domains as one graph."""
@@ -54,18 +55,21 @@ class GraphOptions:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name, value in (("K", self.num_neighbors), ("knn_lists", self.knn_lists)):
+        for name, value in (
+            ("K", self.num_neighbors),
+            ("graph.knn_lists", self.knn_lists),
+        ):
             if value < 0:
                 raise InputError(f"{name}={value}: give 0 or more neighbours per node")
         if not 0 <= self.w <= 1:
             raise InputError(f"w={self.w}: the weight of text must lie in [0, 1]")
         if not 0 < self.template_ratio <= 1:
             raise InputError(
-                f"template_ratio={self.template_ratio}: give a share in (0, 1]; "
+                f"graph.template_ratio={self.template_ratio}: give a share in (0, 1]; "
                 "1 makes every training user and item a template"
             )
         for name, choice, valid in (
-            ("template_metric", self.template_metric, METRICS),
+            ("graph.template_metric", self.template_metric, METRICS),
             ("neighbors", self.neighbors, NEIGHBORS),
             ("overlap", self.overlap, OVERLAP),
         ):
@@ -93,18 +97,18 @@ class GraphOptions:
         for name, weight in self.modality_weights.items():
             if name in ("text", "image"):
                 raise InputError(
-                    f"modality_weights.{name}={weight}: text and image follow from w "
-                    "(w and 1 - w); give w instead"
+                    f"graph.modality_weights.{name}={weight}: text and image follow "
+                    "from w (w and 1 - w); give w instead"
                 )
             if not 0 <= weight <= 1:
                 raise InputError(
-                    f"modality_weights.{name}={weight}: give a share in [0, 1]"
+                    f"graph.modality_weights.{name}={weight}: give a share in [0, 1]"
                 )
         if self._rest < 0:
             given = ", ".join(f"{n}: {w}" for n, w in self.modality_weights.items())
             raise InputError(
-                f"modality_weights={{{given}}}: together at most 1; what is left goes "
-                "to text and images"
+                f"graph.modality_weights={{{given}}}: together at most 1; what is left "
+                "goes to text and images"
             )
 
     @property

@@ -124,3 +124,24 @@ class Model(nn.Module):
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for an epoch, counted from 0."""
+
+
+def check_weights(model: type[Model], weights: Mapping[str, float]) -> None:
+    """Refuse a weight that is none, or of a loss that the model does not have.
+
+    Args:
+        model: The class of the model.
+        weights: Of the losses, by name.
+
+    Raises:
+        InputError: One is impossible.
+    """
+    terms: Mapping[str, Part] = getattr(model, "terms", {})
+    for name, weight in weights.items():
+        if name not in terms:
+            raise InputError(
+                f"model.weights.{name}: the losses of {model.__name__} are "
+                f"{', '.join(terms) or 'none'}"
+            )
+        if not 0 <= weight < float("inf"):
+            raise InputError(f"model.weights.{name}={weight}: give 0 or more")

@@ -6,6 +6,7 @@ from typing import ClassVar, cast
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
@@ -27,8 +28,8 @@ class BPRMF(Model):
         *,
         sizes: Mapping[str, DomainSize],
         streams: RandomStreams,
-        dim: int,
-        std: float,
+        dim: Count,
+        std: Positive,
     ) -> None:
         """Draw the vectors of every domain from N(0, std^2)."""
         super().__init__()

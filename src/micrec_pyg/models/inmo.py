@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import LightGCN
@@ -28,11 +29,11 @@ class INMO(Model):
         *,
         sizes: Mapping[str, DomainSize],
         streams: RandomStreams,
-        dim: int,
-        std: float,
-        num_layers: int,
-        dropout: float,
-        alpha_decay: float,
+        dim: Count,
+        std: Positive,
+        num_layers: Natural,
+        dropout: PartialShare,
+        alpha_decay: PositiveShare,
     ) -> None:
         """Draw the templates of every domain; arguments as in the layers."""
         super().__init__()

@@ -6,6 +6,7 @@ from typing import ClassVar, cast
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.allowed import Count, Natural, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
@@ -31,9 +32,9 @@ class LightGCN(Model):
         *,
         sizes: Mapping[str, DomainSize],
         streams: RandomStreams,
-        dim: int,
-        std: float,
-        num_layers: int,
+        dim: Count,
+        std: Positive,
+        num_layers: Natural,
         neighbor: NeighborAggregation | None,
     ) -> None:
         """Draw the vectors of every domain from N(0, std^2)."""

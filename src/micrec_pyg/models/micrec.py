@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import LightGCN
@@ -38,13 +39,13 @@ class MICRec(Model):
         *,
         sizes: Mapping[str, DomainSize],
         streams: RandomStreams,
-        dim: int,
-        std: float,
-        num_layers: int,
-        dropout: float,
-        alpha_decay: float,
+        dim: Count,
+        std: Positive,
+        num_layers: Natural,
+        dropout: PartialShare,
+        alpha_decay: PositiveShare,
         neighbor: NeighborAggregation,
-        temperature: float,
+        temperature: Positive,
     ) -> None:
         """Draw the parameters of every domain; arguments as in the layers.
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.allowed import Positive
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.schema import (
     SIMILAR_ITEM,
@@ -34,7 +35,7 @@ class NeighborAggregation(nn.Module):
     by the number of neighbours n_a that the node has, at most K.
     """
 
-    def __init__(self, *, aggregation: str, temperature: float) -> None:
+    def __init__(self, *, aggregation: str, temperature: Positive) -> None:
         """Choose the formula; there are no parameters.
 
         Args:

@@ -136,6 +136,23 @@ def product_from_rows(
     )
 
 
+def check_kernel(kernel: str) -> None:
+    """Refuse a kernel that is unknown, or not installed as torch-sparse may be."""
+    if kernel not in (AUTO, *KERNELS):
+        raise InputError(
+            f"spmm={kernel}: give {AUTO}, which takes the fastest of the device, or "
+            f"one of {', '.join(KERNELS)}"
+        )
+    if kernel == "torch_sparse":
+        try:
+            import torch_sparse  # noqa: F401
+        except ImportError:
+            raise InputError(
+                "spmm=torch_sparse: torch-sparse is not installed; `make ext` "
+                "builds it, or give spmm=auto"
+            ) from None
+
+
 def configure(*, kernel: str = AUTO, precision: str = "float32") -> None:
     """Set how every product of this process is computed.
 
@@ -150,19 +167,7 @@ def configure(*, kernel: str = AUTO, precision: str = "float32") -> None:
         InputError: An unknown name, or torch-sparse is not installed.
     """
     global _kernel, _dtype
-    if kernel not in (AUTO, *KERNELS):
-        raise InputError(
-            f"spmm={kernel}: give {AUTO}, which takes the fastest of the device, or "
-            f"one of {', '.join(KERNELS)}"
-        )
-    if kernel == "torch_sparse":
-        try:
-            import torch_sparse  # noqa: F401
-        except ImportError:
-            raise InputError(
-                "spmm=torch_sparse: torch-sparse is not installed; `make ext` "
-                "builds it, or give spmm=auto"
-            ) from None
+    check_kernel(kernel)
     if precision not in PRECISIONS:
         raise InputError(f"precision={precision}: give one of {', '.join(PRECISIONS)}")
     _kernel, _dtype = kernel, PRECISIONS[precision]

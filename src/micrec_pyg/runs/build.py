@@ -8,7 +8,8 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
@@ -69,7 +70,7 @@ def renamed(target: str) -> str:
     return f"{PACKAGE}.{MOVED[inner]}" if inner in MOVED else target
 
 
-def build(node: Mapping[str, Any], **arguments: Any) -> Any:
+def build(node: Mapping[str, Any], key: str = "", /, **arguments: Any) -> Any:
     """Return what a node makes, its inner nodes made before it.
 
     With ``_partial_: true`` it is a function that waits for further arguments.
@@ -77,53 +78,73 @@ def build(node: Mapping[str, Any], **arguments: Any) -> Any:
     Args:
         node: ``_target_`` is the dotted name of a class or function; the other keys
             are its keyword arguments.
+        key: Its dotted name in the settings, for messages.
         arguments: Further ones, or others than the node's.
 
     Raises:
         InputError: A target, at any depth, may not be called from a configuration,
             or does not take its arguments.
     """
-    call = _target(node)
-    given = {key: _made(value) for key, value in node.items() if key[:1] != "_"}
-    given |= arguments
+    call = target(node)
+    given = {
+        name: _made(value, f"{key}.{name}" if key else name)
+        for name, value in node.items()
+        if name[:1] != "_"
+    } | arguments
     waits = bool(node.get("_partial_", False))
     signature = inspect.signature(call)
     try:
         signature.bind_partial(**given) if waits else signature.bind(**given)
     except TypeError as error:
         raise InputError(
-            f"{node['_target_']} does not take these settings: {error}"
+            f"{key or node['_target_']}: {node['_target_']} does not take these "
+            f"settings: {error}"
         ) from error
-    return functools.partial(call, **given) if waits else call(**given)
+    if waits:
+        return functools.partial(call, **given)
+    with naming(key, given):
+        return call(**given)
 
 
-def check_targets(value: Any) -> None:
-    """Refuse a configuration that names what may not be called; call nothing.
+def is_node(value: object) -> bool:
+    """Return whether a value describes an object."""
+    return isinstance(value, Mapping) and "_target_" in value
+
+
+@contextmanager
+def naming(key: str, given: Mapping[str, Any]) -> Iterator[None]:
+    """Give the full name of a setting to an error that begins with its last part.
+
+    Args:
+        key: Dotted name of the node.
+        given: Its settings.
 
     Raises:
-        InputError: See ``build``.
+        InputError: As it was raised, ``dim=0`` as ``model.net.dim=0``.
     """
-    if isinstance(value, Mapping):
-        if "_target_" in value:
-            _target(value)
-        for inner in value.values():
-            check_targets(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            check_targets(inner)
+    try:
+        yield
+    except InputError as error:
+        first = re.match(r"\w+", str(error))
+        if not key or first is None or first[0] not in given:
+            raise
+        raise InputError(f"{key}.{error}") from error
 
 
-def _made(value: Any) -> Any:
+def _made(value: Any, key: str) -> Any:
     """Return a value of a node with every inner node replaced by what it makes."""
     if isinstance(value, Mapping):
-        if "_target_" in value:
-            return build(value)
-        return {key: _made(inner) for key, inner in value.items()}
-    return [_made(inner) for inner in value] if isinstance(value, list) else value
+        if is_node(value):
+            return build(value, key)
+        return {name: _made(inner, f"{key}.{name}") for name, inner in value.items()}
+    return [_made(inner, key) for inner in value] if isinstance(value, list) else value
 
 
-def _target(node: Mapping[str, Any]) -> Callable[..., Any]:
+def target(node: Mapping[str, Any]) -> Callable[..., Any]:
     """Return what a node calls.
+
+    Args:
+        node: Settings with ``_target_``.
 
     Raises:
         InputError: It may not be called, or it is not there.

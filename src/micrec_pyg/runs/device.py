@@ -23,6 +23,8 @@ def check_device(asked: str, *, fall_back: bool = False) -> str:
         raise InputError(
             f"device={asked}: give auto, cpu, cuda or cuda:<number>"
         ) from error
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device={asked}: give auto, cpu, cuda or cuda:<number>")
     missing = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if missing and fall_back:
         return "cpu"
@@ -32,6 +34,21 @@ def check_device(asked: str, *, fall_back: bool = False) -> str:
             "devices; give device=cpu or device=auto"
         )
     return asked
+
+
+def check_compute(precision: str, spmm: str) -> None:
+    """Refuse what ``set_compute`` could not set; change nothing.
+
+    Raises:
+        InputError: There is no such precision or kernel.
+    """
+    from micrec_pyg.nn.spmm import PRECISIONS, check_kernel
+
+    if precision not in ("tf32", *PRECISIONS):
+        raise InputError(
+            f"precision={precision}: give one of {', '.join(PRECISIONS)}, tf32"
+        )
+    check_kernel(spmm)
 
 
 def set_compute(precision: str, spmm: str) -> None:
@@ -46,11 +63,8 @@ def set_compute(precision: str, spmm: str) -> None:
     """
     import torch
 
-    from micrec_pyg.nn.spmm import PRECISIONS, configure
+    from micrec_pyg.nn.spmm import configure
 
-    if precision not in ("tf32", *PRECISIONS):
-        raise InputError(
-            f"precision={precision}: give one of {', '.join(PRECISIONS)}, tf32"
-        )
+    check_compute(precision, spmm)
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     configure(kernel=spmm, precision="float32" if precision == "tf32" else precision)

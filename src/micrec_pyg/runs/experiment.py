@@ -1,14 +1,18 @@
 """What a run is: typed and complete, before anything is read or computed."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from micrec_pyg.evaluation.evaluate import Report
+from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.graph.options import GraphOptions
-from micrec_pyg.models.base import Model
-from micrec_pyg.runs.build import build, check_targets
+from micrec_pyg.models.base import Model, check_weights
+from micrec_pyg.runs.build import build
+from micrec_pyg.runs.device import check_compute
+from micrec_pyg.runs.settings import check_settings
 from micrec_pyg.schema import Catalogue, Domain, EdgeSplit, InputError
 from micrec_pyg.training.options import FitOptions
 
@@ -88,21 +92,21 @@ def experiment_of(
         InputError: A setting is missing or impossible, or names something that
             settings may not call.
     """
-    check_targets(settings)
+    check_settings(settings)
     device = device or str(settings["device"])
     try:
-        return Experiment(
+        found = Experiment(
             dataset=str(settings["dataset"]),
             model=str(settings["model"]["name"]),
             split=str(settings["split_name"]),
-            load_data=partial(build, settings["data"]),
-            encode=build(settings["features"]),
-            divide=build(settings["split"]),
-            graph=replace(build(settings["graph"]), device=device),
-            make_model=build(settings["model"]["net"]),
+            load_data=partial(build, settings["data"], "data"),
+            encode=build(settings["features"], "features"),
+            divide=build(settings["split"], "split"),
+            graph=replace(build(settings["graph"], "graph"), device=device),
+            make_model=build(settings["model"]["net"], "model.net"),
             weights=settings["model"]["weights"],
-            fit=build(settings["fit"]),
-            rank=build(settings["rank"]),
+            fit=build(settings["fit"], "fit"),
+            rank=build(settings["rank"], "rank"),
             seed=settings["seed"],
             device=device,
             precision=settings["precision"],
@@ -114,3 +118,32 @@ def experiment_of(
         raise InputError(
             f"the settings have no key {error}; train the run with this version"
         ) from error
+    cut_off(found.fit.metric)
+    _check_model(found)
+    check_compute(found.precision, found.spmm)
+    return found
+
+
+def _check_model(experiment: Experiment) -> None:
+    made = getattr(experiment.make_model, "func", experiment.make_model)
+    if not (isinstance(made, type) and issubclass(made, Model)):
+        raise InputError(
+            f"model.net._target_={made}: give a model, a subclass of "
+            f"{Model.__module__}.Model"
+        )
+    check_weights(made, experiment.weights)
+
+
+def cut_off(metric: str) -> int:
+    """Return the k of a metric such as ndcg@20.
+
+    Raises:
+        InputError: There is no such metric.
+    """
+    name, _, k = metric.partition("@")
+    if name not in METRICS or not re.fullmatch("[1-9][0-9]{0,8}", k):
+        raise InputError(
+            f"fit.metric={metric}: give a metric and its cut-off, such as ndcg@20; "
+            f"the metrics are {', '.join(METRICS)}"
+        )
+    return int(k)

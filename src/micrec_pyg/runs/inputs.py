@@ -10,7 +10,7 @@ from micrec_pyg.data.describe.card import data_card, section
 from micrec_pyg.features.coverage import HEAD, coverage
 from micrec_pyg.graph.build import GraphOptions, train_stage, true_overlap
 from micrec_pyg.runs.device import set_compute
-from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.memory import check_memory
 from micrec_pyg.runs.progress import step
 from micrec_pyg.schema import (
@@ -79,7 +79,7 @@ def make_inputs(experiment: Experiment, catalogues: Mapping[str, Catalogue]) -> 
         domains = experiment.encode(catalogues)
     splits = experiment.divide(domains)
     covered = _tell_coverage(domains, splits)
-    check_memory(experiment, splits)
+    check_memory(experiment, domains, splits)
     with step("training graphs and neighbours"):
         train = train_stage(domains, splits, experiment.graph)
     _check_overlap(experiment, domains, train)
@@ -141,8 +141,12 @@ def _check_cut_offs(experiment: Experiment, train: TrainStage) -> None:
     """Refuse before training what no evaluation after it could do."""
     for name, task in train.tasks.items():
         num_items = task.data[ITEM].num_nodes
-        if max(experiment.ks) > num_items:
-            raise InputError(
-                f"rank.ks={experiment.ks}: domain {name} has {num_items} items in "
-                "training; give cut-offs up to that number"
-            )
+        for given, k in (
+            (f"rank.ks={experiment.ks}", max(experiment.ks)),
+            (f"fit.metric={experiment.fit.metric}", cut_off(experiment.fit.metric)),
+        ):
+            if k > num_items:
+                raise InputError(
+                    f"{given}: domain {name} has {num_items} items in training; give "
+                    "cut-offs up to that number"
+                )

@@ -11,7 +11,7 @@ from micrec_pyg.graph.build import domain_sizes, valid_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.folder import is_complete, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
 from micrec_pyg.runs.listener import Listener, Listeners
@@ -19,7 +19,6 @@ from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
-from micrec_pyg.schema import InputError
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.training.fit import fit
 
@@ -107,7 +106,7 @@ def _train(
             streams=RandomStreams(experiment.seed, device),
             validate=partial(
                 validate,
-                k=_cut_off(experiment.fit.metric),
+                k=cut_off(experiment.fit.metric),
                 batch_size=experiment.users_at_once,
             ),
             folder=folder,
@@ -118,11 +117,3 @@ def _train(
     metrics = metrics_of(experiment, result, report, digests)
     write_run(folder, experiment, inputs, model, valid, report, metrics)
     return metrics
-
-
-def _cut_off(metric: str) -> int:
-    """Return the k of a metric such as ndcg@20."""
-    _, at, k = metric.partition("@")
-    if not at or not k.isdecimal():
-        raise InputError(f"fit.metric={metric}: give a metric and cut-off as ndcg@20")
-    return int(k)

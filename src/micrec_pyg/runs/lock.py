@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from micrec_pyg.storage.failures import explained
+
 logger = logging.getLogger(__name__)
 
 FILE = ".lock"
@@ -35,13 +37,14 @@ def locked(folder: Path) -> Iterator[None]:
 def _take(folder: Path) -> int:
     """Return the descriptor of the locked file."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / FILE, os.O_CREAT | os.O_RDWR, 0o666)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("%s: another process works there; waiting for it", folder)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with explained(folder):  # what flock raises names no file
+            folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(folder / FILE, os.O_CREAT | os.O_RDWR, 0o666)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.info("%s: another process works there; waiting for it", folder)
+                fcntl.flock(file, fcntl.LOCK_EX)
         if _is_there(file, folder / FILE):
             return file
         # it belonged to a process that has finished, and others may hold a new one

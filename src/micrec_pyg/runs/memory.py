@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
-
-import torch
+from typing import Any
 
 from micrec_pyg.runs.experiment import Experiment
-from micrec_pyg.schema import EdgeSplit, InputError
+from micrec_pyg.runs.free_memory import free_bytes
+from micrec_pyg.schema import Domain, EdgeSplit, InputError
+from micrec_pyg.training.sampler import MAX_OVERLAP
 
 logger = logging.getLogger(__name__)
 
@@ -21,75 +21,92 @@ PER_NEIGHBOR = 40
 TABLES = 9
 """Tables [nodes, d] at the peak of a step: parameters, gradient, two moments, the
 best epoch's copy, and what a propagation and its gradient hold at once."""
+HEADS = 6
+"""Matrices [d, d] for each of a projection: itself, gradient, two moments, the best
+epoch's copy, and the one that a checkpoint writes."""
+PER_VECTOR = 4
+"""Times that a step holds the vector of a sampled node: it, its gradient, and what the
+loss makes of both."""
+PER_SAMPLE = 120
+"""Bytes of the draws of one sample: random numbers, rows and keys."""
+FEATURES = 3
+"""Tables [nodes, widths of all modalities] while neighbours are searched: the means of
+users, the scaled vectors of both kinds, and those of the block at hand."""
+ROWS = 4
+"""Times that a step holds the dense rows of sampled users: they, what the model makes
+of them, and the gradients."""
 RUNTIME = 800 * 2**20
 """Bytes of Python, torch and the other libraries."""
 
 
-def check_memory(experiment: Experiment, splits: Mapping[str, EdgeSplit]) -> None:
+def check_memory(
+    experiment: Experiment,
+    domains: Mapping[str, Domain],
+    splits: Mapping[str, EdgeSplit],
+) -> None:
     """Refuse a run that would not fit; called before graphs are built.
 
     Raises:
         InputError: The estimate is above what the device has free.
     """
-    needed, free = estimate(experiment, splits), free_bytes(experiment.device)
+    needed = estimate(experiment, domains, splits)
+    free = free_bytes(experiment.device, RUNTIME)
     logger.info("memory: about %.1f GiB are needed", needed / 2**30)
     if free is not None and needed > free:
         raise InputError(
             f"this run needs about {needed / 2**30:.1f} GiB on {experiment.device} and "
-            f"{free / 2**30:.1f} GiB are free; lower model.net.dim, K or "
-            "rank.batch_size, take fewer domains, or filter the data (k-core)"
+            f"{free / 2**30:.1f} GiB are free; lower model.net.dim, K, fit.batch_size "
+            "or rank.batch_size, take fewer domains, or filter the data (k-core)"
         )
 
 
-def estimate(experiment: Experiment, splits: Mapping[str, EdgeSplit]) -> int:
+def estimate(
+    experiment: Experiment,
+    domains: Mapping[str, Domain],
+    splits: Mapping[str, EdgeSplit],
+) -> int:
     """Return the bytes that training and evaluation need at their peak.
 
-    From nodes, edges, d, K and the ranking batch; by design an upper estimate, as
+    From nodes, edges, features, d, K and the batches; by design an upper estimate, as
     the growth part of docs/performance.md measures.
     """
-    dim = experiment.dim
-    neighbors = experiment.graph.num_neighbors
-    users_at_once = experiment.users_at_once
-    total = RUNTIME
-    largest = 0
-    for split in splits.values():
+    total, scores = RUNTIME, 0
+    for name, split in splits.items():
         users, items = len(split.seen_user), len(split.seen_item)
-        edges = split.known_at_test.shape[1]
-        total += (users + items) * dim * FLOAT * TABLES
-        total += edges * PER_EDGE
-        total += (users + items) * neighbors * PER_NEIGHBOR
-        largest = max(largest, items)
+        total += (users + items) * experiment.dim * FLOAT * TABLES
+        total += split.known_at_test.shape[1] * PER_EDGE
+        total += _neighbors(experiment, domains[name], users, items)
+        total += _model_and_batch(experiment, users, items)
+        scores = max(scores, min(experiment.users_at_once, users) * items * FLOAT)
     # scores of one block of users, and the copy that the top-k works on
-    return total + 2 * users_at_once * largest * FLOAT
+    return total + 2 * scores
 
 
-def free_bytes(device: str) -> int | None:
-    """Return the free bytes of a device; None where the system does not tell."""
-    if torch.device(device).type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    limits = [_available(), _group_limit()]
-    known = [limit for limit in limits if limit is not None]
-    return min(known) if known else None
+def _neighbors(experiment: Experiment, domain: Domain, users: int, items: int) -> int:
+    """Return the bytes of similarity edges and of the search for them."""
+    k = experiment.graph.num_neighbors
+    if not k:
+        return 0
+    widths = sum(each.values.shape[1] for each in domain.features.values())
+    edges = (min(k, users) * users + min(k, items) * items) * PER_NEIGHBOR
+    return edges + (users + items) * widths * FLOAT * FEATURES
 
 
-def _available() -> int | None:
-    """Return what Linux could give to a new process without swapping."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in lines)
-    found = fields.get("MemAvailable")
-    return None if found is None else int(found.split()[0]) * 1024
-
-
-def _group_limit() -> int | None:
-    """Return the limit of a container; what it uses may be cache, so it counts not."""
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
-        try:
-            text = (Path("/sys/fs/cgroup") / name).read_text().strip()
-        except OSError:
-            continue
-        if text != "max":
-            return int(text)
-    return None
+def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
+    """Return the bytes of what one domain adds to the model and to a step."""
+    dim, batch = experiment.dim, experiment.fit.batch_size
+    model: Any = getattr(experiment.make_model, "func", experiment.make_model)
+    parts = set(model.terms.values())
+    total = 0
+    if "overlap" in parts:  # what aligns domains projects their users first
+        total += 2 * dim * (dim + 1) * FLOAT * HEADS + MAX_OVERLAP**2 * FLOAT
+    vectors = {
+        "triplets": 3,
+        "template_triplets": 3,
+        "negatives": 2 + model.num_negatives,
+    }
+    for part in parts & vectors.keys():
+        total += batch * vectors[part] * (dim * FLOAT * PER_VECTOR + PER_SAMPLE)
+    if "users" in parts:
+        total += min(batch, users) * items * FLOAT * ROWS
+    return total

@@ -17,6 +17,7 @@ PART = re.compile(r"\..+\.[^.]+-\d+-\d+\.part")
 
 _IN_WAY = "a file stands where a folder belongs; move it away"
 _DENIED = "permission is denied; change its rights, or choose another folder"
+_NO_LOCK = "this file system cannot lock files; choose a folder on another disk"
 ADVICE = {
     errno.ENOSPC: "the disk is full; make room, or choose another folder",
     errno.EDQUOT: "the quota of the disk is used up; make room, or choose another "
@@ -32,6 +33,9 @@ ADVICE = {
     errno.EEXIST: _IN_WAY,
     errno.ENOENT: "there is no such file or folder; check the path",
     errno.EMFILE: "too many files are open; raise that limit (ulimit -n)",
+    errno.ENOLCK: _NO_LOCK,
+    errno.ENOSYS: _NO_LOCK,
+    errno.EOPNOTSUPP: _NO_LOCK,
     errno.EIO: "the disk cannot be read or written; check it",
 }
 # polars and safetensors tell the system's error only in their text

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from micrec_pyg.models.base import Model
+from micrec_pyg.models.base import Model, check_weights
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage, ValidStage
 from micrec_pyg.training.optimizer import set_rate
@@ -199,14 +199,7 @@ def _done(run: RunState, options: FitOptions) -> bool:
 
 def _terms(model: Model, weights: Mapping[str, float]) -> dict[str, float]:
     """Return the weights that count, checked against the model's losses."""
-    for name, weight in weights.items():
-        if name not in model.terms:
-            raise InputError(
-                f"model.weights.{name}: the losses of {type(model).__name__} are "
-                f"{', '.join(model.terms) or 'none'}"
-            )
-        if not 0 <= weight < float("inf"):
-            raise InputError(f"model.weights.{name}={weight}: give 0 or more")
+    check_weights(type(model), weights)
     return {name: weight for name, weight in weights.items() if weight > 0}
 
 

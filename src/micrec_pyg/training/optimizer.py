@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from micrec_pyg.allowed import Count, Natural, NotNegative
 from micrec_pyg.schema import InputError
 
 Schedule = Callable[[int], float]
@@ -18,8 +19,8 @@ def adam(
     *,
     lr: float | Tensor,
     recorded: bool,
-    weight_decay: float,
-    rates: Mapping[str, float],
+    weight_decay: NotNegative,
+    rates: Mapping[str, NotNegative],
 ) -> Optimizer:
     """Return Adam, fused, with a group of parameters for each learning rate.
 
@@ -69,7 +70,7 @@ def _by_rate(
     return [(rates.get(start, 1.0), params) for start, params in used.items()]
 
 
-def schedule(epoch: int, *, warm_up: int, decay: int | None) -> float:
+def schedule(epoch: int, *, warm_up: Natural, decay: Count | None) -> float:
     """Return the factor of the learning rate in an epoch.
 
     It rises in equal steps to 1, reached at epoch ``warm_up``, and then falls to 0

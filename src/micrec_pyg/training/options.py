@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
+from micrec_pyg.allowed import Count, Natural, NotNegative
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.optimizer import Schedule
+
+LARGEST_LR = 100
+"""Beyond it no optimiser learns: the first step already leaves all sense."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +21,11 @@ class FitOptions:
         InputError: A value is impossible.
     """
 
-    max_epochs: int
+    max_epochs: Natural
     """Most epochs; 0 keeps the start values."""
-    patience: int
+    patience: Count
     """Epochs without a better validation value before training stops."""
-    batch_size: int
+    batch_size: Count
     """Triplets, or rows of users, per domain and step."""
     lr: float
     """Learning rate."""
@@ -31,9 +35,9 @@ class FitOptions:
     """Factor of the learning rate by epoch."""
     metric: str
     """Selects the best epoch: its mean over the domains' validation users."""
-    eval_every: int
+    eval_every: Count
     """Epochs between two validations."""
-    checkpoint_every_s: float
+    checkpoint_every_s: NotNegative
     """Least seconds between two checkpoints; 0 writes one after every epoch."""
     cuda_graph: bool
     """Whether a step on CUDA is recorded once and replayed; no effect on a CPU."""
@@ -46,8 +50,10 @@ class FitOptions:
                 raise InputError(
                     f"fit.{name}={getattr(self, name)}: give {bound} or more"
                 )
-        if not self.lr > 0:
-            raise InputError(f"fit.lr={self.lr}: give a number above 0")
+        if not 0 < self.lr <= LARGEST_LR:
+            raise InputError(
+                f"fit.lr={self.lr}: give a number above 0, at most {LARGEST_LR}"
+            )
         if self.checkpoint_every_s < 0:
             raise InputError(
                 f"fit.checkpoint_every_s={self.checkpoint_every_s}: give 0 or more"

@@ -51,7 +51,7 @@ def read_item_split(options: Mapping[str, object]) -> ItemSplit:
         raise InputError("split_by: domains must map names to lists of values")
     lists: dict[str, list[str] | None] = {}
     for key, values in domains.items():
-        if isinstance(values, str):
+        if values is not None and not isinstance(values, list | tuple):
             raise InputError(f"split_by: domain '{key}' needs a list, got {values!r}")
         lists[str(key)] = None if values is None else [str(v) for v in values]
     if list(lists.values()).count(None) > 1:

@@ -68,9 +68,21 @@ class Source(ABC):
         Raises:
             InputError: files cannot be had or read, or an option does not fit.
         """
+        return read(*cls.parse(**settings))
+
+    @classmethod
+    def parse(cls, **settings: Any) -> tuple["Source", ReadingOptions]:
+        """Return the source and how it is read; no file is opened.
+
+        Args:
+            settings: as for ``read``.
+
+        Raises:
+            InputError: an option is impossible.
+        """
         shared = {each.name for each in dataclasses.fields(ReadingOptions)}
         options = {name: settings.pop(name) for name in shared & settings.keys()}
-        return read(cls(**settings), ReadingOptions(**options))
+        return cls(**settings), ReadingOptions(**options)
 
 
 def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:

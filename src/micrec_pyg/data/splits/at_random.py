@@ -5,8 +5,7 @@ function of it, its options and the seed. Splits by time are in ``by_time``, tho
 new users and items in ``inductive``, files in ``imported``.
 """
 
-from collections.abc import Sequence
-
+from micrec_pyg.allowed import Ratios, Seed
 from micrec_pyg.data.splits.leak import LeakClass, promises
 from micrec_pyg.data.splits.parts import (
     TRAIN,
@@ -23,7 +22,7 @@ __all__ = ["Domains", "random_ratio", "ready"]
 
 @promises(LeakClass.USER_FUTURE)
 def random_ratio(
-    domains: Domains, *, ratios: Sequence[int | float], seed: int
+    domains: Domains, *, ratios: Ratios, seed: Seed
 ) -> dict[str, EdgeSplit]:
     """Return a random split of every user's interactions; all items are seen.
 

@@ -1,18 +1,20 @@
 """Interactions divided by time: each user's own, or one moment for everybody."""
 
 import math
-from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from micrec_pyg.allowed import Ratios, Seed, one_of
 from micrec_pyg.data.splits.leak import LeakClass, promises
 from micrec_pyg.data.splits.parts import (
     TEST,
     TRAIN,
     VAL,
     Domains,
+    Select,
     check_select,
     cut,
     degrees,
@@ -26,11 +28,12 @@ from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import EdgeSplit, InputError, Interactions
 
 WITHOUT_TIME = ("error", "random")
+WithoutTime = Annotated[str, one_of(*WITHOUT_TIME)]
 
 
 @promises(LeakClass.CROSS_DOMAIN_FUTURE)
 def leave_one_out(
-    domains: Domains, *, without_time: str, seed: int
+    domains: Domains, *, without_time: WithoutTime, seed: Seed
 ) -> dict[str, EdgeSplit]:
     """Return the split that tests each user's last interaction.
 
@@ -70,9 +73,7 @@ def leave_one_out(
 
 
 @promises(LeakClass.CROSS_DOMAIN_FUTURE)
-def user_time(
-    domains: Domains, *, ratios: Sequence[int | float], seed: int
-) -> dict[str, EdgeSplit]:
+def user_time(domains: Domains, *, ratios: Ratios, seed: Seed) -> dict[str, EdgeSplit]:
     """Return each user's interactions divided in the order of their time.
 
     The first ones train, the next validate, the last are tested; how many, follows
@@ -102,7 +103,7 @@ def user_time(
 
 @promises(LeakClass.NONE)
 def global_time(
-    domains: Domains, *, ratios: Sequence[int | float], select: str
+    domains: Domains, *, ratios: Ratios, select: Select
 ) -> dict[str, EdgeSplit]:
     """Return all domains divided at the same two moments.
 

@@ -1,13 +1,15 @@
 """Splits whose test holds more than training saw (method page, section 5)."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Annotated
 
 import polars as pl
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from micrec_pyg.allowed import PartialShare, Ratios, Seed, one_of
 from micrec_pyg.data.splits.leak import LeakClass, promises
 from micrec_pyg.data.splits.parts import (
     SILENT,
@@ -16,6 +18,7 @@ from micrec_pyg.data.splits.parts import (
     TRAIN,
     VAL,
     Domains,
+    Select,
     check_select,
     check_share,
     cut,
@@ -42,10 +45,10 @@ logger = logging.getLogger(__name__)
 def new_interactions(
     domains: Domains,
     *,
-    ratios: Sequence[int | float],
-    new_share: int | float,
-    graph: str,
-    seed: int,
+    ratios: Ratios,
+    new_share: PartialShare,
+    graph: Annotated[str, one_of(*GRAPHS)],
+    seed: Seed,
 ) -> dict[str, EdgeSplit]:
     """Return the new-interactions protocol: old users go on with old items.
 
@@ -93,10 +96,10 @@ def new_interactions(
 def new_nodes(
     domains: Domains,
     *,
-    ratios: Sequence[int | float],
-    unseen_share: int | float,
-    select: str,
-    seed: int,
+    ratios: Ratios,
+    unseen_share: PartialShare,
+    select: Select,
+    seed: Seed,
 ) -> dict[str, EdgeSplit]:
     """Return the new-users/new-items protocol.
 
@@ -136,10 +139,10 @@ def new_nodes(
 def zero_edge(
     domains: Domains,
     *,
-    ratios: Sequence[int | float],
-    unseen_share: int | float,
-    select: str,
-    seed: int,
+    ratios: Ratios,
+    unseen_share: PartialShare,
+    select: Select,
+    seed: Seed,
 ) -> dict[str, EdgeSplit]:
     """Return the zero-edge protocol: ``new_nodes`` whose new items bring features only.
 
@@ -171,10 +174,10 @@ def zero_edge(
 def history_elsewhere(
     domains: Domains,
     *,
-    ratios: Sequence[int | float],
-    share: int | float,
-    select: str,
-    seed: int,
+    ratios: Ratios,
+    share: PartialShare,
+    select: Select,
+    seed: Seed,
 ) -> dict[str, EdgeSplit]:
     """Return the protocol of users who have a history in another domain only.
 
@@ -218,7 +221,7 @@ def history_elsewhere(
 
 def _divided(
     domains: Domains,
-    ratios: Sequence[int | float],
+    ratios: Ratios,
     unseen_share: int | float,
     seed: int,
 ) -> Iterator[tuple[str, Interactions, Int[Tensor, " edges"], Bool[Tensor, " items"]]]:

@@ -6,7 +6,7 @@ same set of raw pairs however the rows of the data are sorted.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from micrec_pyg.allowed import one_of
 from micrec_pyg.schema import (
     Catalogue,
     Domain,
@@ -29,6 +30,7 @@ TRAIN, VAL, TEST, SUPPORT, SILENT, VAL_SUPPORT = range(len(PARTS))
 
 SELECT = ("seen", "new")
 """What validation can rank: seen nodes alone, or new ones too."""
+Select = Annotated[str, one_of(*SELECT)]
 
 Domains = Mapping[str, Catalogue] | Mapping[str, Domain]
 

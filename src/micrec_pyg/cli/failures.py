@@ -1,0 +1,73 @@
+"""A command's exceptions -> one sentence and an exit code."""
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from micrec_pyg.cli.sentences import FAILED, fail, refuse, say
+from micrec_pyg.schema import InputError
+from micrec_pyg.storage.failures import sentence
+
+DEBUG = "MICREC_DEBUG"
+"""Environment variable; 1 shows the traceback of an unexpected error."""
+
+
+def attempt(command: Callable[[], int]) -> int:
+    """Return the exit code of a command; whatever it raises becomes one sentence."""
+    try:
+        code = command()
+        # a pipe that its reader closed is noticed here, not when Python ends
+        sys.stdout.flush()
+    except InputError as error:
+        return refuse(str(error))
+    except BrokenPipeError:
+        # else Python tries to write the rest when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return fail("what read the output has closed it")
+    except OSError as error:
+        return fail(sentence(error))
+    except FloatingPointError as error:  # a loss that is no number
+        return fail(str(error))
+    except MemoryError:
+        return fail("the memory is used up; lower model.net.dim, K or rank.batch_size")
+    # Here alone everything is caught: this is the top of the command line, and a user
+    # gets a sentence and a file to report, not a page of our code. Nothing is hidden:
+    # the file has the whole traceback, and the exit code is that of a failure.
+    except Exception as error:
+        _tell_unexpected(error)
+        return FAILED
+    return code
+
+
+def _tell_unexpected(error: Exception) -> None:
+    full = "".join(traceback.format_exception(error))
+    if os.environ.get(DEBUG) == "1":
+        sys.stderr.write(full)
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    what = f"{kind}: {lines[0]}" if lines else kind
+    place = _written(full)
+    if place is None:
+        say(f"unexpected error: {what}; {DEBUG}=1 shows where it arose")
+        return
+    say(
+        f"unexpected error: {what}; {place} says where it arose: please report it "
+        f"({DEBUG}=1 shows it here)"
+    )
+
+
+def _written(full: str) -> Path | None:
+    """Return the file that has the traceback now; None where none can be written."""
+    name = f"micrec-error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    for folder in (Path.cwd, lambda: Path(tempfile.gettempdir())):
+        try:
+            path = folder() / name
+            path.write_text(full, encoding="utf-8", errors="backslashreplace")
+        except OSError:
+            continue
+        return path
+    return None

@@ -1,0 +1,98 @@
+"""What is typed as KEY=VALUE, in the form that Hydra's grammar reads."""
+
+import os
+import re
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
+from hydra.errors import HydraException
+
+from micrec_pyg.cli.config_errors import options
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.schema import InputError
+
+KEY = re.compile(r"(~|\+\+?)?[^\W\d][\w./-]*")
+"""What stands before the =; with + it is added, with ~ Hydra would delete it."""
+
+STRUCTURE = frozenset("'\"[]{}(),$")
+"""A value with one of these may be meant as a list, a mapping, a choice or a text."""
+
+
+def readable(arguments: Sequence[str]) -> list[str]:
+    """Return arguments as Hydra reads them; a plain text gets the quotes it needs.
+
+    ``~/`` at the beginning of a value is the home folder, as for a shell.
+
+    Args:
+        arguments: Overrides, and flags of Hydra, which stay as they are.
+
+    Raises:
+        InputError: Hydra cannot read one and it is no plain text, or it deletes
+            a setting.
+    """
+    parser = OverridesParser.create()
+    return [
+        argument if argument.startswith("-") else _readable(argument, parser)
+        for argument in arguments
+    ]
+
+
+def _readable(argument: str, parser: OverridesParser) -> str:
+    key, sign, value = argument.partition("=")
+    _check_key(argument, key)
+    plain = bool(sign) and not STRUCTURE & set(value)
+    if plain and value.startswith("~/"):
+        value = os.path.expanduser(value)
+    for text in (f"{key}{sign}{value}", f"{key}={_quoted(value)}" if plain else ""):
+        override = _parsed(text, parser)
+        if override is not None:
+            _check_option(argument, override)
+            return text
+    if not sign:
+        raise InputError(f"{argument} cannot be read: give KEY=VALUE, such as K=3")
+    raise InputError(
+        f"{argument} cannot be read: a list is [a,b], a mapping {{a: 1}}, and a text "
+        f"with signs of its own stands in quotes twice: '{key}=\"...\"'"
+    )
+
+
+def _check_key(argument: str, key: str) -> None:
+    if any("\ud800" <= letter <= "\udfff" for letter in argument):
+        raise InputError(
+            f"{argument}: this is no UTF-8; rename what it names, or set the locale to "
+            "UTF-8"
+        )
+    if not KEY.fullmatch(key):
+        raise InputError(f"{argument} cannot be read: give KEY=VALUE, such as K=3")
+    if key.startswith("~"):
+        raise InputError(
+            f"{argument}: a setting is not deleted; give it another value, as "
+            f"{key.lstrip('~')}=VALUE"
+        )
+
+
+def _check_option(argument: str, override: Override) -> None:
+    """Refuse what cannot be the name of an option of a group."""
+    valid = options(conf_dir()).get(override.key_or_group)
+    if valid is None:
+        return
+    value = override.value()
+    names = value.list if isinstance(value, ChoiceSweep) else [value]
+    if any(not isinstance(each, str | Sweep) or each == "" for each in names):
+        raise InputError(f"{argument}: give one of {', '.join(valid)}")
+
+
+def _parsed(text: str, parser: OverridesParser) -> Override | None:
+    if not text:
+        return None
+    try:
+        return parser.parse_override(text)
+    except HydraException:
+        return None
+
+
+def _quoted(value: str) -> str:
+    """Return a value without quotes as a text in quotes."""
+    end = len(value) - len(value.rstrip("\\"))
+    return f'"{value}{end * chr(92)}"'  # backslashes before a quote count twice
