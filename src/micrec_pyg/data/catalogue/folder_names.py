@@ -49,7 +49,7 @@ _MEANT = {
 }
 """What people call a table or folder -> its name here."""
 _SPLIT = ("train", "valid", "test")
-_CUT_OFF = 0.85
+_CUT_OFF = 0.8
 _SHOWN = 3
 
 
@@ -193,7 +193,7 @@ def as_text(unread: Sequence[Problem], root: Path) -> dict[str, str]:
     said = {}
     for each in unread:
         at = each.file.relative_to(root).as_posix()
-        name = f"{at}: {each.place}" if each.place else at
+        name = f"{at}, {each.place}" if each.place else at
         mend = f"; {each.mend}" if each.mend else ""
-        said[name.removeprefix(".: ")] = f"{each.fault}{mend}"
+        said[name.removeprefix("., ")] = f"{each.fault}{mend}"
     return said
