@@ -151,6 +151,8 @@ class Catalogue:
     """sha256 of every file read, by its name in the domain's folder."""
     options: Mapping[str, object] = field(default_factory=dict)
     """The options it was read with."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """What lies in the folders and is not read, by its path there, and why."""
     facts: pl.DataFrame | None = None
     """item (index), relation, entity: distinct triples of a knowledge graph."""
 

@@ -184,7 +184,7 @@ def test_an_image_that_is_no_regular_file_is_named(tmp_path, kind):
     (tmp_path / "d/images").mkdir()
     _special(tmp_path / "d/images/x.png", kind)
     found = warnings(tmp_path)
-    assert any("images, x.png: it is no regular file" in each for each in found)
+    assert any("images/x.png: it is no regular file" in each for each in found)
 
 
 def _special(path, kind):

@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 
 from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
     ROW,
-    find_table,
     read_table,
     require_columns,
 )

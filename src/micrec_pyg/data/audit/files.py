@@ -8,7 +8,8 @@ import polars as pl
 from micrec_pyg.data.audit.finding import PAIR, Finding, examples
 from micrec_pyg.data.files.columns import locate
 from micrec_pyg.data.files.problems import Problems
-from micrec_pyg.data.files.tables import find_table, read_table
+from micrec_pyg.data.files.table_names import find_table
+from micrec_pyg.data.files.tables import read_table
 from micrec_pyg.schema import Catalogue
 
 MOST = 0.5

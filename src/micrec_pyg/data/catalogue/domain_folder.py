@@ -13,19 +13,15 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.facts import KG, read_facts
-from micrec_pyg.data.catalogue.item_files import TABLES, folder_of, read_item_files
+from micrec_pyg.data.catalogue.folder_names import folder_of
+from micrec_pyg.data.catalogue.item_files import read_item_files
+from micrec_pyg.data.catalogue.vector_files import find_vectors, read_vector_files
 from micrec_pyg.data.files.cells import checked_guess, decimals, ids, integers, seconds
 from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
-from micrec_pyg.data.files.tables import (
-    ROW,
-    add_cells,
-    find_table,
-    read_table,
-    require_columns,
-)
+from micrec_pyg.data.files.table_names import find_table
+from micrec_pyg.data.files.tables import ROW, add_cells, read_table, require_columns
 from micrec_pyg.data.files.texts import readable_texts
-from micrec_pyg.data.files.vectors import read_vectors, without_zeros
 from micrec_pyg.schema import IMAGE, InputError
 from micrec_pyg.storage.digests import json_digest
 
@@ -50,10 +46,13 @@ class DomainFolder:
     sources: Mapping[str, str]
     """sha256 of every file that was read; all files of a modality are one entry."""
     digest: str
-    """sha256 of the names and content of all files that were read, see ``_vectors``."""
+    """sha256 of the names and content of all files that were read, see
+    ``read_vector_files``."""
     counts: Mapping[str, int]
     """Items not in the items table (kept); images, other files, vectors and facts of
     unknown items, and facts that are repeated (one stays)."""
+    unread: Sequence[Problem]
+    """What lies in the folder and is not read."""
 
 
 def read_domain_folder(
@@ -62,6 +61,7 @@ def read_domain_folder(
     need_rating: bool,
     columns: Mapping[str, str] | None,
     problems: Problems = STRICT,
+    tell_unread: bool = True,
 ) -> DomainFolder | None:
     """Return what one domain folder holds.
 
@@ -70,6 +70,7 @@ def read_domain_folder(
         need_rating: whether there must be a rating column; else it is not read.
         columns: role -> column, see ``columns.locate``.
         problems: where to note what is wrong; by default it is raised.
+        tell_unread: whether to warn of what lies in the folder and is not read.
 
     Returns:
         None where there are no usable interactions and problems are collected.
@@ -86,20 +87,21 @@ def read_domain_folder(
     catalogue = _find(path, "items", problems)
     if catalogue is not None:
         items = read_items(catalogue, columns, problems).drop(ROW, strict=False)
-    named = (*TABLES, KG)
-    vector_files = [p for p in sorted(path.glob("*.parquet")) if p.stem not in named]
-    vectors, amended = _vectors(vector_files, columns, problems)
+    vector_files = find_vectors(path)
+    vectors, amended = read_vector_files(vector_files, columns, problems)
     graph = _find(path, KG, problems)
     facts = None if graph is None else read_facts(graph, columns, problems)
     known = None if rows is None else _all_ids(rows[0], items)
-    files = read_item_files(path, known, problems)
+    read = [each for each in (source, catalogue, graph, *vector_files) if each]
+    files, unread = read_item_files(path, [each.name for each in read], known, problems)
+    for each in unread if tell_unread else ():
+        problems.add(each)
     if source is None or rows is None or known is None:
         return None
     # without a table no item is missing from it
     listed = len(known) if catalogue is None else items.height
-    tables = [source, *(each for each in (catalogue, graph) if each), *vector_files]
     # what is no regular file was noted, and would be read for ever
-    tables = [table for table in tables if table.is_file()]
+    tables = [table for table in read if table.is_file()]
     item_files = {m: list(map(Path, table["file"])) for m, table in files.items()}
     content = hashes(path, [*tables, *itertools.chain(*item_files.values())])
     return DomainFolder(
@@ -116,6 +118,7 @@ def read_domain_folder(
             "items_missing_from_items_table": len(known) - listed,
             **_unknown(known, files, vectors, facts),
         },
+        unread=unread if tell_unread else (),
     )
 
 
@@ -225,25 +228,6 @@ def read_items(
     mend = "drop the row, or give the item an id of its own"
     add_cells(table, table["item"], repeated, path, problems, need=need, mend=mend)
     return table.filter(~repeated).drop_nulls("item")
-
-
-def _vectors(
-    files: Sequence[Path], columns: Mapping[str, str] | None, problems: Problems
-) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
-    """Return item and vector per modality, and an entry for the digest per amended one.
-
-    Earlier versions kept vectors of zeros: what they cached for the same files, such as
-    neighbour lists, must not be taken. Files without any keep the digest they had.
-    """
-    found, amended = {}, {}
-    for file in files:
-        table = read_vectors(file, columns, problems)
-        kept = None if table is None else without_zeros(table, file, problems)
-        if kept is not table:
-            amended[file.stem] = "without zeros"
-        if kept is not None:
-            found[file.stem] = kept
-    return found, amended
 
 
 def _unknown(

@@ -11,7 +11,8 @@ import polars as pl
 
 from micrec_pyg.data.files.cells import ids
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
-from micrec_pyg.data.files.tables import ROW, SUFFIXES, add_cells, read_table
+from micrec_pyg.data.files.table_names import SUFFIXES, stem_of
+from micrec_pyg.data.files.tables import ROW, add_cells, read_table
 from micrec_pyg.schema import InputError
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def _read(
     path: Path, domains: Sequence[str], problems: Problems
 ) -> pl.DataFrame | None:
     """Return a link table: two columns of ids, named as domains."""
-    if path.suffix not in SUFFIXES:
+    if stem_of(path.name) is None:
         fault = f"a link table must be one of {', '.join(SUFFIXES)}"
         problems.add(Problem(path, fault))
         return None

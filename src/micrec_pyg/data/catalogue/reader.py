@@ -13,11 +13,20 @@ from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_fo
 from micrec_pyg.data.catalogue.facts import index_facts
 from micrec_pyg.data.catalogue.filter_options import Filters
 from micrec_pyg.data.catalogue.filters import RawDomain, apply_filters
+from micrec_pyg.data.catalogue.folder_names import (
+    TABLES,
+    as_text,
+    entries,
+    unread_in_catalogue,
+    why_no_domain,
+)
 from micrec_pyg.data.catalogue.interactions import list_items, to_interactions
 from micrec_pyg.data.catalogue.link_users import link_users
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
-from micrec_pyg.data.files.columns import check_columns
-from micrec_pyg.data.files.tables import find_table
+from micrec_pyg.data.files.columns import check_columns, nearest
+from micrec_pyg.data.files.problems import STRICT, Problem
+from micrec_pyg.data.files.table_names import find_table, stem_of
+from micrec_pyg.data.files.tables import column_names
 from micrec_pyg.data.files.texts import text_columns
 from micrec_pyg.schema import TEXT, Catalogue, Feature, InputError, Vocab
 from micrec_pyg.storage.digests import json_digest
@@ -31,6 +40,7 @@ def read_tables(
     *,
     columns: Mapping[str, str] | None = None,
     links_in: Path | None = None,
+    tell_unread: bool = True,
 ) -> dict[str, Catalogue]:
     """Return the catalogues of a data set in the own-catalogue format.
 
@@ -40,6 +50,8 @@ def read_tables(
         columns: {user, item, rating, timestamp, order, x_label: name of the column}
             where the tables use other names; None takes these and guesses the rest.
         links_in: folder in which the paths of link tables begin; None: ``path``.
+        tell_unread: whether to name, in the log and in the catalogues, what lies in
+            the folder and is not read.
 
     Raises:
         InputError: anything in the options or files that cannot be used.
@@ -48,9 +60,15 @@ def read_tables(
     contents = []
     for folder in domain_folders(path, options.domains):
         need = options.rating_min is not None
-        content = read_domain_folder(folder, need_rating=need, columns=columns)
+        content = read_domain_folder(
+            folder, need_rating=need, columns=columns, tell_unread=tell_unread
+        )
         assert content is not None  # errors are raised
         contents.append(content)
+    _check_mapped(contents, columns or {})
+    beside = unread_beside(path, options.links, links_in) if tell_unread else []
+    for problem in beside:
+        STRICT.add(problem)
     joined = ""
     if options.links is not None:
         contents, joined = _link(contents, options.links, links_in or path)
@@ -66,7 +84,46 @@ def read_tables(
         for name, part in parts.items()
     }
     given = {"columns": None if columns is None else dict(columns), **options.key()}
-    return _catalogues(parts, texts, options.chosen, {**given, "joined": joined})
+    read_back = _catalogues(parts, texts, options.chosen, {**given, "joined": joined})
+    return {
+        name: dataclasses.replace(
+            each, left_out=as_text([*beside, *parts[name].unread], path)
+        )
+        for name, each in read_back.items()
+    }
+
+
+def unread_beside(
+    root: Path, links: Sequence[str] | None, links_in: Path | None = None
+) -> list[Problem]:
+    """Return what lies beside the domains of a data set and is not read.
+
+    Args:
+        root: the folder of the data set.
+        links: link tables that are read.
+        links_in: folder in which their paths begin; None: ``root``.
+    """
+    used = {(links_in or root) / link for link in links or ()}
+    return unread_in_catalogue(root, _domains(root), used)
+
+
+def _check_mapped(contents: Sequence[DomainFolder], columns: Mapping[str, str]) -> None:
+    """Refuse a column of the option ``columns`` that no table has."""
+    tables = [
+        content.path / name
+        for content in contents
+        for name in content.sources
+        if stem_of(name) is not None
+    ]
+    for role, name in columns.items():
+        having = [t for t in tables if role == "item" or stem_of(t.name) == TABLES[0]]
+        found = {each: None for table in having for each in column_names(table)}
+        if name not in found:
+            near = nearest(name, list(found), role=role)
+            raise InputError(
+                f"{contents[0].path.parent}: no table has the column {name} (columns: "
+                f"{role}); found: {', '.join(found)}{near and f'; {near}'}"
+            )
 
 
 def _link(
@@ -136,24 +193,41 @@ def domain_folders(root: Path, domains: Sequence[str] | None) -> list[Path]:
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give path=<folder of the data set>")
-    found = sorted(
-        folder.name
-        for folder in root.iterdir()
-        if folder.is_dir() and find_table(folder, "interactions") is not None
-    )
+    found = _domains(root)
     if not found:
         hint = "each domain is a subfolder with interactions.(tsv|csv|parquet|jsonl)"
         if find_table(root, "interactions") is not None:
             hint = "an interactions table lies here itself: move it into a subfolder"
-        raise InputError(f"{root}: no domain found; {hint}")
+        raise InputError(f"{root}: no domain found; {hint}{_why_not(root, None)}")
     wanted = found if domains is None else list(domains)
     unknown = [name for name in wanted if name not in found]
     if unknown or not wanted:
         raise InputError(
             f"{root}: domains {unknown or '[]'} cannot be read; "
-            f"valid: {', '.join(found)}"
+            f"valid: {', '.join(found)}{_why_not(root, unknown)}"
         )
     return [root / name for name in wanted]
+
+
+def _why_not(root: Path, names: Sequence[str] | None) -> str:
+    """Return why the first of some folders is no domain, for the end of a sentence.
+
+    Args:
+        root: the folder of the data set.
+        names: of folders that may be there; None: all that are.
+    """
+    asked = entries(root) if names is None else [root / name for name in names]
+    folder = next((path for path in asked if path.is_dir()), None)
+    return "" if folder is None else f"; {folder.name}: {why_no_domain(folder)[1]}"
+
+
+def _domains(root: Path) -> list[str]:
+    """Return the names of the folders that have interactions, sorted."""
+    return sorted(
+        folder.name
+        for folder in root.iterdir()
+        if folder.is_dir() and find_table(folder, TABLES[0]) is not None
+    )
 
 
 def _parts(

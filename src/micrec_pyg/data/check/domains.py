@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
+from micrec_pyg.data.catalogue.folder_names import TABLES
 from micrec_pyg.data.catalogue.interactions import list_items
-from micrec_pyg.data.catalogue.item_files import TABLES
 from micrec_pyg.data.files.problems import Problem, Problems
+from micrec_pyg.data.files.table_names import stem_of
 from micrec_pyg.schema import IMAGE
 
 MAX_TEXT = 100_000
@@ -51,7 +52,7 @@ def check_between(
 
 def _file(content: DomainFolder, stem: str) -> Path:
     """Return the table that was read, the folder where there was none."""
-    named = [name for name in content.sources if Path(name).stem == stem]
+    named = [name for name in content.sources if stem_of(name) == stem]
     return content.path / named[0] if named else content.path
 
 

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_folder
-from micrec_pyg.data.catalogue.reader import domain_folders, read_tables
+from micrec_pyg.data.catalogue.reader import (
+    domain_folders,
+    read_tables,
+    unread_beside,
+)
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.check.domains import check_between, check_domain
 from micrec_pyg.data.check.images import check_images
@@ -55,6 +59,8 @@ def _read(
     """Return what can be read of the domains; note what is wrong in the files."""
     try:
         folders = domain_folders(root, options["domains"])
+        for problem in unread_beside(root, options["links"]):
+            problems.add(problem)
     except InputError as error:
         problems.add(Problem(root, str(error).removeprefix(f"{root}: ")))
         return []

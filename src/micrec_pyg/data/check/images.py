@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
+from micrec_pyg.data.catalogue.folder_names import image_folder
 from micrec_pyg.data.catalogue.interactions import list_items
-from micrec_pyg.data.catalogue.item_files import IMAGES
 from micrec_pyg.data.files.images import UNREADABLE, open_image
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import IMAGE
@@ -21,8 +21,11 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
     images = content.files[IMAGE]
     if images.is_empty():
         return
-    folder = content.path / IMAGES
-    faults = {Path(file).name: _fault(file) for file in images["file"]}
+    folder = image_folder(content.path)
+    faults = {
+        Path(file).relative_to(folder).as_posix(): _fault(file)
+        for file in images["file"]
+    }
     bad = {name: fault for name, fault in faults.items() if fault}
     shown = [
         Problem(

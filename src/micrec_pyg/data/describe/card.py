@@ -13,7 +13,8 @@ def data_card(catalogues: Mapping[str, Catalogue]) -> str:
     """Return a Markdown page about catalogues as they were read.
 
     Sizes and degrees, counts after every step, what was dropped, coverage of the
-    modalities, overlap, options, and the sha256 of every source. No path of the
+    modalities, overlap, options, the sha256 of every source, and what lies there
+    and was not read. No path of the
     machine is in it, so that the page of the same data is the same everywhere.
     """
     numbers = measure_catalogues(catalogues)
@@ -22,6 +23,9 @@ def data_card(catalogues: Mapping[str, Catalogue]) -> str:
         lines += ["", f"## {title}", "", *markdown([head, *rows])]
     for name, catalogue in catalogues.items():
         lines += ["", f"## {name}", "", *_origin(catalogue, numbers["domains"][name])]
+    left = {name: why for c in catalogues.values() for name, why in c.left_out.items()}
+    rows = [[name, why] for name, why in left.items()] or [["nothing", "-"]]
+    lines += ["", "## Left out", "", *markdown([["file or folder", "why"], *rows])]
     given = {json.dumps(dict(c.options)): c.options for c in catalogues.values()}
     for options in given.values():
         rows = [[key, f"`{json.dumps(value)}`"] for key, value in options.items()]

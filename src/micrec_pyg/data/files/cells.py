@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
+from micrec_pyg.data.files.table_names import kind_of
 from micrec_pyg.data.files.tables import add_cells
 
 MAX_ID = 512
@@ -59,7 +60,7 @@ def ids(
             "look for a quote that is opened and never closed",
         ),
     ]
-    if path.suffix == ".jsonl":
+    if kind_of(path) == ".jsonl":
         nested = text.str.contains(_NESTED).fill_null(False)
         faults.append((nested, "a nested value, an id is needed", "write the id alone"))
     for bad, need, mend in faults:

@@ -1,17 +1,15 @@
 """Text files of any length as blocks of whole lines, plain or gzip alike."""
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from micrec_pyg.data.files.compressed import DAMAGED, open_bytes
 from micrec_pyg.data.files.problems import Problem
 from micrec_pyg.schema import InputError
 
 BLOCK = 2**24
 """Bytes of text read at once."""
 _MAX_LINE = 2**26
-_GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -31,7 +29,7 @@ def line_blocks(path: Path, *, size: int = BLOCK) -> Iterator[tuple[int, bytes]]
     """
     line = 1
     try:
-        with gzip.open(path) if _is_compressed(path) else path.open("rb") as file:
+        with open_bytes(path) as file:
             while block := file.read(size):
                 block += file.readline(_MAX_LINE)
                 if len(block) >= size + _MAX_LINE:
@@ -40,7 +38,7 @@ def line_blocks(path: Path, *, size: int = BLOCK) -> Iterator[tuple[int, bytes]]
                     raise InputError(str(Problem(path, fault, place=f"line {long}")))
                 yield line, block.removeprefix(_BOM) if line == 1 else block
                 line += block.count(b"\n")
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         fault = f"the gzip data are damaged or cut off ({error})"
         mend = "delete the file and fetch it again"
         raise InputError(
@@ -49,8 +47,3 @@ def line_blocks(path: Path, *, size: int = BLOCK) -> Iterator[tuple[int, bytes]]
     except OSError as error:
         fault = f"it cannot be read: {error.strerror or error}"
         raise InputError(str(Problem(path, fault))) from error
-
-
-def _is_compressed(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == _GZIP

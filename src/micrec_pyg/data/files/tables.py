@@ -12,34 +12,22 @@ from typing import Any
 import polars as pl
 
 from micrec_pyg.data.files.columns import nearest
+from micrec_pyg.data.files.compressed import DAMAGED, open_bytes, open_lines
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
+from micrec_pyg.data.files.table_names import SUFFIXES, kind_of
 from micrec_pyg.data.files.text import check_json_lines, check_text
-from micrec_pyg.schema import InputError
 
-SUFFIXES = (".tsv", ".csv", ".parquet", ".jsonl")
 ROW = "_row"
 """Name of the column that ``read_table`` adds: the place of the row in its file."""
 Codes = Callable[[Sequence[str]], Collection[str]]
 _ROWS_AT_ONCE = 2**18
-_DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
-
-
-def find_table(folder: Path, stem: str) -> Path | None:
-    """Return the one table ``<stem>.<tsv|csv|parquet|jsonl>``, None without any.
-
-    Raises:
-        InputError: several such files lie there.
-    """
-    found = [
-        folder / f"{stem}{s}" for s in SUFFIXES if (folder / f"{stem}{s}").exists()
-    ]
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise InputError(
-            f"{folder}: found {names}; only one {stem} table may be there, "
-            "so remove or rename the others"
-        )
-    return found[0] if found else None
+_DELIMITERS = {
+    ",": "commas",
+    "\t": "tabs",
+    ";": "semicolons",
+    "|": "bars",
+    " ": "blanks",
+}
 
 
 def read_table(
@@ -74,12 +62,18 @@ def read_table(
         if size == 0:
             problems.add(Problem(path, "the file is empty", "write a header and rows"))
             return None
-        if path.suffix == ".parquet":
+        if kind_of(path) == ".parquet":
             frame = _parquet(path, problems, codes)
         else:
             frame = _text_table(path, problems)
+    except DAMAGED as error:
+        fault = f"the gzip data are damaged or cut off ({error})"
+        problems.add(Problem(path, fault, "write the file again"))
+        return None
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
+        if path.is_symlink() and not path.exists():
+            reason = "it is a link to nothing"
         mend = "a readable file is needed"
         problems.add(Problem(path, f"it cannot be read: {reason}", mend))
         return None
@@ -89,6 +83,18 @@ def read_table(
     frame = frame.with_row_index(ROW)
     # a filter copies even where it keeps everything
     return frame if frame.select(content.all()).item() else frame.filter(content)
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a table that can be read."""
+    import pyarrow.parquet as pq
+
+    if kind_of(path) == ".parquet":
+        return list(pq.read_schema(path).names)
+    if kind_of(path) == ".jsonl":
+        with open_bytes(path) as file:
+            return pl.read_ndjson(file.read(), infer_schema_length=None).columns
+    return [str(name) for name in _separated(path, header=False, rows=1).row(0)]
 
 
 def require_columns(
@@ -121,7 +127,7 @@ def require_columns(
                 f"column {', '.join(missing)} is missing; found: "
                 f"{', '.join(found)}; needed: {', '.join(needed)}",
                 next((hint for hint in hints if hint), ""),
-                place="" if path.suffix in (".parquet", ".jsonl") else "line 1",
+                place="" if kind_of(path) in (".parquet", ".jsonl") else "line 1",
             )
         )
     return not missing
@@ -130,10 +136,10 @@ def require_columns(
 def places(frame: pl.DataFrame, positions: Sequence[int], path: Path) -> list[str]:
     """Return where rows of a table stand in their file, as ``line 7``."""
     rows = [int(frame[ROW][position]) for position in positions]
-    if path.suffix == ".parquet":
+    if kind_of(path) == ".parquet":
         return [f"row {row + 1}" for row in rows]
-    if path.suffix == ".jsonl":
-        with path.open(encoding="utf-8-sig") as file:
+    if kind_of(path) == ".jsonl":
+        with open_lines(path) as file:
             filled = [n for n, line in enumerate(file, start=1) if line.strip()]
         return [f"line {filled[row]}" for row in rows]
     # a quoted CSV field may hold line breaks
@@ -187,7 +193,7 @@ def _check_names(names: Sequence[str], path: Path, problems: Problems) -> bool:
         fault, mend = "it has no column", "write a header"
     elif ROW in names:
         fault, mend = f"a column is called {ROW}, a name that we use", "rename it"
-    elif path.suffix == ".tsv" and quoted:
+    elif kind_of(path) == ".tsv" and quoted:
         fault = f"the header holds the quoted name {quoted[0]}"
         mend = "a TSV file has no quotes: write plain fields, or save it as .csv"
     if fault:
@@ -197,14 +203,14 @@ def _check_names(names: Sequence[str], path: Path, problems: Problems) -> bool:
 
 def _delimiter(found: Sequence[str], path: Path) -> str:
     """Return a hint at another delimiter, where the header is one field."""
-    if len(found) != 1 or path.suffix in (".parquet", ".jsonl"):
+    if len(found) != 1 or kind_of(path) in (".parquet", ".jsonl"):
         return ""
-    own = "," if path.suffix == ".csv" else "\t"
+    own = "," if kind_of(path) == ".csv" else "\t"
     for delimiter, name in _DELIMITERS.items():
         if delimiter != own and delimiter in found[0]:
             suffix = {",": ".csv", "\t": ".tsv"}.get(delimiter)
             other = (
-                f", or call it {suffix}" if suffix and path.suffix in SUFFIXES else ""
+                f", or call it {suffix}" if suffix and kind_of(path) in SUFFIXES else ""
             )
             wanted = _DELIMITERS[own]
             return f"the fields are separated by {name}: use {wanted}{other}"
@@ -216,23 +222,26 @@ def _text_table(path: Path, problems: Problems) -> pl.DataFrame | None:
     if not check_text(path, problems):
         return None
     try:
-        if path.suffix == ".jsonl":
-            return pl.read_ndjson(path, infer_schema_length=None)
+        if kind_of(path) == ".jsonl":
+            with open_bytes(path) as file:
+                return pl.read_ndjson(file.read(), infer_schema_length=None)
         # polars would rename a repeated column
         header = _separated(path, header=False, rows=1).row(0)
         if _repeated([str(name) for name in header if name], path, problems):
             return None
         return _separated(path, header=True, rows=None)
     except pl.exceptions.PolarsError as error:
-        if path.suffix != ".jsonl" or check_json_lines(path, problems):
+        if kind_of(path) != ".jsonl" or check_json_lines(path, problems):
             fault = str(error).splitlines()[0]
-            problems.add(Problem(path, f"not a readable {path.suffix} table: {fault}"))
+            problems.add(
+                Problem(path, f"not a readable {kind_of(path)} table: {fault}")
+            )
         return None
 
 
 def _separated(path: Path, *, header: bool, rows: int | None) -> pl.DataFrame:
     """Return the first rows of a TSV or CSV table as polars reads them."""
-    plain = path.suffix != ".csv"
+    plain = kind_of(path) != ".csv"
     return pl.read_csv(
         path,
         separator="\t" if plain else ",",
@@ -240,6 +249,7 @@ def _separated(path: Path, *, header: bool, rows: int | None) -> pl.DataFrame:
         has_header=header,
         n_rows=rows,
         infer_schema=False,
+        glob=False,  # a folder may be called a? or [b]
     )
 
 

@@ -8,15 +8,16 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from jaxtyping import Int
 
 from micrec_pyg.data.files.columns import ROLES
+from micrec_pyg.data.files.compressed import open_bytes, open_lines
 from micrec_pyg.data.files.problems import Problem, Problems
+from micrec_pyg.data.files.table_names import kind_of
 
 BLOCK = 2**24
 """Bytes read at once."""
@@ -38,13 +39,13 @@ def check_text(path: Path, problems: Problems) -> bool:
     before = problems.errors
     quotes, total = False, 0
     ragged: list[tuple[int, int]] = []
-    separator = b"," if path.suffix == ".csv" else b"\t"
+    separator = b"," if kind_of(path) == ".csv" else b"\t"
     width: int | None = None
     for first_line, block in _blocks(path):
         if first_line == 1 and not _readable(path, block, problems):
             return False
         _check_encoding(path, block, first_line, problems)
-        if path.suffix == ".jsonl":
+        if kind_of(path) == ".jsonl":
             continue
         quotes = quotes or b'"' in block
         counts, filled = _separators(block, separator)
@@ -53,9 +54,9 @@ def check_text(path: Path, problems: Problems) -> bool:
         total += len(wrong)
         some = wrong[: problems.wanted - len(ragged)]
         ragged += [(first_line + int(i), int(counts[i]) + 1) for i in some]
-    if problems.errors > before or path.suffix == ".jsonl":
+    if problems.errors > before or kind_of(path) == ".jsonl":
         return problems.errors == before
-    if quotes and path.suffix == ".csv":
+    if quotes and kind_of(path) == ".csv":
         _check_quoted(path, problems)
     elif ragged:
         faults = [_ragged(path, *each, (width or 0) + 1) for each in ragged]
@@ -69,7 +70,7 @@ def check_json_lines(path: Path, problems: Problems) -> bool:
     For files that the parser has refused: it reads line by line.
     """
     before = problems.errors
-    with path.open(encoding="utf-8-sig") as file:
+    with open_lines(path) as file:
         for number, line in enumerate(file, start=1):
             fault = _json_fault(line) if line.strip() else None
             if fault is not None:
@@ -114,7 +115,7 @@ def _short(text: str) -> str:
 def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield whole lines in blocks, each with the number of its first line."""
     line = 1
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         while block := file.read(BLOCK):
             block += file.readline()
             yield line, block
@@ -126,7 +127,7 @@ def _readable(path: Path, block: bytes, problems: Problems) -> bool:
     fault, mend = "", "save it as UTF-8"
     if block.startswith(_UTF16):
         fault = "it is UTF-16 text, needed: UTF-8"
-    elif b"\0" in block[:1024] and path.suffix != ".jsonl" and b"\n" not in block:
+    elif b"\0" in block[:1024] and kind_of(path) != ".jsonl" and b"\n" not in block:
         fault = "it is not text"
     elif b"\r" in block and b"\n" not in block:
         fault = "its lines end in a carriage return alone, needed: line feeds"
@@ -184,7 +185,7 @@ def _separators(
 def _ragged(path: Path, line: int, fields: int, width: int) -> Problem:
     """Return the problem of a line with another number of fields than the header."""
     short = "the file may be cut off, or " if fields < width else ""
-    kind = "an unquoted comma" if path.suffix == ".csv" else "a tab"
+    kind = "an unquoted comma" if kind_of(path) == ".csv" else "a tab"
     long = f"{kind} may stand inside a field, or " if fields > width else ""
     return Problem(
         path,
@@ -217,12 +218,12 @@ def _records(path: Path) -> Iterator[tuple[int, list[str], str]]:
     """Yield the last line, the fields and the text of every record of a CSV file."""
     lines: list[str] = []
 
-    def noted(file: TextIO) -> Iterator[str]:
+    def noted(file: Iterable[str]) -> Iterator[str]:
         for line in file:
             lines.append(line)
             yield line
 
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_lines(path, newline="") as file:
         reader = csv.reader(noted(file), strict=True)
         for fields in reader:
             yield reader.line_num, fields, "".join(lines)

@@ -13,7 +13,7 @@ import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
 from micrec_pyg.data.catalogue.facts import KG
-from micrec_pyg.data.catalogue.item_files import TABLES
+from micrec_pyg.data.catalogue.folder_names import TABLES
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW, add_cells

@@ -36,6 +36,8 @@ class OwnFormat:
     """sha256 of the files that were converted, by their names."""
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """How much the conversion left out, by reason."""
+    tell_unread: bool = False
+    """Whether the folder is the user's own, so that what is not read there is named."""
     notes: Sequence[str] = ()
     """What of the files was not taken and why, for the log at every reading."""
 
@@ -104,6 +106,7 @@ def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:
         dataclasses.replace(options, **changed),
         columns=files.columns,
         links_in=files.links_in,
+        tell_unread=files.tell_unread,
     )
     return {name: _with_origin(each, files) for name, each in catalogues.items()}
 

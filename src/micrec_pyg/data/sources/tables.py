@@ -18,4 +18,5 @@ class Tables(Source):
 
     def convert(self, domains: Sequence[str] | None) -> OwnFormat:
         """Return the folder as it is."""
-        return OwnFormat(folder=Path(self.path).expanduser(), columns=self.columns)
+        folder = Path(self.path).expanduser()
+        return OwnFormat(folder=folder, columns=self.columns, tell_unread=True)

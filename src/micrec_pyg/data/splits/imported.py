@@ -8,9 +8,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from micrec_pyg.data.files.cells import ids
+from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
     ROW,
-    find_table,
     places,
     read_table,
     require_columns,

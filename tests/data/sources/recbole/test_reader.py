@@ -183,6 +183,28 @@ def test_a_fault_is_refused_with_its_place(tmp_path, file, old, new, fault):
     assert not processed.exists() or not list(processed.iterdir())
 
 
+@pytest.mark.parametrize("file", ["inter", "item"])
+def test_fields_separated_by_blanks_are_told(tmp_path, file):
+    texts = {"a__inter": INTER, "a__item": "item_id:token\ttitle:token\ni1\tTea\n"}
+    texts[f"a__{file}"] = texts[f"a__{file}"].replace("\t", " ")
+    folder = write(tmp_path / "a", **texts)
+    fault = rf"a\.{file}, line 1: separated by blanks: RecBole wants tabs$"
+    with pytest.raises(InputError, match=fault):
+        read(folder)
+
+
+def test_a_converted_file_that_was_deleted_is_made_anew(tmp_path, caplog):
+    folder = write(tmp_path / "a", a__inter=INTER, a__item=ITEM)
+    before = read(folder)["a"]
+    (items,) = (tmp_path / "data/processed").rglob("items.parquet")
+    items.unlink()
+    after = read(folder)["a"]
+    assert f"{items} is missing" in caplog.text
+    assert after.digest == before.digest
+    assert after.content["text"].to_list() == before.content["text"].to_list()
+    assert after.content["text"].count() > 0
+
+
 def test_a_folder_without_atomic_files_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no file NAME\.inter"):
         read(tmp_path)

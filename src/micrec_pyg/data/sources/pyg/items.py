@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from micrec_pyg.data.catalogue.facts import KG
-from micrec_pyg.data.catalogue.item_files import TABLES
+from micrec_pyg.data.catalogue.folder_names import TABLES
 from micrec_pyg.data.sources.pyg.stores import is_dense
 from micrec_pyg.schema import InputError
 

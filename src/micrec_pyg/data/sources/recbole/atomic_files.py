@@ -40,7 +40,11 @@ def typed_names(path: Path) -> dict[str, str]:
         InputError: the file cannot be read, or a name has no type.
     """
     fields: dict[str, str] = {}
-    for name in header(path):
+    names = header(path)
+    if len(names) == 1 and len(names[0].split()) > 1:
+        fault = "separated by blanks: RecBole wants tabs"
+        raise InputError(str(Problem(path, fault, place="line 1")))
+    for name in names:
         field, _, kind = name.rpartition(":")
         fault = ""
         if not field or kind not in TYPES:

@@ -14,7 +14,7 @@ import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import hashes, read_items
 from micrec_pyg.data.catalogue.facts import KG, link_facts
-from micrec_pyg.data.catalogue.item_files import TABLES
+from micrec_pyg.data.catalogue.folder_names import TABLES
 from micrec_pyg.data.files.columns import check_columns, check_texts
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW
