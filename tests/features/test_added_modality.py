@@ -52,6 +52,12 @@ class Spectrum:
         return torch.tensor([part.mean() for part in strength], dtype=torch.float32)
 
 
+@pytest.fixture(autouse=True)
+def _trusted(monkeypatch):
+    """The class of this file is a plug-in: no other package may be called."""
+    monkeypatch.setenv("MICREC_PLUGINS", "added_modality")
+
+
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One domain whose items sound at four pitches; one is damaged, one has no file."""

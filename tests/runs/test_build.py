@@ -2,6 +2,7 @@
 
 import functools
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,24 @@ def test_nothing_is_called_before_all_targets_are_checked(settings) -> None:
     check_settings({"fit": FIT, "net": NET})
     with pytest.raises(InputError, match=r"os\.system is no class"):
         check_settings({"fit": FIT, **settings})
+
+
+def test_a_package_that_the_user_names_may_be_called(
+    micrec, monkeypatch, tmp_path, capsys
+) -> None:
+    (tmp_path / "my_package.py").write_text("def make(*, n):\n    return n + 1\n")
+    monkeypatch.chdir(tmp_path)
+    node = {"_target_": "my_package.make", "n": 2}
+    monkeypatch.setenv("MICREC_PLUGINS", "")
+    with pytest.raises(InputError, match=r"micrec --plugin PACKAGE"):
+        build(node)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert micrec("--plugin", "my_package", "--version") == 0
+    assert build(node) == 3
+    for other in ("my_package2.make", "os.system"):
+        with pytest.raises(InputError, match="is no class"):
+            build({**node, "_target_": other})
+    capsys.readouterr()
 
 
 def test_a_run_of_a_stranger_calls_nothing(micrec, tmp_path, capsys) -> None:

@@ -1,6 +1,7 @@
 """The command ``micrec``: find the subcommand, turn its errors into one sentence."""
 
 import importlib
+import os
 import sys
 
 from micrec_pyg.cli.process import prepare
@@ -17,6 +18,9 @@ COMMANDS = {
 }
 """Each is a module or package of this package with ``main(argv) -> exit code``."""
 
+PLUGINS = "MICREC_PLUGINS"
+"""See ``runs.build``, which is not imported here: it loads torch."""
+
 PACKAGES = {"data": "data.main"}
 """Commands that are packages: where their ``main`` is."""
 
@@ -26,7 +30,7 @@ def main() -> int:
 
     0 done, 1 failed, 2 refused input, 130 interrupted.
     """
-    argv = sys.argv[1:]
+    argv = _with_plugins(sys.argv[1:])
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_help())
         return DONE if argv else REFUSED
@@ -58,6 +62,18 @@ def _run(command: str, argv: list[str]) -> int:
         return INTERRUPTED
 
 
+def _with_plugins(argv: list[str]) -> list[str]:
+    """Return the arguments behind ``--plugin PACKAGE``, which are remembered."""
+    found = [name for name in os.environ.get(PLUGINS, "").split(",") if name]
+    while len(argv) > 1 and argv[0] == "--plugin":
+        found.append(argv[1])
+        argv = argv[2:]
+    if found:
+        os.environ[PLUGINS] = ",".join(dict.fromkeys(found))
+        sys.path.insert(0, os.getcwd())  # a plug-in may be a file beside the user
+    return argv
+
+
 def _names() -> str:
     return ", ".join(COMMANDS)
 
@@ -74,6 +90,8 @@ def _help() -> str:
             *lines,
             "",
             "micrec COMMAND --help explains one; micrec --version prints the version.",
+            "micrec --plugin PACKAGE COMMAND ... lets settings call what a package holds",
+            "(a model of yours: _target_: my_package.Model), and no other package.",
         ]
     )
 

@@ -7,6 +7,7 @@ this project means to be called from a configuration.
 import functools
 import importlib
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,6 +49,10 @@ MOVED: Mapping[str, str] = {
 
 CLASSES = (*(f"{PACKAGE}.{room}." for room in ROOMS), "torch.optim.")
 """Where a class may come from, by the beginning of its name."""
+
+PLUGINS = "MICREC_PLUGINS"
+"""Names, joined by commas, the packages whose classes and functions settings may call
+too. An environment variable, which worker processes inherit and no file can set."""
 
 _TARGET = re.compile(r"^\s*_target_:\s*([\w.]+)", re.MULTILINE)
 
@@ -156,12 +161,13 @@ def target(node: Mapping[str, Any]) -> Callable[..., Any]:
         )
     given = str(node["_target_"])
     name = renamed(given)
-    found: Any = _find(name) if name.startswith(CLASSES) else None
+    found: Any = _find(name) if name.startswith((*CLASSES, *_plugins())) else None
     if not _callable_from_settings(found, name):
         raise InputError(
             f"_target_: {given} is no class of {PACKAGE}'s {', '.join(ROOMS[:-1])} or "
             f"{ROOMS[-1]}, and no function of theirs that a file of conf/ names; "
-            "settings may call nothing else"
+            "settings may call nothing else, but for what is in a package that you "
+            "name: micrec --plugin PACKAGE ..."
         )
     call: Callable[..., Any] = found
     return call
@@ -185,9 +191,15 @@ def _callable_from_settings(found: Any, name: str) -> bool:
     The constructor of a class only makes an object. A function may do anything,
     such as write a file, so conf/ must name it.
     """
-    if name in _named_in_conf():
+    if name in _named_in_conf() or name.startswith(_plugins()):
         return isinstance(found, type | FunctionType | MethodType)
     return isinstance(found, type) and f"{found.__module__}.".startswith(CLASSES)
+
+
+def _plugins() -> tuple[str, ...]:
+    """Return the beginnings of the names in packages that the user trusts."""
+    given = os.environ.get(PLUGINS, "").split(",")
+    return tuple(f"{name}." for name in given if name)
 
 
 @functools.cache
