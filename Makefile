@@ -13,7 +13,7 @@ STAMP := .venv/.stamp
 # Options of one test run, for example: make test ARGS="tests/nn -x"
 ARGS ?=
 # The values of one sweep, for example: make sweep SWEEP="data=synthetic K=1,3"
-SWEEP ?= data=synthetic model=micrec K=0,3 w=0.5,0.9 gamma=0,1 seed=0
+SWEEP ?= data=synthetic model=micrec K=0,3 gamma=0,1 seed=0,1
 
 .PHONY: help setup ext reproduce sweep test fuzz check lint types layers bench report clean
 
@@ -36,7 +36,7 @@ ext: $(STAMP)  ## build torch-scatter and torch-sparse once, or use wheels at ha
 reproduce: $(STAMP)  ## train and evaluate MICRec, baselines and ablations on real data
 	@$(BIN)/micrec reproduce $(ARGS)
 
-sweep: $(STAMP)  ## train over a grid of K, w and gamma (SWEEP="...")
+sweep: $(STAMP)  ## train over a grid of K, gamma and seed (SWEEP="...")
 	@$(BIN)/micrec train -m $(SWEEP)
 
 test: $(STAMP)  ## run the tests (ARGS="tests/nn -x")

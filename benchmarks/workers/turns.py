@@ -17,6 +17,7 @@ _UNIT = 2**20 if sys.platform == "darwin" else 2**10
 _ENDLESS = 10**6
 EPOCHS_ALONE = [
     f"fit.max_epochs={_ENDLESS}",
+    f"fit.patience={_ENDLESS}",
     f"fit.eval_every={_ENDLESS + 1}",
     f"fit.checkpoint_every_s={_ENDLESS}",
 ]

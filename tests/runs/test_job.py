@@ -191,7 +191,7 @@ def test_the_bar_is_the_notebooks_own_in_a_notebook(monkeypatch) -> None:
         def update(self, number: int) -> None:
             made.append({"update": number})
 
-        def set_postfix_str(self, text: str) -> None:
+        def set_description_str(self, text: str, *, refresh: bool) -> None:
             made.append({"text": text})
 
         def close(self) -> None:
@@ -199,12 +199,12 @@ def test_the_bar_is_the_notebooks_own_in_a_notebook(monkeypatch) -> None:
 
     monkeypatch.setattr(importlib.import_module("tqdm.auto"), "tqdm", Bar)
     progress = Progress()
-    progress.start(experiment(), Path("run"))
+    progress.start(experiment(weights={"bpr": 1.0}), Path("run"))
     progress.epoch({"epoch": 0, "loss": {"bpr": 0.5}, "val": None})
     progress.finish(None)
     assert made == [
-        {"total": 3, "unit": "epoch", "disable": False},
+        {"total": 3, "bar_format": "{bar}{desc}", "disable": False},
+        {"text": "epoch 1/3  loss 0.5000"},
         {"update": 1},
-        {"text": "bpr 0.5000"},
         {"close": True},
     ]

@@ -90,7 +90,7 @@ def _help() -> str:
             *lines,
             "",
             "micrec COMMAND --help explains one; micrec --version prints the version.",
-            "micrec --plugin PACKAGE COMMAND ... lets settings call what a package holds",
+            "micrec --plugin PACKAGE COMMAND lets settings call what is in that package",
             "(a model of yours: _target_: my_package.Model), and no other package.",
         ]
     )

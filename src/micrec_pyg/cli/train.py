@@ -19,7 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from micrec_pyg.cli import config as configs
 from micrec_pyg.cli.config_errors import explain, options
 from micrec_pyg.cli.overrides import readable
-from micrec_pyg.cli.process import log_to_stderr, prepare
+from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.sweep_axes import without_effect
+from micrec_pyg.cli.train_output import summary
 from micrec_pyg.runs.build import conf_dir
 
 logger = logging.getLogger(__name__)
@@ -65,8 +67,12 @@ def main(argv: list[str]) -> int:
     prepare()
     if not any(arg.startswith("-") for arg in argv):
         log_to_stderr()
-        print(train_job(argv))
+        _tell(train_job(argv))
         return 0
+    if {"-m", "--multirun"} & {*argv}:
+        log_to_stderr()
+        for sentence in without_effect(argv):
+            logger.warning("%s", sentence)
     _hydra(argv)
     return 0
 
@@ -102,6 +108,15 @@ def _train(
     if on_epoch is not None:
         listeners.append(Call(on_epoch))
     return train(experiment_of(settings), listeners)
+
+
+def _tell(folder: Path) -> None:
+    """Print the validation results of a run, what to do next, and its folder.
+
+    The folder is the last line, and it stands there alone: scripts read it.
+    """
+    show(summary(folder))
+    print(folder)
 
 
 def _hydra(argv: list[str]) -> None:

@@ -1,0 +1,66 @@
+"""What a finished run prints: how it did on validation, and what to do next."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from micrec_pyg.grid import aligned
+from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.sealed import METRICS
+
+SHOWN = ("recall", "ndcg", "precision")
+"""Metrics of the table; ``metrics.json`` has all."""
+
+
+def summary(folder: Path) -> str:
+    """Return the validation results of a run and the next command, without its path.
+
+    Args:
+        folder: Of a finished run.
+
+    Raises:
+        InputError: It is no finished run.
+    """
+    record = read_json(folder / METRICS)
+    return "\n".join(
+        [
+            f"validation results of epoch {record['best_epoch'] + 1}, the best of "
+            f"{record['epochs']}:",
+            *validation_table(record["val"]),
+            f"next, the test results: micrec evaluate {shlex.quote(str(folder))}",
+            "",
+        ]
+    )
+
+
+def validation_table(
+    val: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> list[str]:
+    """Return a line per domain and the average, for the largest cut-off.
+
+    Args:
+        val: By domain, group and metric, as in ``metrics.json``.
+    """
+    rows = {domain: groups["all"] for domain, groups in val.items()}
+    known = next(iter(rows.values()))
+    k = max(int(name.partition("@")[2]) for name in known if "@" in name)
+    names = [f"{metric}@{k}" for metric in SHOWN]
+    table = [["domain", *names, "users"]]
+    for domain, values in rows.items():
+        cells = [_cell(values.get(name)) for name in names]
+        table.append([domain, *cells, str(values["users"])])
+    if len(rows) > 1:
+        table.append(["average", *(_mean(rows, name) for name in names), ""])
+    return [line.rstrip() for line in aligned(table, right=range(1, len(names) + 2))]
+
+
+def _mean(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    found = [values.get(name) for values in rows.values()]
+    known = [value for value in found if value is not None]
+    return _cell(fmean(known) if len(known) == len(found) else None)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,107 @@
+"""What a person sees when a run is done, and before a sweep starts."""
+
+import json
+import re
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from micrec_pyg.cli.sweep_axes import MOST_RUNS, without_effect
+from micrec_pyg.cli.train_output import summary, validation_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_run_prints_its_validation_the_next_command_and_its_path(
+    micrec, small, runs, capsys
+) -> None:
+    assert micrec("train", *small) == 0
+    (folder,) = runs()
+    said, *table, following, path = capsys.readouterr().out.splitlines()
+    assert path == str(folder)
+    assert following == f"next, the test results: micrec evaluate {folder}"
+    record = json.loads((folder / "metrics.json").read_text())
+    best, epochs = record["best_epoch"] + 1, record["epochs"]
+    assert said == f"validation results of epoch {best}, the best of {epochs}:"
+    head, *rows, average = [line.split() for line in table]
+    assert head == ["domain", "recall@20", "ndcg@20", "precision@20", "users"]
+    values = {domain: groups["all"] for domain, groups in record["val"].items()}
+    for domain, *cells, users in rows:
+        expected = [f"{values[domain][name]:.4f}" for name in head[1:4]]
+        assert (cells, users) == (expected, str(values[domain]["users"]))
+    means = [fmean(each[name] for each in values.values()) for name in head[1:4]]
+    assert average == ["average", *(f"{mean:.4f}" for mean in means)]
+    assert micrec("train", *small) == 0  # a run that is there says the same
+    assert capsys.readouterr().out.splitlines() == [said, *table, following, path]
+
+
+def test_a_run_of_a_sweep_prints_one_line(micrec, small, runs, capsys) -> None:
+    assert micrec("train", "-m", *small, "seed=0,1", "fit.max_epochs=1") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert sorted(shown) == [str(folder) for folder in runs()]
+
+
+def test_one_domain_has_no_average_and_a_missing_value_is_a_dash() -> None:
+    values = {"recall@5": 1.0, "recall@20": 0.5, "ndcg@20": None, "users": 3}
+    lines = validation_table({"a": {"all": values}})
+    assert [line.split() for line in lines[1:]] == [["a", "0.5000", "-", "-", "3"]]
+    both = validation_table({"a": {"all": values}, "b": {"all": values}})
+    assert both[-1].split() == ["average", "0.5000", "-", "-"]
+
+
+def test_the_next_command_can_be_pasted(tmp_path) -> None:
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    val = {"a": {"all": {"recall@20": 0.5, "users": 3}}}
+    record = {"best_epoch": 0, "epochs": 1, "val": val}
+    (folder / "metrics.json").write_text(json.dumps(record))
+    assert f"micrec evaluate '{folder}'\n" in summary(folder)
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        (["K=0,3", "gamma=0,1", "seed=0,1"], []),
+        (["w=0.5,0.9", "K=3"], []),
+        (
+            ["model=lightgcn", "K=1,3", "w=0.5,0.9", "seed=0,1"],
+            [
+                "K has no effect: 4 of 8 runs are copies",
+                "w has no effect: 4 of 8 runs are copies",
+            ],
+        ),
+        (
+            ["K=0,3", "w=0.5,0.7,0.9"],
+            ["w has no effect where K=0: 2 of 6 runs are copies"],
+        ),
+        (
+            ["model=micrec,inmo,bpr_mf", "gamma=0,1"],
+            ["gamma has no effect where model=inmo,bpr_mf: 2 of 6 runs are copies"],
+        ),
+        (["device=cpu,auto"], ["device has no effect: 1 of 2 runs are copies"]),
+        (["output_dir=a,b"], []),
+        (["data=tables", "data.path=a,b"], []),
+        (["+fit.optimizer.rates.templates=0.1,0.2"], []),
+        # what Hydra refuses or chooses itself
+        (["K=-1,3", "model=lightgcn"], []),
+        (["model=lightgcn", "K=interval(1,3)"], []),
+        (["model=lightgcn", f"seed=range({MOST_RUNS})", "K=1,3"], []),
+        (["nokey=1,2"], []),
+    ],
+)
+def test_a_key_without_effect_is_told_before_the_sweep(axes, said) -> None:
+    assert without_effect(["-m", "data=synthetic", "device=cpu", *axes]) == said
+
+
+def test_the_sentence_comes_before_the_first_run(micrec, small, capsys) -> None:
+    sweep = ["model=popularity", "K=1,2", "fit.max_epochs=1"]
+    assert micrec("train", "-m", *small, *sweep) == 0
+    shown = capsys.readouterr().err
+    assert shown.index("K has no effect: 1 of 2 runs") < shown.index("run: ")
+
+
+def test_the_sweeps_that_we_show_have_no_copies() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (default,) = re.findall(r"^SWEEP \?= (.*)$", makefile, re.MULTILINE)
+    assert without_effect(["-m", *default.split()]) == []
