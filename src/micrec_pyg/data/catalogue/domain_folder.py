@@ -80,9 +80,7 @@ def read_domain_folder(
             that cannot be understood.
     """
     source = _find(path, "interactions", problems)
-    rows = None
-    if source is not None:
-        rows = read_rows(source, need_rating, columns, problems)
+    rows = read_rows(source, need_rating, columns, problems) if source else None
     items = pl.DataFrame({"item": []}, schema={"item": pl.String})
     catalogue = _find(path, "items", problems)
     if catalogue is not None:

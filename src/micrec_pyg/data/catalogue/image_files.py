@@ -93,7 +93,7 @@ def _further(
     unread: dict[str, Reason],
 ) -> pl.DataFrame:
     """Return item and file of further images, where nothing else claims their item."""
-    known = set() if items is None else set(items)
+    known = set(items) if files and items is not None else set()
     owned: dict[str, list[Path]] = {}
     for file in files:
         above = file.stem if file.parent == folder else file.parent.name
