@@ -84,7 +84,7 @@ def test_other_shares_and_seeds_are_other_data(micrec, settings, runs) -> None:
     ("given", "message"),
     [
         ([], "no weight for modality audio, kg"),
-        ([*WEIGHTS, "features.drop_rate=2"], "is 2; give a share in [0, 1]"),
+        ([*WEIGHTS, "features.drop_rate=2"], "drop_rate=2: give a share in [0, 1]"),
         ([*WEIGHTS, "features.drop_rate={txt: 1}"], "give any of audio, kg"),
         ([WEIGHTS[0], "+graph.modality_weights.kg=0.5"], "together at most 1"),
         ([*WEIGHTS, "features.kg.min_items=1"], "give 2 or more"),

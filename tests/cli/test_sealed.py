@@ -126,18 +126,21 @@ def test_fit_refuses_a_test_stage(small) -> None:
         )
 
 
+CUT_OFF = "give a metric and its cut-off, such as ndcg@20"
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("fit.metric=test/ndcg@20", "validation has"),
-        ("fit.metric=test.ndcg@20", "validation has"),
-        ("fit.metric=test/d0/all/ndcg@20", "validation has"),
-        ("fit.metric=test@20", "validation has"),
-        ("fit.metric=test", "give a metric and cut-off"),
+        ("fit.metric=test/ndcg@20", CUT_OFF),
+        ("fit.metric=test.ndcg@20", CUT_OFF),
+        ("fit.metric=test/d0/all/ndcg@20", CUT_OFF),
+        ("fit.metric=test@20", CUT_OFF),
+        ("fit.metric=test", CUT_OFF),
         ("fit.part=test", "unknown key"),
         ("rank.part=test", "unknown key"),
         ("test=true", "unknown key"),
-        ("+fit.part=test", "does not take these settings"),
+        ("+fit.part=test", "fit.part is no setting of"),
     ],
 )
 def test_no_setting_selects_by_the_test(

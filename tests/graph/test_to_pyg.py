@@ -15,7 +15,7 @@ from torch_geometric.utils import is_undirected
 from micrec_pyg.graph.build import train_stage
 from micrec_pyg.graph.to_pyg import ToEdgeIndex
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.lightgcn import LightGCN
+from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.schema import (
     INTERACTED_BY,
     INTERACTS,
@@ -125,7 +125,7 @@ def test_raw_ids_stand_in_the_order_of_rows(world):
 def test_our_lightgcn_equals_lgconv_on_the_edge_lists(world, num_layers):
     data = world[3]
     x = vectors(data)
-    z = LightGCN(num_layers=num_layers)(Embeddings(x[USER], x[ITEM]), data)
+    z = Propagation(num_layers=num_layers)(Embeddings(x[USER], x[ITEM]), data)
 
     found, conv = ToEdgeIndex()(data), LGConv(normalize=False)
     layers = [(x[USER], x[ITEM])]

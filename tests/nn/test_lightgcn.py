@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.lightgcn import LightGCN
+from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, ITEM, USER, Embeddings
 
 
@@ -25,7 +25,7 @@ def start(data, dtype=torch.float32):
 def test_layers(graph, which, num_layers):
     data = graph[which]
     h = start(data)
-    z = LightGCN(num_layers=num_layers)(h, data)
+    z = Propagation(num_layers=num_layers)(h, data)
     user, item = reference.lightgcn(
         h.user.detach().numpy(),
         h.item.detach().numpy(),
@@ -41,7 +41,7 @@ def test_gradient(graph):
     h = start(data, torch.float64)
 
     def propagate(user, item):
-        z = LightGCN(num_layers=2)(Embeddings(user=user, item=item), data)
+        z = Propagation(num_layers=2)(Embeddings(user=user, item=item), data)
         return z.user, z.item
 
     assert torch.autograd.gradcheck(propagate, (h.user, h.item))
@@ -50,7 +50,7 @@ def test_gradient(graph):
 @pytest.mark.parametrize("num_layers", [0, 1, 3])
 def test_some_rows_are_the_bits_of_all_and_have_their_gradient(graph, num_layers):
     data = graph[0]
-    layer = LightGCN(num_layers=num_layers)
+    layer = Propagation(num_layers=num_layers)
     h = start(data)
     rows = NodeRows(
         user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5, 0]), shared={}
@@ -81,13 +81,13 @@ def test_it_is_a_stack_of_message_passing_layers(graph):
     for _ in range(2):
         x = (layer(x[1], to_user, to_item), layer(x[0], to_item, to_user))
         total = [before + part for before, part in zip(total, x, strict=True)]
-    z = LightGCN(num_layers=2)(h, data)
+    z = Propagation(num_layers=2)(h, data)
     assert_close(z.user, total[0] / 3)
     assert_close(z.item, total[1] / 3)
 
 
 def test_a_loss_on_z_and_on_the_start_has_both_gradients(graph):
-    data, layer = graph[0], LightGCN(num_layers=2)
+    data, layer = graph[0], Propagation(num_layers=2)
     h = start(data)
     rows = NodeRows(
         user=torch.tensor([3, 0, 3]), item=torch.tensor([1, 1, 5]), shared={}

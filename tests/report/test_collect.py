@@ -170,7 +170,11 @@ def test_missing_keys_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "is missing"), ("a: [1", "not YAML"), ("- 1", "a mapping of settings")],
+    [
+        (None, "is missing"),
+        ("a: [1", "line 1, column 6: expected"),
+        ("- 1", "a mapping of settings"),
+    ],
 )
 def test_a_bad_configuration_is_refused(
     tmp_path: Path, text: str | None, said: str

@@ -9,7 +9,7 @@ from reference.runs import write_run
 
 from micrec_pyg.evaluation.significance import TestOptions
 from micrec_pyg.report.compare import Question
-from micrec_pyg.report.negative_transfer import GROUPS, transfer
+from micrec_pyg.report.negative_transfer import GROUPS, measure_transfer
 from micrec_pyg.schema import InputError
 
 OPTIONS = TestOptions(test="permutation", alpha=0.05, resamples=200, seed=0)
@@ -35,7 +35,7 @@ def _single(tmp_path: Path, domain: str, **options: Any) -> str:
 
 def test_joint_minus_single_per_domain_and_group(tmp_path: Path) -> None:
     single = [_single(tmp_path, "a"), _single(tmp_path, "b")]
-    table = transfer([_joint(tmp_path)], single, QUESTION, OPTIONS)
+    table = measure_transfer([_joint(tmp_path)], single, QUESTION, OPTIONS)
     found = {
         (c.domain, c.group): (c.result.users, c.result.difference)
         for c in table
@@ -57,7 +57,7 @@ def test_a_domain_without_its_own_run_is_left_out_and_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        table = transfer(
+        table = measure_transfer(
             [_joint(tmp_path)], [_single(tmp_path, "b")], QUESTION, OPTIONS
         )
     assert {cell.domain for cell in table} == {"b"}
@@ -69,7 +69,7 @@ def test_another_setting_is_told(
 ) -> None:
     single = _single(tmp_path, "a", config={"fit": {"lr": 0.1}})
     with caplog.at_level(logging.WARNING):
-        transfer([_joint(tmp_path)], [single], QUESTION, OPTIONS)
+        measure_transfer([_joint(tmp_path)], [single], QUESTION, OPTIONS)
     assert "differ in fit.lr: their difference is not one of transfer only" in (
         caplog.text
     )
@@ -80,7 +80,7 @@ def test_the_setting_of_the_joint_run_is_found_among_several(tmp_path: Path) -> 
         _run(tmp_path, f"joint/{k}", JOINT, config={"K": k}, shared=["u0"])
         _run(tmp_path, f"single/{k}", {"a": [k, k, k]}, config={"K": k})
     _run(tmp_path, "single/mf", {"a": [9, 9, 9]}, model="mf")
-    table = transfer(
+    table = measure_transfer(
         [str(tmp_path / "joint")], [str(tmp_path / "single")], QUESTION, OPTIONS
     )
     pairs = {(c.model, c.reference, c.pairs.reference) for c in table if c.pairs}
@@ -93,11 +93,11 @@ def test_the_setting_of_the_joint_run_is_found_among_several(tmp_path: Path) -> 
 def test_no_counterpart_or_several_are_refused(tmp_path: Path) -> None:
     other = _single(tmp_path, "a", model="mf")
     with pytest.raises(InputError, match="needs one single-domain counterpart on a"):
-        transfer([_joint(tmp_path)], [other], QUESTION, OPTIONS)
+        measure_transfer([_joint(tmp_path)], [other], QUESTION, OPTIONS)
     for k in (1, 2):
         _run(tmp_path, f"single/{k}", {"a": ALONE["a"]}, config={"K": k})
     with pytest.raises(InputError, match="given are: ours K=1; ours K=2"):
-        transfer(
+        measure_transfer(
             [str(tmp_path / "joint")], [str(tmp_path / "single")], QUESTION, OPTIONS
         )
 
@@ -117,21 +117,21 @@ def test_other_tasks_are_refused(
 ) -> None:
     single = _single(tmp_path, "a", **options)
     with pytest.raises(InputError, match=said):
-        transfer([_joint(tmp_path)], [single], QUESTION, OPTIONS)
+        measure_transfer([_joint(tmp_path)], [single], QUESTION, OPTIONS)
 
 
 def test_joint_and_single_must_be_what_they_are_called(tmp_path: Path) -> None:
     joint, single = _joint(tmp_path), _single(tmp_path, "a")
     with pytest.raises(InputError, match="is on one domain; --transfer takes joint"):
-        transfer([single], [single], QUESTION, OPTIONS)
+        measure_transfer([single], [single], QUESTION, OPTIONS)
     with pytest.raises(InputError, match="is on a, b; --single takes runs on one"):
-        transfer([joint], [joint], QUESTION, OPTIONS)
+        measure_transfer([joint], [joint], QUESTION, OPTIONS)
     other = _run(tmp_path, "only c", {"c": [0.1, 0.1, 0.1]})
     with pytest.raises(InputError, match="the single-domain runs are on c"):
-        transfer([joint], [other], QUESTION, OPTIONS)
+        measure_transfer([joint], [other], QUESTION, OPTIONS)
 
 
 def test_a_joint_run_without_overlapping_users(tmp_path: Path) -> None:
     joint = _joint(tmp_path, shared=[])
-    table = transfer([joint], [_single(tmp_path, "a")], QUESTION, OPTIONS)
+    table = measure_transfer([joint], [_single(tmp_path, "a")], QUESTION, OPTIONS)
     assert [cell.result is None for cell in table] == [False, True, False]

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.runs.lock import FILE, locked
 
@@ -56,6 +58,7 @@ def _add(folder: Path, times: int) -> None:
             (folder / "count").write_text(str(number + 1))
 
 
+@pytest.mark.fuzz  # slow: many processes
 def test_no_two_processes_are_inside(tmp_path: Path) -> None:
     (tmp_path / "count").write_text("0")
     context = multiprocessing.get_context("spawn")
@@ -97,6 +100,7 @@ def test_the_same_run_started_twice_is_trained_once(small, runs) -> None:
     assert len((run / "history.jsonl").read_text().splitlines()) == 30
 
 
+@pytest.mark.fuzz  # slow: many processes
 def test_two_evaluations_at_once_count_as_they_are(small) -> None:
     run = train_job(small)
     both = [start(EVALUATE.format(argv=[str(run)])) for _ in range(2)]

@@ -8,7 +8,7 @@ from micrec_pyg.cli.report import METRICS
 from micrec_pyg.evaluation.significance import TESTS, TestOptions
 from micrec_pyg.report import compare_output as text
 from micrec_pyg.report.compare import Question, compare
-from micrec_pyg.report.negative_transfer import GROUPS, transfer
+from micrec_pyg.report.negative_transfer import GROUPS, measure_transfer
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_json
 
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
         seed=given.seed,
     )
     if given.transfer:
-        table = transfer(given.transfer, given.single, question, options)
+        table = measure_transfer(given.transfer, given.single, question, options)
     else:
         table = compare(given.runs, question, options, reference=given.reference)
     rows = text.rows_of(table, options)

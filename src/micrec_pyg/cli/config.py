@@ -94,7 +94,7 @@ def resolved(config: Any, choices: Mapping[str, Any]) -> Config:
         _check_keys(config)
         for name, kind in get_type_hints(Axes, include_extras=True).items():
             # first: other values are computed from these
-            check_value(config[name], kind, name)
+            check_value(_plain(config[name]), kind, name)
         _check_pair(config)
         config.device = check_device(str(config.device))
         if config.dataset is None:
@@ -123,7 +123,12 @@ def _check_pair(config: Any) -> None:
             f"pair={config['pair']}: the chosen data has no categories; give "
             "data=amazon2014, data=amazon2018 or data=amazon2023 with it"
         )
-    check_value(config["data"].get("pair"), Pair, "data.pair")
+    check_value(_plain(config["data"].get("pair")), Pair, "data.pair")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with the lists and mappings of Python, not of OmegaConf."""
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 
 
 def _dataset(config: Any, choices: Mapping[str, Any]) -> str:

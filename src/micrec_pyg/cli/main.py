@@ -90,8 +90,8 @@ def _help() -> str:
             *lines,
             "",
             "micrec COMMAND --help explains one; micrec --version prints the version.",
-            "micrec --plugin PACKAGE COMMAND lets settings call what is in that package",
-            "(a model of yours: _target_: my_package.Model), and no other package.",
+            "micrec --plugin PACKAGE COMMAND lets settings call what is in a package",
+            "of yours (_target_: my_package.Model), and in no other one.",
         ]
     )
 

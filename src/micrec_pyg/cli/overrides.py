@@ -79,8 +79,12 @@ def _check_option(argument: str, override: Override) -> None:
         return
     value = override.value()
     names = value.list if isinstance(value, ChoiceSweep) else [value]
-    if any(not isinstance(each, str | Sweep) or each == "" for each in names):
+    if not all(isinstance(each, Sweep) or _is_name(each) for each in names):
         raise InputError(f"{argument}: give one of {', '.join(valid)}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value != "" and "$" not in value
 
 
 def _parsed(text: str, parser: OverridesParser) -> Override | None:

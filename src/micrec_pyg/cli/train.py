@@ -51,7 +51,7 @@ KEYS = {
 
 EXAMPLES = """examples:
   micrec train data=movielens model=micrec K=3
-  micrec train -m data=movielens K=0,3,10 w=0.5,0.9 gamma=0,1 seed=0,1,2
+  micrec train -m data=movielens K=0,3,10 gamma=0,1 seed=0,1,2
   micrec train data=tables data.path=my_catalogue split=new_nodes model=inmo"""
 
 

@@ -23,7 +23,7 @@ from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.digests import json_digest
 from micrec_pyg.storage.parts import remove_stale_parts
-from micrec_pyg.storage.seals import drop
+from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def _index(
             if rows:
                 _check(path, len(keys), encoder)
         except DamagedFileError as error:
-            drop(path, error)
+            drop_damaged(path, error)
             continue
         for row, key in rows:
             places.setdefault(key, (path, row))

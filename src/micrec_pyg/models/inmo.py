@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
-from micrec_pyg.nn.lightgcn import LightGCN
+from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import bpr_loss, over_domains
 from micrec_pyg.nn.template_encoder import TemplateEncoder
 from micrec_pyg.random_streams import RandomStreams
@@ -45,7 +45,7 @@ class INMO(Model):
             dropout=dropout,
             alpha_decay=alpha_decay,
         )
-        self.propagation = LightGCN(num_layers=num_layers)
+        self.propagation = Propagation(num_layers=num_layers)
 
     def forward(
         self,

@@ -10,7 +10,7 @@ from micrec_pyg.allowed import Count, Natural, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
-from micrec_pyg.nn.lightgcn import LightGCN as Propagation
+from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key, per_domain

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
-from micrec_pyg.nn.lightgcn import LightGCN
+from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -77,7 +77,7 @@ class MICRec(Model):
             ),
         )
         self.neighbor = neighbor
-        self.propagation = LightGCN(num_layers=num_layers)
+        self.propagation = Propagation(num_layers=num_layers)
 
     def forward(
         self,

@@ -17,7 +17,7 @@ Sides = tuple[Tensor, Tensor]
 """One tensor for users, one for items."""
 
 
-class LightGCN(nn.Module):
+class Propagation(nn.Module):
     r"""Return the mean of the layers (LightGCN, arXiv 2002.02126, eqs. 3, 4 and 8).
 
     .. math::

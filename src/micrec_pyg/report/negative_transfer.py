@@ -29,7 +29,7 @@ GROUPS = ("all", *USER_FLAGS)
 """The groups in which transfer shows, the default."""
 
 
-def transfer(
+def measure_transfer(
     joint: Sequence[str],
     single: Sequence[str],
     question: Question,

@@ -153,9 +153,13 @@ def _fits_scalar(value: object, kind: Any) -> bool:
     if kind in (Any, object):
         return True
     if kind in (int, float):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        # a larger whole number is no float
-        whole = isinstance(value, int)
-        return whole if kind is int else (abs(value) < 1e300 and math.isfinite(value))
+        number = isinstance(value, int if kind is int else int | float)
+        return number and not isinstance(value, bool) and _is_finite(value)
     return inspect.isclass(kind) and isinstance(value, kind)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

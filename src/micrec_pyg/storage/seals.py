@@ -124,14 +124,14 @@ def kept_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             check(folder)
             return
         except DamagedFileError as error:
-            drop(folder, error)
+            drop_damaged(folder, error)
     with whole(folder) as part:
         part.mkdir()
         fill(part)
         seal(part)
 
 
-def drop(path: Path, error: DamagedFileError) -> None:
+def drop_damaged(path: Path, error: DamagedFileError) -> None:
     """Remove a damaged file or folder that can be made anew; say so in the log."""
     logger.warning("%s; %s is dropped and made anew", error, path)
     with explained(path):

@@ -13,7 +13,7 @@ from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.parts import remove_stale_parts
-from micrec_pyg.storage.seals import drop
+from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
 from micrec_pyg.storage.writing import write_text
 
@@ -74,7 +74,7 @@ class RunState:
             tensors, meta = read_tensors(path)
             self._check(path, tensors, meta)
         except DamagedFileError as error:
-            drop(path, error)
+            drop_damaged(path, error)
             return False
         device = self.streams.device
         states = {

@@ -199,7 +199,7 @@ def test_giving_texts_to_one_domain_hides_no_leak():
     named = leaks.catalogue("d0", rows, part=tested.interactions.part, texts=texts)
     counts = []
     for shop in ({"d0": tested, "d1": known}, {"d0": named, "d1": known}):
-        result = audit(shop, ready(shop), protocol="ready", claim="user_future")
+        result = audit(shop, ready(shop), promised=None, claim="user_future")
         (finding,) = found(result, "cross_domain_pairs")
         counts.append((finding.where, finding.count, finding.error))
     assert counts == [("d0", 12, True)] * 2
@@ -262,7 +262,7 @@ def test_copies_of_known_items_above_one_half_are_an_error(copied, error, elsewh
         name: leaks.catalogue(name, rows, part=part, texts=texts)
         for name, (rows, part) in shops.items()
     }
-    result = audit(given, ready(given), protocol="ready", claim="user_future")
+    result = audit(given, ready(given), promised=None, claim="user_future")
     findings = found(result, "copied_items")
     if error is None:
         assert findings == []

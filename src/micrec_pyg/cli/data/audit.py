@@ -10,7 +10,7 @@ import yaml
 from torch import Tensor
 
 from micrec_pyg.cli.config import Config, composed
-from micrec_pyg.cli.data.audit_output import Outcome, content, text
+from micrec_pyg.cli.data.audit_output import Audited, content, text
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.data.audit.files import check_dropped, check_folder
 from micrec_pyg.data.audit.finding import CHECKS, Finding
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
     return 1 if outcome.failed else 0
 
 
-def run(config: Config, *, waived: Sequence[str], claim: str | None) -> Outcome:
+def run(config: Config, *, waived: Sequence[str], claim: str | None) -> Audited:
     """Return the audit of the data, the split and the graphs of one configuration.
 
     Args:
@@ -94,7 +94,7 @@ def run(config: Config, *, waived: Sequence[str], claim: str | None) -> Outcome:
     if any(f.check == "overlap" for f in found):
         result = dataclasses.replace(result, measured=LeakClass.OVERLAP)
     result = dataclasses.replace(result, findings=in_order(found))
-    return Outcome(config, result, waived, skipped)
+    return Audited(config, result, waived, skipped)
 
 
 def _repeated(

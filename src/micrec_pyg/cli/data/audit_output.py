@@ -14,7 +14,7 @@ SCHEMA = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Audited:
     """What one audit found, and what it could not look at."""
 
     config: Config
@@ -30,7 +30,7 @@ class Outcome:
         ]
 
 
-def text(outcome: Outcome) -> str:
+def text(outcome: Audited) -> str:
     """Return the findings as aligned text, with their examples."""
     result, config = outcome.result, outcome.config
     measured = "unknown, no times" if result.measured is None else result.measured.label
@@ -66,7 +66,7 @@ def _level(finding: Finding, waived: Sequence[str]) -> str:
     return "waived" if finding.check in waived else "ERROR"
 
 
-def content(outcome: Outcome) -> dict[str, Any]:
+def content(outcome: Audited) -> dict[str, Any]:
     """Return the content of the JSON file."""
     result, config = outcome.result, outcome.config
     return {

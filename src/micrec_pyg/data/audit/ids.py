@@ -19,7 +19,7 @@ SHARE = 0.05
 """Share of a domain's items that are users elsewhere, from which it is no chance."""
 
 
-def check_columns(table: pl.DataFrame) -> list[Finding]:
+def check_id_columns(table: pl.DataFrame) -> list[Finding]:
     """Return domains or rows in which user and item seem exchanged.
 
     Ids that are plain numbers say nothing here: users and items may both count on

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from micrec_pyg.data.audit.edges import check_edges, check_seen
 from micrec_pyg.data.audit.finding import CHECKS, Finding
-from micrec_pyg.data.audit.ids import check_columns, check_domains, check_spelling
+from micrec_pyg.data.audit.ids import check_domains, check_id_columns, check_spelling
 from micrec_pyg.data.audit.time import check_clock, check_future, inferred_claim
 from micrec_pyg.data.splits.edge_table import edge_table
 from micrec_pyg.data.splits.leak import LeakClass, measured_class
@@ -54,7 +54,7 @@ def audit(
         *check_clock(
             table, promised, {name: c.clock for name, c in catalogues.items()}
         ),
-        *check_columns(table),
+        *check_id_columns(table),
         *check_domains(catalogues, splits, table),
         *check_spelling(catalogues, table),
     ]

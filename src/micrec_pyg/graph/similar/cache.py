@@ -20,7 +20,7 @@ from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.parts import remove_stale_parts
-from micrec_pyg.storage.seals import drop
+from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
 
 FORMAT = "micrec neighbour lists 1"
@@ -118,7 +118,7 @@ def _read(path: Path, key: str, num_nodes: int) -> NeighborLists | None:
         tensors, meta = read_tensors(path)
         _check(path, tensors, meta.get("key", key) == key, num_nodes)
     except DamagedFileError as error:
-        drop(path, error)
+        drop_damaged(path, error)
         return None
     return NeighborLists(tensors["index"], tensors["similarity"])
 
