@@ -109,6 +109,34 @@ def test_wheel_has_code_conf_and_types(tmp_path: Path) -> None:
     assert held == {f"micrec_pyg/{name}" for name in code | conf}
 
 
+def test_the_wheel_alone_trains_from_an_empty_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    subprocess.run([*command, "-d", tmp_path], cwd=ROOT, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    installed, empty = tmp_path / "installed", tmp_path / "empty"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    empty.mkdir()
+    code = (
+        "from micrec_pyg import train\n"
+        "import micrec_pyg\n"
+        "run = train('data=synthetic', 'features=none', 'fit.max_epochs=1', 'K=0',"
+        " 'data.num_users=60', 'data.num_items=40')\n"
+        "print(micrec_pyg.__file__, run.path)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=empty,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    place, run = done.stdout.split()[-2:]
+    assert Path(place).is_relative_to(installed)
+    assert (empty / run / "metrics.json").is_file()
+
+
 def test_every_folder_of_code_is_a_package() -> None:
     # Without __init__.py, type checks and the layer contracts pass it over.
     folders = {path.parent for path in (ROOT / "src" / "micrec_pyg").rglob("*.py")}
