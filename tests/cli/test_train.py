@@ -103,6 +103,15 @@ def test_a_model_without_new_nodes_is_tested_on_the_seen_ones(small) -> None:
     assert not rows["new_user"].any()
 
 
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [("seen", "by the nodes of the training graph"), ("new", "by all nodes, new ones")],
+)
+def test_the_card_names_the_rule_of_selection(small, select, said) -> None:
+    run = train_job([*small, "split=new_nodes", f"split.select={select}"])
+    assert f"- selection: {said}" in (run / "run_card.md").read_text()
+
+
 def test_neighbours_are_searched_where_the_run_is(small) -> None:
     from micrec_pyg.cli.config import composed
     from micrec_pyg.runs.experiment import experiment_of

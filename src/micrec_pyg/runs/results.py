@@ -100,6 +100,7 @@ def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs)
         "",
         f"- settings: {sweep}, seed={metrics['seed']} (all: config.yaml)",
         f"- split: {metrics['split']}",
+        f"- selection: {_selection(inputs)}",
         f"- epochs: {metrics['epochs']}, best: number {metrics['best_epoch']} (from 0)",
         f"- training: {metrics['timing']['fit_s']:.1f} s on {metrics['device']}, "
         f"{metrics['timing']['train_epoch_s']:.2f} s per epoch",
@@ -120,6 +121,13 @@ def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs)
             if not tables:
                 lines += ["", "nothing to rank"]
     return "\n".join(lines) + "\n"
+
+
+def _selection(inputs: Inputs) -> str:
+    """Return in words which nodes the validation ranked."""
+    if any(split.select == "new" for split in inputs.splits.values()):
+        return "by all nodes, new ones too, on the graph grown as for the test"
+    return "by the nodes of the training graph"
 
 
 def _data(inputs: Inputs) -> list[list[str]]:
