@@ -3,7 +3,7 @@
 Everything else imports this module and this module imports nothing of ours.
 The flow is one type in and one type out::
 
-    path -> Catalogue -> Domain -> EdgeSplit -> stages -> Batch -> Embeddings
+    path -> DomainCatalogue -> Domain -> EdgeSplit -> stages -> Batch -> Embeddings
          -> RankedLists -> per-user metrics
 """
 
@@ -129,7 +129,7 @@ class FilterStep:
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
+class DomainCatalogue:
     """One domain as read from files, before any encoder ran."""
 
     name: str

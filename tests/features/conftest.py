@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from micrec_pyg.schema import Catalogue, Feature, Interactions, Vocab
+from micrec_pyg.schema import DomainCatalogue, Feature, Interactions, Vocab
 
-MakeCatalogue = Callable[..., Catalogue]
+MakeCatalogue = Callable[..., DomainCatalogue]
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def make_catalogue() -> MakeCatalogue:
         vectors: Mapping[str, Feature] | None = None,
         facts: pl.DataFrame | None = None,
         digest: str = "inputs",
-    ) -> Catalogue:
+    ) -> DomainCatalogue:
         items = Vocab(pl.Series([f"i{place}" for place in range(len(texts))]))
-        return Catalogue(
+        return DomainCatalogue(
             name=name,
             interactions=Interactions(
                 user=torch.tensor([0]),

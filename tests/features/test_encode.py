@@ -225,11 +225,11 @@ from micrec_pyg.features.image import EfficientNetLite0
 from micrec_pyg.features.text import SentenceBert
 import polars as pl
 import torch
-from micrec_pyg.schema import Catalogue, Interactions, Vocab
+from micrec_pyg.schema import DomainCatalogue, Interactions, Vocab
 
 one = torch.tensor([0])
 vocab = Vocab(pl.Series(["x"]))
-food = Catalogue(
+food = DomainCatalogue(
     name="food",
     interactions=Interactions(user=one, item=one, users=vocab, items=vocab),
     content={

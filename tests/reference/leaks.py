@@ -8,7 +8,7 @@ import torch
 from micrec_pyg.data.catalogue.interactions import to_interactions
 from micrec_pyg.data.splits import at_random, by_time, inductive
 from micrec_pyg.data.splits.leak import claim_of
-from micrec_pyg.schema import Catalogue, EdgeSplit
+from micrec_pyg.schema import DomainCatalogue, EdgeSplit
 
 PARTS = ("train", "val", "test", "support", "silent", "val_support")
 KNOWN = ("train", "support", "val_support", "val")
@@ -60,7 +60,7 @@ def catalogue(name, rows, *, clock="timestamp", texts=None, part=None):
     data = to_interactions(table, items)
     texts = texts or {}
     nothing = pl.Series([None] * len(items), dtype=pl.String)
-    return Catalogue(
+    return DomainCatalogue(
         name=name,
         interactions=data,
         content={

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from micrec_pyg.schema import Catalogue, Interactions
+from micrec_pyg.schema import DomainCatalogue, Interactions
 
 
 def pairs(data: Interactions) -> list[tuple[str, str]]:
@@ -15,7 +15,9 @@ def pairs(data: Interactions) -> list[tuple[str, str]]:
     return [(users[user], items[item]) for user, item in edges]
 
 
-def by_item(catalogue: Catalogue, values: Sequence[Any] | Tensor) -> dict[str, Any]:
+def by_item(
+    catalogue: DomainCatalogue, values: Sequence[Any] | Tensor
+) -> dict[str, Any]:
     """Return one value per item, by raw id in ascending order."""
     if isinstance(values, Tensor):
         values = values.tolist()
@@ -23,7 +25,7 @@ def by_item(catalogue: Catalogue, values: Sequence[Any] | Tensor) -> dict[str, A
     return dict(sorted(found))
 
 
-def ids(catalogue: Catalogue) -> tuple[list[str], list[str]]:
+def ids(catalogue: DomainCatalogue) -> tuple[list[str], list[str]]:
     """Return the raw ids of users and of items, each in ascending order."""
     data = catalogue.interactions
     return sorted(data.users.ids), sorted(data.items.ids)

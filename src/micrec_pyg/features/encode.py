@@ -13,7 +13,7 @@ from torch import Tensor
 from micrec_pyg.features.cache import KEY_BYTES, cached_vectors, identity
 from micrec_pyg.features.domains import combined_digest, without_absent
 from micrec_pyg.features.encoder import READS_FILE, READS_TEXT, Encoder
-from micrec_pyg.schema import TEXT, Catalogue, Domain, Feature, InputError
+from micrec_pyg.schema import TEXT, Domain, DomainCatalogue, Feature, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class _Inputs:
 
 
 def encode(
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     encoders: Mapping[str, Encoder | None],
     *,
     cache_dir: str,
@@ -81,7 +81,7 @@ def encode(
 
 
 def _check(
-    modality: str, encoder: Encoder, catalogues: Mapping[str, Catalogue]
+    modality: str, encoder: Encoder, catalogues: Mapping[str, DomainCatalogue]
 ) -> None:
     """Refuse what is no encoder, and a modality that comes from two places."""
     if not isinstance(encoder, Encoder) or encoder.reads not in (
@@ -101,7 +101,7 @@ def _check(
             )
 
 
-def _inputs(modality: str, encoder: Encoder, catalogue: Catalogue) -> _Inputs:
+def _inputs(modality: str, encoder: Encoder, catalogue: DomainCatalogue) -> _Inputs:
     """Return what a domain gives an encoder: its texts, or the modality's files."""
     if encoder.reads == READS_TEXT:
         return _texts(catalogue.content[TEXT])

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from micrec_pyg.data.catalogue.facts import KG
 from micrec_pyg.features.domains import combined_digest, without_absent
-from micrec_pyg.schema import Catalogue, Domain, Feature, InputError
+from micrec_pyg.schema import Domain, DomainCatalogue, Feature, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class KnowledgeGraph:
         self.min_items = min_items
         self.max_gib = max_gib
 
-    def features(self, catalogues: Mapping[str, Catalogue]) -> dict[str, Feature]:
+    def features(self, catalogues: Mapping[str, DomainCatalogue]) -> dict[str, Feature]:
         """Return the modality by domain; domains without facts have none.
 
         An item without a fact that counts is masked.
@@ -92,7 +92,7 @@ class KnowledgeGraph:
         }
 
     def _check_size(
-        self, catalogues: Mapping[str, Catalogue], items: pl.Series
+        self, catalogues: Mapping[str, DomainCatalogue], items: pl.Series
     ) -> None:
         """Refuse vectors that are too many for the width; say what would fit."""
         data = [each.interactions for each in catalogues.values()]
@@ -115,7 +115,7 @@ class KnowledgeGraph:
 
 def add_facts(
     domains: Mapping[str, Domain],
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     kg: KnowledgeGraph,
 ) -> dict[str, Domain]:
     """Return the domains with the modality of their facts, where they have some.

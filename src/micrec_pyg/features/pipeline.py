@@ -10,14 +10,14 @@ from micrec_pyg.features.encode import encode
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.features.knowledge_graph import KnowledgeGraph, add_facts
 from micrec_pyg.features.noise import replace_by_noise
-from micrec_pyg.schema import Catalogue, Domain
+from micrec_pyg.schema import Domain, DomainCatalogue
 
 Step = Callable[[Mapping[str, Domain]], dict[str, Domain]]
 """What is done to the features of all domains, one thing after another."""
 
 
 def make_features(
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     *,
     kg: KnowledgeGraph | None,
     drop_rate: Annotated[Rates, RATES],

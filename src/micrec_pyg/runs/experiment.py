@@ -13,7 +13,7 @@ from micrec_pyg.models.base import Model, check_weights
 from micrec_pyg.runs.build import build
 from micrec_pyg.runs.device import check_compute
 from micrec_pyg.runs.settings import check_settings
-from micrec_pyg.schema import Catalogue, Domain, EdgeSplit, InputError
+from micrec_pyg.schema import Domain, DomainCatalogue, EdgeSplit, InputError
 from micrec_pyg.training.options import FitOptions
 
 
@@ -30,9 +30,9 @@ class Experiment:
     """Name of the model, likewise."""
     split: str
     """Name of the protocol, likewise."""
-    load_data: Callable[[], Mapping[str, Catalogue]]
+    load_data: Callable[[], Mapping[str, DomainCatalogue]]
     """Reads the data: a catalogue by domain."""
-    encode: Callable[[Mapping[str, Catalogue]], Mapping[str, Domain]]
+    encode: Callable[[Mapping[str, DomainCatalogue]], Mapping[str, Domain]]
     """Turns the content of items into vectors."""
     divide: Callable[[Mapping[str, Domain]], Mapping[str, EdgeSplit]]
     """Divides the interactions of every domain."""

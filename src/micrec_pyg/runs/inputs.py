@@ -15,8 +15,8 @@ from micrec_pyg.runs.memory import check_memory
 from micrec_pyg.runs.progress import step
 from micrec_pyg.schema import (
     ITEM,
-    Catalogue,
     Domain,
+    DomainCatalogue,
     EdgeSplit,
     InputError,
     Pair,
@@ -44,7 +44,7 @@ class Inputs:
         return {name: domain.digest for name, domain in self.domains.items()}
 
 
-def read_data(experiment: Experiment) -> Mapping[str, Catalogue]:
+def read_data(experiment: Experiment) -> Mapping[str, DomainCatalogue]:
     """Return the catalogue of every domain, before any encoder ran.
 
     Raises:
@@ -54,7 +54,7 @@ def read_data(experiment: Experiment) -> Mapping[str, Catalogue]:
         return experiment.load_data()
 
 
-def data_digests(catalogues: Mapping[str, Catalogue]) -> dict[str, str]:
+def data_digests(catalogues: Mapping[str, DomainCatalogue]) -> dict[str, str]:
     """Return the digest of each domain's content and reading options."""
     return {name: each.digest for name, each in catalogues.items()}
 
@@ -68,7 +68,9 @@ def load(experiment: Experiment) -> Inputs:
     return make_inputs(experiment, read_data(experiment))
 
 
-def make_inputs(experiment: Experiment, catalogues: Mapping[str, Catalogue]) -> Inputs:
+def make_inputs(
+    experiment: Experiment, catalogues: Mapping[str, DomainCatalogue]
+) -> Inputs:
     """Return the features, the split and the training stage of some data.
 
     Raises:

@@ -12,7 +12,7 @@ from reference.graph import similarity
 from micrec_pyg.features.knowledge_graph import KG, KnowledgeGraph
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.search import neighbor_lists
-from micrec_pyg.schema import Catalogue, Feature, Interactions, Vocab
+from micrec_pyg.schema import DomainCatalogue, Feature, Interactions, Vocab
 
 ITEMS = 30
 
@@ -20,7 +20,7 @@ ITEMS = 30
 def catalogue(facts):
     one = torch.tensor([0])
     items = Vocab(pl.Series([f"i{n}" for n in range(ITEMS)]))
-    return Catalogue(
+    return DomainCatalogue(
         name="food",
         interactions=Interactions(
             user=one, item=one, users=Vocab(pl.Series(["u"])), items=items

@@ -24,7 +24,7 @@ from micrec_pyg.graph.audit.stages import audit_stages
 from micrec_pyg.graph.build import test_stage, train_stage, valid_stage
 from micrec_pyg.runs.build import build
 from micrec_pyg.runs.progress import step
-from micrec_pyg.schema import Catalogue, Domain, EdgeSplit, InputError
+from micrec_pyg.schema import Domain, DomainCatalogue, EdgeSplit, InputError
 from micrec_pyg.storage.writing import write_json
 
 BROKEN = frozenset({"overlap", "foreign_edges", "unseen_in_train", "duplicates"})
@@ -99,7 +99,7 @@ def run(config: Config, *, waived: Sequence[str], claim: str | None) -> Audited:
 
 def _repeated(
     protocol: Callable[..., dict[str, EdgeSplit]],
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     splits: Mapping[str, EdgeSplit],
 ) -> list[Finding]:
     """Return a finding if the same settings give another split a second time."""
@@ -118,7 +118,7 @@ def _differ(one: EdgeSplit, other: EdgeSplit) -> bool:
 
 
 def _files(
-    config: Config, catalogues: Mapping[str, Catalogue], *, ready: bool
+    config: Config, catalogues: Mapping[str, DomainCatalogue], *, ready: bool
 ) -> list[Finding]:
     """Return what the files repeat, where they are in the own-catalogue format."""
     options = config["data"]
@@ -134,7 +134,7 @@ def _files(
 
 def _graphs(
     config: Config,
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     splits: Mapping[str, EdgeSplit],
 ) -> tuple[list[Finding], list[str]]:
     """Return what the graphs of a run know and must not, and what was skipped."""
@@ -164,7 +164,7 @@ def _graphs(
 
 
 def _domains(
-    config: Config, catalogues: Mapping[str, Catalogue]
+    config: Config, catalogues: Mapping[str, DomainCatalogue]
 ) -> dict[str, Domain] | None:
     """Return the encoded domains, None if something is not encoded yet."""
     make = build(config["features"])

@@ -10,7 +10,7 @@ from micrec_pyg.data.files.columns import locate
 from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import read_table
-from micrec_pyg.schema import Catalogue
+from micrec_pyg.schema import DomainCatalogue
 
 MOST = 0.5
 FIT, COVER = 0.99, 0.75
@@ -38,7 +38,7 @@ def check_folder(
         yield from _swapped(folder.name, rows, items["item"])
 
 
-def check_dropped(catalogues: Mapping[str, Catalogue]) -> Iterator[Finding]:
+def check_dropped(catalogues: Mapping[str, DomainCatalogue]) -> Iterator[Finding]:
     """Return what the reader said of repeated pairs, where no file is looked at."""
     for name, catalogue in catalogues.items():
         count = catalogue.dropped.get("duplicates", 0)

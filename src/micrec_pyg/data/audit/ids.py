@@ -6,7 +6,7 @@ from itertools import combinations
 import polars as pl
 
 from micrec_pyg.data.audit.finding import PAIR, Finding, by_domain, examples
-from micrec_pyg.schema import Catalogue, EdgeSplit
+from micrec_pyg.schema import DomainCatalogue, EdgeSplit
 
 NUMBER = r"^[0-9]+(\.0)?$"
 """Plain numbers: equal ones in two columns need not mean one thing."""
@@ -38,7 +38,7 @@ def check_id_columns(table: pl.DataFrame) -> list[Finding]:
 
 
 def check_domains(
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     splits: Mapping[str, EdgeSplit],
     table: pl.DataFrame,
 ) -> list[Finding]:
@@ -50,7 +50,7 @@ def check_domains(
 
 
 def check_spelling(
-    catalogues: Mapping[str, Catalogue], table: pl.DataFrame
+    catalogues: Mapping[str, DomainCatalogue], table: pl.DataFrame
 ) -> list[Finding]:
     """Return pairs that are equal but for spelling, and copies of known items."""
     plain = table.with_columns(
@@ -80,7 +80,7 @@ def normal(raw: pl.Expr) -> pl.Expr:
     )
 
 
-def _texts(catalogues: Mapping[str, Catalogue]) -> pl.DataFrame:
+def _texts(catalogues: Mapping[str, DomainCatalogue]) -> pl.DataFrame:
     """Return domain, item (raw id) and text of every item."""
     return pl.concat(
         [
@@ -153,7 +153,7 @@ def _share(ids: pl.Series, pattern: str) -> float:
 
 def _overlap(
     pair: tuple[str, str],
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     splits: Mapping[str, EdgeSplit],
 ) -> Iterator[Finding]:
     """Return a finding if nothing links the two domains in training."""

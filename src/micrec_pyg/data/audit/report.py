@@ -9,7 +9,7 @@ from micrec_pyg.data.audit.ids import check_domains, check_id_columns, check_spe
 from micrec_pyg.data.audit.time import check_clock, check_future, inferred_claim
 from micrec_pyg.data.splits.edge_table import edge_table
 from micrec_pyg.data.splits.leak import LeakClass, measured_class
-from micrec_pyg.schema import Catalogue, EdgeSplit, InputError
+from micrec_pyg.schema import DomainCatalogue, EdgeSplit, InputError
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Audit:
 
 
 def audit(
-    catalogues: Mapping[str, Catalogue],
+    catalogues: Mapping[str, DomainCatalogue],
     splits: Mapping[str, EdgeSplit],
     *,
     promised: LeakClass | None,

@@ -1,1 +1,1 @@
-"""The project's own format -> one ``Catalogue`` per domain."""
+"""The project's own format -> one ``DomainCatalogue`` per domain."""

@@ -28,7 +28,7 @@ from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.table_names import find_table, stem_of
 from micrec_pyg.data.files.tables import column_names
 from micrec_pyg.data.files.texts import text_columns
-from micrec_pyg.schema import TEXT, Catalogue, Feature, InputError, Vocab
+from micrec_pyg.schema import TEXT, DomainCatalogue, Feature, InputError, Vocab
 from micrec_pyg.storage.digests import json_digest
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def read_tables(
     columns: Mapping[str, str] | None = None,
     links_in: Path | None = None,
     tell_unread: bool = True,
-) -> dict[str, Catalogue]:
+) -> dict[str, DomainCatalogue]:
     """Return the catalogues of a data set in the own-catalogue format.
 
     Args:
@@ -150,7 +150,7 @@ def _catalogues(
     texts: Mapping[str, pl.DataFrame],
     chosen: Filters,
     options: Mapping[str, object],
-) -> dict[str, Catalogue]:
+) -> dict[str, DomainCatalogue]:
     """Return the filtered domains; texts and features in the order of the items."""
     raw = {}
     for name, part in parts.items():
@@ -163,7 +163,7 @@ def _catalogues(
         part = parts[name]
         interactions = to_interactions(kept.rows, kept.items["item"])
         vocab = interactions.items
-        catalogue = Catalogue(
+        catalogue = DomainCatalogue(
             name=name,
             interactions=interactions,
             content={

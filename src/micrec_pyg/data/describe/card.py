@@ -6,10 +6,10 @@ from typing import Any
 
 from micrec_pyg.data.describe.statistics import QUANTILES, measure_catalogues
 from micrec_pyg.grid import aligned, markdown
-from micrec_pyg.schema import Catalogue
+from micrec_pyg.schema import DomainCatalogue
 
 
-def data_card(catalogues: Mapping[str, Catalogue]) -> str:
+def data_card(catalogues: Mapping[str, DomainCatalogue]) -> str:
     """Return a Markdown page about catalogues as they were read.
 
     Sizes and degrees, counts after every step, what was dropped, coverage of the
@@ -38,7 +38,7 @@ def section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> s
     return "\n".join(["", f"## {title}", "", *markdown([head, *rows]), ""])
 
 
-def summarize(catalogues: Mapping[str, Catalogue]) -> str:
+def summarize(catalogues: Mapping[str, DomainCatalogue]) -> str:
     """Return the sizes, degrees, overlap and coverage as aligned text."""
     lines: list[str] = []
     for title, (head, rows) in _tables(measure_catalogues(catalogues)).items():
@@ -115,7 +115,7 @@ def _coverage(domains: Mapping[str, Any]) -> Table:
     return ["domain", "modality", "items", "share"], rows
 
 
-def _origin(catalogue: Catalogue, numbers: Mapping[str, Any]) -> list[str]:
+def _origin(catalogue: DomainCatalogue, numbers: Mapping[str, Any]) -> list[str]:
     """Return the steps, losses and sources of one domain."""
     steps = [
         [s.name, f"{s.interactions:,}", f"{s.users:,}", f"{s.items:,}"]

@@ -12,7 +12,7 @@ from micrec_pyg.data.describe.statistics import (
     count_degrees,
     measure_catalogues,
 )
-from micrec_pyg.schema import Catalogue
+from micrec_pyg.schema import DomainCatalogue
 from micrec_pyg.storage.writing import whole
 
 # Okabe and Ito's palette: told apart with every kind of colour vision.
@@ -24,7 +24,7 @@ _SHOWN = 12
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
-def plot(catalogues: Mapping[str, Catalogue], path: Path) -> None:
+def plot(catalogues: Mapping[str, DomainCatalogue], path: Path) -> None:
     """Write a picture of a data set, whole or not at all.
 
     Above: the share of users, and of items, with at least so many interactions (both
@@ -54,7 +54,10 @@ def plot(catalogues: Mapping[str, Catalogue], path: Path) -> None:
 
 
 def _degrees(
-    axis: Any, catalogues: Mapping[str, Catalogue], node: str, colors: Mapping[str, str]
+    axis: Any,
+    catalogues: Mapping[str, DomainCatalogue],
+    node: str,
+    colors: Mapping[str, str],
 ) -> None:
     """Draw which share of the nodes has at least so many interactions."""
     from matplotlib.ticker import NullFormatter
@@ -82,7 +85,7 @@ def _degrees(
 
 
 def _overlap(
-    axis: Any, catalogues: Mapping[str, Catalogue], colors: Mapping[str, str]
+    axis: Any, catalogues: Mapping[str, DomainCatalogue], colors: Mapping[str, str]
 ) -> None:
     """Draw per pair of domains how many users are in the one, in both, in the other."""
     axis.set_title("Users of two domains", loc="left")
@@ -117,7 +120,7 @@ def _overlap(
 
 
 def _time(
-    axis: Any, catalogues: Mapping[str, Catalogue], colors: Mapping[str, str]
+    axis: Any, catalogues: Mapping[str, DomainCatalogue], colors: Mapping[str, str]
 ) -> None:
     """Draw the interactions of every month."""
     from matplotlib import dates

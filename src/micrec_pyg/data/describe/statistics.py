@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from micrec_pyg.schema import Catalogue, Interactions
+from micrec_pyg.schema import DomainCatalogue, Interactions
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1}
 Statistics = dict[str, Any]
 
 
-def measure_catalogues(catalogues: Mapping[str, Catalogue]) -> Statistics:
+def measure_catalogues(catalogues: Mapping[str, DomainCatalogue]) -> Statistics:
     """Return the numbers of a data set, ready for JSON.
 
     ``domains`` maps names to users, items, interactions, density, ``user_degree`` and
@@ -43,7 +43,7 @@ def count_degrees(data: Interactions) -> dict[str, Int[Tensor, " _"]]:
     }
 
 
-def _domain(catalogue: Catalogue) -> Statistics:
+def _domain(catalogue: DomainCatalogue) -> Statistics:
     data = catalogue.interactions
     users, items, edges = len(data.users), len(data.items), len(data.user)
     degree = count_degrees(data)
@@ -72,7 +72,7 @@ def _summary(degree: Int[Tensor, " _"]) -> dict[str, float]:
     return {"mean": float(values.mean()), **{name: int(v) for name, v in named}}
 
 
-def _coverage(catalogue: Catalogue) -> dict[str, int]:
+def _coverage(catalogue: DomainCatalogue) -> dict[str, int]:
     """Return how many items have each modality."""
     facts = catalogue.facts
     return {
@@ -82,7 +82,7 @@ def _coverage(catalogue: Catalogue) -> dict[str, int]:
     }
 
 
-def _time(catalogue: Catalogue) -> dict[str, Any]:
+def _time(catalogue: DomainCatalogue) -> dict[str, Any]:
     """Return what the times are, with the first and last of Unix times."""
     time = catalogue.interactions.time
     if catalogue.clock != "timestamp" or time is None:
@@ -107,7 +107,7 @@ def _parts(data: Interactions) -> dict[str, int] | None:
     return dict(zip(("train", "validation", "test"), counts, strict=True))
 
 
-def _overlap(one: Catalogue, other: Catalogue) -> dict[str, float]:
+def _overlap(one: DomainCatalogue, other: DomainCatalogue) -> dict[str, float]:
     """Return how many users two domains share, and what share of each that is."""
     users = [each.interactions.users.ids for each in (one, other)]
     common = users[0].to_frame("id").join(users[1].to_frame("id"), on="id", how="semi")
@@ -118,7 +118,7 @@ def _overlap(one: Catalogue, other: Catalogue) -> dict[str, float]:
     }
 
 
-def count_by_month(catalogue: Catalogue) -> pl.DataFrame | None:
+def count_by_month(catalogue: DomainCatalogue) -> pl.DataFrame | None:
     """Return month and interactions; None where no times are known."""
     time = catalogue.interactions.time
     if catalogue.clock != "timestamp" or time is None:

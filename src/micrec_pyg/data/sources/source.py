@@ -10,7 +10,7 @@ from typing import Any
 
 from micrec_pyg.data.catalogue.reader import read_tables
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
-from micrec_pyg.schema import Catalogue
+from micrec_pyg.schema import DomainCatalogue
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Source(ABC):
         """
 
     @classmethod
-    def read(cls, **settings: Any) -> dict[str, Catalogue]:
+    def read(cls, **settings: Any) -> dict[str, DomainCatalogue]:
         """Return the catalogues by the name of the domain.
 
         Args:
@@ -87,7 +87,7 @@ class Source(ABC):
         return cls(**settings), ReadingOptions(**options)
 
 
-def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:
+def read(source: Source, options: ReadingOptions) -> dict[str, DomainCatalogue]:
     """Return the catalogues of a source; each names the files it was converted from.
 
     Raises:
@@ -111,7 +111,7 @@ def read(source: Source, options: ReadingOptions) -> dict[str, Catalogue]:
     return {name: _with_origin(each, files) for name, each in catalogues.items()}
 
 
-def _with_origin(catalogue: Catalogue, files: OwnFormat) -> Catalogue:
+def _with_origin(catalogue: DomainCatalogue, files: OwnFormat) -> DomainCatalogue:
     """Return a catalogue that also says where its files are from."""
     # a domain of another name is a part of a folder: it may be from any of the files
     every = {name: sha for each in files.origin.values() for name, sha in each.items()}

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from micrec_pyg.allowed import one_of
 from micrec_pyg.schema import (
-    Catalogue,
     Domain,
+    DomainCatalogue,
     EdgeSplit,
     InputError,
     Interactions,
@@ -32,7 +32,7 @@ SELECT = ("seen", "new")
 """What validation can rank: seen nodes alone, or new ones too."""
 Select = Annotated[str, one_of(*SELECT)]
 
-Domains = Mapping[str, Catalogue] | Mapping[str, Domain]
+Domains = Mapping[str, DomainCatalogue] | Mapping[str, Domain]
 
 
 def shares_of(ratios: Sequence[int | float]) -> Float[np.ndarray, "3"]:

@@ -14,7 +14,7 @@ from reference.reading import READING
 from micrec_pyg.data.catalogue.interactions import to_interactions
 from micrec_pyg.data.sources.recbole.export import export_recbole
 from micrec_pyg.data.sources.recbole.reader import RecBole
-from micrec_pyg.schema import Catalogue, Feature, InputError
+from micrec_pyg.schema import DomainCatalogue, Feature, InputError
 
 INTER = (
     "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
@@ -259,7 +259,7 @@ def build(rows, items, text, vectors, clock):
     """Return a catalogue of what was drawn."""
     mask = torch.tensor([vector is not None for vector in vectors])
     values = torch.tensor([vector or (0, 0) for vector in vectors], dtype=torch.float32)
-    return Catalogue(
+    return DomainCatalogue(
         name="d",
         interactions=to_interactions(pl.DataFrame(rows), pl.Series(items)),
         content={
@@ -296,7 +296,7 @@ def test_what_is_exported_comes_back(content):
 def test_what_does_not_fit_is_told(tmp_path):
     items = pl.Series(["NA", "i2"])
     rows = pl.DataFrame({"user": ['"u', "v"], "item": ["NA", "i2"]})
-    catalogue = Catalogue(
+    catalogue = DomainCatalogue(
         name="d",
         interactions=to_interactions(rows, items),
         content={

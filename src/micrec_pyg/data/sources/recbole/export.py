@@ -9,7 +9,7 @@ import polars as pl
 
 from micrec_pyg.data.files.writing import write_tsv
 from micrec_pyg.data.sources.recbole.reader import VECTOR
-from micrec_pyg.schema import IMAGE, TEXT, Catalogue, InputError
+from micrec_pyg.schema import IMAGE, TEXT, DomainCatalogue, InputError
 from micrec_pyg.storage.writing import write_folder
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,9 @@ _MISREAD = (
 """What pandas, which RecBole reads with, takes for a quote or a missing value."""
 
 
-def export_recbole(catalogues: Mapping[str, Catalogue], folder: Path) -> dict[str, str]:
+def export_recbole(
+    catalogues: Mapping[str, DomainCatalogue], folder: Path
+) -> dict[str, str]:
     """Return what was left out or changed, in words, after writing every domain.
 
     ``<folder>/<domain>/<domain>.inter`` (user_id, item_id, timestamp or order) and
@@ -47,7 +49,7 @@ def export_recbole(catalogues: Mapping[str, Catalogue], folder: Path) -> dict[st
 
 
 def _write(
-    catalogues: Mapping[str, Catalogue], losses: dict[str, str], folder: Path
+    catalogues: Mapping[str, DomainCatalogue], losses: dict[str, str], folder: Path
 ) -> None:
     """Write the files of every domain; note what does not fit into them."""
     for name, catalogue in catalogues.items():
@@ -65,7 +67,7 @@ def _write(
         losses[name] = _losses(catalogue, rows, items)
 
 
-def _rows(catalogue: Catalogue) -> pl.DataFrame:
+def _rows(catalogue: DomainCatalogue) -> pl.DataFrame:
     """Return the interactions with typed names."""
     data = catalogue.interactions
     columns = {
@@ -78,7 +80,7 @@ def _rows(catalogue: Catalogue) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _items(catalogue: Catalogue) -> pl.DataFrame:
+def _items(catalogue: DomainCatalogue) -> pl.DataFrame:
     """Return all items of the catalogue with typed names."""
     columns = {"item_id:token": catalogue.interactions.items.ids}
     text = catalogue.content[TEXT]
@@ -92,7 +94,7 @@ def _items(catalogue: Catalogue) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _losses(catalogue: Catalogue, rows: pl.DataFrame, items: pl.DataFrame) -> str:
+def _losses(catalogue: DomainCatalogue, rows: pl.DataFrame, items: pl.DataFrame) -> str:
     """Return what the files cannot hold, in words."""
     notes = []
     for modality, content in catalogue.content.items():
