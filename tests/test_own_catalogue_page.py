@@ -18,6 +18,7 @@ SECTION = PAGE.split("## In ten lines\n")[1].split("\n## ")[0]
 @pytest.mark.skipif(
     not (shutil.which("bash") and shutil.which("awk")), reason="needs bash and awk"
 )
+@pytest.mark.fuzz  # slow: every command of the page
 def test_the_ten_lines_print_what_the_page_shows(tmp_path: Path) -> None:
     lines = re.findall(r"^    (.*)$", SECTION, re.MULTILINE)
     commands = [line.split()[1:] for line in lines if line.startswith("micrec ")]
