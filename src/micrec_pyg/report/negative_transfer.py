@@ -1,7 +1,7 @@
 """Negative transfer: a joint run minus runs on each of its domains alone.
 
 What is compared must differ in the further domains only: same data and split of the
-domain, same model, and settings that are told where they differ.
+domain and same model. Other settings that differ are named in the log.
 """
 
 import logging

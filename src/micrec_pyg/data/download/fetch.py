@@ -73,7 +73,7 @@ def check_free_space(folder: Path, needed: int) -> None:
     """Check that a folder's disk has room for so many bytes.
 
     Raises:
-        InputError: it has not.
+        InputError: the disk has less room than that.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
