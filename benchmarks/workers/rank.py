@@ -73,6 +73,7 @@ def ranking() -> None:
     rank(
         model.scorer(domain, found, stage.graphs),
         users=user,
+        n_id=user,
         known=task.known,
         k=K,
         candidates=None,

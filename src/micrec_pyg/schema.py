@@ -321,7 +321,7 @@ Score = Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows items"]]
 
 @dataclass(frozen=True, eq=False)
 class RankedLists:
-    """The best k items of each ranked user, ties broken by item index."""
+    """The best k items of each ranked user; of ties, see ``evaluation/rank.py``."""
 
     user: Int[Tensor, " rows"]
     """Graph rows."""

@@ -66,7 +66,10 @@ def _lists(
             known = ranking.pairs_of(stage.tasks[domain].known)
             seen = {i for u, i in known if u == user}
             row = scores[user].numpy()
-            found[user] = (reference.ranked(row, seen, K, candidates), truth)
+            found[user] = (
+                reference.ranked(row, seen, K, candidates, user=user),
+                truth,
+            )
     return found
 
 

@@ -75,6 +75,7 @@ def _world(seed: int) -> tuple[RankedLists, Tensor]:
     lists = rank(
         lambda user: table[user],
         users=torch.arange(USERS),
+        n_id=torch.arange(USERS),
         known=known.nonzero().T,
         k=max(KS),
         candidates=None,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reference import metrics as reference
 from torch import Tensor
 
-from micrec_pyg.evaluation.rank import CHUNK, rank, rank_groups
+from micrec_pyg.evaluation.rank import CHUNK, first_items, rank, rank_groups
 from micrec_pyg.schema import InputError, RankedLists, Score
 
 
@@ -38,7 +38,7 @@ def _expected(
     rows = []
     for user in users.tolist():
         seen = set(known[1][known[0] == user].tolist())
-        row = reference.ranked(table[user].numpy(), seen, k, allowed)
+        row = reference.ranked(table[user].numpy(), seen, k, allowed, user=user)
         rows.append(row + [-1] * (k - len(row)))
     return np.array(rows).reshape(len(rows), k)
 
@@ -63,6 +63,7 @@ def test_equals_a_naive_loop(items: int, levels: int, masked: bool) -> None:
     lists = rank(
         _score(table),
         users=users,
+        n_id=users,
         known=known,
         k=7,
         candidates=candidates,
@@ -89,6 +90,7 @@ def test_any_shape(users, items, levels, k, batch_size, share, seed) -> None:
     lists = rank_groups(
         _score(table),
         users=rows,
+        n_id=rows,
         known=known,
         k=k,
         candidates={"all": None, "half": candidates},
@@ -106,6 +108,7 @@ def test_two_stages_when_the_best_share_one_chunk_or_sit_in_the_tail() -> None:
     lists = rank(
         _score(table),
         users=torch.arange(2),
+        n_id=torch.arange(2),
         known=torch.zeros(2, 0, dtype=torch.long),
         k=7,
         candidates=None,
@@ -114,7 +117,32 @@ def test_two_stages_when_the_best_share_one_chunk_or_sit_in_the_tail() -> None:
     top = [*range(CHUNK + 5, CHUNK - 1, -1), 0]
     assert lists.item[0].tolist() == top
     tail = [items - 5 + place for place in (2, 4, 0, 3, 1)]
-    assert lists.item[1].tolist() == [*tail, 0, 1]
+    second = int(first_items(torch.tensor([1]), items))
+    assert lists.item[1].tolist() == [*tail, second, second + 1]
+
+
+def test_every_item_begins_the_order_of_as_many_users() -> None:
+    begun = first_items(torch.arange(1000), 50).bincount(minlength=50)
+    assert begun.sum() == 1000
+    assert (begun.min(), begun.max()) == (19, 21)
+
+
+def test_a_constant_scorer_hits_as_often_as_chance() -> None:
+    """With one order for all users the mean recall would be 0 or 1 in this case."""
+    users = torch.arange(2000)
+    others = torch.randint(7, (2000,), generator=torch.Generator().manual_seed(0))
+    lists = rank(
+        _score(torch.ones(2000, 25)),
+        users=users,
+        n_id=users,
+        known=torch.stack([users, 2 * others]),
+        k=6,
+        candidates=torch.arange(25) < 13,
+        batch_size=64,
+    )
+    assert float((lists.item == 7).any(1).double().mean()) == pytest.approx(
+        0.5, abs=0.02
+    )
 
 
 @pytest.mark.parametrize("levels", [2, 10**6])
@@ -127,6 +155,7 @@ def test_batch_size_and_order_of_users_change_nothing(levels: int) -> None:
         return rank(
             _score(table),
             users=users,
+            n_id=users,
             known=known,
             k=5,
             candidates=None,
@@ -143,6 +172,7 @@ def test_known_pairs_are_never_ranked() -> None:
     lists = rank(
         _score(_integers(20, 50, 4)),
         users=torch.arange(20),
+        n_id=torch.arange(20),
         known=known,
         k=50,
         candidates=None,
@@ -163,6 +193,7 @@ def test_a_user_who_knows_everything_gets_pads_only() -> None:
     lists = rank(
         _score(torch.ones(1, 4)),
         users=torch.arange(1),
+        n_id=torch.arange(1),
         known=known,
         k=3,
         candidates=None,
@@ -175,6 +206,7 @@ def test_no_users() -> None:
     lists = rank(
         _score(torch.ones(3, 4)),
         users=torch.zeros(0, dtype=torch.long),
+        n_id=torch.zeros(0, dtype=torch.long),
         known=torch.zeros(2, 0, dtype=torch.long),
         k=3,
         candidates=None,
@@ -190,6 +222,7 @@ def test_masking_leaves_the_memory_of_the_model_alone() -> None:
     lists = rank(
         lambda user: popularity.expand(len(user), -1),
         users=torch.arange(3),
+        n_id=torch.arange(3),
         known=known,
         k=2,
         candidates=None,
@@ -203,6 +236,7 @@ def _three_best(table: Tensor, known: Tensor) -> RankedLists:
     return rank(
         _score(table),
         users=torch.arange(len(table)),
+        n_id=torch.arange(len(table)),
         known=known,
         k=3,
         candidates=None,
@@ -252,6 +286,7 @@ def test_nan_is_refused_and_counted(items: int) -> None:
         rank(
             _score(table),
             users=torch.arange(4),
+            n_id=torch.arange(4),
             known=torch.zeros(2, 0, dtype=torch.long),
             k=2,
             candidates=None,
@@ -265,6 +300,7 @@ def test_impossible_numbers_are_refused(k: int, batch_size: int, named: str) -> 
         rank(
             _score(torch.ones(1, 4)),
             users=torch.arange(1),
+            n_id=torch.arange(1),
             known=torch.zeros(2, 0, dtype=torch.long),
             k=k,
             candidates=None,
@@ -279,7 +315,13 @@ def test_another_device_ranks_the_same(levels: int) -> None:
     score = _score(table.cuda())
     users, known = torch.arange(33), _pairs(33, table.shape[1], 5000)
     lists = rank(
-        score, users=users.cuda(), known=known, k=20, candidates=None, batch_size=8
+        score,
+        users=users.cuda(),
+        n_id=users.cuda(),
+        known=known,
+        k=20,
+        candidates=None,
+        batch_size=8,
     )
     assert lists.item.is_cuda
     expected = _expected(table, users, known, 20, None)

@@ -99,6 +99,7 @@ def test_in_a_union_a_domain_reads_the_scores_of_its_own_nodes() -> None:
                 [whole(t.user[row].view(1))[0][t.item] for row in rows]
             ),
             users=users,
+            n_id=users,
             known=task.known,
             k=4,
             candidates=None,

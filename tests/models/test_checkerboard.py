@@ -77,6 +77,7 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
         lists = rank(
             model.scorer(name, z, stage.graphs),
             users=hidden[0].sort().values,
+            n_id=hidden[0].sort().values,
             known=task.known,
             k=1,
             candidates=None,

@@ -2,20 +2,29 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 
 
 def ranked(
-    scores: np.ndarray, known: set[int], k: int, candidates: set[int] | None = None
+    scores: np.ndarray,
+    known: set[int],
+    k: int,
+    candidates: set[int] | None = None,
+    *,
+    user: int,
 ) -> list[int]:
-    """Return one user's list: score descending, then item ascending; no pads."""
-    allowed = [
-        item
-        for item in range(len(scores))
-        if item not in known and (candidates is None or item in candidates)
-    ]
-    return sorted(allowed, key=lambda item: (-scores[item], item))[:k]
+    """Return one user's list, no pads: score descending, then the user's own order.
+
+    That order is the candidates' by index, cut at a share of them that the user
+    decides, and the two parts exchanged.
+    """
+    pool = [i for i in range(len(scores)) if candidates is None or i in candidates]
+    share = Fraction(user * 2654435769 % 2**32, 2**32)
+    cut = math.floor(share * len(pool))
+    own = pool[cut:] + pool[:cut]
+    return sorted((i for i in own if i not in known), key=lambda i: -scores[i])[:k]
 
 
 def values(items: list[int], truth: set[int], k: int) -> dict[str, float]:

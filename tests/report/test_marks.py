@@ -12,7 +12,8 @@ from scipy import stats
 
 from micrec_pyg.report.collect import collect
 from micrec_pyg.report.marks import Marks, significant_bests
-from micrec_pyg.report.tables import AVERAGE, aggregate, markdown
+from micrec_pyg.report.model_grid import AVERAGE
+from micrec_pyg.report.tables import aggregate, markdown
 
 USERS = 12
 RNG = np.random.default_rng(0)

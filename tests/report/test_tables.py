@@ -113,12 +113,32 @@ def test_one_domain_needs_no_average() -> None:
     assert _table(_results(values))[0] == "| model | a recall@20 | seeds |"
 
 
-def test_equal_bests_are_both_bold() -> None:
-    values = [("x", 0, "a", "all", 0.5), ("y", 0, "a", "all", 0.5)]
-    assert _table(_results(values))[2:] == [
-        "| x | **0.5000** | 1 |",
-        "| y | **0.5000** | 1 |",
+@pytest.mark.parametrize("other", [0.5, 0.50001])
+def test_a_tie_is_never_bold(other: float) -> None:
+    values = [("x", 0, "a", "all", 0.5), ("y", 0, "a", "all", other)]
+    assert _table(_results(values))[2:] == ["| x | 0.5000 | 1 |", "| y | 0.5000 | 1 |"]
+
+
+def test_a_group_whose_candidates_all_fit_in_the_list_is_marked() -> None:
+    values = [*FULL, ("mf", 1, "a", "all", 0.25), ("mf", 1, "b", "all", 0.35)]
+    candidates = _results(
+        [
+            (label, seed, d, "all", 20.0 if (d, seed) == ("a", 1) else 500.0)
+            for label, seed, d, _, _ in values
+        ]
+    ).with_columns(metric=pl.lit("candidates"))
+    results = pl.concat([_results(values), candidates])
+    assert _table(results)[2:] == [
+        "| mf | **0.2500 ± 0.0000**† | 0.3500 ± 0.0000 | 0.3000 ± 0.0000† | 2 |",
+        "| ours | 0.2000 ± 0.1414† | **0.5500 ± 0.0707** | **0.3750 ± 0.1061**† | 2 |",
     ]
+    text = markdown(
+        results, metrics=["recall@20"], groups=["all"], tuning="none", names={}
+    )
+    assert "† = at most k candidates in some seed" in text
+    assert "†" not in markdown(
+        _results(values), metrics=["recall@20"], groups=["all"], tuning="none", names={}
+    )
 
 
 def test_metrics_stand_in_the_order_asked_for() -> None:

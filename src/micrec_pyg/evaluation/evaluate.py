@@ -118,9 +118,11 @@ def validate(
                     "of the validation graph; give validation a larger share of the "
                     "split, or leave the domain out"
                 )
+            users = task.hidden[0].unique()
             lists = rank(
                 score,
-                users=task.hidden[0].unique(),
+                users=users,
+                n_id=task.data[USER].n_id[users],
                 known=task.known,
                 k=k,
                 candidates=None,

@@ -18,7 +18,7 @@ from micrec_pyg.evaluation.list_metrics import (
 )
 from micrec_pyg.evaluation.metrics import accuracy_metrics
 from micrec_pyg.evaluation.rank import rank_groups
-from micrec_pyg.schema import ITEM, InputError, RankedLists, Score, Task
+from micrec_pyg.schema import ITEM, USER, InputError, RankedLists, Score, Task
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +118,11 @@ def _judged(
     sets = pools_of(task.data)
     # a set of all items is ranked as "all", not once more
     pool = {t: "all" if sets[t.pool] is None else t.pool for t in counted}
+    users = task.hidden[0].unique()
     lists = rank_groups(
         score,
-        users=task.hidden[0].unique(),
+        users=users,
+        n_id=task.data[USER].n_id[users],
         known=task.known,
         k=max(ks),
         candidates={name: sets[name] for name in pool.values()},

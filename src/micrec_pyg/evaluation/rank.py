@@ -1,8 +1,9 @@
 """Exact full-sort ranking: every item of the catalogue is a candidate.
 
-A list is ordered by (score descending, item index ascending), and this order
-holds across the cut at k too. So a list depends on the scores alone: not on the
-batch size, the order of the users or the device's top-k routine. Memory is
+A list is ordered by score, descending. Equal scores follow the item index, beginning
+at an item of the user's own (``first_items``), and this order holds across the cut
+at k too. So a list depends on the scores and the user's row alone: not on the batch
+size, the order of the users or the device's top-k routine. Memory is
 O(batch size x items).
 """
 
@@ -23,6 +24,10 @@ CHUNK = 64
 TIED_SHARE = 0.5
 """A larger share of users with a tie at the cut is worth a warning."""
 
+UNIT = 2**32
+GOLDEN = 2654435769
+"""The golden ratio less 1, in parts of ``UNIT``."""
+
 NEVER = float("-inf")
 """The score of what must not be recommended."""
 
@@ -31,6 +36,7 @@ def rank(
     score: Score,
     *,
     users: Int[Tensor, " rows"],
+    n_id: Int[Tensor, " rows"],
     known: Int[Tensor, "2 _edges"],
     k: int,
     candidates: Bool[Tensor, " items"] | None,
@@ -40,6 +46,7 @@ def rank(
     lists = rank_groups(
         score,
         users=users,
+        n_id=n_id,
         known=known,
         k=k,
         candidates={"all": candidates},
@@ -53,6 +60,7 @@ def rank_groups(
     score: Score,
     *,
     users: Int[Tensor, " rows"],
+    n_id: Int[Tensor, " rows"],
     known: Int[Tensor, "2 _edges"],
     k: int,
     candidates: Mapping[str, Bool[Tensor, " items"] | None],
@@ -63,6 +71,7 @@ def rank_groups(
     Args:
         score: Gives the scores of a block of users, once for all sets.
         users: Graph rows to rank for, in any order, on the device of the scores.
+        n_id: Index of each of them in the vocabulary, which decides among equal scores.
         known: (user, item) pairs in graph rows that are never recommended.
         k: Length of the lists; -1 pads where fewer items are left.
         candidates: The items that may be recommended, by name; None means all.
@@ -83,15 +92,31 @@ def rank_groups(
     }
     blocks: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {n: [] for n in columns}
     # torch.split gives one empty block for no users: the lists then are [0, k]
-    for block, rows in enumerate(users.split(batch_size)):
+    blocks_of_users = zip(users.split(batch_size), n_id.split(batch_size), strict=True)
+    for block, (rows, indices) in enumerate(blocks_of_users):
         scores = _owned(score(rows))
         first = block * batch_size
         known_here = slice(start[first], start[first + len(rows)])
         scores[row[known_here] - first, history[known_here]] = NEVER
         for name, column in columns.items():
-            blocks[name].append(_top(scores, column, k))
+            blocks[name].append(_top(scores, column, k, indices))
         del scores  # the next block takes its memory, which is in the cache
     return {name: _join(name, users, parts) for name, parts in blocks.items()}
+
+
+def first_items(n_id: Int[Tensor, " rows"], num_items: int) -> Int[Tensor, " rows"]:
+    """Return the item at which each user's order of equal scores begins.
+
+    One order for all users would give a constant scorer the luck of a single draw.
+    Here every item begins the order of about as many users as any other: multiples
+    of the golden ratio, modulo 1, spread evenly over any number of users. So the mean
+    over users comes close to the expectation under random ties.
+
+    Args:
+        n_id: Index of each user in the vocabulary, where order says nothing.
+        num_items: How many candidates there are.
+    """
+    return ((n_id * GOLDEN) & (UNIT - 1)) * num_items // UNIT
 
 
 def _known_by_place(
@@ -123,25 +148,34 @@ def _owned(scores: Tensor) -> Tensor:
 
 
 def _top(
-    scores: Float[Tensor, "rows items"], column: Int[Tensor, " _"] | None, k: int
+    scores: Float[Tensor, "rows items"],
+    column: Int[Tensor, " _"] | None,
+    k: int,
+    n_id: Int[Tensor, " rows"],
 ) -> tuple[Int[Tensor, "rows {k}"], Float[Tensor, "rows {k}"], Bool[Tensor, " rows"]]:
     """Return items and scores of the exact top k, and which rows tie at the cut."""
     if column is not None:
         scores = scores.index_select(1, column)
-    value, item = _largest(scores, min(k + 1, scores.shape[1]))
+    num_items = scores.shape[1]
+    value, item = _largest(scores, min(k + 1, num_items))
     if value.isnan().any():
         raise ValueError(
             f"rank: {int(scores.isnan().sum())} of {scores.numel()} scores of a block "
             "are NaN; the embeddings have diverged: lower the learning rate or the "
             "loss weights"
         )
-    value, item = _ordered(value, item)
+    first = first_items(n_id, num_items)[:, None]
+    # from here on an item is its place in the user's own order
+    value, place = _ordered(value, (item - first) % max(num_items, 1))
     tied = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
     if value.shape[1] > k:
         tied = (value[:, k - 1] == value[:, k]) & (value[:, k] > NEVER)
-        value, item = value[:, :k], item[:, :k]
+        value, place = value[:, :k], place[:, :k]
         if tied.any():
-            item[tied] = _first_of_tied(scores[tied], value[tied], item[tied])
+            place[tied] = _first_of_tied(
+                scores[tied], value[tied], place[tied], first[tied]
+            )
+    item = (place + first) % max(num_items, 1)
     if column is not None:
         item = column[item]
     missing = (0, k - value.shape[1])
@@ -175,32 +209,36 @@ def _largest(
 
 
 def _ordered(
-    value: Float[Tensor, "rows n"], item: Int[Tensor, "rows n"]
+    value: Float[Tensor, "rows n"], place: Int[Tensor, "rows n"]
 ) -> tuple[Float[Tensor, "rows n"], Int[Tensor, "rows n"]]:
-    """Return both, ordered by score descending, then by item ascending."""
-    item, by_item = item.sort(dim=1)
-    value, by_score = value.gather(1, by_item).sort(dim=1, descending=True, stable=True)
-    return value, item.gather(1, by_score)
+    """Return both, ordered by score descending, then by place ascending."""
+    place, by_place = place.sort(dim=1)
+    value, by_score = value.gather(1, by_place).sort(
+        dim=1, descending=True, stable=True
+    )
+    return value, place.gather(1, by_score)
 
 
 def _first_of_tied(
     scores: Float[Tensor, "tied items"],
     value: Float[Tensor, "tied k"],
-    item: Int[Tensor, "tied k"],
+    place: Int[Tensor, "tied k"],
+    first: Int[Tensor, "tied 1"],
 ) -> Int[Tensor, "tied k"]:
     """Return the lists with the cut's score given to the first items that have it.
 
-    Everything above the cut's score is already in ``item``, in order; the places
-    behind go to the lowest indices among the equals.
+    Everything above the cut's score is already in ``place``, in order; what follows
+    goes to the lowest places among the equals.
     """
     k, items = value.shape[1], scores.shape[1]
     index = torch.arange(items, device=scores.device, dtype=torch.int32)
-    equal = torch.where(scores == value[:, -1:], index, items)
-    first = equal.topk(k, dim=1, largest=False).values.long()
+    own = (index - first.int()).remainder_(items)
+    equal = own.masked_fill_(scores != value[:, -1:], items)
+    lowest = equal.topk(k, dim=1, largest=False).values.long()
     above = (value > value[:, -1:]).sum(dim=1, keepdim=True)
-    place = torch.arange(k, device=scores.device)
-    filled = first.gather(1, (place - above).clamp(min=0))
-    return torch.where(place < above, item, filled)
+    column = torch.arange(k, device=scores.device)
+    filled = lowest.gather(1, (column - above).clamp(min=0))
+    return torch.where(column < above, place, filled)
 
 
 def _join(
@@ -214,7 +252,7 @@ def _join(
     if count > TIED_SHARE * len(tied):
         logger.warning(
             "ties at the cut decide the lists of %d of %d users (%.0f %%; candidates: "
-            "%s); the lowest item index wins there, as with a constant scorer",
+            "%s); chance decides there, as with a constant scorer",
             count,
             len(tied),
             100 * count / len(tied),

@@ -7,7 +7,7 @@ from micrec_pyg import grid
 from micrec_pyg.evaluation.significance import TestOptions
 from micrec_pyg.report.compare import Cell, Question
 from micrec_pyg.report.marks import MARK
-from micrec_pyg.report.tables import ABSENT
+from micrec_pyg.report.model_grid import ABSENT
 
 SCHEMA = 1
 """Version of the JSON form."""

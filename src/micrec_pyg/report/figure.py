@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.report.tables import AVERAGE, aggregate
+from micrec_pyg.report.model_grid import AVERAGE
+from micrec_pyg.report.tables import aggregate
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import whole
 

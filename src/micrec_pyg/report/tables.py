@@ -1,22 +1,20 @@
 """The long table of results -> Markdown for people, CSV for tools."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from micrec_pyg import grid
-from micrec_pyg.report.marks import MARK, Marks, Place, has_best, significant_bests
+from micrec_pyg.report.marks import Marks, significant_bests
+from micrec_pyg.report.model_grid import (
+    ABSENT,
+    AVERAGE,
+    FEW_NOTE,
+    few_candidates,
+    model_grid,
+)
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_text
-
-AVERAGE = "average"
-"""The column behind the domains: their unweighted mean."""
-
-ABSENT = "-"
-"""Stands where a model has no answer, or no run."""
 
 KEYS = ["dataset", "split", "group", "label", "domain", "metric"]
 
@@ -118,8 +116,8 @@ def markdown(
         text.append(
             f"## {dataset}, split {split}\n\n"
             f"Part: {part}. Seeds: {seeds}. Tuning: {tuning}. Mean ± standard "
-            f"deviation over seeds; best mean of a column in bold; {ABSENT} = no "
-            f"answer; {AVERAGE} = unweighted over domains.\n"
+            f"deviation over seeds; best mean of a column in bold, but no "
+            f"tie; {ABSENT} = no answer; {AVERAGE} = unweighted over domains.\n"
         )
         for group in groups:
             cells = table.filter(dataset=dataset, split=split, group=group)
@@ -134,8 +132,12 @@ def markdown(
                     part=part,
                     alpha=alpha,
                 )
-            note = f"{marks.note}\n\n" if marks.note else ""
-            table_of_group = _grid(cells, labels, metrics, names, marks.places)
+            few = few_candidates(mine.filter(group=group), metrics)
+            told = [marks.note, FEW_NOTE if few else ""]
+            note = "".join(f"{sentence}\n\n" for sentence in told if sentence)
+            table_of_group = model_grid(
+                cells, labels, metrics, names, marks.places, few
+            )
             text.append(f"### {group}\n\n{note}{table_of_group}")
     return "\n".join(text)
 
@@ -169,7 +171,7 @@ def overview(
     )
     labels = results.filter(part=part)["label"].unique().sort().to_list()
     present = [group for group in groups if group in cells["metric"]]
-    return _grid(cells, _ordered(labels, names), present, names)
+    return model_grid(cells, _ordered(labels, names), present, names)
 
 
 def write(
@@ -214,52 +216,3 @@ def _ordered(labels: Sequence[str], names: Mapping[str, str]) -> list[str]:
     """Return the named labels in the order of ``names``, then the rest."""
     first = [label for label in names if label in labels]
     return first + [label for label in labels if label not in names]
-
-
-def _grid(
-    cells: pl.DataFrame,
-    labels: Sequence[str],
-    metrics: Sequence[str],
-    names: Mapping[str, str],
-    marked: frozenset[Place] = frozenset(),
-) -> str:
-    """Return one Markdown table: models down, metrics within domains across."""
-    found = {
-        (row["label"], row["domain"], row["metric"]): row for row in cells.to_dicts()
-    }
-    domains = sorted({domain for _, domain, _ in found} - {AVERAGE})
-    # the average of one domain would repeat it
-    blocks = [*domains, AVERAGE] if len(domains) > 1 else domains
-    columns = [(domain, metric) for domain in blocks for metric in metrics]
-    best: dict[tuple[str, str], float] = {}
-    for (_, domain, metric), row in found.items():
-        if not has_best(metric) and not has_best(domain):  # see overview
-            continue
-        best[domain, metric] = max(row["mean"], best.get((domain, metric), -math.inf))
-    several = len({label for label, _, _ in found}) > 1
-    head = ["model", *(f"{domain} {metric}" for domain, metric in columns), "seeds"]
-    lines = [head]
-    for label in labels:
-        rows = [found.get((label, *column)) for column in columns]
-        marks = [
-            _cell(
-                row,
-                bold=several and row is not None and row["mean"] == best.get(column),
-            )
-            + (MARK if (label, *column) in marked else "")
-            for column, row in zip(columns, rows, strict=True)
-        ]
-        seeds = max((row["seeds"] for row in rows if row is not None), default=ABSENT)
-        lines.append([names.get(label, label), *marks, str(seeds)])
-    table = grid.markdown(lines, right=range(1, len(head)))
-    return "".join(f"{line}\n" for line in table)
-
-
-def _cell(row: Mapping[str, Any] | None, *, bold: bool) -> str:
-    """Return ``0.1234 ± 0.0012``; no deviation for one seed."""
-    if row is None:
-        return ABSENT
-    text = f"{row['mean']:.4f}"
-    if row["sd"] is not None:
-        text += f" ± {row['sd']:.4f}"
-    return f"**{text}**" if bold else text
