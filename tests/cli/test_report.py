@@ -106,3 +106,16 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert end.value.code == 0
     assert "--metric" in capsys.readouterr().out
+
+
+def test_what_is_in_no_table_is_told(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = outputs / "toy" / "ours" / "s1" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    del metrics["test"]
+    path.write_text(json.dumps(metrics))
+    assert main([str(outputs)]) == 0
+    told = capsys.readouterr().err
+    assert "1 runs have no test results and are in no table" in told
+    assert f"micrec evaluate {path.parent}" in told

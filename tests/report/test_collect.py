@@ -2,13 +2,19 @@
 
 import json
 import logging
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from micrec_pyg.report.collect import collect, collect_runs
+from micrec_pyg.report.collect import (
+    collect,
+    collect_runs,
+    equal_labels,
+    without_part,
+)
 from micrec_pyg.schema import InputError
 
 
@@ -183,3 +189,27 @@ def test_a_bad_configuration_is_refused(
     config.unlink() if text is None else config.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=said):
         collect(str(tmp_path))
+
+
+def test_runs_without_a_part_are_named(tmp_path: Path) -> None:
+    tested = {"a": {"all": {"recall@20": 0.25}}}
+    _run(tmp_path, "r0", test=tested)
+    other = _run(tmp_path, "r1", seed=1)
+    results = collect(str(tmp_path))
+    assert without_part(results, "test") == [str(other)]
+    assert without_part(results, "val") == []
+
+
+def test_settings_without_effect_are_found(tmp_path: Path) -> None:
+    """w changes nothing at gamma=1, and something in one seed at gamma=0."""
+    for gamma, w, seed in product((0, 1), (0.5, 0.9), (0, 1)):
+        differs = gamma == 0 and w == 0.9 and seed == 1
+        _run(
+            tmp_path,
+            f"{gamma}-{w}-{seed}",
+            config={"gamma": gamma, "w": w},
+            seed=seed,
+            test={"a": {"all": {"recall@20": gamma + 1e-9 * differs}}},
+        )
+    found = equal_labels(collect(str(tmp_path)))
+    assert found == [["micrec w=0.5 gamma=1", "micrec w=0.9 gamma=1"]]

@@ -10,7 +10,7 @@ from typing import Any
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.grid import aligned
 from micrec_pyg.runs.evaluate import evaluate_job
-from micrec_pyg.runs.grids import grids
+from micrec_pyg.runs.grids import FEW, FEW_NOTE, grids
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.seals import MANIFEST
 
@@ -97,6 +97,8 @@ def _text(
             if all(group in each for each in test.values())
         }
     tables = ["\n".join(aligned(grid)) for grid in grids(shown)]
+    if any(FEW in table for table in tables):
+        tables.append(FEW_NOTE)
     return "\n\n".join(tables) or "nothing to rank: no user has a test item"
 
 

@@ -4,12 +4,17 @@ import argparse
 import logging
 from pathlib import Path
 
+import polars as pl
+
 from micrec_pyg.cli.process import log_to_stderr, show
-from micrec_pyg.report.collect import collect
+from micrec_pyg.report.collect import collect, equal_labels, without_part
 from micrec_pyg.report.tables import markdown, write
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
+
+MOST_NAMED = 5
+"""Folders in one sentence."""
 
 METRICS = ("recall@20", "ndcg@20", "precision@20")
 
@@ -33,12 +38,31 @@ def main(argv: list[str]) -> int:
         "part": given.part,
         "names": {},
     }
+    _tell(results, given.part)
     text = markdown(results, tuning=given.tuning, alpha=given.alpha, **options)
     out = Path(given.out or Path(given.outputs) / "report.md")
     pages = write(results, out, text=text, **options)
     show(text)
     logger.info("written: %s and %s", *pages)
     return 0
+
+
+def _tell(results: pl.DataFrame, part: str) -> None:
+    """Say which runs are not in the tables, and which settings had no effect."""
+    if missing := without_part(results, part):
+        evaluate = f"; micrec evaluate {missing[0]}" if part == "test" else ""
+        logger.warning(
+            "%d runs have no %s results and are in no table: %s%s",
+            len(missing),
+            part,
+            ", ".join(missing[:MOST_NAMED]) + (", ..." * (len(missing) > MOST_NAMED)),
+            evaluate,
+        )
+    for labels in equal_labels(results):
+        logger.warning(
+            "the same results in every cell, what tells them apart has no effect: %s",
+            ", ".join(labels),
+        )
 
 
 def _level(text: str) -> float | None:

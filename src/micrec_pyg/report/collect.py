@@ -68,6 +68,41 @@ def collect_runs(labels: Mapping[str, str]) -> pl.DataFrame:
     return _frame([read_run(Path(run)) for run in labels], labels)
 
 
+def without_part(results: pl.DataFrame, part: str) -> list[str]:
+    """Return the folders of the runs that have no result of a part.
+
+    Args:
+        results: As ``collect`` returns it.
+        part: ``val`` or ``test``.
+    """
+    there = set(results.filter(part=part)["run"])
+    return [
+        run for run in results["run"].unique(maintain_order=True) if run not in there
+    ]
+
+
+def equal_labels(results: pl.DataFrame) -> list[list[str]]:
+    """Return the labels of one data set, split and model that share every result.
+
+    What tells them apart had no effect: they have the same seeds, and in each of
+    these the same value of every metric in every group.
+
+    Args:
+        results: As ``collect`` returns it.
+    """
+    family = ["dataset", "split", "model"]
+    cells = ["seed", "part", "domain", "group", "metric", "value"]
+    found = []
+    for _, mine in results.sort(*family, "label", *cells).group_by(
+        family, maintain_order=True
+    ):
+        equal: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for (label,), rows in mine.group_by("label", maintain_order=True):
+            equal[tuple(rows.select(cells).iter_rows())].append(str(label))
+        found += [labels for labels in equal.values() if len(labels) > 1]
+    return found
+
+
 def _frame(runs: Sequence[Run], labels: Mapping[str, str]) -> pl.DataFrame:
     """Return the rows of all runs, each label and seed once."""
     rows: list[dict[str, Any]] = []

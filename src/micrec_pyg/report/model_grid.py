@@ -7,9 +7,7 @@ import polars as pl
 
 from micrec_pyg import grid
 from micrec_pyg.report.marks import MARK, Place, has_best
-
-FEW = "†"
-"""Behind a value whose candidates all fit in the list."""
+from micrec_pyg.runs.grids import FEW
 
 FEW_NOTE = (
     f"{FEW} = at most k candidates in some seed: recall at k is 1 for any model there."

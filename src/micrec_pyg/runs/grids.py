@@ -1,8 +1,14 @@
 """Results of all groups as tables of text."""
 
+import math
 from collections.abc import Mapping
 
 from micrec_pyg.evaluation.metrics import METRICS
+
+FEW = "†"
+"""Behind a value whose candidates all fit in the list."""
+
+FEW_NOTE = f"{FEW} = at most k candidates: recall at k is 1 for any model."
 
 Grid = list[list[str]]
 """A head, then rows."""
@@ -29,7 +35,7 @@ def grids(by_domain: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Gr
     found = []
     for columns in ([*accuracy, *counts], others):
         lines = [
-            [*key, *(_cell(values.get(name)) for name in columns)]
+            [*key, *(_cell(name, values) for name in columns)]
             for key, values in rows.items()
             if any(name in values for name in columns)
         ]
@@ -38,7 +44,12 @@ def grids(by_domain: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Gr
     return found
 
 
-def _cell(value: float | None) -> str:
+def _cell(name: str, values: Mapping[str, float]) -> str:
+    value = values.get(name)
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
+    if isinstance(value, int):
+        return str(value)
+    metric, _, k = name.partition("@")
+    few = metric in METRICS and values.get("candidates", math.inf) <= int(k)
+    return f"{value:.4f}{FEW if few else ''}"

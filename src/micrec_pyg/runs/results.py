@@ -15,7 +15,7 @@ from micrec_pyg.evaluation.evaluate import Report
 from micrec_pyg.evaluation.groups import shared_users
 from micrec_pyg.grid import markdown
 from micrec_pyg.runs.experiment import Experiment
-from micrec_pyg.runs.grids import grids
+from micrec_pyg.runs.grids import FEW, FEW_NOTE, grids
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.schema import USER, RankingStage
 
@@ -118,6 +118,8 @@ def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs)
             tables = grids(metrics[part])
             for table in tables:
                 lines += ["", *markdown(table)]
+            if any(FEW in line for line in lines):
+                lines += ["", FEW_NOTE]
             if not tables:
                 lines += ["", "nothing to rank"]
     return "\n".join(lines) + "\n"
