@@ -173,6 +173,6 @@ def test_one_bad_value_of_a_sweep_leaves_the_good_runs(
     micrec, capsys, small, runs
 ) -> None:
     short = [*small, "fit.max_epochs=1"]
-    assert micrec("train", "-m", *short, "gamma=0", "w=0.5,7") == 2
-    assert "micrec: w=7" in capsys.readouterr().err
+    assert micrec("train", "-m", *short, "gamma=0", "w=0.5,7") == 1
+    assert "failed: w=7: w=7: give the weight of text" in capsys.readouterr().out
     assert len(runs()) == 1

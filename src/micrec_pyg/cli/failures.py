@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from micrec_pyg.cli.sentences import FAILED, fail, refuse, say
+from micrec_pyg.cli.sentences import FAILED, REFUSED, say
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.failures import sentence
 
@@ -22,28 +22,36 @@ def attempt(command: Callable[[], int]) -> int:
         code = command()
         # a pipe that its reader closed is noticed here, not when Python ends
         sys.stdout.flush()
-    except InputError as error:
-        return refuse(str(error))
-    except BrokenPipeError:
-        # else Python tries to write the rest when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return fail("what read the output has closed it")
-    except OSError as error:
-        return fail(sentence(error))
-    except FloatingPointError as error:  # a loss that is no number
-        return fail(str(error))
-    except MemoryError:
-        return fail("the memory is used up; lower model.net.dim, K or rank.batch_size")
-    # Here alone everything is caught: this is the top of the command line, and a user
-    # gets a sentence and a file to report, not a page of our code. Nothing is hidden:
-    # the file has the whole traceback, and the exit code is that of a failure.
+    # Here, and around the jobs of a sweep, everything is caught: a user gets a sentence
+    # and a file to report, not a page of our code. Nothing is hidden: the file has the
+    # whole traceback, and the exit code is that of a failure.
     except Exception as error:
-        _tell_unexpected(error)
-        return FAILED
+        code, text = told(error)
+        say(text)
+        if isinstance(error, BrokenPipeError):
+            # else Python tries to write the rest when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
-def _tell_unexpected(error: Exception) -> None:
+def told(error: Exception) -> tuple[int, str]:
+    """Return the exit code and the sentence of an error."""
+    if isinstance(error, InputError):
+        return REFUSED, str(error)
+    if isinstance(error, BrokenPipeError):
+        return FAILED, "what read the output has closed it"
+    if isinstance(error, OSError):
+        return FAILED, sentence(error)
+    if isinstance(error, FloatingPointError):  # a loss that is no number
+        return FAILED, str(error)
+    if isinstance(error, MemoryError):
+        return FAILED, (
+            "the memory is used up; lower model.net.dim, K or rank.batch_size"
+        )
+    return FAILED, _unexpected(error)
+
+
+def _unexpected(error: Exception) -> str:
     full = "".join(traceback.format_exception(error))
     if os.environ.get(DEBUG) == "1":
         sys.stderr.write(full)
@@ -52,9 +60,8 @@ def _tell_unexpected(error: Exception) -> None:
     what = f"{kind}: {lines[0]}" if lines else kind
     place = _written(full)
     if place is None:
-        say(f"unexpected error: {what}; {DEBUG}=1 shows where it arose")
-        return
-    say(
+        return f"unexpected error: {what}; {DEBUG}=1 shows where it arose"
+    return (
         f"unexpected error: {what}; {place} says where it arose: please report it "
         f"({DEBUG}=1 shows it here)"
     )

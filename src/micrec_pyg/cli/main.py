@@ -9,6 +9,7 @@ from micrec_pyg.cli.sentences import DONE, INTERRUPTED, REFUSED, refuse
 
 COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
+    "sweep": "show what a sweep came to",
     "evaluate": "evaluate finished runs on the sealed test set",
     "report": "write tables from the runs under a folder",
     "compare": "test the differences between finished runs for significance",

@@ -64,6 +64,26 @@ def without_effect(argv: Sequence[str]) -> list[str]:
     return [text for place in range(len(axes)) for text in _told(axes, place, runs)]
 
 
+def axes_of(argv: Sequence[str]) -> dict[str, list[str]]:
+    """Return the values of every key of a sweep that lists them.
+
+    Args:
+        argv: Of ``micrec train -m``. What cannot be read has no key here: Hydra, which
+            runs the sweep, refuses it.
+    """
+    found = {}
+    parser = OverridesParser.create()
+    for text in argv:
+        try:
+            each = parser.parse_override(text)
+        except HydraException:
+            continue
+        if each.is_discrete_sweep():
+            axis = _axis(each)
+            found[axis.key.lstrip("+")] = list(axis.values)
+    return found
+
+
 def _axis(override: Override) -> Axis:
     """Return one key of the sweep.
 

@@ -1,5 +1,6 @@
 """``micrec train``: one run, or with -m a sweep through Hydra's own multirun."""
 
+import json
 import logging
 import os
 import re
@@ -20,7 +21,9 @@ from micrec_pyg.cli import config as configs
 from micrec_pyg.cli.config_errors import explain, options
 from micrec_pyg.cli.overrides import readable
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
-from micrec_pyg.cli.sweep_axes import without_effect
+from micrec_pyg.cli.sentences import DONE, FAILED
+from micrec_pyg.cli.sweep_axes import axes_of, without_effect
+from micrec_pyg.cli.sweep_jobs import AXES, name_of, read, run_job, tables
 from micrec_pyg.cli.train_output import summary
 from micrec_pyg.runs.build import conf_dir
 
@@ -71,10 +74,36 @@ def main(argv: list[str]) -> int:
         return 0
     if {"-m", "--multirun"} & {*argv}:
         log_to_stderr()
-        for sentence in without_effect(argv):
-            logger.warning("%s", sentence)
+        return _sweep(argv)
     _hydra(argv)
     return 0
+
+
+def _sweep(argv: list[str]) -> int:
+    """Return 0 when every job of a sweep is done, else 1, and tell what came of it."""
+    for sentence in without_effect(argv):
+        logger.warning("%s", sentence)
+    given = dict(arg.split("=", 1) for arg in argv if "=" in arg)
+    folder = given.get("hydra.sweep.dir")
+    if folder is None:
+        folder = f"{given.get('output_dir', 'outputs')}/sweeps/{name_of(argv)}"
+        argv = [*argv, f"hydra.sweep.dir={folder}"]
+    os.environ[AXES] = json.dumps(axes_of(argv))
+    try:
+        _hydra(argv)
+    finally:
+        os.environ.pop(AXES, None)
+        code = _tell_sweep(Path(folder))
+    return code
+
+
+def _tell_sweep(folder: Path) -> int:
+    """Print what the jobs of a sweep came to; return 1 if one of them failed."""
+    if not folder.is_dir():  # not one began
+        return FAILED
+    jobs = read(folder)
+    show("\n".join([*tables(jobs), f"again: micrec sweep {folder}", ""]))
+    return FAILED if any(job.error for job in jobs) else DONE
 
 
 def train_job(overrides: Sequence[str], on_epoch: OnEpoch | None = None) -> Path:
@@ -157,15 +186,25 @@ def usage() -> str:
     return "\n".join(lines)
 
 
-def _task(config: Any) -> None:
-    """Train one run; a launcher may call this in a process of its own."""
+def _task(config: Any) -> float | None:
+    """Train one run; a launcher may call this in a process of its own.
+
+    In a sweep it returns the metric that selects, which a sweeper may maximise.
+    """
     prepare()
     hydra_config = HydraConfig.get()
-    sweep = None
-    if hydra_config.mode == RunMode.MULTIRUN:
-        sweep = Path(hydra_config.sweep.dir).name
     choices = configs.current_choices()
-    print(_train(configs.resolved(config, choices), sweep=sweep))
+    if hydra_config.mode != RunMode.MULTIRUN:
+        print(_train(configs.resolved(config, choices)))
+        return None
+    sweep = Path(hydra_config.sweep.dir)
+    return run_job(
+        lambda: _train(configs.resolved(config, choices), sweep=sweep.name),
+        sweep=sweep,
+        number=hydra_config.job.num,
+        overrides=hydra_config.overrides.task,
+        metric=config.fit.metric,
+    )
 
 
 def _shared_lists(argv: list[str], folder: Path) -> list[str]:

@@ -1,0 +1,207 @@
+"""A sweep: what each job came to, told as it ends and once more at the end.
+
+Every job leaves a small file in the folder of the sweep, so that jobs of any launcher,
+also on other machines, are in the tables; the runs themselves lie where runs lie.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from micrec_pyg import grid
+from micrec_pyg.cli.failures import told
+from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.sealed import METRICS
+from micrec_pyg.schema import InputError
+from micrec_pyg.storage.writing import write_json
+
+logger = logging.getLogger(__name__)
+
+AXES = "MICREC_SWEEP_AXES"
+"""Environment variable: the values of every key of the sweep, as JSON; jobs in other
+processes read it too."""
+
+SEED = "seed"
+"""The key whose values are repetitions of one setting."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep that came to its end."""
+
+    number: int
+    """From 0, in the order of the sweep."""
+    overrides: Mapping[str, str]
+    """Its own values, by key."""
+    metric: str
+    """What selects, such as ``ndcg@20``."""
+    seconds: float
+    folder: str | None = None
+    """Of the run."""
+    value: float | None = None
+    """Of the metric on validation, mean over the domains, of the selected epoch."""
+    error: str | None = None
+    """Why there is no run."""
+
+
+def name_of(argv: Sequence[str]) -> str:
+    """Return the name of a sweep: the same command continues the same sweep."""
+    return hashlib.sha256("\n".join(argv).encode()).hexdigest()[:8]
+
+
+def run_job(
+    train: Callable[[], Path],
+    *,
+    sweep: Path,
+    number: int,
+    overrides: Sequence[str],
+    metric: str,
+) -> float:
+    """Return the metric of one job; NaN if it failed, which ends no other job.
+
+    Args:
+        train: Returns the folder of the run.
+        sweep: Folder of the sweep.
+        number: Of the job, from 0.
+        overrides: Of the job, those of all jobs among them.
+        metric: What selects.
+    """
+    axes = _axes()
+    pairs = [(k.lstrip("+"), v) for k, _, v in (o.partition("=") for o in overrides)]
+    begin = time.monotonic()
+    folder = value = error = None
+    try:
+        folder = train()
+        value = selection(folder, metric)
+        print(folder, flush=True)
+    # As at the top of the command line: the other jobs go on, and nothing is hidden.
+    except Exception as failure:
+        _, error = told(failure)
+    job = Job(
+        number=number,
+        overrides={key: value for key, value in pairs if not axes or key in axes},
+        metric=metric,
+        seconds=round(time.monotonic() - begin, 1),
+        folder=None if folder is None else str(folder),
+        value=value,
+        error=error,
+    )
+    write_json(sweep / f"job-{number}.json", asdict(job))
+    _tell_job(job, sweep)
+    return float("nan") if value is None else value
+
+
+def selection(folder: Path, metric: str) -> float:
+    """Return a metric of a finished run on validation, mean over the domains.
+
+    Raises:
+        InputError: The folder holds no finished run.
+    """
+    val = read_json(folder / METRICS)["val"]
+    return fmean(float(groups["all"][metric]) for groups in val.values())
+
+
+def read(sweep: Path) -> list[Job]:
+    """Return the jobs of a sweep in their order.
+
+    Raises:
+        InputError: The folder holds none, or a file is not what it should be.
+    """
+    paths = sweep.glob("job-*.json")
+    found = sorted((Job(**read_json(path)) for path in paths), key=lambda j: j.number)
+    if not found:
+        raise InputError(
+            f"'{sweep}' holds no job of a sweep; give the folder that "
+            "`micrec train -m` named at its end"
+        )
+    return found
+
+
+def tables(jobs: Sequence[Job]) -> list[str]:
+    """Return what a sweep came to: a line per setting, the best, and the failed jobs.
+
+    Args:
+        jobs: As ``read`` returns them.
+    """
+    lines = []
+    done = [job for job in jobs if job.value is not None]
+    if done:
+        lines += [*_settings(done), ""]
+    failed = [job for job in jobs if job.error is not None]
+    for job in failed:
+        lines.append(f"failed: {_words(job.overrides)}: {job.error}")
+    if failed:
+        lines.append(f"{len(failed)} of {len(jobs)} jobs failed")
+    return lines
+
+
+def _settings(done: Sequence[Job]) -> list[str]:
+    """Return a table of the settings, best first: mean and deviation over seeds."""
+    values: dict[tuple[tuple[str, str], ...], list[float]] = defaultdict(list)
+    for job in done:
+        setting = tuple((k, v) for k, v in job.overrides.items() if k != SEED)
+        values[setting].append(job.value or 0.0)
+    best_first = sorted(values, key=lambda s: fmean(values[s]), reverse=True)
+    keys = list(dict.fromkeys(key for setting in values for key, _ in setting))
+    metric = done[0].metric
+    rows = [[*keys, f"validation {metric}", "sd", "seeds"]]
+    for setting in best_first:
+        own, found = dict(setting), values[setting]
+        deviation = f"{stdev(found):.4f}" if len(found) > 1 else "-"
+        rows.append(
+            [
+                *(own.get(key, "-") for key in keys),
+                f"{fmean(found):.4f}",
+                deviation,
+                str(len(found)),
+            ]
+        )
+    best = _words(dict(best_first[0])) or "one setting"
+    return [
+        *(line.rstrip() for line in grid.aligned(rows)),
+        f"best by validation, mean over seeds: {best}",
+    ]
+
+
+def _tell_job(job: Job, sweep: Path) -> None:
+    """Log one line about a job, and how long the others may take."""
+    total = math.prod(len(values) for values in _axes().values())
+    of = f" of {total}" if total > 1 else ""
+    what = job.error or f"{job.metric} {job.value:.4f}"
+    left = ""
+    if total > job.number + 1:
+        mean = fmean(each.seconds for each in read(sweep))
+        left = f", about {_duration(mean * (total - job.number - 1))} left"
+    state = "failed" if job.error else "done"
+    logger.info(
+        "job %d%s %s in %.0f s: %s: %s%s",
+        job.number + 1,
+        of,
+        state,
+        job.seconds,
+        _words(job.overrides),
+        what,
+        left,
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _axes() -> dict[str, list[str]]:
+    """Return the keys and values of the sweep that this process is part of."""
+    found: dict[str, list[str]] = json.loads(os.environ.get(AXES, "{}"))
+    return found
+
+
+def _words(overrides: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in overrides.items())

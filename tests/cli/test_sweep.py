@@ -1,0 +1,124 @@
+"""A sweep from its first job to its table; one job fails, and the others go on."""
+
+import json
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from statistics import stdev
+
+import polars as pl
+import pytest
+
+from micrec_pyg.cli.sweep_axes import axes_of
+from micrec_pyg.cli.sweep_jobs import AXES, name_of, read, run_job, tables
+from micrec_pyg.schema import InputError
+
+
+def _run(root: Path, name: str, value: float) -> Path:
+    """Write what a sweep reads of a finished run."""
+    folder = root / name
+    folder.mkdir()
+    val = {d: {"all": {"ndcg@5": value + place}} for place, d in enumerate("ab")}
+    (folder / "metrics.json").write_text(json.dumps({"val": val}))
+    return folder
+
+
+@pytest.fixture
+def jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Path:
+    """Return the folder of a sweep over K and seed whose last job failed."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv(AXES, json.dumps({"K": ["0", "3"], "seed": ["0", "1"]}))
+    values = [("0", "0", 0.25), ("0", "1", 0.5), ("3", "0", 0.75), ("3", "1", None)]
+    for number, (k, seed, value) in enumerate(values):
+
+        def train(number: int = number, value: float | None = value) -> Path:
+            if value is None:
+                raise InputError("K=3 is too large here")
+            return _run(tmp_path, f"r{number}", value)
+
+        returned = run_job(
+            train,
+            sweep=tmp_path / "sweep",
+            number=number,
+            overrides=["data=x", f"K={k}", f"seed={seed}"],
+            metric="ndcg@5",
+        )
+        # the mean of a and b, whose values are one apart
+        assert returned == (value or math.nan) + 0.5 or math.isnan(returned)
+    return tmp_path / "sweep"
+
+
+def test_the_table_has_the_best_first_and_every_failure(jobs: Path) -> None:
+    lines = tables(read(jobs))
+    assert [line.split() for line in lines[:3]] == [
+        ["K", "validation", "ndcg@5", "sd", "seeds"],
+        ["3", "1.2500", "-", "1"],
+        ["0", "0.8750", f"{stdev([0.75, 1.0]):.4f}", "2"],
+    ]
+    assert lines[3:] == [
+        "best by validation, mean over seeds: K=3",
+        "",
+        "failed: K=3 seed=1: K=3 is too large here",
+        "1 of 4 jobs failed",
+    ]
+
+
+def test_a_job_tells_its_place_and_what_is_left(
+    jobs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = [r.getMessage() for r in caplog.get_records("setup")]
+    assert told[0].startswith("job 1 of 4 done in 0 s: K=0 seed=0: ndcg@5 0.7500")
+    assert told[0].endswith(", about 0 s left")
+    assert told[3] == "job 4 of 4 failed in 0 s: K=3 seed=1: K=3 is too large here"
+
+
+def test_the_command_writes_a_row_per_job(micrec, jobs: Path, capsys) -> None:
+    assert micrec("sweep", jobs) == 0
+    assert "best by validation, mean over seeds: K=3" in capsys.readouterr().out
+    frame = pl.read_csv(jobs / "jobs.csv")
+    assert frame.select("K", "seed", "ndcg@5").rows() == [
+        (0, 0, 0.75),
+        (0, 1, 1.0),
+        (3, 0, 1.25),
+        (3, 1, None),
+    ]
+    assert frame["error"].to_list() == [None, None, None, "K=3 is too large here"]
+
+
+def test_a_folder_without_jobs_is_refused(micrec, tmp_path: Path, capsys) -> None:
+    assert micrec("sweep", tmp_path) == 2
+    assert "holds no job of a sweep" in capsys.readouterr().err
+
+
+def test_a_failing_job_ends_no_other_and_the_command_says_so(
+    micrec, small, runs: Callable[[], list[Path]], tmp_path: Path, capsys
+) -> None:
+    sweep = ["train", "-m", *small, "model=popularity", "seed=0,1", "gamma=-1,0"]
+    assert micrec(*sweep) == 1
+    out = capsys.readouterr().out
+    assert len(runs()) == 2
+    assert "2 of 4 jobs failed" in out
+    assert out.count("failed: ") == 2
+    again = out.splitlines()[-1].split()[-1]
+    assert Path(again).parent == tmp_path / "outputs" / "sweeps"
+    # the same command continues the same sweep
+    assert micrec(*sweep) == 1
+    assert len(list(Path(again).parent.iterdir())) == 1
+
+
+def test_axes_are_the_keys_with_several_values() -> None:
+    argv = ["-m", "data=x", "K=0,3", "+fit.x=[1,2],[3]", "w=range(0,3)", "a=b,'c,d'"]
+    assert axes_of(argv) == {
+        "K": ["0", "3"],
+        "fit.x": ["[1,2]", "[3]"],
+        "w": ["0", "1", "2"],
+        "a": ["b", "'c,d'"],
+    }
+
+
+def test_the_name_follows_the_command() -> None:
+    assert name_of(["-m", "K=0,3"]) == name_of(["-m", "K=0,3"])
+    assert name_of(["-m", "K=0,3"]) != name_of(["-m", "K=0,4"])
