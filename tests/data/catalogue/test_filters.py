@@ -194,3 +194,35 @@ def test_impossible_options_are_refused(options, fault):
 def test_filters_are_a_mapping(options):
     with pytest.raises(InputError, match=r"needed: {time_from, time_to, min_text"):
         read_filters(options, rating_min=None, duplicates="last")
+
+
+@settings(max_examples=40, deadline=None)
+@given(one=tables, other=tables, third=tables)
+def test_shared_users_have_rows_in_every_domain(one, other, third):
+    given_rows = {"a": one, "b": other, "c": third}
+    before = {name: domain(rows) for name, rows in given_rows.items()}
+    shared = set.intersection(
+        *({r["user"] for r in rows} for rows in given_rows.values())
+    )
+    if not shared:
+        with pytest.raises(InputError, match="no interaction is left"):
+            apply_filters(before, filters(users="shared"))
+        return
+    after = apply_filters(before, filters(users="shared"))
+    plain = left(apply_filters(before, filters()))
+    assert left(after) == {
+        name: [row for row in rows if row["user"] in shared]
+        for name, rows in plain.items()
+    }
+    for name, rows in plain.items():
+        gone = len(rows) - len(left(after)[name])
+        assert after[name].dropped["of_users_not_in_every_domain"] == gone
+        assert after[name].items.equals(before[name].items)
+
+
+def test_all_users_change_no_digest():
+    assert "users" not in filters().key()
+    assert filters(users="shared").key()["users"] == "shared"
+    assert filters(users="shared").joins_domains
+    with pytest.raises(InputError, match="valid: all, shared"):
+        filters(users="common")

@@ -10,6 +10,7 @@ from micrec_pyg.schema import InputError
 
 POLICIES = ("first", "last", "error")
 SCOPES = ("domain", "union")
+WHO = ("all", "shared")
 _NEUTRAL: Mapping[str, object] = {
     "time_from": None,
     "time_to": None,
@@ -17,6 +18,7 @@ _NEUTRAL: Mapping[str, object] = {
     "user_core": 0,
     "item_core": 0,
     "core_of": "domain",
+    "users": "all",
 }
 
 
@@ -42,6 +44,8 @@ class Filters:
     """Least number of interactions per item; 0 keeps items without any."""
     core_of: str
     """Where a user's interactions are counted: in each domain, or in their union."""
+    users: str
+    """Who stays: all, or those shared by every domain."""
 
     @property
     def window(self) -> str | None:
@@ -62,12 +66,15 @@ class Filters:
             "user_core": self.user_core,
             "item_core": self.item_core,
             "core_of": self.core_of,
+            # without it the data is as it was before there was this choice
+            **({"users": self.users} if self.users != "all" else {}),
         }
 
     @property
     def joins_domains(self) -> bool:
         """Return whether what stays of one domain depends on the others."""
-        return self.core_of == "union" and (self.user_core > 1 or self.item_core > 0)
+        core = self.user_core > 1 or self.item_core > 0
+        return self.users == "shared" or (self.core_of == "union" and core)
 
 
 def read_filters(options: object, *, rating_min: object, duplicates: object) -> Filters:
@@ -91,11 +98,11 @@ def read_filters(options: object, *, rating_min: object, duplicates: object) -> 
             f"duplicates={duplicates!r} is unknown; valid: {', '.join(POLICIES)}"
         )
     whole = {**_NEUTRAL, **given}
-    if whole["core_of"] not in SCOPES:
-        raise InputError(
-            f"filters.core_of={whole['core_of']!r} is unknown; valid: "
-            f"{', '.join(SCOPES)}"
-        )
+    for key, valid in (("core_of", SCOPES), ("users", WHO)):
+        if whole[key] not in valid:
+            raise InputError(
+                f"filters.{key}={whole[key]!r} is unknown; valid: {', '.join(valid)}"
+            )
     start, end = (_moment(whole[key], key) for key in ("time_from", "time_to"))
     if start is not None and end is not None and start >= end:
         raise InputError(
@@ -112,6 +119,7 @@ def read_filters(options: object, *, rating_min: object, duplicates: object) -> 
         user_core=_count(whole["user_core"], "user_core"),
         item_core=_count(whole["item_core"], "item_core"),
         core_of=str(whole["core_of"]),
+        users=str(whole["users"]),
     )
 
 

@@ -8,6 +8,7 @@ The steps, in this order, each over all domains before the next one begins:
 4. minimum text: items with a shorter one go, and their interactions
 5. k-core: users and items with too few interactions go, again and again until all
    that are left have enough
+6. shared users: who is not in every domain goes
 """
 
 import itertools
@@ -71,6 +72,8 @@ def apply_filters(domains: Domains, filters: Filters) -> dict[str, RawDomain]:
             f"over each {filters.core_of}"
         )
         steps.append((name, lambda d: _core(d, filters)))
+    if filters.users == "shared":
+        steps.append(("users of every domain", _shared))
     start = domains
     for name, step in steps:
         domains = {
@@ -176,6 +179,22 @@ def _texts(domain: RawDomain, filters: Filters) -> RawDomain:
     gone = domain.items.height - items.height
     dropped = {**kept.dropped, "items_with_short_text": gone}
     return replace(kept, items=items, dropped=dropped)
+
+
+def _shared(domains: Domains) -> Domains:
+    """Return the rows of the users who have some in every domain."""
+    users = [each.rows.select("user").unique() for each in domains.values()]
+    shared = users[0]
+    for others in users[1:]:
+        shared = shared.join(others, on="user", how="semi")
+    return {
+        name: _keep(
+            each,
+            each.rows.join(shared, on="user", how="semi", maintain_order="left"),
+            "of_users_not_in_every_domain",
+        )
+        for name, each in domains.items()
+    }
 
 
 def _core(domains: Domains, filters: Filters) -> Domains:
