@@ -32,8 +32,8 @@ class ReadingOptions:
     """Which row of a repeated (user, item) pair stays: ``first``, ``last`` (by time,
     then by place in the file), or ``error``."""
     filters: Mapping[str, object] | None
-    """{time_from, time_to, min_text, user_core, item_core, core_of, users}, see ``filters``;
-    None filters nothing."""
+    """{time_from, time_to, min_text, user_core, item_core, core_of, users}, see
+    ``filters``; None filters nothing."""
     links: Sequence[str] | None
     """Tables that say which users of two domains are one person, see ``link_users``;
     None: those with the same id."""
