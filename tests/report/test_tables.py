@@ -129,14 +129,14 @@ def test_a_group_whose_candidates_all_fit_in_the_list_is_marked() -> None:
     ).with_columns(metric=pl.lit("candidates"))
     results = pl.concat([_results(values), candidates])
     assert _table(results)[2:] == [
-        "| mf | **0.2500 ± 0.0000**† | 0.3500 ± 0.0000 | 0.3000 ± 0.0000† | 2 |",
-        "| ours | 0.2000 ± 0.1414† | **0.5500 ± 0.0707** | **0.3750 ± 0.1061**† | 2 |",
+        "| mf | **0.2500 ± 0.0000**‡ | 0.3500 ± 0.0000 | 0.3000 ± 0.0000‡ | 2 |",
+        "| ours | 0.2000 ± 0.1414‡ | **0.5500 ± 0.0707** | **0.3750 ± 0.1061**‡ | 2 |",
     ]
     text = markdown(
         results, metrics=["recall@20"], groups=["all"], tuning="none", names={}
     )
-    assert "† = at most k candidates in some seed" in text
-    assert "†" not in markdown(
+    assert "‡ = at most k candidates in some seed" in text
+    assert "‡" not in markdown(
         _results(values), metrics=["recall@20"], groups=["all"], tuning="none", names={}
     )
 

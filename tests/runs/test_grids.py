@@ -29,7 +29,7 @@ def test_two_tables_with_a_cell_for_every_value() -> None:
 def test_a_list_that_holds_every_candidate_is_marked() -> None:
     values = {"recall@5": 1.0, "recall@10": 1.0, "candidates": 7, "gini@10": 0.5}
     accuracy, lists = grids({"A": {"new_item": values}})
-    assert accuracy[1] == ["A", "new_item", "1.0000", "1.0000†", "7"]
+    assert accuracy[1] == ["A", "new_item", "1.0000", "1.0000‡", "7"]
     assert lists[1] == ["A", "new_item", "0.5000"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from micrec_pyg.evaluation.metrics import METRICS
 
-FEW = "†"
+FEW = "‡"
 """Behind a value whose candidates all fit in the list."""
 
 FEW_NOTE = f"{FEW} = at most k candidates: recall at k is 1 for any model."
