@@ -329,3 +329,18 @@ def test_worker_processes_have_one_thread_and_hand_errors_back(
         assert workers.submit(torch.get_num_threads).result() == 1
         for _, future in pool._finished(broken, workers):
             assert isinstance(future.exception(), InputError)
+
+
+def test_a_check_against_an_earlier_table(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(tmp_path) == 0
+    made = pl.read_csv(tmp_path / "out" / "reproduce-toy.csv")
+    for name, shift, code, said in (
+        ("same", 0.0, 0, f"{len(made)} cells compared, 0 differ"),
+        ("other", 0.1, 1, "0.3600 before, 0.4600 here"),
+    ):
+        table = tmp_path / f"{name}.csv"
+        made.with_columns(pl.col("mean") - shift).write_csv(table)
+        assert _run(tmp_path, "--check", str(table)) == code
+        assert said in capsys.readouterr().out

@@ -14,6 +14,8 @@ import polars as pl
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.sentences import DONE, FAILED
+from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.collect import collect_runs
 from micrec_pyg.report.figure import draw
 from micrec_pyg.report.tables import markdown, overview, write
@@ -31,6 +33,8 @@ OPTIONS = ("preset", "output_dir", "jobs", "seeds")
 def main(argv: list[str]) -> int:
     """Return 0 when every run of the preset is done and in the tables, else 1.
 
+    Also 1 if ``--check`` finds a difference beyond its tolerance.
+
     Raises:
         InputError: An argument, or what the first run needs, cannot be used.
     """
@@ -42,6 +46,7 @@ def main(argv: list[str]) -> int:
         output_dir=given.output_dir,
     )
     workers = _count(given.jobs)
+    expected = read_table(Path(given.check)) if given.check else None
     if given.dry_run:
         for job in todo:
             print(f"{job.name}: micrec train {shlex.join(job.overrides)}")
@@ -54,6 +59,7 @@ def main(argv: list[str]) -> int:
         outcome = run_all(todo, workers)
     finally:
         signal.signal(signal.SIGTERM, before)
+    held = True
     if outcome.folders:
         path = Path(given.output_dir) / f"reproduce-{given.preset}.md"
         facts = {
@@ -62,6 +68,16 @@ def main(argv: list[str]) -> int:
             "settings": " ".join(preset.settings(given.overrides)) or "the defaults",
         }
         _tabulate(preset, todo, outcome, path, facts)
+        if expected is not None:
+            found = differences(read_table(path.with_suffix(".csv")), expected)
+            show(f"\nagainst {given.check}:\n{found}\n")
+            held = not found.beyond
+    _tell_failed(outcome)
+    return DONE if held and not outcome.errors else FAILED
+
+
+def _tell_failed(outcome: Outcome) -> None:
+    """Say which runs failed, why, and how to repeat each alone."""
     for job, error in outcome.errors.items():
         logger.error(
             "failed: %s: %s\n  alone: micrec train %s",
@@ -69,7 +85,6 @@ def main(argv: list[str]) -> int:
             describe(error),
             shlex.join(job.overrides),
         )
-    return 1 if outcome.errors else 0
 
 
 def _as_flags(argv: Sequence[str]) -> list[str]:
@@ -102,6 +117,12 @@ def _parser() -> argparse.ArgumentParser:
         help="runs at a time, one thread each (default: the number of cores)",
     )
     parser.add_argument("--seeds", metavar="0,1,2", help="of the runs")
+    parser.add_argument(
+        "--check",
+        metavar="FILE",
+        help="CSV of an earlier reproduction, such as docs/tables/quick.csv; exit code "
+        "1 if a cell differs by more than another kind of CPU explains",
+    )
     parser.add_argument("--dry-run", action="store_true", help="list the runs, no more")
     return parser
 
