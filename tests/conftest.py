@@ -1,6 +1,7 @@
 """What all tests share: one thread, no network, and where data may be."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 # Before anything is imported that reads them. Two test processes with two threads
@@ -24,6 +25,7 @@ settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
 ROOT = Path(__file__).resolve().parent.parent
+TRIED = "tried"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
@@ -39,6 +41,37 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("needs ../shared/data")
     return SHARED_DATA
+
+
+@pytest.fixture
+def tried(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """Return a function that counts trials of a kind; their table ends the output."""
+
+    def count(what: str, number: int) -> None:
+        request.node.user_properties.append((TRIED, [what, number]))
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how often damage, kills and wrong input were tried, and what held.
+
+    ``make fuzz`` makes the table of docs/reliability.md.
+    """
+    totals: dict[str, list[int]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in report.user_properties:
+                if name == TRIED:
+                    total = totals.setdefault(value[0], [0, 0])
+                    total[0] += value[1]
+                    total[1] += value[1] * (outcome == "passed")
+    if totals and terminalreporter.config.option.markexpr == "fuzz":
+        terminalreporter.section("what was tried")
+        terminalreporter.line("| tried | times | held |")
+        terminalreporter.line("| --- | ---: | ---: |")
+        for what, (times, held) in sorted(totals.items()):
+            terminalreporter.line(f"| {what} | {times:,} | {held:,} |")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,12 +33,13 @@ def run(small) -> Path:
 
 @pytest.mark.parametrize("places", [FEW, pytest.param(MANY, marks=pytest.mark.fuzz)])
 def test_no_damaged_file_of_a_run_is_believed(
-    micrec, small, run, tmp_path, capsys, places
+    micrec, small, run, tmp_path, capsys, places, tried
 ) -> None:
     other = train_job([*small, "seed=1"])
     for name in READ_AGAIN:
         good = (run / name).read_bytes()
         cases = damages(good, (other / name).read_bytes(), places=places)
+        tried("damaged files of a finished run", len(cases))
         for case, content in cases.items():
             if content == good:  # the other run's may be the same
                 continue

@@ -76,5 +76,6 @@ def test_wrong_values_are_one_sentence_that_names_the_key() -> None:
 
 
 @pytest.mark.fuzz
-def test_many_wrong_values_are_one_sentence_that_names_the_key() -> None:
+def test_many_wrong_values_are_one_sentence_that_names_the_key(tried) -> None:
+    tried("keys with wrong values", MANY)
     assert wrong(MANY) == []

@@ -57,11 +57,14 @@ def _tensors(seed: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("places", TRIALS)
-def test_tensors_are_what_was_written_or_refused(tmp_path: Path, places: int) -> None:
+def test_tensors_are_what_was_written_or_refused(
+    tmp_path: Path, places: int, tried: Any
+) -> None:
     path, other = tmp_path / "model.safetensors", tmp_path / "other.safetensors"
     write_tensors(path, _tensors(0), {"model": "a"})
     write_tensors(other, _tensors(1), {"model": "a"})
     cases = damages(path.read_bytes(), other.read_bytes(), places=places)
+    tried("damaged models", len(cases))
     del cases["another valid file"]  # which a manifest notices
     for name, content in cases.items():
         place(path, content)
@@ -106,7 +109,7 @@ def _lists(seed: int, *, nodes: int = 9) -> NeighborLists:
 
 @pytest.mark.parametrize("places", TRIALS)
 def test_damaged_neighbour_lists_are_searched_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, places: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, places: int, tried: Any
 ) -> None:
     def ask(key: str, seed: int) -> NeighborLists:
         return stored_lists(
@@ -117,6 +120,7 @@ def test_damaged_neighbour_lists_are_searched_again(
     ask("other", 1)
     path, other = tmp_path / "knn-mine.safetensors", tmp_path / "knn-other.safetensors"
     cases = damages(path.read_bytes(), other.read_bytes(), places=places)
+    tried("damaged neighbour lists", len(cases))
     for name, content in cases.items():
         place(path, content)
         caplog.clear()
@@ -166,7 +170,7 @@ def test_lists_of_earlier_versions_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("places", TRIALS)
 def test_damaged_vectors_are_encoded_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, places: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, places: int, tried: Any
 ) -> None:
     cached_vectors(Lengths(salt=1), ITEMS, cache_dir=tmp_path)
     (other,) = tmp_path.rglob("*.safetensors")
@@ -174,7 +178,9 @@ def test_damaged_vectors_are_encoded_again(
     place(other, None)
     expected = cached_vectors(Lengths(), ITEMS, cache_dir=tmp_path)
     (path,) = (p for p in tmp_path.rglob("*.safetensors") if p.is_file())
-    for name, content in damages(path.read_bytes(), stolen, places=places).items():
+    cases = damages(path.read_bytes(), stolen, places=places)
+    tried("damaged encoded vectors", len(cases))
+    for name, content in cases.items():
         place(path, content)
         again = Lengths()
         caplog.clear()
@@ -209,13 +215,14 @@ def _fill(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["movies/interactions.tsv", "counts.json", MANIFEST])
 @pytest.mark.parametrize("places", TRIALS)
 def test_a_damaged_conversion_is_made_anew(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, places: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, places: int, tried: Any
 ) -> None:
     folder = tmp_path / "set"
     kept_folder(folder, _fill)
     written = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     other = b'{"schema": 1, "sha256": {"counts.json": "0"}}'
     cases = damages(written[folder / name], other, places=places)
+    tried("damaged converted tables", len(cases))
     for case, content in cases.items():
         place(folder / name, content)
         caplog.clear()
@@ -246,12 +253,16 @@ def test_a_conversion_of_an_earlier_version_is_used(
 
 
 @pytest.mark.parametrize("places", TRIALS)
-def test_a_damaged_table_is_one_sentence_or_read(tmp_path: Path, places: int) -> None:
+def test_a_damaged_table_is_one_sentence_or_read(
+    tmp_path: Path, places: int, tried: Any
+) -> None:
     path = tmp_path / "users.parquet"
     for n, name in enumerate((path, tmp_path / "other.parquet")):
         write_parquet(name, pl.DataFrame({"id": [f"u{n}", "v"], "row": [n, None]}))
     other = (tmp_path / "other.parquet").read_bytes()
-    for case, content in damages(path.read_bytes(), other, places=places).items():
+    cases = damages(path.read_bytes(), other, places=places)
+    tried("damaged tables", len(cases))
+    for case, content in cases.items():
         place(path, content)
         # without a manifest a changed value may be read, but nothing else happens
         with contextlib.suppress(DamagedFileError):

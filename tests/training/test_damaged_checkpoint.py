@@ -86,12 +86,16 @@ def killed(stages, tmp_path):
 
 
 @pytest.mark.parametrize("places", [2, pytest.param(MANY, marks=pytest.mark.fuzz)])
-def test_a_damaged_checkpoint_changes_no_bit(stages, killed, tmp_path, caplog, places):
+def test_a_damaged_checkpoint_changes_no_bit(
+    stages, killed, tmp_path, caplog, places, tried
+):
     expected, _ = train(stages, tmp_path / "whole")
     train(stages, tmp_path / "other", killed_after=1, seed=7)
     path = killed / CHECKPOINT
     good, other = path.read_bytes(), (tmp_path / "other" / CHECKPOINT).read_bytes()
-    for case, content in damages(good, other, places=places).items():
+    cases = damages(good, other, places=places)
+    tried("damaged checkpoints", len(cases))
+    for case, content in cases.items():
         place(path, content)
         caplog.clear()
         state, seen = train(stages, killed)

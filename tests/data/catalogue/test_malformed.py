@@ -11,8 +11,8 @@ from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 BY_HAND = by_hand()
-FUZZED = 40
-"""Damaged copies per kind of file and table."""
+FUZZED, MANY = 40, 625
+"""Damaged copies per kind of file and table; many make 5,000 together."""
 
 
 def refusal(path, options):
@@ -73,11 +73,13 @@ def test_what_is_wrong_is_refused_with_its_place(wrong, tmp_path):
     assert any(message.split(" (")[0] in error for error in errors(tmp_path, options))
 
 
+@pytest.mark.parametrize("count", [FUZZED, pytest.param(MANY, marks=pytest.mark.fuzz)])
 @pytest.mark.parametrize("stem", ["interactions", "items"])
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_damaged_files_are_read_whole_or_refused(suffix, stem, tmp_path):
+def test_damaged_files_are_read_whole_or_refused(suffix, stem, count, tmp_path, tried):
     refused = 0
-    for number, files in enumerate(damaged(FUZZED, suffix, stem, seed=7)):
+    tried("damaged tables of a catalogue, read and checked", count)
+    for number, files in enumerate(damaged(count, suffix, stem, seed=7)):
         folder = write(tmp_path / str(number), files)
         message = refusal(folder, OPTIONS)
         assert bool(errors(folder, OPTIONS)) == (message is not None), number
@@ -85,7 +87,7 @@ def test_damaged_files_are_read_whole_or_refused(suffix, stem, tmp_path):
             refused += 1
             assert f"{stem}.{suffix}" in message or "domain 'd'" in message, message
     # damage inside a title or a number can leave a good file
-    assert refused >= FUZZED // 3
+    assert refused >= count // 3
 
 
 def test_there_are_two_hundred_wrong_inputs():
