@@ -38,6 +38,22 @@ def l2_loss(
     return torch.stack(squares).sum() / (2 * len(user))
 
 
+def cross_entropy(
+    pos: Float[Tensor, "batch 1"], neg: Float[Tensor, "batch negatives"]
+) -> Float[Tensor, ""]:
+    r"""Return the binary cross-entropy of logits, mean over all of them.
+
+    .. math::
+        -\mathrm{mean}(\log \sigma(x_{ui}), \log(1 - \sigma(x_{uj})))
+
+    Args:
+        pos: Logits of the pairs that are there.
+        neg: Of pairs that are not.
+    """
+    losses = functional.softplus(torch.cat([-pos, neg], dim=1))
+    return losses.mean()
+
+
 def contrastive_loss(
     first: Float[Tensor, "users dim"],
     second: Float[Tensor, "users dim"],

@@ -1,0 +1,35 @@
+"""Naive numpy readings of general baselines: one pair, one user at a time."""
+
+import numpy as np
+
+
+def numbers(tensor):
+    """Return a tensor as float64."""
+    return tensor.detach().double().numpy()
+
+
+def linear(layer, x):
+    """Return W x + b."""
+    out = numbers(layer.weight) @ x
+    return out if layer.bias is None else out + numbers(layer.bias)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def neumf(match, user, item):
+    """Return the logit of one pair of vectors [e, v] (NeuMF eqs. 10 and 12)."""
+    half = len(user) // 2
+    x = np.concatenate([user[half:], item[half:]])
+    for layer in (match.first, *match.rest):
+        x = np.maximum(linear(layer, x), 0)
+    both = np.concatenate([user[:half] * item[:half], x])
+    return linear(match.last, both)[0]
+
+
+def cross_entropy(pos, neg):
+    """Return the mean over all logits (NeuMF eq. 7)."""
+    terms = [-np.log(sigmoid(x)) for x in pos]
+    terms += [-np.log(1 - sigmoid(x)) for x in neg]
+    return np.mean(terms)
