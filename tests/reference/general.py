@@ -33,3 +33,29 @@ def cross_entropy(pos, neg):
     terms = [-np.log(sigmoid(x)) for x in pos]
     terms += [-np.log(1 - sigmoid(x)) for x in neg]
     return np.mean(terms)
+
+
+def mlp(net, x):
+    """Return the output of layers with tanh between them."""
+    for place, layer in enumerate(net.layers):
+        x = linear(layer, x if place == 0 else np.tanh(x))
+    return x
+
+
+def multivae_code(encoder, row):
+    """Return mean and log variance of one user's code (Mult-VAE, section 2.2.1)."""
+    out = mlp(encoder, row / np.sqrt((row**2).sum()))
+    return out[: len(out) // 2], out[len(out) // 2 :]
+
+
+def multinomial(logits, row):
+    """Return one user's negative log-likelihood (Mult-VAE eq. 2)."""
+    share = np.exp(logits) / np.exp(logits).sum()
+    return -sum(x * np.log(p) for x, p in zip(row, share, strict=True))
+
+
+def divergence(mean, log_variance):
+    """Return the divergence of one code from N(0, 1), coordinate by coordinate."""
+    return sum(
+        (m**2 + np.exp(v) - v - 1) / 2 for m, v in zip(mean, log_variance, strict=True)
+    )

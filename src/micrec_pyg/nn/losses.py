@@ -54,6 +54,19 @@ def cross_entropy(
     return losses.mean()
 
 
+def multinomial_loss(
+    logits: Float[Tensor, "users items"], taken: Float[Tensor, "users items"]
+) -> Float[Tensor, ""]:
+    r"""Return :math:`-\mathrm{mean}_u \sum_i x_{ui} \log \mathrm{softmax}(l_u)_i`.
+
+    Args:
+        logits: l.
+        taken: x, 1 for the items that a user took, else 0.
+    """
+    own = (logits * taken).sum(1)
+    return (taken.sum(1) * logits.logsumexp(1) - own).mean()
+
+
 def contrastive_loss(
     first: Float[Tensor, "users dim"],
     second: Float[Tensor, "users dim"],
