@@ -29,6 +29,10 @@ def _are_cut_offs(values: Sequence[int]) -> bool:
     return bool(values) and min(values) >= 1 and len(set(values)) == len(values)
 
 
+def _are_widths(values: Sequence[int]) -> bool:
+    return bool(values) and min(values) >= 1
+
+
 def _are_ratios(values: Sequence[int | float]) -> bool:
     return len(values) == 3 and values[0] > 0 and min(values) >= 0
 
@@ -55,6 +59,10 @@ CutOffs = Annotated[
     Allowed(
         "a list of different whole numbers of 1 or more, such as [10,20]", _are_cut_offs
     ),
+]
+Widths = Annotated[
+    Sequence[int],
+    Allowed("a list of whole numbers of 1 or more, such as [64,32]", _are_widths),
 ]
 Ratios = Annotated[
     Sequence[int | float],

@@ -284,6 +284,24 @@ class Triplets:
 
 
 @dataclass(frozen=True, eq=False)
+class Pool:
+    """One supervision batch: ``user`` prefers ``pos`` to items that all share.
+
+    The columns of ``taken`` are the items of ``neg`` and then, where the loss reads
+    the positives of the other users too, those of ``pos``.
+    """
+
+    user: Int[Tensor, " batch"]
+    pos: Int[Tensor, " batch"]
+    neg: Int[Tensor, " pool"]
+    """Distinct, drawn uniformly."""
+    taken: Bool[Tensor, "batch columns"]
+    """True where the user prefers the item, so that it is no negative."""
+    log_q: Float[Tensor, " batch"]
+    """Log of the chance of each positive to be drawn, times the number of items."""
+
+
+@dataclass(frozen=True, eq=False)
 class UserRows:
     """Distinct users, and 1 for every item that each of them prefers, else 0."""
 
@@ -305,6 +323,9 @@ class Batch:
     """Per domain, in graph rows, with many negatives for each positive."""
     users: Mapping[str, UserRows] = field(default_factory=dict)
     """Per domain, in graph rows."""
+    pool: Mapping[str, Pool] = field(default_factory=dict)
+    """Per domain, in graph rows; drawn in place of ``triplets`` for a loss that
+    compares with many items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,3 +359,5 @@ class DomainSize:
     num_items: int
     num_user_templates: int
     num_item_templates: int
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """Of the content of items, by modality."""

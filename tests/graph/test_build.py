@@ -162,7 +162,11 @@ def test_domain_sizes(case, options):
     # 12 users and 15 items, three of each unseen.
     assert domain_sizes(train) == {
         "food": DomainSize(
-            num_users=9, num_items=12, num_user_templates=4, num_item_templates=6
+            num_users=9,
+            num_items=12,
+            num_user_templates=4,
+            num_item_templates=6,
+            widths={"image": 4, "text": 6},
         )
     }
 

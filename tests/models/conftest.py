@@ -28,7 +28,8 @@ def config(request):
         return tiny.MODELS[request.param]
     register_resolvers()
     tree = OmegaConf.load(CONF / f"{request.param}.yaml")
-    root = OmegaConf.create({"K": 3, "gamma": 1.0, "model": tree})
+    loss = OmegaConf.load(CONF.parent / "loss" / "bpr.yaml")
+    root = OmegaConf.create({"K": 3, "gamma": 1.0, "loss": loss, "model": tree})
     plain = OmegaConf.to_container(root, resolve=True)["model"]
     if "dim" in plain["net"]:
         plain["net"]["dim"] = 8

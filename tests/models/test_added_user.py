@@ -6,6 +6,7 @@ from reference import worlds
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 
 NUM_USERS, NUM_ITEMS = 10, 12
@@ -29,6 +30,7 @@ def answered(place):
         streams=RandomStreams(0),
         dim=4,
         std=0.1,
+        loss=BPR(),
         num_layers=2,
         dropout=0.3,
         alpha_decay=0.99,

@@ -10,6 +10,7 @@ from reference.scoring import same, scores
 from reference.waiting import NoWaiting
 
 from micrec_pyg.graph.build import train_stage, valid_stage
+from micrec_pyg.models.base import parts_of
 from micrec_pyg.nn.spmm import configure
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.training.fit import fit
@@ -25,9 +26,10 @@ def sampler(model, train, seed=0, parts=None):
     return Sampler(
         train,
         batch_size=20,
-        parts=set(model.terms.values()) if parts is None else parts,
+        parts=set(parts_of(model).values()) if parts is None else parts,
         streams=RandomStreams(seed),
         num_negatives=model.num_negatives,
+        loss=model.loss,
     )
 
 
@@ -68,10 +70,11 @@ def test_losses_are_finite_and_gradients_reach_every_parameter(make, config, opt
 def test_losses_only_of_the_parts_that_a_batch_has(make, stage):
     train = stage[-1]
     model = make(train)
-    for part in sorted(set(model.terms.values())):
+    parts = parts_of(model)
+    for part in sorted(set(parts.values())):
         batch = sampler(model, train, parts={part}).draw()
         losses = model.losses(train.graphs, batch, RandomStreams(1))
-        assert set(losses) == {name for name, p in model.terms.items() if p == part}
+        assert set(losses) == {name for name, p in parts.items() if p == part}
         assert all(bool(loss.isfinite()) for loss in losses.values())
 
 

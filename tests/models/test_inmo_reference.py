@@ -11,6 +11,7 @@ from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     INTERACTED_BY,
@@ -25,6 +26,7 @@ from micrec_pyg.schema import (
 INMO_OPTIONS = {
     "dim": 5,
     "std": 0.5,
+    "loss": BPR(),
     "num_layers": 2,
     "dropout": 0.3,
     "alpha_decay": 0.8,
@@ -143,7 +145,7 @@ def test_losses_follow_the_equations():
         x = np.maximum(x @ numbers(inner.weight).T + numbers(inner.bias), 0)
         views.append(x @ numbers(outer.weight).T + numbers(outer.bias))
     contrastive = reference.info_nce(*views, 0.2)
-    assert_close(losses["bpr"].item(), bpr, rtol=1e-5, atol=0)
+    assert_close(losses["ranking"].item(), bpr, rtol=1e-5, atol=0)
     assert_close(losses["self_enhanced"].item(), enhanced, rtol=1e-5, atol=0)
     assert_close(losses["contrastive"].item(), contrastive, rtol=1e-5, atol=0)
 
@@ -162,8 +164,8 @@ def test_micrec_without_its_additions_is_inmo_bit_for_bit():
             model.begin_epoch(epoch)
             batch = worlds.batch(train, sizes, epoch, parts=("template_triplets",))
             losses = model.losses(train.graphs, batch, streams)
-            assert list(losses) == ["bpr", "self_enhanced"]
-            loss = losses["bpr"] + 0.01 * losses["self_enhanced"]
+            assert list(losses) == ["ranking", "self_enhanced"]
+            loss = losses["ranking"] + 0.01 * losses["self_enhanced"]
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -15,9 +15,10 @@ from micrec_pyg.nn.losses import (
     l2_loss,
     over_domains,
 )
+from micrec_pyg.nn.ranking import BPR, SampledSoftmax
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
 from micrec_pyg.nn.template import TemplateEmbedding
-from micrec_pyg.schema import DomainSize, Embeddings, Triplets
+from micrec_pyg.schema import Batch, DomainSize, Embeddings, InputError, Pool, Triplets
 
 
 def embeddings(seed=0):
@@ -119,3 +120,76 @@ def test_sum_over_domains_in_any_order():
     assert_close(total.item(), float(sum(parts)))
     turned = dict(reversed(vectors.items()))
     assert torch.equal(over_domains(bpr_loss, turned), total)
+
+
+def pool(in_batch, seed=5):
+    """Return a batch of random numbers; the first user took everything."""
+    generator = torch.Generator().manual_seed(seed)
+    pos = torch.randint(9, (20,), generator=generator)
+    taken = torch.rand(20, 4 + 20 * in_batch, generator=generator) < 0.3
+    taken[0] = True
+    return Pool(
+        user=torch.randint(6, (20,), generator=generator),
+        pos=pos,
+        neg=torch.tensor([0, 3, 4, 8]),
+        taken=taken,
+        log_q=torch.randn(20, generator=generator, dtype=torch.float64),
+    )
+
+
+@pytest.mark.parametrize("cosine", [True, False])
+@pytest.mark.parametrize(("in_batch", "log_q"), [(0, False), (1, False), (1, True)])
+def test_sampled_softmax(cosine, in_batch, log_q):
+    z = {name: embeddings(seed) for seed, name in enumerate("ab")}
+    for each in z.values():
+        each.user.requires_grad_()
+    given = {name: pool(in_batch, seed) for seed, name in enumerate("ab")}
+    vectors = {
+        name: (z[name].user[p.user], z[name].item[p.pos], z[name].item[p.neg])
+        for name, p in given.items()
+    }
+    loss = SampledSoftmax(
+        temperature=0.4,
+        cosine=cosine,
+        num_negatives=4,
+        in_batch=bool(in_batch),
+        log_q=log_q,
+    )
+    found = loss(vectors, Batch(pool=given))
+    expected = sum(
+        reference.sampled_softmax(
+            *(rows.detach().numpy() for rows in vectors[name]),
+            p.taken.numpy(),
+            p.log_q.numpy() * log_q,
+            temperature=0.4,
+            cosine=cosine,
+        )
+        for name, p in given.items()
+    )
+    assert_close(found.item(), float(expected))
+    found.backward()
+    assert all(bool(each.user.grad.isfinite().all()) for each in z.values())
+
+
+def test_a_ranking_by_cosine_scores_unit_vectors():
+    z = {"a": embeddings()}
+    cosine = SampledSoftmax(
+        temperature=0.4, cosine=True, num_negatives=4, in_batch=False, log_q=False
+    )
+    found = cosine.scored(z)["a"]
+    assert_close(found.user.norm(dim=1), torch.ones(6, dtype=torch.float64))
+    assert_close(found.item * z["a"].item.norm(dim=1, keepdim=True), z["a"].item)
+    assert BPR().scored(z)["a"] is z["a"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_negatives": 0}, "num_negatives=0: without in_batch"),
+        ({"log_q": True}, "log_q=True: it corrects in-batch negatives"),
+    ],
+)
+def test_nothing_to_compare_with_is_refused(changes, said):
+    options = {"num_negatives": 4, "in_batch": False, "log_q": False, **changes}
+    with pytest.raises(InputError, match=said):
+        SampledSoftmax(temperature=1.0, cosine=True, **options)

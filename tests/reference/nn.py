@@ -85,6 +85,32 @@ def l2(user, item, triplets):
     return np.mean(terms) / 2
 
 
+def sampled_softmax(user, pos, neg, taken, log_q, *, temperature, cosine):
+    """Return the mean softmax loss of positives (SSM, arXiv 2201.02327, eq. 5).
+
+    ``taken`` and, where they are compared with, the positives of the batch follow
+    the pool; ``log_q`` corrects positives, own and others'.
+    """
+
+    def score(a, b):
+        length = np.sqrt(a @ a) * np.sqrt(b @ b) if cosine else 1.0
+        return a @ b / length / temperature
+
+    columns = [(item, 0.0) for item in neg]
+    if taken.shape[1] > len(neg):
+        columns += list(zip(pos, log_q, strict=True))
+    terms = []
+    for u, i, c, row in zip(user, pos, log_q, taken, strict=True):
+        own = np.exp(score(u, i) - c)
+        others = [
+            np.exp(score(u, item) - shift)
+            for (item, shift), is_taken in zip(columns, row, strict=True)
+            if not is_taken
+        ]
+        terms.append(-np.log(own / (own + sum(others))))
+    return np.mean(terms)
+
+
 def info_nce(first, second, temperature):
     """Return the symmetric InfoNCE loss (method section 4)."""
 

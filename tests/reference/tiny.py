@@ -1,4 +1,4 @@
-"""Three tiny models of kinds that conf/model may lack."""
+"""Four tiny models of kinds that conf/model may lack."""
 
 import re
 import sys
@@ -12,11 +12,13 @@ from torch import nn
 from torch.nn import functional
 
 from micrec_pyg.models.base import Model
+from micrec_pyg.models.lightgcn import LightGCN
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.histories import histories
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.losses import over_domains
 from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.ranking import SampledSoftmax
 from micrec_pyg.schema import USER
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding_a_baseline.md"
@@ -159,6 +161,20 @@ MODELS = {
     "a closed form": config(partial(documented(), ridge=2.0)),
     "a scorer of its own": config(
         partial(TwoTowers, dim=4, num_negatives=3), cross_entropy=1.0
+    ),
+    "sampled softmax": config(
+        partial(
+            LightGCN,
+            dim=4,
+            std=0.5,
+            num_layers=2,
+            neighbor=None,
+            loss=SampledSoftmax(
+                temperature=0.2, cosine=True, num_negatives=9, in_batch=True, log_q=True
+            ),
+        ),
+        ranking=1.0,
+        l2=0.1,
     ),
     "rows of users": config(
         partial(UserAutoEncoder, dim=4), multinomial=1.0, prior=0.2

@@ -30,6 +30,7 @@ NET = {
     "std": 0.1,
     "num_layers": 3,
     "neighbor": NEIGHBOR,
+    "loss": {"_target_": "micrec_pyg.nn.ranking.BPR"},
 }
 FIT = yaml.safe_load((CONF / "fit" / "default.yaml").read_text())
 

@@ -65,7 +65,7 @@ def test_other_settings_are_the_same_run(override: str) -> None:
     [
         "fit.max_epochs=7",
         "fit.batch_size=7",
-        "model.weights.bpr=2",
+        "model.weights.ranking=2",
         "rank.ks=[10]",
         "features.text.precision=bf16",
         "features.drop_rate=0.5",

@@ -21,6 +21,7 @@ from micrec_pyg.data.splits.at_random import random_ratio
 from micrec_pyg.evaluation.evaluate import evaluate
 from micrec_pyg.features import make_features
 from micrec_pyg.models.bpr_mf import BPRMF
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.report.collect import collect, labels_of
 from micrec_pyg.runs.experiment import Experiment, experiment_of
 from micrec_pyg.runs.job import train
@@ -61,8 +62,8 @@ def by_hand(small: list[str], tmp_path: Path) -> Experiment:
         ),
         divide=partial(random_ratio, ratios=[7, 1, 2], seed=0),
         graph=worlds.options(num_neighbors=0),
-        make_model=partial(BPRMF, dim=4, std=0.1),
-        weights={"bpr": 1.0, "l2": 0.0},
+        make_model=partial(BPRMF, dim=4, std=0.1, loss=BPR()),
+        weights={"ranking": 1.0, "l2": 0.0},
         rank=partial(evaluate, ks=[5], batch_size=32, groups=True),
         output_dir=str(tmp_path / "outputs"),
         settings={"about": "made by hand"},
@@ -199,8 +200,8 @@ def test_the_bar_is_the_notebooks_own_in_a_notebook(monkeypatch) -> None:
 
     monkeypatch.setattr(importlib.import_module("tqdm.auto"), "tqdm", Bar)
     progress = Progress()
-    progress.start(experiment(weights={"bpr": 1.0}), Path("run"))
-    progress.epoch({"epoch": 0, "loss": {"bpr": 0.5}, "val": None})
+    progress.start(experiment(weights={"ranking": 1.0}), Path("run"))
+    progress.epoch({"epoch": 0, "loss": {"ranking": 0.5}, "val": None})
     progress.finish(None)
     assert made == [
         {"total": 3, "bar_format": "{bar}{desc}", "disable": False},

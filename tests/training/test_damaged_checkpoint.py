@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.optimizer import adam, schedule
@@ -46,6 +47,7 @@ def train(stages, folder, *, killed_after=None, dim=4, seed=0):
         streams=RandomStreams(seed),
         dim=dim,
         std=0.1,
+        loss=BPR(),
         num_layers=1,
         dropout=0.3,
         alpha_decay=0.9,
@@ -67,7 +69,7 @@ def train(stages, folder, *, killed_after=None, dim=4, seed=0):
             model,
             *stages,
             options=options,
-            weights={"bpr": 1.0},
+            weights={"ranking": 1.0},
             streams=RandomStreams(seed),
             validate=lambda m, v: validate(m, v, k=3, batch_size=64),
             folder=folder,

@@ -10,13 +10,14 @@ from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.popularity import Popularity
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.optimizer import adam, schedule
 from micrec_pyg.training.sampler import Sampler
 
-WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
+WEIGHTS = {"ranking": 1.0, "self_enhanced": 0.01}
 GROUPS = {
     "optimizer": partial(
         adam, weight_decay=0.01, rates={"templates.self_enhanced": 0.3}
@@ -39,6 +40,7 @@ def inmo(train, dropout=0.3):
         streams=RandomStreams(0),
         dim=4,
         std=0.1,
+        loss=BPR(),
         num_layers=2,
         dropout=dropout,
         alpha_decay=0.9,
@@ -103,7 +105,7 @@ def test_three_epochs_equal_a_loop_by_hand(stages):
         for batch in sampler.epoch():
             loss = by_hand.losses(train.graphs, batch, streams)
             adam.zero_grad()
-            (loss["bpr"] + 0.01 * loss["self_enhanced"]).backward()
+            (loss["ranking"] + 0.01 * loss["self_enhanced"]).backward()
             adam.step()
     for name, value in by_hand.state_dict().items():
         # fused Adam rounds differently, in the last bits only
@@ -206,7 +208,7 @@ def test_the_test_stage_is_refused(stages):
 
 
 def test_a_wrong_weight_metric_or_loss_is_told(stages):
-    with pytest.raises(InputError, match=r"contrastive.*bpr, self_enhanced"):
+    with pytest.raises(InputError, match=r"contrastive.*ranking, self_enhanced"):
         run(stages, weights={"contrastive": 1.0})
     with pytest.raises(InputError, match=r"recall@7.*ndcg@3"):
         run(stages, metric="recall@7")
@@ -215,5 +217,5 @@ def test_a_wrong_weight_metric_or_loss_is_told(stages):
     model = inmo(stages[0])
     with torch.no_grad():
         model.templates.template["domain_food"].user.fill_(torch.nan)
-    with pytest.raises(FloatingPointError, match="bpr"):
+    with pytest.raises(FloatingPointError, match="ranking"):
         run(stages, model=model)

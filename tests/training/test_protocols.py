@@ -25,6 +25,7 @@ from micrec_pyg.graph.build import (
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.micrec import MICRec
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.build import build
 from micrec_pyg.schema import ITEM, USER, Domain
@@ -38,8 +39,15 @@ COLD = ("new_nodes", "zero_edge", "history_elsewhere", "global_time")
 NAMES = sorted({path.stem for path in CONF.glob("*.yaml")} - ELSEWHERE)
 NAMES.append("new_interactions graph=old")
 NAMES += [f"{n} select=new" for n in COLD]
-WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
-NET = {"dim": 4, "std": 0.1, "num_layers": 2, "dropout": 0.3, "alpha_decay": 0.9}
+WEIGHTS = {"ranking": 1.0, "self_enhanced": 0.01}
+NET = {
+    "dim": 4,
+    "std": 0.1,
+    "loss": BPR(),
+    "num_layers": 2,
+    "dropout": 0.3,
+    "alpha_decay": 0.9,
+}
 OPTIONS = fitting.options(max_epochs=3, batch_size=64, metric="ndcg@5")
 
 

@@ -11,6 +11,7 @@ from reference.waiting import NoWaiting
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.inmo import INMO
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.fit import fit
@@ -18,7 +19,7 @@ from micrec_pyg.training.optimizer import schedule
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.step import Step, warm_up
 
-WEIGHTS = {"bpr": 1.0, "self_enhanced": 0.01}
+WEIGHTS = {"ranking": 1.0, "self_enhanced": 0.01}
 
 
 def inmo_step(seed=0, device="cpu"):
@@ -29,6 +30,7 @@ def inmo_step(seed=0, device="cpu"):
         streams=RandomStreams(seed),
         dim=4,
         std=0.1,
+        loss=BPR(),
         num_layers=2,
         dropout=0.3,
         alpha_decay=0.9,
@@ -107,6 +109,7 @@ def test_a_recorded_run_is_an_eager_run(dropout, warm_up):
             streams=RandomStreams(0),
             dim=4,
             std=0.1,
+            loss=BPR(),
             num_layers=2,
             dropout=dropout,
             alpha_decay=0.9,
@@ -167,7 +170,7 @@ def test_a_step_that_waits_is_refused_with_what_to_do():
 
     def waits(*given):
         found = losses(*given)
-        found["bpr"].item()
+        found["ranking"].item()
         return found
 
     step.model.losses = waits

@@ -169,6 +169,11 @@ def domain_sizes(train: TrainStage) -> dict[str, DomainSize]:
             num_items=data[ITEM].num_nodes,
             num_user_templates=data[USER_TEMPLATE].num_nodes,
             num_item_templates=data[ITEM_TEMPLATE].num_nodes,
+            widths={
+                name: data[ITEM][name].shape[1]
+                for name in sorted(data[ITEM].keys())
+                if f"{name}_mask" in data[ITEM]
+            },
         )
         for name, data in train.graphs.items()
     }

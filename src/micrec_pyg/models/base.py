@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     ITEM,
@@ -17,7 +18,7 @@ from micrec_pyg.schema import (
     TrainStage,
 )
 
-Part = Literal["triplets", "template_triplets", "overlap", "negatives", "users"]
+Part = Literal["triplets", "template_triplets", "overlap", "negatives", "users", "pool"]
 """A field of ``Batch``."""
 
 
@@ -39,6 +40,10 @@ class Model(nn.Module):
 
     num_negatives: int = 1
     """Negatives of each positive in the part ``negatives``."""
+
+    loss: RankingLoss | None = None
+    """What a pairwise model minimises; it may read the part ``pool`` in place of
+    ``triplets``."""
 
     def prepare(self, train: TrainStage) -> None:
         """Compute what follows from the training graphs, once, before any epoch.
@@ -124,6 +129,15 @@ class Model(nn.Module):
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for an epoch, counted from 0."""
+
+
+def parts_of(model: Model) -> dict[str, Part]:
+    """Return which part of a batch each loss of a model reads, by its name."""
+    instead: Part = "triplets" if model.loss is None else model.loss.part
+    return {
+        name: instead if part == "triplets" else part
+        for name, part in model.terms.items()
+    }
 
 
 def check_weights(model: type[Model], weights: Mapping[str, float]) -> None:

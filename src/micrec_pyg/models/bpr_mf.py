@@ -10,8 +10,9 @@ from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
-from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
+from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
@@ -19,9 +20,11 @@ from micrec_pyg.schema import Batch, DomainSize, Embeddings
 class BPRMF(Model):
     """Score by the inner product of two learnt vectors; knows no new node."""
 
-    terms: ClassVar[Mapping[str, Part]] = {"bpr": "triplets", "l2": "triplets"}
+    terms: ClassVar[Mapping[str, Part]] = {"ranking": "triplets", "l2": "triplets"}
 
     answers: ClassVar[frozenset[str]] = frozenset()
+
+    loss: RankingLoss
 
     def __init__(
         self,
@@ -30,9 +33,11 @@ class BPRMF(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        loss: RankingLoss,
     ) -> None:
         """Draw the vectors of every domain from N(0, std^2)."""
         super().__init__()
+        self.loss = loss
         self.embedding = per_domain(
             sizes,
             lambda domain, size: IdEmbedding(
@@ -54,18 +59,19 @@ class BPRMF(Model):
         Raises:
             UnseenNodeError: The graph has a node that training did not see.
         """
-        return {d: self.embedding[module_key(d)](data) for d, data in graphs.items()}
+        found = {d: self.embedding[module_key(d)](data) for d, data in graphs.items()}
+        return self.loss.scored(found)
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
-        """Return ``bpr`` and ``l2``, each summed over the domains."""
+        """Return ``ranking`` and ``l2``, each summed over the domains."""
         vectors = {
             domain: rows.triplets(take(self._table(domain), rows))
             for domain, rows in asked(batch).items()
         }
         return {
-            "bpr": over_domains(bpr_loss, vectors),
+            "ranking": self.loss(vectors, batch),
             "l2": over_domains(l2_loss, vectors),
         }
 

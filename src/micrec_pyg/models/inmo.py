@@ -10,7 +10,7 @@ from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveS
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.losses import bpr_loss, over_domains
+from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.nn.template_encoder import TemplateEncoder
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Batch, DomainSize, Embeddings
@@ -20,9 +20,11 @@ class INMO(Model):
     """Template aggregation, then LightGCN; ``num_layers=0`` is INMO-MF."""
 
     terms: ClassVar[Mapping[str, Part]] = {
-        "bpr": "triplets",
+        "ranking": "triplets",
         "self_enhanced": "template_triplets",
     }
+
+    loss: RankingLoss
 
     def __init__(
         self,
@@ -34,9 +36,11 @@ class INMO(Model):
         num_layers: Natural,
         dropout: PartialShare,
         alpha_decay: PositiveShare,
+        loss: RankingLoss,
     ) -> None:
         """Draw the templates of every domain; arguments as in the layers."""
         super().__init__()
+        self.loss = loss
         self.templates = TemplateEncoder(
             sizes=sizes,
             streams=streams,
@@ -53,17 +57,17 @@ class INMO(Model):
         streams: RandomStreams | None = None,
     ) -> dict[str, Embeddings]:
         """Return z of every node."""
-        return self._z(graphs, streams, {})
+        return self.loss.scored(self._z(graphs, streams, {}))
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
-        """Return ``bpr`` and ``self_enhanced``, each summed over the domains."""
+        """Return ``ranking`` and ``self_enhanced``, each summed over the domains."""
         found, rows = {}, asked(batch)
-        if batch.triplets:
+        if pairs := {**batch.triplets, **batch.pool}:
             z = self._z(graphs, streams, rows)
-            vectors = {d: rows[d].triplets(z[d]) for d in batch.triplets}
-            found["bpr"] = over_domains(bpr_loss, vectors)
+            vectors = {d: rows[d].triplets(z[d]) for d in pairs}
+            found["ranking"] = self.loss(vectors, batch)
         if batch.template_triplets:
             found["self_enhanced"] = self.templates.loss(batch.template_triplets)
         return found

@@ -11,9 +11,10 @@ from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.losses import bpr_loss, l2_loss, over_domains
+from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
@@ -25,7 +26,9 @@ class LightGCN(Model):
     which first adds the vectors of similar nodes, a strong inductive control.
     """
 
-    terms: ClassVar[Mapping[str, Part]] = {"bpr": "triplets", "l2": "triplets"}
+    terms: ClassVar[Mapping[str, Part]] = {"ranking": "triplets", "l2": "triplets"}
+
+    loss: RankingLoss
 
     def __init__(
         self,
@@ -36,9 +39,11 @@ class LightGCN(Model):
         std: Positive,
         num_layers: Natural,
         neighbor: NeighborAggregation | None,
+        loss: RankingLoss,
     ) -> None:
         """Draw the vectors of every domain from N(0, std^2)."""
         super().__init__()
+        self.loss = loss
         self.embedding = per_domain(
             sizes,
             lambda domain, size: IdEmbedding(
@@ -62,12 +67,12 @@ class LightGCN(Model):
         for domain, data in graphs.items():
             e = self.embedding[module_key(domain)](data)
             z[domain] = self.propagation(self._refine(e, data), data)
-        return z
+        return self.loss.scored(z)
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
-        """Return ``bpr`` on z and ``l2`` on e, each summed over the domains."""
+        """Return ``ranking`` on z and ``l2`` on e, each summed over the domains."""
         of_z, of_e = {}, {}
         for domain, rows in asked(batch).items():
             data = graphs[domain]
@@ -78,7 +83,7 @@ class LightGCN(Model):
                 start = take(e, rows)
             of_z[domain], of_e[domain] = rows.triplets(z), rows.triplets(start)
         return {
-            "bpr": over_domains(bpr_loss, of_z),
+            "ranking": self.loss(of_z, batch),
             "l2": over_domains(l2_loss, of_e),
         }
 

@@ -11,10 +11,11 @@ from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveS
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, over_domains
+from micrec_pyg.nn.losses import contrastive_loss
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.projection import ProjectionHead
+from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.nn.template_encoder import TemplateEncoder
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Batch, DomainSize, Embeddings
@@ -29,10 +30,12 @@ class MICRec(Model):
     """
 
     terms: ClassVar[Mapping[str, Part]] = {
-        "bpr": "triplets",
+        "ranking": "triplets",
         "self_enhanced": "template_triplets",
         "contrastive": "overlap",
     }
+
+    loss: RankingLoss
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class MICRec(Model):
         alpha_decay: PositiveShare,
         neighbor: NeighborAggregation,
         temperature: Positive,
+        loss: RankingLoss,
     ) -> None:
         """Draw the parameters of every domain; arguments as in the layers.
 
@@ -59,8 +63,10 @@ class MICRec(Model):
             alpha_decay: Annealing of the template layer.
             neighbor: How similar nodes are aggregated.
             temperature: tau of the contrastive loss.
+            loss: The ranking loss.
         """
         super().__init__()
+        self.loss = loss
         self.temperature = temperature
         self.templates = TemplateEncoder(
             sizes=sizes,
@@ -85,21 +91,21 @@ class MICRec(Model):
         streams: RandomStreams | None = None,
     ) -> dict[str, Embeddings]:
         """Return z of every node."""
-        return self._z(graphs, streams, {})
+        return self.loss.scored(self._z(graphs, streams, {}))
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return the terms of section 4 of the paper.
 
-        ``bpr`` and ``self_enhanced`` are summed over the domains, ``contrastive``
+        ``ranking`` and ``self_enhanced`` are summed over the domains, ``contrastive``
         is the mean over the pairs of domains.
         """
         found, rows = {}, asked(batch)
         z = self._z(graphs, streams, rows) if rows else {}
-        if batch.triplets:
-            vectors = {d: rows[d].triplets(z[d]) for d in batch.triplets}
-            found["bpr"] = over_domains(bpr_loss, vectors)
+        if pairs := {**batch.triplets, **batch.pool}:
+            vectors = {d: rows[d].triplets(z[d]) for d in pairs}
+            found["ranking"] = self.loss(vectors, batch)
         if batch.template_triplets:
             found["self_enhanced"] = self.templates.loss(batch.template_triplets)
         if batch.overlap:

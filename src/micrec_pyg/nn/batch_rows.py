@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.schema import Batch, Embeddings, Pair, Triplets
+from micrec_pyg.schema import Batch, Embeddings, Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,8 @@ class NodeRows:
     shared: Mapping[Pair, slice]
     """Places of the users that a pair of domains shares."""
     num_triplets: int = 0
+    num_compared: int = 0
+    """Negatives of the triplets: as many, or those of a pool."""
     num_positives: int = 0
     """Of those with many negatives."""
 
@@ -33,11 +35,14 @@ class NodeRows:
     ) -> tuple[
         Float[Tensor, "_batch dim"],
         Float[Tensor, "_batch dim"],
-        Float[Tensor, "_batch dim"],
+        Float[Tensor, "_negatives dim"],
     ]:
-        """Return the vectors of users, positives and negatives, from those asked."""
-        size = self.num_triplets
-        pos, neg, _ = z.item.split([size, size, len(z.item) - 2 * size])
+        """Return the vectors of users, positives and negatives, from those asked.
+
+        There is a negative for each positive, or a pool of them that all share.
+        """
+        size, count = self.num_triplets, self.num_compared
+        pos, neg, _ = z.item.split([size, count, len(z.item) - size - count])
         return z.user[:size], pos, neg
 
     def negatives(
@@ -49,7 +54,8 @@ class NodeRows:
     ]:
         """Return the vectors of users, positives and their many negatives."""
         first, size = self.num_triplets, self.num_positives
-        _, pos, neg = z.item.split([2 * first, size, len(z.item) - 2 * first - size])
+        before = first + self.num_compared
+        _, pos, neg = z.item.split([before, size, len(z.item) - before - size])
         return z.user[first : first + size], pos, neg.view(size, -1, neg.shape[1])
 
 
@@ -62,7 +68,8 @@ def asked(batch: Batch) -> dict[str, NodeRows]:
     users: dict[str, list[Tensor]] = {}
     items: dict[str, list[Tensor]] = {}
     shared: dict[str, dict[Pair, slice]] = {}
-    for part in (batch.triplets, batch.negatives):
+    first = {**batch.triplets, **batch.pool}
+    for part in (first, batch.negatives):
         for domain, given in part.items():
             users.setdefault(domain, []).append(given.user)
             items.setdefault(domain, []).extend((given.pos, given.neg.flatten()))
@@ -77,15 +84,14 @@ def asked(batch: Batch) -> dict[str, NodeRows]:
             user=torch.cat(parts),
             item=torch.cat(items.get(domain, [parts[0][:0]])),
             shared=shared.get(domain, {}),
-            num_triplets=_size(batch.triplets.get(domain)),
-            num_positives=_size(batch.negatives.get(domain)),
+            num_triplets=len(first[domain].user) if domain in first else 0,
+            num_compared=len(first[domain].neg) if domain in first else 0,
+            num_positives=(
+                len(batch.negatives[domain].user) if domain in batch.negatives else 0
+            ),
         )
         for domain, parts in users.items()
     }
-
-
-def _size(given: Triplets | None) -> int:
-    return 0 if given is None else len(given.user)
 
 
 def take(z: Embeddings, rows: NodeRows) -> Embeddings:

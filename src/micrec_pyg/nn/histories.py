@@ -1,7 +1,7 @@
 """What users took, as dense rows over the items."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -24,16 +24,24 @@ class Histories:
 
     def rows(self, user: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
         """Return 1 where a user has the item, else 0; nothing waits for the device."""
+        column, taken = self.columns(user)
+        dense = torch.zeros(len(user), self.num_items, device=column.device)
+        # Without a history the column is another user's: 0 is written there.
+        return dense.scatter_(1, column, taken.float().expand_as(column))
+
+    def columns(
+        self, user: Int[Tensor, " rows"]
+    ) -> tuple[Int[Tensor, "rows longest"], Bool[Tensor, "rows 1"]]:
+        """Return the items of users, and which of the users have any.
+
+        A shorter history repeats its last item; who has none gets items of others.
+        """
         start = self.start.index_select(0, user).view(-1, 1)
         count = self.start.index_select(0, user + 1).view(-1, 1) - start
-        # A shorter history repeats its last item, so that all have one length.
         nth = torch.arange(self.longest, device=user.device)
         place = start + nth.minimum(count - 1)
         column = self.item[place.clamp(0, max(len(self.item) - 1, 0))]
-        # Without a history the column is another user's: 0 is written there.
-        taken = (count > 0).float().expand_as(column)
-        dense = taken.new_zeros(len(user), self.num_items)
-        return dense.scatter_(1, column, taken)
+        return column, count > 0
 
 
 def histories(data: HeteroData) -> Histories:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,14 +28,78 @@ def bpr_loss(
     return functional.softplus((user * (neg - pos)).sum(1)).mean()
 
 
+def sampled_softmax(
+    user: Float[Tensor, "batch dim"],
+    pos: Float[Tensor, "batch dim"],
+    neg: Float[Tensor, "pool dim"],
+    taken: Bool[Tensor, "batch columns"],
+    log_q: Float[Tensor, " batch"],
+) -> Float[Tensor, ""]:
+    r"""Return the softmax loss of positives among the items that users did not take.
+
+    .. math::
+        l_{ui} = z_u \cdot z_i - c_i, \quad
+        -\mathrm{mean} \log \frac{\exp l_{ui}}{\exp l_{ui} + \sum_j \exp l_{uj}}
+
+    j are the items of the pool and, where ``taken`` has columns for them, the
+    positives of the batch, without what the user took. c is ``log_q`` of positives,
+    own and others', and 0 of the pool.
+
+    Args:
+        user: Vectors of users, divided by the temperature.
+        pos: Of their positives.
+        neg: Of the items of the pool.
+        taken: True where the user took the item: first of ``neg``, then of ``pos``.
+        log_q: Correction of every positive.
+    """
+    own = (user * pos).sum(1) - log_q
+    logits = user @ neg.T
+    if taken.shape[1] > len(neg):
+        logits = torch.cat([logits, user @ pos.T - log_q], dim=1)
+    others = logits.masked_fill(taken, -torch.inf).logsumexp(1)
+    return (torch.logaddexp(own, others) - own).mean()
+
+
 def l2_loss(
     user: Float[Tensor, "batch dim"],
     pos: Float[Tensor, "batch dim"],
-    neg: Float[Tensor, "batch dim"],
+    neg: Float[Tensor, "negatives dim"],
 ) -> Float[Tensor, ""]:
-    r"""Return :math:`\frac{1}{2}\mathrm{mean}(|e_u|^2 + |e_i|^2 + |e_j|^2)`."""
+    r"""Return :math:`\frac{1}{2}\mathrm{mean}(|e_u|^2 + |e_i|^2 + |e_j|^2)`.
+
+    A pool of negatives that all users share counts once, over the size of the batch.
+    """
     squares = [rows.square().sum() for rows in (user, pos, neg)]
     return torch.stack(squares).sum() / (2 * len(user))
+
+
+def cross_entropy(
+    pos: Float[Tensor, "batch 1"], neg: Float[Tensor, "batch negatives"]
+) -> Float[Tensor, ""]:
+    r"""Return the binary cross-entropy of logits, mean over all of them.
+
+    .. math::
+        -\mathrm{mean}(\log \sigma(x_{ui}), \log(1 - \sigma(x_{uj})))
+
+    Args:
+        pos: Logits of the pairs that are there.
+        neg: Of pairs that are not.
+    """
+    losses = functional.softplus(torch.cat([-pos, neg], dim=1))
+    return losses.mean()
+
+
+def multinomial_loss(
+    logits: Float[Tensor, "users items"], taken: Float[Tensor, "users items"]
+) -> Float[Tensor, ""]:
+    r"""Return :math:`-\mathrm{mean}_u \sum_i x_{ui} \log \mathrm{softmax}(l_u)_i`.
+
+    Args:
+        logits: l.
+        taken: x, 1 for the items that a user took, else 0.
+    """
+    own = (logits * taken).sum(1)
+    return (taken.sum(1) * logits.logsumexp(1) - own).mean()
 
 
 def contrastive_loss(

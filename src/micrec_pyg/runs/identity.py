@@ -32,6 +32,9 @@ INCIDENTAL = (
     "graph.knn_lists",
     "fit.checkpoint_every_s",
     "fit.cuda_graph",
+    # read below model.net, by the models that have a choice
+    "loss",
+    "loss.*",
     # who else is told
     "logger",
     "logger.*",

@@ -95,6 +95,7 @@ class Settings(Axes):
     features: Node
     graph: Node
     model: ModelSettings
+    loss: Node
     fit: Node
     rank: Node
     logger: LoggerSettings

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from micrec_pyg.models.base import Model, check_weights
+from micrec_pyg.models.base import Model, check_weights, parts_of
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage, ValidStage
 from micrec_pyg.training.optimizer import set_rate
@@ -139,13 +139,15 @@ def _step(
     streams: RandomStreams,
 ) -> Step:
     """Return what every epoch repeats."""
-    parts = {model.terms[name] for name in terms}
+    parts_by_name = parts_of(model)
+    parts = {parts_by_name[name] for name in terms}
     sampler = Sampler(
         train,
         batch_size=options.batch_size,
         parts=parts,
         streams=streams,
         num_negatives=model.num_negatives,
+        loss=model.loss,
     )
     step = Step(model, train, sampler, terms, optimizer, streams)
     if options.cuda_graph and streams.device.type == "cuda":

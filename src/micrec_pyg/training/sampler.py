@@ -1,4 +1,4 @@
-"""Draws the batches of an epoch; a negative is never a training positive."""
+"""Draws the batches of an epoch."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.nn.histories import Histories
+from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     ITEM,
@@ -15,102 +15,12 @@ from micrec_pyg.schema import (
     USER,
     USER_TEMPLATE,
     Batch,
-    InputError,
     TrainStage,
-    Triplets,
-    UserRows,
 )
+from micrec_pyg.training.samples import PoolSampler, TripletSampler, UserSampler
 
 MAX_OVERLAP = 2048
 """Most shared users in one contrastive batch."""
-
-
-class TripletSampler:
-    """Draws (user, positive, negative), exactly and without a loop over users.
-
-    The user is uniform over users with a positive, the positive uniform over the
-    user's, the negative uniform over the items that are not among them (INMO's
-    sampling). Users who have every item have no negative and are never drawn.
-    """
-
-    def __init__(
-        self, positives: Int[Tensor, "2 _"], num_users: int, num_items: int
-    ) -> None:
-        """Index the positives; duplicates count once.
-
-        Raises:
-            InputError: No user has both a positive and a possible negative.
-        """
-        self.num_items = num_items
-        keys = (positives[0] * num_items + positives[1]).unique()  # sorted
-        user, self.item = keys // num_items, keys % num_items
-        count = torch.bincount(user, minlength=num_users)
-        self.start = torch.cumsum(count, 0) - count
-        self.count = count
-        nth = torch.arange(len(keys), device=keys.device) - self.start[user]
-        self.gaps = user * num_items + self.item - nth
-        self.users = ((count > 0) & (count < num_items)).nonzero().view(-1)
-        if not len(self.users):
-            raise InputError(
-                "no user has both an item to prefer and an item to prefer it to; "
-                "training needs at least one"
-            )
-
-    def draw(
-        self, size: int, generator: torch.Generator, negatives: int | None = None
-    ) -> Triplets:
-        """Return ``size`` independent triplets.
-
-        The r-th negative of a user, counted from 0, is item r + p, where p is the
-        number of positives with at most r negatives before them: ``gaps`` holds the
-        numbers of negatives before each positive, so a binary search finds p.
-
-        Args:
-            size: Number of positives.
-            generator: Draws everything.
-            negatives: Of each positive, independent of each other, as rows
-                [size, negatives]; None draws one, as [size].
-        """
-        device = self.item.device
-        place = torch.randint(
-            len(self.users), (size,), generator=generator, device=device
-        )
-        user = self.users.index_select(0, place)
-        share = torch.rand(
-            1 + (negatives or 1),
-            size,
-            dtype=torch.float64,
-            generator=generator,
-            device=device,
-        )
-        start = self.start.index_select(0, user)
-        count = self.count.index_select(0, user)
-        pos = self.item.index_select(0, start + (share[0] * count).long())
-        r = (share[1:] * (self.num_items - count)).long()
-        before = torch.searchsorted(self.gaps, user * self.num_items + r, right=True)
-        neg = r + before - start
-        return Triplets(
-            user=user, pos=pos, neg=neg[0] if negatives is None else neg.T.contiguous()
-        )
-
-
-class UserSampler:
-    """Draws users with all their positives, as rows over the items."""
-
-    def __init__(
-        self, positives: Int[Tensor, "2 _"], num_users: int, num_items: int
-    ) -> None:
-        """Index the positives; users without any are never drawn."""
-        self.histories = Histories(positives, num_users=num_users, num_items=num_items)
-        self.users = positives[0].unique()
-
-    def draw(self, size: int, generator: torch.Generator) -> UserRows:
-        """Return ``size`` distinct users, or all if there are fewer."""
-        order = torch.randperm(
-            len(self.users), generator=generator, device=self.users.device
-        )
-        user = self.users.index_select(0, order[:size])
-        return UserRows(user=user, interactions=self.histories.rows(user))
 
 
 class Sampler:
@@ -130,6 +40,7 @@ class Sampler:
         parts: Collection[str],
         streams: RandomStreams,
         num_negatives: int = 1,
+        loss: RankingLoss | None = None,
     ) -> None:
         """Index the positives of every domain that is trained on.
 
@@ -139,6 +50,7 @@ class Sampler:
             parts: Fields of ``Batch`` to fill; others stay empty.
             streams: A stream per domain and part draws the samples.
             num_negatives: Of each positive, in the part ``negatives``.
+            loss: Says what is compared with, in the part ``pool``.
         """
         self.batch_size, self.streams = batch_size, streams
         self.num_negatives = num_negatives
@@ -154,6 +66,7 @@ class Sampler:
             if part in parts
         }
         self.users = _user_samplers(stage) if "users" in parts else {}
+        self.pools = _pool_samplers(stage, loss) if "pool" in parts and loss else {}
         if set(parts) == {"users"}:
             most = max(len(sampler.users) for sampler in self.users.values())
         else:
@@ -182,8 +95,12 @@ class Sampler:
             domain: sampler.draw(self.batch_size, self.streams("users", domain))
             for domain, sampler in self.users.items()
         }
+        pool = {
+            domain: sampler.draw(self.batch_size, self.streams("pool", domain))
+            for domain, sampler in self.pools.items()
+        }
         overlap = {pair: self._shared(pair) for pair in self.overlap}
-        return Batch(**drawn, users=users, overlap=overlap)
+        return Batch(**drawn, users=users, overlap=overlap, pool=pool)
 
     def _shared(self, pair: tuple[str, str]) -> Tensor:
         rows = self.overlap[pair]
@@ -212,6 +129,20 @@ def _user_samplers(stage: TrainStage) -> Mapping[str, UserSampler]:
     return {
         domain: UserSampler(
             stage.labels[domain], data[USER].num_nodes, data[ITEM].num_nodes
+        )
+        for domain, data in stage.graphs.items()
+    }
+
+
+def _pool_samplers(stage: TrainStage, loss: RankingLoss) -> Mapping[str, PoolSampler]:
+    """Return a sampler of pairs and pools by domain."""
+    return {
+        domain: PoolSampler(
+            stage.labels[domain],
+            data[USER].num_nodes,
+            data[ITEM].num_nodes,
+            size=loss.num_negatives,
+            in_batch=loss.in_batch,
         )
         for domain, data in stage.graphs.items()
     }
