@@ -193,7 +193,8 @@ def _add_similar(
 ) -> None:
     num_nodes = data[edge_type[0]].num_nodes
     shape = (num_nodes, num_nodes)
-    if not features:
+    k = options.neighbors_of(edge_type[0])
+    if not features or not k:
         _add_with_transpose(data, edge_type, empty_csr(shape))
         return
     lists = cached_lists(
@@ -204,9 +205,7 @@ def _add_similar(
         cache_dir=options.cache_dir,
         device=options.device,
     )
-    _add_with_transpose(
-        data, edge_type, _similarities(lists.first(options.num_neighbors), shape)
-    )
+    _add_with_transpose(data, edge_type, _similarities(lists.first(k), shape))
 
 
 def _add_cooccurring(
@@ -222,9 +221,8 @@ def _add_cooccurring(
         cache_dir=options.cache_dir,
     )
     shape = (num_nodes, num_nodes)
-    _add_with_transpose(
-        data, edge_type, _similarities(lists.first(options.num_neighbors), shape)
-    )
+    k = options.neighbors_of(edge_type[0])
+    _add_with_transpose(data, edge_type, _similarities(lists.first(k), shape))
 
 
 def _similarities(lists: NeighborLists, shape: tuple[int, int]) -> Tensor:
