@@ -110,6 +110,7 @@ def options() -> Callable[..., GraphOptions]:
     def make(**changes: object) -> GraphOptions:
         values: dict[str, object] = {
             "num_neighbors": 3,
+            "max_user_neighbors": None,
             "w": 0.9,
             "modality_weights": {},
             "knn_include_self": False,

@@ -34,6 +34,7 @@ def test_the_withheld_item_comes_first(model_name, tmp_path):
     splits = ready(domains)
     options = GraphOptions(
         num_neighbors=0,
+        max_user_neighbors=None,
         w=0.9,
         modality_weights={},
         knn_include_self=False,

@@ -137,11 +137,17 @@ def test_scores_belong_to_who_asked(make, stage):
             assert len(score(torch.arange(0))) == 0
 
 
-def test_a_domain_alone_has_the_same_scores(make, stage, options):
+def test_a_domain_alone_has_the_same_scores_unless_others_are_read(
+    make, stage, options
+):
     domains, splits, train = stage
     alone = train_stage({"food": domains["food"]}, splits, options)
-    found, expected = (scores(make(each), each.graphs) for each in (alone, train))
-    assert torch.equal(found["food"], expected["food"])
+    models = make(alone), make(train)
+    found, expected = (
+        scores(model, each.graphs)["food"]
+        for model, each in zip(models, (alone, train), strict=True)
+    )
+    assert torch.equal(found, expected) != models[0].reads_other_domains
 
 
 def test_a_larger_graph_is_answered(make, answers, options):

@@ -34,10 +34,11 @@ def sampler(model, train, seed=0, parts=None):
 
 
 def total(model, config, train, streams, seed=0):
-    """Return the weighted loss of one batch."""
+    """Return the weighted loss of one batch, with what is off by default."""
     losses = model.losses(train.graphs, sampler(model, train, seed).draw(), streams)
     assert set(losses) == set(config["weights"])
-    return sum(config["weights"][name] * losses[name] for name in sorted(losses))
+    weights = {name: weight or 1.0 for name, weight in config["weights"].items()}
+    return sum(weights[name] * losses[name] for name in sorted(losses))
 
 
 def step(model, config, train, streams, count=1):

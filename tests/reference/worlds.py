@@ -23,6 +23,7 @@ def options(**changes):
     """Return graph options: small defaults, changed by keyword."""
     values = {
         "num_neighbors": 3,
+        "max_user_neighbors": None,
         "w": 0.9,
         "modality_weights": {},
         "knn_include_self": False,

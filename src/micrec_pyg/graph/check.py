@@ -39,11 +39,13 @@ def check_graph(data: HeteroData) -> None:
         _check_matrix(data, edge_type)
     for edge_type in WITH_TRANSPOSE:
         _check_transpose(data, edge_type)
-    back, _ = transpose(data[INTERACTS].adj_t)
-    _require(
-        _equal(back, data[INTERACTED_BY].adj_t),
-        f"adj_t of {INTERACTED_BY} is not the transpose of that of {INTERACTS}",
-    )
+    for edge_type, other in ((INTERACTS, INTERACTED_BY), (INTERACTED_BY, INTERACTS)):
+        back, perm = transpose(data[edge_type].adj_t)
+        _require(
+            _equal(back, data[other].adj_t) and torch.equal(perm, data[edge_type].perm),
+            f"adj_t of {other} is not the transpose of that of {edge_type}, or perm is "
+            "not its order",
+        )
     for node_type, interactions, templates in (
         (USER, INTERACTED_BY, DESCRIBES_USER),
         (ITEM, INTERACTS, DESCRIBES_ITEM),

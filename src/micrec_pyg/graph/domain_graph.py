@@ -54,7 +54,8 @@ def domain_graph(
     """Return the graph of one domain.
 
     Every ``adj_t`` is a CSR matrix [destination, source]; ``adj`` is its
-    transpose and ``perm`` the place in ``adj_t`` of each of its values.
+    transpose and ``perm`` the place in ``adj_t`` of each of its values. Of the two
+    kinds of interactions each is the transpose of the other.
 
     Args:
         domain: Features and vocabularies; its interactions are not read.
@@ -147,8 +148,11 @@ def _add_interactions(data: HeteroData, edges: Tensor) -> None:
     user, item = edges
     shape = (data[USER].num_nodes, data[ITEM].num_nodes)
     to_users = sparse_csr(user, item, symmetric_weights(user, item, shape), shape)
-    data[INTERACTED_BY].adj_t = to_users
-    data[INTERACTS].adj_t, _ = transpose(to_users)
+    to_items, perm = transpose(to_users)
+    back = torch.empty_like(perm)
+    back[perm] = torch.arange(len(perm))
+    data[INTERACTED_BY].adj_t, data[INTERACTED_BY].perm = to_users, perm
+    data[INTERACTS].adj_t, data[INTERACTS].perm = to_items, back
 
 
 def _add_templates(
@@ -189,7 +193,8 @@ def _add_similar(
 ) -> None:
     num_nodes = data[edge_type[0]].num_nodes
     shape = (num_nodes, num_nodes)
-    if not features:
+    k = options.neighbors_of(edge_type[0])
+    if not features or not k:
         _add_with_transpose(data, edge_type, empty_csr(shape))
         return
     lists = cached_lists(
@@ -200,9 +205,7 @@ def _add_similar(
         cache_dir=options.cache_dir,
         device=options.device,
     )
-    _add_with_transpose(
-        data, edge_type, _similarities(lists.first(options.num_neighbors), shape)
-    )
+    _add_with_transpose(data, edge_type, _similarities(lists.first(k), shape))
 
 
 def _add_cooccurring(
@@ -218,9 +221,8 @@ def _add_cooccurring(
         cache_dir=options.cache_dir,
     )
     shape = (num_nodes, num_nodes)
-    _add_with_transpose(
-        data, edge_type, _similarities(lists.first(options.num_neighbors), shape)
-    )
+    k = options.neighbors_of(edge_type[0])
+    _add_with_transpose(data, edge_type, _similarities(lists.first(k), shape))
 
 
 def _similarities(lists: NeighborLists, shape: tuple[int, int]) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from micrec_pyg.allowed import Natural, PositiveShare, Seed, Share
 from micrec_pyg.graph.templates import METRICS
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import USER, InputError
 
 NEIGHBORS = ("features", "cooccurrence")
 """What makes two nodes similar: their features, or the edges that they share."""
@@ -24,6 +24,8 @@ class GraphOptions:
 
     num_neighbors: Natural
     """K, similarity edges per node; 0 leaves them out."""
+    max_user_neighbors: Natural | None
+    """At most so many of a user, where K is more; None: as of items."""
     w: Share
     """Weight of text in the similarity of text and images; images have 1 - w."""
     modality_weights: Mapping[str, Share]
@@ -58,6 +60,7 @@ class GraphOptions:
         for name, value in (
             ("K", self.num_neighbors),
             ("graph.knn_lists", self.knn_lists),
+            ("graph.max_user_neighbors", self.max_user_neighbors or 0),
         ):
             if value < 0:
                 raise InputError(f"{name}={value}: give 0 or more neighbours per node")
@@ -110,6 +113,12 @@ class GraphOptions:
                 f"graph.modality_weights={{{given}}}: together at most 1; what is left "
                 "goes to text and images"
             )
+
+    def neighbors_of(self, kind: str) -> int:
+        """Return the similarity edges of a node of this kind, user or item."""
+        if kind != USER or self.max_user_neighbors is None:
+            return self.num_neighbors
+        return min(self.num_neighbors, self.max_user_neighbors)
 
     @property
     def weights(self) -> dict[str, float]:

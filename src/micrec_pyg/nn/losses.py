@@ -156,3 +156,25 @@ def over_domains(
     """Return the sum over the domains of a loss, in alphabetical order of domains."""
     # Float sums depend on their order; the order of the mapping must not matter.
     return torch.stack([loss(*vectors[d]) for d in sorted(vectors)]).sum()
+
+
+def hardest(
+    user: Float[Tensor, "batch dim"], negatives: Float[Tensor, "batch many dim"]
+) -> Float[Tensor, "batch dim"]:
+    r"""Return of each row the negative with the largest score.
+
+    .. math::
+        j^* = \mathrm{argmax}_j\ z_u \cdot z_j
+
+    The first one among equals; the choice has no gradient, its vector has.
+
+    Args:
+        user: Vectors of users u.
+        negatives: Of the items j of each.
+    """
+    if negatives.shape[1] == 1:
+        return negatives[:, 0]
+    with torch.no_grad():
+        best = (negatives @ user.unsqueeze(2)).argmax(1, keepdim=True)
+    chosen = negatives.gather(1, best.expand(-1, -1, negatives.shape[2]))
+    return chosen[:, 0]

@@ -56,14 +56,29 @@ class NeighborAggregation(nn.Module):
         self.aggregation, self.temperature = aggregation, temperature
         self.sum = WeightedSum()
 
-    def forward(self, h: Embeddings, data: HeteroData) -> Embeddings:
-        """Return h' of every node."""
+    def forward(
+        self,
+        h: Embeddings,
+        data: HeteroData,
+        gate: tuple[Tensor, Tensor] | None = None,
+    ) -> Embeddings:
+        """Return h' of every node.
+
+        Args:
+            h: Vectors of every node.
+            data: Has the similarity edges.
+            gate: A factor of every user's and of every item's sum over its
+                neighbours, which may have a gradient; None is 1.
+        """
+        of_users, of_items = gate or (None, None)
         return Embeddings(
-            user=self._refine(h.user, data, SIMILAR_USER),
-            item=self._refine(h.item, data, SIMILAR_ITEM),
+            user=self._refine(h.user, data, SIMILAR_USER, of_users),
+            item=self._refine(h.item, data, SIMILAR_ITEM, of_items),
         )
 
-    def _refine(self, h: Tensor, data: HeteroData, edge_type: EdgeType) -> Tensor:
+    def _refine(
+        self, h: Tensor, data: HeteroData, edge_type: EdgeType, gate: Tensor | None
+    ) -> Tensor:
         edges = data[edge_type]
         if edges.adj_t.values().numel() == 0:
             return h
@@ -71,8 +86,10 @@ class NeighborAggregation(nn.Module):
         values = (weights, weights.index_select(0, edges.perm))
         if self.aggregation == "mean":
             count: Tensor = edges.adj_t.crow_indices().diff().view(-1, 1)
-            mean: Tensor = h / (count + 1) + self.sum(h, edges.adj_t, edges.adj, values)
-            return mean
+            mean = self.sum(h, edges.adj_t, edges.adj, values)
+            return h / (count + 1) + _gated(mean, gate)
+        if gate is not None:
+            return h + _gated(self.sum(h, edges.adj_t, edges.adj, values), gate)
         refined: Tensor = self.sum(h, edges.adj_t, edges.adj, values, residual=True)
         return refined
 
@@ -98,3 +115,8 @@ class NeighborAggregation(nn.Module):
 def _spread(per_row: Tensor, count: Tensor, size: int) -> Tensor:
     """Return a value per row as one per non-zero of it."""
     return per_row.repeat_interleave(count, output_size=size)
+
+
+def _gated(total: Tensor, gate: Tensor | None) -> Tensor:
+    """Return each row times its factor."""
+    return total if gate is None else total * gate.view(-1, 1)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
@@ -190,12 +190,24 @@ def dropout(
         p: Probability of a zero, in [0, 1).
         generator: Draws the mask.
     """
-    words = torch.empty(-(-len(values) // 4), dtype=torch.int64, device=values.device)
-    words.random_(-(2**63), None, generator=generator)  # four draws in one word
-    draw = words.view(torch.int16)[: len(values)]
-    kept = draw >= round(p * LEVELS) - LEVELS // 2
+    kept = draw_kept(len(values), p, generator)
     dropped = torch.where(kept, values / (1 - p), 0.0)
     return dropped, dropped if perm is None else dropped.index_select(0, perm)
+
+
+def draw_kept(
+    size: int, p: float, generator: torch.Generator
+) -> Bool[Tensor, " _size"]:
+    """Return True with probability 1 - p, for each place on its own.
+
+    Args:
+        size: Number of places.
+        p: Probability of False, in [0, 1).
+        generator: Draws, where it lives.
+    """
+    words = torch.empty(-(-size // 4), dtype=torch.int64, device=generator.device)
+    words.random_(-(2**63), None, generator=generator)  # four draws in one word
+    return words.view(torch.int16)[:size] >= round(p * LEVELS) - LEVELS // 2
 
 
 class _SpMM(torch.autograd.Function):

@@ -45,7 +45,14 @@ INCIDENTAL = (
 )
 """Dotted keys of the settings that do not change a result; * stands for anything."""
 
-NEIGHBORS = ("w", "neighbors", "graph.w", "graph.neighbors", "graph.modality_weights*")
+NEIGHBORS = (
+    "w",
+    "neighbors",
+    "*.max_user_neighbors",
+    "graph.w",
+    "graph.neighbors",
+    "graph.modality_weights*",
+)
 """Keys that nothing reads where a graph has no neighbours."""
 
 
@@ -103,6 +110,8 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
             unread |= {*NEIGHBORS, "graph.knn_include_self"}
             if not model["net"].get("neighbor"):
                 unread.add("K")
+        if graph.get("max_user_neighbors") is None:
+            unread.add("*.max_user_neighbors")
         if "contrastive" not in model.get("weights", {}):
             unread.add("gamma")
     return unread

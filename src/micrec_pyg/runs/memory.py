@@ -6,7 +6,7 @@ from typing import Any
 
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.free_memory import free_bytes
-from micrec_pyg.schema import Domain, EdgeSplit, InputError
+from micrec_pyg.schema import USER, Domain, EdgeSplit, InputError
 from micrec_pyg.training.sampler import MAX_OVERLAP
 
 logger = logging.getLogger(__name__)
@@ -84,12 +84,21 @@ def estimate(
 
 def _neighbors(experiment: Experiment, domain: Domain, users: int, items: int) -> int:
     """Return the bytes of similarity edges and of the search for them."""
-    k = experiment.graph.num_neighbors
+    graph = experiment.graph
+    k, of_user = graph.num_neighbors, graph.neighbors_of(USER)
     if not k:
         return 0
     widths = sum(each.values.shape[1] for each in domain.features.values())
-    edges = (min(k, users) * users + min(k, items) * items) * PER_NEIGHBOR
+    edges = (min(of_user, users) * users + min(k, items) * items) * PER_NEIGHBOR
     return edges + (users + items) * widths * FLOAT * FEATURES
+
+
+def _num_negatives(experiment: Experiment) -> int:
+    """Return the negatives of a positive, a setting of some models."""
+    model: Any = experiment.make_model
+    settings = getattr(model, "keywords", {})
+    fixed = getattr(model, "func", model).num_negatives
+    return int(settings.get("num_negatives", fixed))
 
 
 def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
@@ -103,7 +112,7 @@ def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
     vectors = {
         "triplets": 3,
         "template_triplets": 3,
-        "negatives": 2 + model.num_negatives,
+        "negatives": 2 + _num_negatives(experiment),
     }
     for part in parts & vectors.keys():
         total += batch * vectors[part] * (dim * FLOAT * PER_VECTOR + PER_SAMPLE)

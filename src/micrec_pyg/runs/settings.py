@@ -38,6 +38,7 @@ class ModelSettings(TypedDict):
 
     name: FolderName
     num_neighbors: Natural
+    max_user_neighbors: NotRequired[Natural | None]
     weights: Mapping[str, NotNegative]
     net: Node
 

@@ -113,7 +113,7 @@ def check_neighbors(
         (USER, SIMILAR_USER, "user_features", vocabulary.users, _users),
     ):
         right = similarity(domain, data, edges, options)
-        wrong = _wrong(data[edge_type].adj_t, right, options)
+        wrong = _wrong(data[edge_type].adj_t, right, kind, options)
         if not wrong.any():
             continue
         raw = vocab.ids.gather(data[kind].n_id[wrong][:EXAMPLES].numpy())
@@ -133,7 +133,7 @@ def check_neighbors(
 
 
 def _wrong(
-    adj_t: Tensor, right: _Similarity, options: GraphOptions
+    adj_t: Tensor, right: _Similarity, kind: str, options: GraphOptions
 ) -> Bool[Tensor, " nodes"]:
     """Return the nodes whose similarity edges are not those of the definition."""
     num_nodes = adj_t.shape[0]
@@ -145,7 +145,7 @@ def _wrong(
         s = right.pairs(row[chunk], col[chunk])
         wrong[row[chunk][(s - stored[chunk]).abs() > TOLERANCE]] = True
 
-    k = options.num_neighbors
+    k = options.neighbors_of(kind)
     wrong |= count > k
     sample = torch.linspace(0, num_nodes - 1, min(SAMPLE, num_nodes)).long().unique()
     s = right.rows(sample)
