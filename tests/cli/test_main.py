@@ -28,7 +28,7 @@ def test_unknown_command_lists_the_valid_ones(micrec, capsys) -> None:
     assert micrec("trian") == 2
     shown = capsys.readouterr().err
     assert "'trian'" in shown
-    assert "train, sweep, evaluate" in shown
+    assert "train, sweep, tune, evaluate" in shown
 
 
 def test_no_command_is_refused_with_the_help(micrec, capsys) -> None:

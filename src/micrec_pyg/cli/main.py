@@ -10,6 +10,7 @@ from micrec_pyg.cli.sentences import DONE, INTERRUPTED, REFUSED, refuse
 COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
     "sweep": "show what a sweep came to",
+    "tune": "search the settings of a model by validation alone",
     "evaluate": "evaluate finished runs on the sealed test set",
     "report": "write tables from the runs under a folder",
     "compare": "test the differences between finished runs for significance",

@@ -1,0 +1,100 @@
+"""A search over settings: repeatable, resumable, judged by validation alone."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.sweep_jobs import selection
+from micrec_pyg.cli.tune_study import check_space
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.schema import InputError
+
+SPACE = """fit.lr: {low: 0.001, high: 0.1, log: true}
+model.net.num_layers: {choices: [0, 1]}
+"""
+SPACES = sorted(path.stem for path in (conf_dir() / "tune").glob("*.yaml"))
+
+
+@pytest.fixture
+def search(micrec, small, tmp_path, monkeypatch):
+    """Return a function that runs a search and gives the rows of its trials."""
+    space = tmp_path / "space.yaml"
+    space.write_text(SPACE)
+
+    def run(trials: int, *more: str, output: str = "outputs") -> pl.DataFrame:
+        given = [*small, f"output_dir={tmp_path}/{output}", "model=lightgcn", *more]
+        argv = ["tune", *given, "--trials", str(trials), "--space", str(space)]
+        assert micrec(*argv) == 0
+        (table,) = (tmp_path / output / "tune").glob("*/trials.csv")
+        return pl.read_csv(table)
+
+    return run
+
+
+def test_a_search_continues_and_is_repeatable(search, capsys, tmp_path) -> None:
+    assert search(1).height == 1
+    table = search(3)
+    assert table.height == 3
+    assert table["state"].to_list() == ["complete"] * 3
+    assert search(3).equals(table)  # nothing is left to do
+    other = search(1, output="other")
+    settings = ["fit.lr", "model.net.num_layers"]
+    assert other.select(settings).equals(table.head(1).select(settings))
+    best = table.sort("ndcg@20", descending=True).row(0, named=True)
+    said = capsys.readouterr().out
+    assert f"fit.lr={best['fit.lr']} model.net.num_layers=" in said
+    runs = sorted(p.parent for p in (tmp_path / "outputs").rglob("metrics.json"))
+    values = sorted(selection(run, "ndcg@20") for run in runs)
+    assert values == pytest.approx(sorted(table["ndcg@20"]), abs=1e-9)
+    for run in runs:
+        assert '"test"' not in (run / "metrics.json").read_text()
+
+
+def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:
+    search(1)
+    (best,) = (tmp_path / "outputs" / "tune").glob("*/best.txt")
+    command = best.read_text().split()
+    assert command[:2] == ["micrec", "train"]
+    capsys.readouterr()
+    assert micrec(*command[1:]) == 0
+    assert "is complete and not trained again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"fit.lr": {"low": 1}}, "fit.lr: give {choices"),
+        ({"fit.lr": 3}, "fit.lr: give {choices"),
+        ({"K": {"choices": []}}, "K: choices is a list"),
+        ({"K": {"low": 3, "high": 1}}, "K: low and high"),
+        ({"K": {"low": 0, "high": 1, "log": True}}, "K: low and high"),
+        ({"K": {"low": 0, "high": 1.5}}, "K: low and high"),
+        ({"K": {"low": "a", "high": "b"}}, "K: low and high"),
+    ],
+)
+def test_an_impossible_space_is_refused(space, said) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        check_space(space)
+
+
+def test_a_model_without_a_space_lists_those_with_one(micrec, small, capsys) -> None:
+    assert micrec("tune", *small, "model=popularity") == 2
+    said = capsys.readouterr().err
+    assert "no search space" in said
+    assert all(name in said for name in SPACES)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_space_is_of_its_model(name: str) -> None:
+    path: Path = conf_dir() / "tune" / f"{name}.yaml"
+    space = check_space(yaml.safe_load(path.read_text()))
+    given = [
+        f"{k}={c['choices'][-1] if 'choices' in c else c['low']}"
+        for k, c in space.items()
+    ]
+    settings = composed([f"model={name}", "data=synthetic", *given])
+    assert settings["model"]["name"] == name
