@@ -67,8 +67,9 @@ def test_relabelling_nodes_permutes_scores(make, options):
         for d, e in ((domain, edges), (relabelled, moved))
     ]
     model, other = make(stages[0]), make(stages[1], seed=9)
-    state = model.state_dict()
-    for name, value in state.items():
+    # What is learnt moves with the nodes; what follows from a graph, each has prepared.
+    state = {**other.state_dict(), **dict(model.named_parameters())}
+    for name, value in model.named_parameters():
         for axis, size in enumerate(value.shape):
             if size in (11, 13):  # an axis of nodes: no width is that long
                 order = users if size == 11 else items

@@ -44,12 +44,16 @@ class Histories:
         return column, count > 0
 
 
-def histories(data: HeteroData) -> Histories:
-    """Return the histories of a graph's users over its items."""
+def edges_of(data: HeteroData) -> Int[Tensor, "2 edges"]:
+    """Return the (user, item) pairs of a graph, users ascending."""
     edges = data[INTERACTED_BY].adj_t
-    num_users, num_items = edges.shape
-    user = torch.arange(num_users, device=edges.device).repeat_interleave(
+    user = torch.arange(edges.shape[0], device=edges.device).repeat_interleave(
         edges.crow_indices().diff()
     )
-    pairs = torch.stack([user, edges.col_indices().long()])
-    return Histories(pairs, num_users=num_users, num_items=num_items)
+    return torch.stack([user, edges.col_indices().long()])
+
+
+def histories(data: HeteroData) -> Histories:
+    """Return the histories of a graph's users over its items."""
+    num_users, num_items = data[INTERACTED_BY].adj_t.shape
+    return Histories(edges_of(data), num_users=num_users, num_items=num_items)

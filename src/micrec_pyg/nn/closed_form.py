@@ -1,0 +1,275 @@
+"""Item-to-item weights in closed form (EASE; Steck, WWW 2019), never written out.
+
+Where there are fewer people than items, no item x item matrix is held. Y has a row
+per person, over the items, and a row per axis of the items' content. With
+P = (Y^T Y + lambda I)^-1 the weights are B_ij = -P_ij / P_jj, B_jj = 0, and the scores
+of a row x are x B. Here everything follows from the other side,
+
+    K = Y Y^T / lambda + I,    Y P = K^-1 Y / lambda,    lambda P_jj = 1 - h_j,
+    h_j = Y_j^T K^-1 Y_j / lambda,
+    (x B)_j = ( Y_j^T K^-1 Y x / lambda - h_j x_j ) / (1 - h_j).
+
+Tables here have a column per user: Y x is a product from the left.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from micrec_pyg.graph.norm import sparse_csr, transpose
+from micrec_pyg.random_streams import RandomStreams
+
+BLOCK = 1024
+"""Columns of a dense matrix that are computed at a time."""
+DOUBLE = 4096
+"""Up to so many rows a matrix is inverted in double precision, which costs little."""
+PROBES = 256
+"""Random vectors by which h is estimated where no inverse is at hand."""
+TOLERANCE, MOST = 1e-4, 100
+"""Conjugate gradients end at this relative residual, or after so many products."""
+TINY = torch.finfo(torch.float32).tiny
+"""Stands in for 0 where it divides 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class DesignMatrix:
+    """Y: people over the items, and below them the content, both sparse and dense."""
+
+    taken: Float[Tensor, "people items"]
+    """CSR."""
+    takers: Float[Tensor, "items people"]
+    """CSR, its transpose."""
+    content: Float[Tensor, "items width"]
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Int[Tensor, "2 edges"],
+        weight: Float[Tensor, " edges"],
+        num_people: int,
+        content: Float[Tensor, "items width"],
+    ) -> "DesignMatrix":
+        """Return Y of (person, item) pairs, sorted by both, and what stands there."""
+        taken = sparse_csr(*pairs, weight, (num_people, len(content)))
+        return cls(taken, transpose(taken)[0], content)
+
+    def __len__(self) -> int:
+        """Return the number of rows: people and axes of content."""
+        return self.taken.shape[0] + self.content.shape[1]
+
+    def times(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "rows n"]:
+        """Return Y x."""
+        return torch.cat([self.taken @ x, self.content.T @ x])
+
+    def back(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "items n"]:
+        """Return Y^T t."""
+        people = self.taken.shape[0]
+        return torch.addmm(self.takers @ t[:people], self.content, t[people:])
+
+
+Solved = tuple[Float[Tensor, "items n"], Float[Tensor, "width n"]]
+"""Y^T u, and the part of u for the axes of content, with u = K^-1 t."""
+
+
+class Solver(ABC):
+    """Solves K u = t, and knows 1 - h."""
+
+    def __init__(self, rows: DesignMatrix, ridge: float) -> None:
+        """Keep Y and lambda."""
+        self.rows, self.ridge = rows, ridge
+
+    @abstractmethod
+    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
+        """Return what scores need of K^-1 t."""
+
+    @abstractmethod
+    def rest(self) -> Float[Tensor, " items"]:
+        """Return 1 - h, which is above 0."""
+
+    def solve_own(self, row: Int[Tensor, " n"]) -> Solved:
+        """Return the same for t = Y y, where y are some rows of Y."""
+        unit = units(row, len(self.rows))
+        return self.solve(self.rows.times(self.rows.back(unit)))
+
+    def _parts(self, u: Float[Tensor, "rows n"]) -> Solved:
+        return self.rows.back(u), u[self.rows.taken.shape[0] :]
+
+
+class PeopleSide(Solver):
+    """By the dense H = 1 - K^-1: for fewer rows than items."""
+
+    def __init__(self, rows: DesignMatrix, ridge: float) -> None:
+        """Compute H."""
+        super().__init__(rows, ridge)
+        gram = _dense(lambda unit: rows.times(rows.back(unit)), len(rows), rows)
+        self.hat = _inverse(gram, ridge).mul_(-ridge)
+        self.hat.diagonal().add_(1)
+        self.hat = self.hat.float()
+
+    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
+        """Return what scores need of K^-1 t."""
+        return self._parts(t - self.hat @ t)
+
+    def solve_own(self, row: Int[Tensor, " n"]) -> Solved:
+        """Return the same for rows of Y: columns of lambda H, without a product."""
+        return self._parts(self.hat.index_select(1, row) * self.ridge)
+
+    def rest(self) -> Float[Tensor, " items"]:
+        """Return 1 - h, a block of rows of Y at a time."""
+        h = self.rows.content.new_zeros(len(self.rows.content))
+        for some in torch.arange(len(self.rows), device=h.device).split(BLOCK):
+            unit = units(some, len(self.rows))
+            solved = self.rows.back(unit - self.hat[:, some])
+            h += (solved * self.rows.back(unit)).sum(1)
+        return 1 - h / self.ridge
+
+
+class ItemSide(Solver):
+    """By the dense lambda P, for fewer items than rows: Y^T K^-1 = lambda P Y^T."""
+
+    def __init__(self, rows: DesignMatrix, ridge: float) -> None:
+        """Compute lambda P."""
+        super().__init__(rows, ridge)
+        size = len(rows.content)
+        gram = _dense(lambda unit: rows.back(rows.times(unit)), size, rows)
+        self.inverse = _inverse(gram, ridge).mul_(ridge).float()
+
+    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
+        """Return what scores need of K^-1 t = t - Y P Y^T t."""
+        found = self.inverse @ self.rows.back(t)
+        axes = t[self.rows.taken.shape[0] :]
+        return found, axes - self.rows.content.T @ found / self.ridge
+
+    def rest(self) -> Float[Tensor, " items"]:
+        """Return 1 - h, the diagonal of lambda P."""
+        return self.inverse.diagonal()
+
+
+def _dense(
+    product: Callable[[Tensor], Tensor], size: int, rows: DesignMatrix
+) -> Float[Tensor, "size size"]:
+    """Return the matrix of a product, a block of columns at a time."""
+    gram = rows.content.new_empty(size, size)
+    for some in torch.arange(size, device=gram.device).split(BLOCK):
+        gram[:, some] = product(units(some, size))
+    return gram
+
+
+def _inverse(
+    gram: Float[Tensor, "size size"], ridge: float
+) -> Float[Tensor, "size size"]:
+    """Return (G + lambda)^-1; G is lost, so that three such matrices are the most."""
+    gram = gram.double() if len(gram) <= DOUBLE else gram
+    gram.diagonal().add_(ridge)
+    return torch.cholesky_inverse(torch.linalg.cholesky(gram))
+
+
+def units(place: Int[Tensor, " n"], size: int) -> Float[Tensor, "size n"]:
+    """Return columns that are 1 at one place each, else 0."""
+    unit = torch.zeros(size, len(place), device=place.device)
+    return unit.scatter_(0, place.view(1, -1), 1.0)
+
+
+class Iterations(Solver):
+    """By conjugate gradients: no dense matrix, and h is an estimate."""
+
+    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
+        """Return what scores need of K^-1 t, to a relative residual ``TOLERANCE``."""
+        return self._parts(self._descend(t))
+
+    def rest(self) -> Float[Tensor, " items"]:
+        """Return 1 - h, with h the mean of v * (Y^T K^-1 Y v) / lambda over signs v.
+
+        Every draw of random signs has mean h. The estimate is kept in [0, |Y_j|^2 /
+        (lambda + |Y_j|^2)], where h is.
+        """
+        content = self.rows.content
+        stream = RandomStreams(0, content.device)("closed form", "probes")
+        sign = torch.empty(len(content), PROBES, device=content.device)
+        sign.bernoulli_(0.5, generator=stream).mul_(2).sub_(1)
+        solved, _ = self.solve(self.rows.times(sign))
+        h = (sign * solved).mean(1) / self.ridge
+        row = torch.arange(len(content), device=content.device).repeat_interleave(
+            self.rows.takers.crow_indices().diff()
+        )
+        length = content.square().sum(1)
+        length.index_add_(0, row, self.rows.takers.values().square())
+        return 1 - h.clamp(min=0).minimum(length / (self.ridge + length))
+
+    def _descend(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+        """Return K^-1 t by conjugate gradients, all columns side by side."""
+        found, left, way = torch.zeros_like(t), t.clone(), t.clone()
+        square = left.square().sum(0)
+        end = square * TOLERANCE**2
+        for _ in range(MOST):
+            if bool((square <= end).all()):
+                break
+            product = self.rows.times(self.rows.back(way)).div_(self.ridge).add_(way)
+            step = square / (way * product).sum(0).clamp(min=TINY)
+            found.addcmul_(way, step)
+            left.addcmul_(product, step, value=-1)
+            before, square = square, left.square().sum(0)
+            way = way.mul_(square / before.clamp(min=TINY)).add_(left)
+        return found
+
+
+def solver_of(rows: DesignMatrix, *, ridge: float, max_dense: int) -> Solver:
+    """Return the cheapest exact solver that holds no larger dense matrix.
+
+    Args:
+        rows: Y.
+        ridge: lambda, above 0.
+        max_dense: Rows of the largest matrix to invert; if both people and items are
+            more, the solver iterates.
+    """
+    kind = PeopleSide if len(rows) <= len(rows.content) else ItemSide
+    size = min(len(rows), len(rows.content))
+    return (kind if size <= max_dense else Iterations)(rows, ridge)
+
+
+class ItemWeights:
+    """B, never written out."""
+
+    def __init__(
+        self,
+        rows: DesignMatrix,
+        fitted: Bool[Tensor, " items"],
+        *,
+        ridge: float,
+        max_dense: int,
+    ) -> None:
+        """Solve for what all rows share.
+
+        Args:
+            rows: Y, with the content of all items.
+            fitted: Which items are fitted. Another item takes no part in K. Its
+                column of B is that of a fit to which it is added alone: the ridge
+                regression of its content on the columns of the fitted items.
+            ridge: lambda.
+            max_dense: See ``solver_of``.
+        """
+        fitted = fitted.view(-1, 1)
+        inside = torch.where(fitted, rows.content, 0.0)
+        fit = DesignMatrix(rows.taken, rows.takers, inside)
+        self.solver = solver_of(fit, ridge=ridge, max_dense=max_dense)
+        self.rows, self.ridge = rows, ridge
+        self.outside = torch.where(fitted, 0.0, rows.content)
+        self.rest = torch.where(fitted, self.solver.rest().view(-1, 1), 1.0)
+
+    def scores(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
+        """Return the scores of rows x, a column each."""
+        return self._scores(x, *self.solver.solve(self.rows.times(x)))
+
+    def scores_of_fitted(
+        self, person: Int[Tensor, " n"], x: Float[Tensor, "items n"]
+    ) -> Float[Tensor, "items n"]:
+        """Return the same where x are rows of Y, all of whose items are fitted."""
+        return self._scores(x, *self.solver.solve_own(person))
+
+    def _scores(self, x: Tensor, fitted: Tensor, axes: Tensor) -> Tensor:
+        found = torch.addmm(fitted, self.outside, axes) / self.ridge
+        return found.addcmul_(1 - self.rest, x, value=-1).div_(self.rest)

@@ -1,0 +1,133 @@
+"""A linear item-to-item model in closed form, over the domains that it is given."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.nn.closed_form import DesignMatrix, ItemWeights
+from micrec_pyg.nn.content import Content
+from micrec_pyg.nn.everybody import Everybody, everybody
+from micrec_pyg.nn.histories import Histories
+from micrec_pyg.schema import ITEM, DomainSize, Score
+
+
+class ItemToItem(nn.Module):
+    """Weights between the items of all given domains, a row per person.
+
+    Its state is what it was fitted on, the training pairs, and the whitening of the
+    content: the weights follow from them and are never written out.
+    """
+
+    def __init__(
+        self,
+        *,
+        sizes: Mapping[str, DomainSize],
+        ridge: float,
+        row_decay: float,
+        content: Content | None,
+        refit: bool,
+        max_dense: int,
+    ) -> None:
+        """Name the state, which ``fit`` makes.
+
+        Args:
+            sizes: Of the domains.
+            ridge: lambda.
+            row_decay: tau; a person's row of n items is scaled by n^(-tau / 2), and
+                all rows by one factor that keeps the sum of their squares.
+            content: Of the items; None leaves it out.
+            refit: Whether the weights are those of the graphs at hand, or of the
+                training graphs.
+            max_dense: See ``solver_of``.
+        """
+        super().__init__()
+        self.num_items = {name: sizes[name].num_items for name in sorted(sizes)}
+        self.ridge, self.row_decay = ridge, row_decay
+        self.content, self.refit, self.max_dense = content, refit, max_dense
+        self.pairs: Tensor
+        self.register_buffer("pairs", None)
+
+    def fit(self, graphs: Mapping[str, HeteroData]) -> None:
+        """Remember the pairs of the training graphs, and whiten their content."""
+        graphs = {name: graphs[name] for name in self.num_items}
+        self.pairs = everybody(graphs).pairs
+        if self.content is not None:
+            self.content.fit(graphs)
+
+    def scorer(self, domain: str, graphs: Mapping[str, HeteroData]) -> Score:
+        """Return a function of user rows to x B, over the items of the domain.
+
+        x is the row of the person in the graphs at hand, over all domains.
+
+        Args:
+            domain: Whose items are scored.
+            graphs: At hand, at least of the domains that were fitted.
+        """
+        graphs = {name: graphs[name] for name in self.num_items}
+        now = everybody(graphs)
+        pairs, fitted = self._fitted(now, graphs)
+        # Rows that are those of the fit need not be solved for.
+        same = torch.equal(pairs, now.pairs)
+        num_people = now.num_people if same else int(pairs[0].max()) + 1
+        scale = _scale_of_rows(pairs, self.row_decay)
+        matrix = DesignMatrix.of(
+            pairs,
+            scale(torch.bincount(pairs[0]))[pairs[0]],
+            num_people,
+            self._content(graphs, now.num_items),
+        )
+        weights = ItemWeights(
+            matrix, fitted, ridge=self.ridge, max_dense=self.max_dense
+        )
+        history = Histories(
+            now.pairs, num_users=now.num_people, num_items=now.num_items
+        )
+        value = scale(torch.bincount(now.pairs[0], minlength=now.num_people))
+        mine, columns = now.row[domain], now.columns[domain]
+
+        def score(user: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
+            row = mine[user]
+            x = (history.rows(row) * value[row].view(-1, 1)).T
+            found = weights.scores_of_fitted(row, x) if same else weights.scores(x)
+            return found[columns].T.contiguous()
+
+        return score
+
+    def _fitted(
+        self, now: Everybody, graphs: Mapping[str, HeteroData]
+    ) -> tuple[Int[Tensor, "2 edges"], Bool[Tensor, " items"]]:
+        """Return the pairs of the fit in columns of now, and which items are in it."""
+        train_row = torch.cat([graphs[name][ITEM].train_row for name in now.columns])
+        seen = train_row >= 0
+        if self.refit:
+            return now.pairs, torch.ones_like(seen)
+        column, first = train_row.new_zeros(sum(self.num_items.values())), 0
+        for name, columns in now.columns.items():
+            rows = graphs[name][ITEM].train_row
+            known = (rows >= 0).nonzero().flatten()
+            column[first + rows[known]] = known + columns.start
+            first += self.num_items[name]
+        found = torch.stack([self.pairs[0], column[self.pairs[1]]])
+        order = (found[0] * now.num_items + found[1]).argsort()
+        return found[:, order], seen
+
+    def _content(
+        self, graphs: Mapping[str, HeteroData], num_items: int
+    ) -> Float[Tensor, "items width"]:
+        if self.content is None:
+            return torch.zeros(num_items, 0, device=self.pairs.device)
+        vectors = self.content(graphs)
+        return torch.cat([vectors[name] for name in graphs])
+
+
+def _scale_of_rows(
+    pairs: Int[Tensor, "2 edges"], decay: float
+) -> Callable[[Int[Tensor, " people"]], Float[Tensor, " people"]]:
+    """Return a function of numbers of items to what 1 becomes in such a row."""
+    count = torch.bincount(pairs[0]).float()
+    squares = (count[pairs[0]] ** -decay).sum()
+    factor = (pairs.shape[1] / squares).sqrt()
+    return lambda count: factor * count.clamp(min=1).float() ** (-decay / 2)

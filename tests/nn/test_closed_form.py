@@ -1,0 +1,144 @@
+"""The closed form against the inverse of the item x item matrix."""
+
+import numpy as np
+import pytest
+import torch
+from reference import closed_forms
+from torch.testing import assert_close
+
+from micrec_pyg.nn.closed_form import (
+    DesignMatrix,
+    ItemSide,
+    ItemWeights,
+    Iterations,
+    PeopleSide,
+    solver_of,
+)
+
+RIDGE = 3.0
+
+
+def draw(num_people=9, num_items=14, width=3, seed=0):
+    """Return Y, also as a dense array, in double precision."""
+    generator = torch.Generator().manual_seed(seed)
+    taken = torch.rand(num_people, num_items, generator=generator) < 0.4
+    pairs = taken.nonzero().T
+    weight = torch.rand(pairs.shape[1], generator=generator) + 0.5
+    content = torch.randn(num_items, width, generator=generator)
+    rows = DesignMatrix.of(pairs, weight, num_people, content)
+    dense = torch.cat([rows.taken.to_dense(), content.T]).double().numpy()
+    return rows, dense
+
+
+def naive(dense):
+    """Return K^-1 and h by their definitions."""
+    gram = dense @ dense.T / RIDGE + np.eye(len(dense))
+    inverse = np.linalg.inv(gram)
+    h = [y @ inverse @ y / RIDGE for y in dense.T]
+    return torch.from_numpy(inverse).float(), torch.tensor(h).float()
+
+
+@pytest.mark.parametrize("kind", [PeopleSide, ItemSide, Iterations])
+def test_solvers_agree_with_the_inverse(kind):
+    rows, dense = draw()
+    inverse, h = naive(dense)
+    solver = kind(rows, RIDGE)
+    close = {"rtol": 1e-3, "atol": 1e-3} if kind is Iterations else {}
+    t = torch.randn(len(dense), 5, generator=torch.Generator().manual_seed(3))
+    own = torch.tensor([4, 0])
+    gram = torch.from_numpy(dense @ dense.T).float()
+    y = torch.from_numpy(dense).float()
+    for found, expected in (
+        (solver.solve(t), inverse @ t),
+        (solver.solve_own(own), inverse @ gram[:, own]),
+    ):
+        assert_close(found[0], y.T @ expected, **close)
+        assert_close(found[1], expected[-3:], **close)
+    if kind is not Iterations:
+        assert_close(solver.rest(), 1 - h)
+
+
+def test_conjugate_gradients_do_not_divide_by_zero():
+    rows, _ = draw()
+    t = torch.zeros(len(rows), 2)
+    t[3, 1] = 1.0
+    found, _ = Iterations(rows, RIDGE).solve(t)
+    assert not found[:, 0].any()
+    assert bool(found.isfinite().all())
+
+
+def test_the_estimate_of_h_comes_near_and_stays_in_its_bounds():
+    rows, dense = draw(num_people=40, num_items=60)
+    found, (_, h) = 1 - Iterations(rows, RIDGE).rest(), naive(dense)
+    bound = torch.from_numpy((dense**2).sum(0)).float()
+    assert float((found - h).abs().mean()) < 0.03
+    assert bool((found >= 0).all())
+    assert bool((found <= bound / (RIDGE + bound) + 1e-6).all())
+    assert torch.equal(1 - found, Iterations(rows, RIDGE).rest())  # the same draws
+
+
+def test_the_estimate_of_h_has_the_right_mean(monkeypatch):
+    rows, dense = draw()
+    monkeypatch.setattr("micrec_pyg.nn.closed_form.PROBES", 200_000)
+    found = 1 - Iterations(rows, RIDGE).rest()
+    assert_close(found, naive(dense)[1], atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "max_dense", "kind"),
+    [
+        ((9, 14), 12, PeopleSide),  # 9 people and 3 axes are 12 rows
+        ((9, 14), 11, Iterations),
+        ((20, 14), 14, ItemSide),
+        ((20, 14), 13, Iterations),
+    ],
+)
+def test_the_smaller_side_is_inverted_if_it_fits(sizes, max_dense, kind):
+    rows, _ = draw(*sizes)
+    assert type(solver_of(rows, ridge=RIDGE, max_dense=max_dense)) is kind
+
+
+@pytest.mark.parametrize("size", [(9, 14), (30, 14)])
+@pytest.mark.parametrize("block", [1024, 4])
+def test_scores_are_those_of_the_written_out_weights(size, block, monkeypatch):
+    monkeypatch.setattr("micrec_pyg.nn.closed_form.BLOCK", block)
+    rows, dense = draw(*size)
+    every = torch.ones(14, dtype=torch.bool)
+    weights = ItemWeights(rows, every, ridge=RIDGE, max_dense=99)
+    expected = torch.from_numpy(closed_forms.ease(dense, RIDGE)).float()
+    x = torch.randn(14, 4, generator=torch.Generator().manual_seed(4))
+    assert_close(weights.scores(x), expected.T @ x)
+    person = torch.tensor([8, 2])
+    x = rows.taken.to_dense()[person].T
+    assert_close(weights.scores_of_fitted(person, x), expected.T @ x)
+
+
+def with_two_new_items():
+    """Return weights of 14 items, the last two by content alone, and a dense Y."""
+    rows, _ = draw()
+    taken = rows.taken.to_dense()
+    taken[:, 12:] = 0
+    pairs = taken.nonzero().T
+    rows = DesignMatrix.of(pairs, taken[tuple(pairs)], 9, rows.content)
+    fitted = torch.arange(14) < 12
+    weights = ItemWeights(rows, fitted, ridge=RIDGE, max_dense=99)
+    return weights, torch.cat([taken, rows.content.T]).double().numpy()
+
+
+def test_a_new_item_has_the_column_of_a_fit_with_it_alone():
+    weights, dense = with_two_new_items()
+    found = weights.scores(torch.eye(14)[:, :12])
+    old = closed_forms.ease(dense[:, :12], RIDGE)
+    assert_close(found[:12], torch.from_numpy(old.T).float())
+    for new in (12, 13):
+        together = closed_forms.ease(dense[:, [*range(12), new]], RIDGE)
+        assert_close(found[new], torch.from_numpy(together[:12, 12]).float())
+
+
+def test_a_new_item_that_was_taken_speaks_through_its_content():
+    weights, dense = with_two_new_items()
+    inverse, h = naive(dense[:, :12])
+    found = weights.scores(torch.eye(14)[:, 13:])
+    y = torch.from_numpy(dense).float()
+    expected = y[:, :12].T @ inverse @ y[:, 13:] / RIDGE / (1 - h).view(-1, 1)
+    assert_close(found[:12], expected)
