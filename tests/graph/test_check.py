@@ -64,6 +64,10 @@ def perm_alone(data):
     data[DESCRIBES_USER].perm = data[DESCRIBES_USER].perm.flip(0)
 
 
+def order_of_interactions(data):
+    data[INTERACTS].perm = data[INTERACTS].perm.flip(0)
+
+
 def one_direction(data):
     data[INTERACTED_BY].adj_t.values()[0] += 1
 
@@ -97,6 +101,7 @@ def missing_type(data):
         (adj_alone, "adj and perm of"),
         (perm_alone, "adj and perm of"),
         (one_direction, "is not the transpose"),
+        (order_of_interactions, "or perm is not its order"),
         (wrong_degree, "degree of item"),
         (wrong_rho, "rho of user"),
         (double_person, "person must give each user"),

@@ -60,7 +60,7 @@ def assert_equals_reference(data, edges, domain, options, templates):
         lists = reference.neighbors(
             modalities,
             options.weights,
-            options.num_neighbors,
+            options.neighbors_of(edge_type[0]),
             options.knn_include_self,
         )
         size = len(lists)
@@ -74,8 +74,13 @@ def assert_equals_reference(data, edges, domain, options, templates):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"knn_include_self": True}, {"template_ratio": 0.4, "num_neighbors": 6}],
-    ids=["default", "self", "few templates"],
+    [
+        {},
+        {"knn_include_self": True},
+        {"template_ratio": 0.4, "num_neighbors": 6},
+        {"max_user_neighbors": 1},
+    ],
+    ids=["default", "self", "few templates", "fewer of users"],
 )
 def test_both_graphs_equal_the_loops(case, options, stages, changes):
     chosen = options(**changes)

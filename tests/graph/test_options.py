@@ -3,9 +3,7 @@
 import pytest
 
 from micrec_pyg.graph.options import GraphOptions
-from micrec_pyg.schema import (
-    InputError,
-)
+from micrec_pyg.schema import ITEM, USER, InputError
 
 
 @pytest.mark.parametrize(
@@ -13,6 +11,7 @@ from micrec_pyg.schema import (
     [
         ({"num_neighbors": -1}, r"K=-1"),
         ({"knn_lists": -2}, r"knn_lists=-2"),
+        ({"max_user_neighbors": -1}, r"max_user_neighbors=-1"),
         ({"w": 1.5}, r"w=1.5.*\[0, 1\]"),
         ({"w": float("nan")}, r"w=nan"),
         ({"template_ratio": 0.0}, r"template_ratio=0.0"),
@@ -51,3 +50,12 @@ def test_weights_that_sum_to_1_leave_nothing_for_text_and_images(options):
     # 0.7 + 0.2 + 0.1 is a little less than 1 in floating point
     chosen = options(w=0.9, modality_weights={"a": 0.7, "b": 0.2, "c": 0.1})
     assert chosen.weights == {"text": 0, "image": 0, "a": 0.7, "b": 0.2, "c": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("k", "most", "expected"),
+    [(10, None, (10, 10)), (10, 3, (3, 10)), (2, 3, (2, 2)), (0, 3, (0, 0))],
+)
+def test_k_of_users_is_bounded_by_that_of_all(options, k, most, expected):
+    chosen = options(num_neighbors=k, max_user_neighbors=most)
+    assert (chosen.neighbors_of(USER), chosen.neighbors_of(ITEM)) == expected

@@ -4,14 +4,15 @@ import math
 
 import pytest
 import torch
+from reference import micrec_plus, worlds
 from reference import nn as reference
-from reference import worlds
 from torch.testing import assert_close
 
 from micrec_pyg.nn.losses import (
     bpr_loss,
     contrastive_loss,
     gather,
+    hardest,
     l2_loss,
     over_domains,
 )
@@ -193,3 +194,25 @@ def test_nothing_to_compare_with_is_refused(changes, said):
     options = {"num_negatives": 4, "in_batch": False, "log_q": False, **changes}
     with pytest.raises(InputError, match=said):
         SampledSoftmax(temperature=1.0, cosine=True, **options)
+
+
+@pytest.mark.parametrize("many", [1, 2, 5])
+def test_the_hardest_negative_has_the_largest_score(many):
+    z = embeddings()
+    generator = torch.Generator().manual_seed(2)
+    user, pos = (torch.randint(n, (20,), generator=generator) for n in (6, 9))
+    neg = torch.randint(9, (20, many), generator=generator)
+    samples = list(zip(user.tolist(), pos.tolist(), neg.tolist(), strict=True))
+    chosen = hardest(z.user[user], z.item[neg])
+    loss = bpr_loss(z.user[user], z.item[pos], chosen)
+    expected = micrec_plus.hardest_bpr(z.user.numpy(), z.item.numpy(), samples)
+    assert_close(loss.item(), float(expected))
+
+
+def test_only_the_chosen_negative_has_a_gradient():
+    user, neg = torch.tensor([[1.0, 0.0]]), torch.tensor([[[1.0, 5.0], [2.0, 7.0]]])
+    for each in (user, neg):
+        each.requires_grad_()
+    hardest(user, neg).sum().backward()
+    assert neg.grad.tolist() == [[[0.0, 0.0], [1.0, 1.0]]]
+    assert user.grad is None

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from reference import micrec_plus, worlds
 from reference import nn as reference
-from reference import worlds
 from torch.testing import assert_close
 
 from micrec_pyg.graph.build import train_stage
+from micrec_pyg.nn.degree_gate import DegreeGate
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.schema import (
     ITEM,
@@ -64,6 +65,47 @@ def test_gradient(graph, aggregation):
     similar = reference.similar_of(data, SIMILAR_ITEM)
     matrix = torch.from_numpy(reference.neighbors(units, similar, aggregation, 0.3))
     assert_close(found.double(), matrix.T @ given, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("aggregation", ["residual", "mean"])
+def test_a_gate_is_a_factor_of_the_neighbours_and_has_a_gradient(graph, aggregation):
+    data = graph[1]
+    h = random(data)
+    layer = NeighborAggregation(aggregation=aggregation, temperature=0.3)
+    gate = tuple(torch.rand(len(side), requires_grad=True) for side in (h.user, h.item))
+    found = layer(h, data, gate)
+    without = layer(h, data, tuple(torch.zeros_like(each) for each in gate))
+    whole = layer(h, data)
+    for a, b, c, factor in (
+        (without.user, found.user, whole.user, gate[0]),
+        (without.item, found.item, whole.item, gate[1]),
+    ):
+        assert_close(b - a, (c - a) * factor.view(-1, 1))
+        (slope,) = torch.autograd.grad(b.sum(), factor, retain_graph=True)
+        assert_close(slope, (c - a).sum(1))
+
+
+def test_the_gate_follows_its_equation(graph):
+    data = graph[1]
+    gate = DegreeGate()
+    assert all(torch.equal(f, torch.ones_like(f)) for f in gate(data))
+    with torch.no_grad():
+        gate.user.copy_(torch.tensor([0.3, -0.7]))
+        gate.item.copy_(torch.tensor([-0.2, 0.4]))
+    h, factors = random(data), gate(data)
+    layer = NeighborAggregation(aggregation="residual", temperature=0.3)
+    found = layer(h, data, factors)
+    for before, after, kind, similar, weight in (
+        (h.user, found.user, USER, SIMILAR_USER, (0.3, -0.7)),
+        (h.item, found.item, ITEM, SIMILAR_ITEM, (-0.2, 0.4)),
+    ):
+        expected = micrec_plus.gated_neighbors(
+            before.detach().double().numpy(),
+            reference.similar_of(data, similar),
+            data[kind].degree.tolist(),
+            weight,
+        )
+        assert_close(after.detach().double().numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_small_temperatures_do_not_overflow(graph):

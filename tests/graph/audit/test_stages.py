@@ -33,6 +33,8 @@ CONTROLS = [
     {},
     {"num_neighbors": 1},
     {"num_neighbors": 0},
+    {"max_user_neighbors": 1},
+    {"max_user_neighbors": 0, "neighbors": "cooccurrence"},
     {"num_neighbors": 40, "knn_lists": 40},
     {"knn_include_self": True},
     {"neighbors": "cooccurrence"},
