@@ -11,6 +11,7 @@ from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.micrec_plus import MICRecPlus
 from micrec_pyg.nn.neighbor import NeighborAggregation
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.nn.step_graph import StepGraph
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -233,7 +234,9 @@ def test_without_its_additions_it_is_inmo_bit_for_bit():
         return micrec_plus(train, streams, targets=False, num_negatives=1, **changes)
 
     def inmo(train, streams):
-        return INMO(sizes=domain_sizes(train), streams=streams, **INMO_OPTIONS)
+        return INMO(
+            sizes=domain_sizes(train), streams=streams, loss=BPR(), **INMO_OPTIONS
+        )
 
     found = []
     for make in (inmo, bare):
