@@ -122,3 +122,25 @@ def test_axes_are_the_keys_with_several_values() -> None:
 def test_the_name_follows_the_command() -> None:
     assert name_of(["-m", "K=0,3"]) == name_of(["-m", "K=0,3"])
     assert name_of(["-m", "K=0,3"]) != name_of(["-m", "K=0,4"])
+
+
+def test_jobs_at_a_time_end_as_one_by_one(micrec, small, runs, capsys) -> None:
+    sweep = ["train", "-m", *small, "model=popularity", "seed=0,1"]
+    assert micrec(*sweep, "--jobs", "2") == 0
+    assert len(runs()) == 2
+    table = capsys.readouterr().out.splitlines()[-4:-1]
+    assert micrec(*sweep) == 0
+    assert capsys.readouterr().out.splitlines()[-4:-1] == table
+
+
+@pytest.mark.parametrize("jobs", ["0", "x", "-1", "1.5"])
+def test_an_impossible_number_of_jobs_is_refused(micrec, small, jobs, capsys) -> None:
+    assert micrec("train", "-m", *small, "seed=0,1", f"--jobs={jobs}") == 2
+    assert f"--jobs {jobs}: give the number of jobs" in capsys.readouterr().err
+
+
+def test_a_launcher_that_is_not_installed_is_named(micrec, small, capsys) -> None:
+    assert micrec("train", "-m", *small, "hydra/launcher=submitit_slurm") == 2
+    said = capsys.readouterr().err
+    assert "hydra/launcher=submitit_slurm is not installed" in said
+    assert "micrec_pyg[joblib]" in said

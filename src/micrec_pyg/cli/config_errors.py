@@ -18,6 +18,8 @@ _REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
 _MERGING = re.compile(r"Error merging override (.+)")
 _AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.+?)'$", re.MULTILINE)
 _TOO_MANY = 15
+PLUGINS = ("hydra/launcher", "hydra/sweeper")
+"""Groups whose options are packages."""
 
 
 def explain(error: Exception, folder: Path) -> InputError:
@@ -135,6 +137,11 @@ def unknown_key(key: str, folder: Path) -> str:
 
 def _unknown_option(group: str, option: str, folder: Path) -> str:
     valid = options(folder).get(group)
+    if group in PLUGINS:
+        return (
+            f"{group}={option} is not installed; pip install 'micrec_pyg[joblib]' "
+            "brings hydra/launcher=joblib (--jobs N), [slurm] submitit_slurm, [ray] ray"
+        )
     if not valid:
         return unknown_key(group, folder)
     near = difflib.get_close_matches(option, valid, n=1)

@@ -29,6 +29,9 @@ AXES = "MICREC_SWEEP_AXES"
 """Environment variable: the values of every key of the sweep, as JSON; jobs in other
 processes read it too."""
 
+WORKERS = "MICREC_SWEEP_WORKERS"
+"""Environment variable: how many jobs run at a time."""
+
 SEED = "seed"
 """The key whose values are repetitions of one setting."""
 
@@ -179,7 +182,8 @@ def _tell_job(job: Job, sweep: Path) -> None:
     left = ""
     if total > job.number + 1:
         mean = fmean(each.seconds for each in read(sweep))
-        left = f", about {_duration(mean * (total - job.number - 1))} left"
+        rest = mean * (total - job.number - 1) / int(os.environ.get(WORKERS, "1"))
+        left = f", about {_duration(rest)} left"
     state = "failed" if job.error else "done"
     logger.info(
         "job %d%s %s in %.0f s: %s: %s%s",

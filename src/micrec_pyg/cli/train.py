@@ -1,5 +1,6 @@
 """``micrec train``: one run, or with -m a sweep through Hydra's own multirun."""
 
+import argparse
 import json
 import logging
 import os
@@ -23,9 +24,10 @@ from micrec_pyg.cli.overrides import readable
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.cli.sweep_axes import axes_of, without_effect
-from micrec_pyg.cli.sweep_jobs import AXES, name_of, read, run_job, tables
+from micrec_pyg.cli.sweep_jobs import AXES, WORKERS, name_of, read, run_job, tables
 from micrec_pyg.cli.train_output import summary
 from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -83,18 +85,38 @@ def _sweep(argv: list[str]) -> int:
     """Return 0 when every job of a sweep is done, else 1, and tell what came of it."""
     for sentence in without_effect(argv):
         logger.warning("%s", sentence)
+    argv, jobs = _with_jobs(argv)
     given = dict(arg.split("=", 1) for arg in argv if "=" in arg)
     folder = given.get("hydra.sweep.dir")
     if folder is None:
         folder = f"{given.get('output_dir', 'outputs')}/sweeps/{name_of(argv)}"
         argv = [*argv, f"hydra.sweep.dir={folder}"]
     os.environ[AXES] = json.dumps(axes_of(argv))
+    os.environ[WORKERS] = str(jobs)
     try:
         _hydra(argv)
     finally:
         os.environ.pop(AXES, None)
+        os.environ.pop(WORKERS, None)
         code = _tell_sweep(Path(folder))
     return code
+
+
+def _with_jobs(argv: Sequence[str]) -> tuple[list[str], int]:
+    """Return arguments with ``--jobs N`` as Hydra's launcher of processes, and N.
+
+    Raises:
+        InputError: N is no number, or the launcher is not installed.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--jobs", nargs="?", default="1", const="")
+    given, rest = parser.parse_known_args(argv)
+    if not re.fullmatch("[1-9][0-9]{0,3}", given.jobs):
+        raise InputError(f"--jobs {given.jobs}: give the number of jobs at a time")
+    jobs = int(given.jobs)
+    if jobs > 1:
+        rest += ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
+    return rest, jobs
 
 
 def _tell_sweep(folder: Path) -> int:
