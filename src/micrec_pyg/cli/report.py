@@ -10,6 +10,7 @@ from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.report.collect import collect, equal_labels, without_part
 from micrec_pyg.report.tables import markdown, write
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.parts import remove_stale_parts
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> int:
     _tell(results, given.part)
     text = markdown(results, tuning=given.tuning, alpha=given.alpha, **options)
     out = Path(given.out or Path(given.outputs) / "report.md")
+    remove_stale_parts(out.parent)
     pages = write(results, out, text=text, **options)
     show(text)
     logger.info("written: %s and %s", *pages)

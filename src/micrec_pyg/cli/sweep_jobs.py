@@ -21,6 +21,7 @@ from micrec_pyg.cli.failures import told
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.sealed import METRICS
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.writing import write_json
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def run_job(
     """
     axes = _axes()
     pairs = [(k.lstrip("+"), v) for k, _, v in (o.partition("=") for o in overrides)]
+    remove_stale_parts(sweep)
     begin = time.monotonic()
     folder = value = error = None
     try:

@@ -23,6 +23,7 @@ from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.results import per_user
 from micrec_pyg.runs.save import MODEL, check_data, write_metrics, write_test
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
+from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
 
@@ -55,6 +56,7 @@ def evaluate_job(
         read_json(folder / METRICS)  # a folder of something else gets no lock
     with locked(folder):
         check_run(folder)
+        remove_stale_parts(folder)
         metrics = read_json(folder / METRICS)
         if "test" in metrics and not again:
             logger.info("%s: test results are there already", folder)
