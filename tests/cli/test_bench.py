@@ -141,6 +141,7 @@ def test_an_epoch_is_compared_with_each_peer(pretend, rows_of):
             "rank.py": 0.0,
             "pyg_lightgcn.py": 12.0,
             "model=lightgcn": 3.0,
+            "model=micrec_plus": 18.0,
             "model=micrec": 9.0,
             "[food]": 2.0,
             "[kitchen]": 4.0,
@@ -152,6 +153,7 @@ def test_an_epoch_is_compared_with_each_peer(pretend, rows_of):
     joint, apart = (row for name, row in rows.items() if name.startswith("own INMO"))
     assert joint["ratio"] == pytest.approx(5 / 9)
     assert apart["ratio"] == pytest.approx((2 + 4) / 9)
+    assert rows["own MICRec"]["ratio"] == pytest.approx(9 / 18)
     absent = rows["RecBole 1.2.1 (not measured: quick)"]
     assert (absent["ours"], absent["peer"], absent["ratio"]) == (3.0, None, None)
     batches = {

@@ -122,6 +122,15 @@ def expected(model, graphs, alpha, batch=None):
                 sides, degree[domain], SIDES, strict=True
             )
         ]
+    users = with_transfer(model, graphs, edges, degree, h, x)
+    return {
+        domain: nn.lightgcn(users[domain], h[domain][1], edges[domain], 2)
+        for domain in graphs
+    }
+
+
+def with_transfer(model, graphs, edges, degree, h, x):
+    """Return the vectors of users after the transfer, by domain."""
     users = {domain: sides[0].copy() for domain, sides in h.items()}
     for target, data in graphs.items():
         for source, other in graphs.items():
@@ -147,10 +156,7 @@ def expected(model, graphs, alpha, batch=None):
             )
             for user, t in told.items():
                 users[target][user] += t
-    return {
-        domain: nn.lightgcn(users[domain], h[domain][1], edges[domain], 2)
-        for domain in graphs
-    }
+    return users
 
 
 def stages(*, unlike, **options):

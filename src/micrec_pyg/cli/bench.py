@@ -12,7 +12,7 @@ from micrec_pyg.storage.writing import write_text
 
 PARTS = {
     "propagation": "the sparse product under every layer",
-    "epoch": "a training epoch of LightGCN, INMO and MICRec",
+    "epoch": "a training epoch of LightGCN, INMO, MICRec and MICRec+",
     "sampler": "drawing training triplets",
     "ranking": "ranking all items for all users",
     "knn": "exact multimodal nearest neighbours",

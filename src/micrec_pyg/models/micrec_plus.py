@@ -153,7 +153,8 @@ class MICRecPlus(Model):
     ) -> dict[str, Embeddings]:
         """Return z of every node; a user's depends on the graphs of all domains."""
         content = {d: self.space(data) for d, data in graphs.items() if self.content}
-        return self._z(graphs, content, shared_users(graphs), streams, {})
+        shared = shared_users(graphs) if self.transfer.pairs else {}
+        return self._z(graphs, content, shared, streams, {})
 
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams

@@ -151,7 +151,7 @@ class Transfer(nn.Module):
 
     def find_shared(self, graphs: Mapping[str, HeteroData]) -> None:
         """Keep the rows of the users whom the training graphs share."""
-        found = shared_users(graphs)
+        found = shared_users(graphs) if self.pairs else {}
         for pair in self.pairs:
             self._of(*pair).shared = found[pair]
 
