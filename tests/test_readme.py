@@ -100,7 +100,7 @@ def test_options_of_commands_are_files_of_conf() -> None:
     assert ("model", "micrec") in chosen
     # the examples of docs/adding_a_baseline.md, _modality.md and _protocol.md
     missing -= {
-        ("model", "ease"),
+        ("model", "association"),
         ("features", "with_audio"),
         ("split", "active_users"),
     }

@@ -54,7 +54,7 @@ class DesignMatrix:
         content: Float[Tensor, "items width"],
     ) -> "DesignMatrix":
         """Return Y of (person, item) pairs, sorted by both, and what stands there."""
-        taken = sparse_csr(*pairs, weight, (num_people, len(content)))
+        taken = sparse_csr(pairs[0], pairs[1], weight, (num_people, len(content)))
         return cls(taken, transpose(taken)[0], content)
 
     def __len__(self) -> int:
