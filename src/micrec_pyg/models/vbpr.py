@@ -15,8 +15,8 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.content import content, width_of
 from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.item_content import content, width_of
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain

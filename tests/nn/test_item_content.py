@@ -6,7 +6,7 @@ from reference.multimodal import contents
 from reference.nn import edges_of
 from torch.testing import assert_close
 
-from micrec_pyg.nn.content import content, mean_content
+from micrec_pyg.nn.item_content import content, mean_content
 from micrec_pyg.schema import INTERACTED_BY, ITEM, USER
 
 
