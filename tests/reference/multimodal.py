@@ -2,6 +2,9 @@
 
 import numpy as np
 from reference.general import linear, numbers
+from reference.nn import edges_of, lightgcn
+
+from micrec_pyg.schema import INTERACTED_BY, ITEM, USER
 
 
 def contents(data, modalities, kind="item"):
@@ -27,3 +30,26 @@ def vbpr(e_user, e_item, layer, f):
     projected = linear(layer, f)
     score = e_user[:dim] @ e_item[:dim] + e_user[dim:] @ projected[:dim]
     return score + e_item[dim] + projected[dim]
+
+
+def leaky_mlp(net, x):
+    """Return the output of layers with LeakyReLU (slope 0.01) between them."""
+    for place, layer in enumerate(net.layers):
+        x = linear(layer, x if place == 0 else np.where(x > 0, x, 0.01 * x))
+    return x
+
+
+def alpharec(net, data, modalities, num_layers):
+    """Return z of users and items (AlphaRec, section 4), before the cosine."""
+    edges = edges_of(data, INTERACTED_BY)
+    item = contents(data, modalities)
+    user = []
+    for u in range(data[USER].num_nodes):
+        mine = [
+            item[i]
+            for a, i in edges
+            if a == u and all(data[ITEM][f"{m}_mask"][i] for m in modalities)
+        ]
+        user.append(np.mean(mine, axis=0) if mine else np.zeros_like(item[0]))
+    mapped = (np.array([leaky_mlp(net, x) for x in side]) for side in (user, item))
+    return lightgcn(*mapped, edges, num_layers)
