@@ -4,7 +4,7 @@ import numpy as np
 from reference.general import linear, numbers
 from reference.nn import edges_of, lightgcn
 
-from micrec_pyg.schema import INTERACTED_BY, ITEM, USER
+from micrec_pyg.schema import INTERACTED_BY, ITEM, SIMILAR_ITEM, USER
 
 
 def contents(data, modalities, kind="item"):
@@ -53,3 +53,13 @@ def alpharec(net, data, modalities, num_layers):
         user.append(np.mean(mine, axis=0) if mine else np.zeros_like(item[0]))
     mapped = (np.array([leaky_mlp(net, x) for x in side]) for side in (user, item))
     return lightgcn(*mapped, edges, num_layers)
+
+
+def freedom(user, item, data, edges, num_layers):
+    """Return z of users and items (FREEDOM eqs. 6 to 9) on the edges given."""
+    z_user, z_item = lightgcn(user, item, edges, num_layers)
+    similar = edges_of(data, SIMILAR_ITEM)
+    for i in range(len(item)):
+        near = [item[i], *(item[j] for a, j in similar if a == i)]
+        z_item[i] += np.mean(near, axis=0)
+    return z_user, z_item
