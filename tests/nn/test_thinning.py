@@ -26,9 +26,7 @@ def test_kept_edges_are_normalised_anew(graph):
         for u, i in pairs
     ]
     assert_close(found.tolist(), expected, rtol=1e-6, atol=0)
-    assert thinned(edges, 0.0, generator()) is edges.values() or torch.equal(
-        thinned(edges, 0.0, generator()), edges.values()
-    )
+    assert torch.equal(thinned(edges, 0.0, generator()), edges.values())
 
 
 def test_edges_are_drawn_by_their_weights(graph):
@@ -38,7 +36,7 @@ def test_edges_are_drawn_by_their_weights(graph):
     one = 1 - 1 / count  # leaves one edge: its chance is its share of the weights
     draw = generator(1)
     hits = np.zeros(count)
-    for _ in range(4000):
+    for _ in range(1500):
         hits[int(thinned(edges, one, draw).argmax())] += 1
     share = weight / weight.sum()
-    assert (abs(hits / 4000 - share) < 5 * np.sqrt(share / 4000)).all()
+    assert (abs(hits / 1500 - share) < 5 * np.sqrt(share / 1500)).all()

@@ -188,4 +188,5 @@ class FREEDOM(Model):
         weights = share.repeat_interleave(count, output_size=len(edges.perm))
         values = weights, weights.index_select(0, edges.perm)
         others: Tensor = self.sum(item, edges.adj_t, edges.adj, values)
-        return item * share.view(-1, 1) + others
+        mean: Tensor = item * share.view(-1, 1) + others
+        return mean
