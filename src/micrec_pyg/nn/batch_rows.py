@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.schema import Batch, Embeddings, Pair
+from micrec_pyg.schema import Batch, Embeddings, Pair, Pool, Triplets
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,9 @@ def asked(batch: Batch) -> dict[str, NodeRows]:
     users: dict[str, list[Tensor]] = {}
     items: dict[str, list[Tensor]] = {}
     shared: dict[str, dict[Pair, slice]] = {}
-    first = {**batch.triplets, **batch.pool}
-    for part in (first, batch.negatives):
+    first: dict[str, Triplets | Pool] = {**batch.triplets, **batch.pool}
+    parts: tuple[Mapping[str, Triplets | Pool], ...] = (first, batch.negatives)
+    for part in parts:
         for domain, given in part.items():
             users.setdefault(domain, []).append(given.user)
             items.setdefault(domain, []).extend((given.pos, given.neg.flatten()))
@@ -81,8 +82,8 @@ def asked(batch: Batch) -> dict[str, NodeRows]:
             shared.setdefault(domain, {})[pair] = slice(start, start + len(row))
     return {
         domain: NodeRows(
-            user=torch.cat(parts),
-            item=torch.cat(items.get(domain, [parts[0][:0]])),
+            user=torch.cat(rows_of),
+            item=torch.cat(items.get(domain, [rows_of[0][:0]])),
             shared=shared.get(domain, {}),
             num_triplets=len(first[domain].user) if domain in first else 0,
             num_compared=len(first[domain].neg) if domain in first else 0,
@@ -90,7 +91,7 @@ def asked(batch: Batch) -> dict[str, NodeRows]:
                 len(batch.negatives[domain].user) if domain in batch.negatives else 0
             ),
         )
-        for domain, parts in users.items()
+        for domain, rows_of in users.items()
     }
 
 

@@ -1,0 +1,192 @@
+"""FREEDOM: a frozen graph of similar items, and a thinned graph of interactions.
+
+Zhou and Shen, MM 2023, arXiv 2211.06924.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
+from micrec_pyg.models.base import Model, Part
+from micrec_pyg.nn.batch_rows import NodeRows, asked, take
+from micrec_pyg.nn.conv import WeightedSum
+from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.item_content import content
+from micrec_pyg.nn.mlp import glorot
+from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.ranking import RankingLoss
+from micrec_pyg.nn.thinning import thinned
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import (
+    INTERACTED_BY,
+    INTERACTS,
+    SIMILAR_ITEM,
+    Batch,
+    DomainSize,
+    Embeddings,
+    TrainStage,
+)
+
+
+class FREEDOM(Model):
+    r"""LightGCN on few of the edges, plus the mean of similar items.
+
+    .. math::
+        z_u = \frac{1}{L + 1} \sum_l \hat A^l e, \quad
+        z_i = \frac{1}{L + 1} \sum_l \hat A^l e
+        + \frac{1}{k} \Big( e_i + \sum_{j \in S_i} e_j \Big)
+
+    S_i are the k - 1 most similar items by content. A training step keeps a share of
+    the edges, drawn without replacement by (d_u d_i)^(-1/2), and normalises them
+    anew; inference takes all. The second loss ranks by z_u and the projected content.
+
+    Deviation: one list of similar items by the weighted cosine, where the paper adds
+    a list for each modality; edges are drawn for each step, not for each epoch; the
+    content stays frozen in the second loss, too. New nodes start at zero.
+    """
+
+    terms: ClassVar[Mapping[str, Part]] = {
+        "ranking": "triplets",
+        "content": "triplets",
+    }
+
+    loss: RankingLoss
+
+    def __init__(
+        self,
+        *,
+        sizes: Mapping[str, DomainSize],
+        streams: RandomStreams,
+        dim: Count,
+        std: Positive,
+        num_layers: Natural,
+        dropout: PartialShare,
+        loss: RankingLoss,
+    ) -> None:
+        """Draw the parameters of every domain.
+
+        Args:
+            sizes: Numbers of nodes and widths of the content, by domain.
+            streams: Draw the start values, a stream per domain and layer.
+            dim: Width of the vectors.
+            std: Standard deviation of their start values.
+            num_layers: L.
+            dropout: Share of the edges that a training step leaves out.
+            loss: The ranking loss, of both terms.
+        """
+        super().__init__()
+        self.loss, self.num_layers, self.dropout = loss, num_layers, dropout
+        self.embedding = per_domain(
+            sizes,
+            lambda domain, size: IdEmbedding(
+                size=size,
+                dim=dim,
+                std=std,
+                unseen="zero",
+                generator=streams("init", domain),
+            ),
+        )
+        self.modalities = {d: sorted(size.widths) for d, size in sizes.items()}
+        self.projection = per_domain(
+            sizes,
+            lambda domain, size: nn.ModuleDict(
+                {
+                    module_key(name): glorot(
+                        size.widths[name], dim, streams("init", "content", domain, name)
+                    )
+                    for name in sorted(size.widths)
+                }
+            ),
+        )
+        self.sum = WeightedSum()
+        for domain in sizes:
+            self.register_buffer(module_key(domain), None)
+
+    def prepare(self, train: TrainStage) -> None:
+        """Find the place in the edges to users of every edge to items."""
+        for domain, data in train.graphs.items():
+            order = data[INTERACTED_BY].adj_t.col_indices().argsort(stable=True)
+            setattr(self, module_key(domain), order)
+
+    def forward(
+        self,
+        graphs: Mapping[str, HeteroData],
+        streams: RandomStreams | None = None,
+    ) -> dict[str, Embeddings]:
+        """Return z of every node, on all edges."""
+        z = {}
+        for domain, data in graphs.items():
+            e = self.embedding[module_key(domain)](data)
+            values = data[INTERACTED_BY].adj_t.values(), data[INTERACTS].adj_t.values()
+            z[domain] = self._z(e, data, values)
+        return self.loss.scored(z)
+
+    def losses(
+        self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
+    ) -> dict[str, Tensor]:
+        """Return ``ranking``, and ``content``, a sum over the modalities."""
+        vectors = {}
+        by_modality: dict[str, dict[str, tuple[Tensor, Tensor, Tensor]]] = {}
+        for domain, rows in asked(batch).items():
+            data, key = graphs[domain], module_key(domain)
+            e = cast(IdEmbedding, self.embedding[key]).training_rows()
+            edges = data[INTERACTED_BY].adj_t
+            values = thinned(edges, self.dropout, streams("edges", domain))
+            order = self.get_buffer(key)
+            z = take(self._z(e, data, (values, values.index_select(0, order))), rows)
+            vectors[domain] = rows.triplets(z)
+            for name in self.modalities[domain]:
+                f = self._projected(domain, name, data, rows)
+                by_modality.setdefault(name, {})[domain] = rows.triplets(
+                    Embeddings(user=z.user, item=f)
+                )
+        terms = [self.loss(by_modality[name], batch) for name in sorted(by_modality)]
+        ranking = self.loss(vectors, batch)
+        return {
+            "ranking": ranking,
+            "content": torch.stack(terms).sum() if terms else torch.zeros_like(ranking),
+        }
+
+    def _projected(
+        self, domain: str, modality: str, data: HeteroData, rows: NodeRows
+    ) -> Float[Tensor, "items dim"]:
+        """Return the projected content of the items of a batch."""
+        layers = cast(nn.ModuleDict, self.projection[module_key(domain)])
+        found: Tensor = layers[module_key(modality)](
+            content(data, [modality], rows.item)
+        )
+        return found
+
+    def _z(
+        self, e: Embeddings, data: HeteroData, values: tuple[Tensor, Tensor]
+    ) -> Embeddings:
+        """Return z of every node, by weights of the edges to users and to items."""
+        to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
+        x, users, items = e, [e.user], [e.item]
+        for _ in range(self.num_layers):
+            x = Embeddings(
+                user=self.sum(x.item, to_user, to_item, values),
+                item=self.sum(x.user, to_item, to_user, (values[1], values[0])),
+            )
+            users.append(x.user)
+            items.append(x.item)
+        return Embeddings(
+            user=torch.stack(users).mean(0),
+            item=torch.stack(items).mean(0) + self._similar(e.item, data),
+        )
+
+    def _similar(self, item: Tensor, data: HeteroData) -> Tensor:
+        """Return the mean of every item and the items that are similar to it."""
+        edges = data[SIMILAR_ITEM]
+        count = edges.adj_t.crow_indices().diff()
+        share = 1 / (count + 1)
+        weights = share.repeat_interleave(count, output_size=len(edges.perm))
+        values = weights, weights.index_select(0, edges.perm)
+        others: Tensor = self.sum(item, edges.adj_t, edges.adj, values)
+        mean: Tensor = item * share.view(-1, 1) + others
+        return mean
