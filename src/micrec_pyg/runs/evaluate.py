@@ -21,7 +21,13 @@ from micrec_pyg.runs.job import make_model
 from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.results import per_user
-from micrec_pyg.runs.save import MODEL, check_data, write_metrics, write_test
+from micrec_pyg.runs.save import (
+    MODEL,
+    check_data,
+    write_known,
+    write_metrics,
+    write_test,
+)
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
 from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
@@ -67,6 +73,7 @@ def evaluate_job(
         metrics["test"] = summary(report)
         metrics["timing"]["evaluate_users_per_s"] = report.users_per_s
         write_test(folder, frame)
+        write_known(folder, experiment, inputs)
         write_metrics(folder, metrics, experiment, inputs)
     return metrics
 

@@ -1,0 +1,118 @@
+"""Worlds of every model, made without a run; and a small trained run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from models.conftest import config, make, options, pytest_generate_tests
+from reference import worlds
+
+from micrec_pyg.cli.python import train
+from micrec_pyg.graph.build import train_stage
+from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.inference.world import World, with_graphs
+from micrec_pyg.runs.read import Run
+
+__all__ = ["config", "make", "options", "pytest_generate_tests"]
+
+
+@pytest.fixture
+def world_of(make, options) -> Callable[..., World]:
+    """Return a maker of the world of some domains and splits, test pairs aside."""
+
+    def world(domains, splits, model=None):
+        known = {
+            name: worlds.split(
+                split.train,
+                len(split.seen_user),
+                len(split.seen_item),
+                unseen_users=(~split.seen_user).nonzero().flatten().tolist(),
+                unseen_items=(~split.seen_item).nonzero().flatten().tolist(),
+                support=split.support,
+                val=split.val,
+            )
+            for name, split in splits.items()
+        }
+        train = train_stage(domains, known, options)
+        model = model or make(train)
+        empty = World(
+            name="tested",
+            model=model.train(False),
+            options=options,
+            train=train,
+            domains=domains,
+            splits=known,
+            texts={
+                name: pl.Series([None] * len(domain.interactions.items), dtype=str)
+                for name, domain in domains.items()
+            },
+            gone={
+                name: torch.zeros(len(domain.interactions.items), dtype=torch.bool)
+                for name, domain in domains.items()
+            },
+            features={},
+            batch_size=3,
+        )
+        return with_graphs(empty, list(domains))
+
+    return world
+
+
+@pytest.fixture
+def world(world_of) -> World:
+    return world_of(*worlds.worlds())
+
+
+@pytest.fixture
+def rec(world) -> Recommender:
+    return Recommender(world)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory) -> Path:
+    """Return a catalogue of two domains with texts and vectors."""
+    root = tmp_path_factory.mktemp("shop")
+    generator = torch.Generator().manual_seed(0)
+    for place, name in enumerate(("food", "kitchen")):
+        folder = root / name
+        folder.mkdir()
+        edges = worlds.random_edges(24, 18, 0.35, seed=place)
+        users = [f"u{u + 4 * place}" for u in edges[0].tolist()]
+        items = [f"{name}{i}" for i in edges[1].tolist()]
+        pl.DataFrame({"user": users, "item": items}).write_csv(
+            folder / "interactions.csv"
+        )
+        ids = [f"{name}{i}" for i in range(19)]  # nobody has the last one
+        titles = [f"tea {i}" if i % 5 else None for i in range(19)]
+        pl.DataFrame({"item": ids, "title": titles}).write_csv(folder / "items.csv")
+        vectors = torch.randn(19, 6, generator=generator)
+        pl.DataFrame({"item": ids, "text": vectors.tolist()}).write_parquet(
+            folder / "text.parquet"
+        )
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(shop, tmp_path_factory) -> Callable[..., Run]:
+    """Return a function that trains on the shop; the same settings only once."""
+    out = tmp_path_factory.mktemp("runs")
+
+    def run(*settings: str) -> Run:
+        return train(
+            "data=tables",
+            f"data.path={shop}",
+            "features=none",
+            f"features.cache_dir={out}/features",
+            f"cache_dir={out}/knn",
+            f"output_dir={out}/outputs",
+            "device=cpu",
+            "fit.max_epochs=3",
+            "rank.ks=[5]",
+            "fit.metric=ndcg@5",
+            "model.net.dim=8",
+            *settings,
+        )
+
+    return run
