@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from inference.golden import write_shop
 from models.conftest import config, make, options, pytest_generate_tests
 from reference import worlds
 
@@ -74,23 +75,7 @@ def rec(world) -> Recommender:
 def shop(tmp_path_factory) -> Path:
     """Return a catalogue of two domains with texts and vectors."""
     root = tmp_path_factory.mktemp("shop")
-    generator = torch.Generator().manual_seed(0)
-    for place, name in enumerate(("food", "kitchen")):
-        folder = root / name
-        folder.mkdir()
-        edges = worlds.random_edges(24, 18, 0.35, seed=place)
-        users = [f"u{u + 4 * place}" for u in edges[0].tolist()]
-        items = [f"{name}{i}" for i in edges[1].tolist()]
-        pl.DataFrame({"user": users, "item": items}).write_csv(
-            folder / "interactions.csv"
-        )
-        ids = [f"{name}{i}" for i in range(19)]  # nobody has the last one
-        titles = [f"tea {i}" if i % 5 else None for i in range(19)]
-        pl.DataFrame({"item": ids, "title": titles}).write_csv(folder / "items.csv")
-        vectors = torch.randn(19, 6, generator=generator)
-        pl.DataFrame({"item": ids, "text": vectors.tolist()}).write_parquet(
-            folder / "text.parquet"
-        )
+    write_shop(root)
     return root
 
 

@@ -82,16 +82,16 @@ def test_guests_without_neighbours_score_as_the_user_with_that_history(world):
         assert_close(found, world.scores["food"](rows), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("history", [{}, {"food": ["food-3"]}, {"books": ["books-2"]}])
-def test_everybody_gets_as_many_items_as_asked(world, rec, history):
-    items = world.tasks["food"].data[ITEM].num_nodes
-    found = rec.recommend(history=history, domain="food", k=6)
-    assert found["rank"].to_list() == [1, 2, 3, 4, 5, 6]
-    assert found["item"].n_unique() == 6 <= items
-    assert "food-3" not in found["item"] or not history.get("food")
-    assert found["user"].null_count() == 6
-    if not history:
-        assert {*found["reason"]} == {"popularity"}
+def test_everybody_gets_as_many_items_as_asked(rec):
+    for history in ({}, {"food": ["food-3"]}, {"books": ["books-2"]}):
+        found = rec.recommend(history=history, domain="food", k=6)
+        assert found["rank"].to_list() == [1, 2, 3, 4, 5, 6]
+        assert found["item"].n_unique() == 6
+        assert found["user"].null_count() == 6
+        if "food" in history:
+            assert "food-3" not in found["item"]
+        if not history:
+            assert {*found["reason"]} == {"popularity"}
 
 
 def test_additions_give_the_scores_of_a_graph_from_scratch(world, rec, world_of):
@@ -197,23 +197,30 @@ def test_what_is_removed_leaves_no_trace(world, rec):
     assert not {"zoe", "new1"} & {*kept.users.ids, *kept.items.ids}
     with pytest.raises(InputError, match="has no user 'zoe'"):
         rec.recommend(users=["zoe"], domain="food")
-    assert not any(
-        "new1" in rec.recommend(users=[u], domain="food")["item"] for u in ["u3"]
-    )
+    assert "new1" not in rec.recommend(users=["u3"], domain="food")["item"]
+
+
+def explained(rec, user, item):
+    """Return the parts of a score; None where the model says that it has none."""
+    try:
+        return rec.explain(user, item, domain="food")
+    except InputError as error:
+        if "is not linear" in str(error):
+            return None
+        raise
 
 
 def test_explanations_add_up_to_the_score_or_are_refused(world, rec):
     top = rec.recommend(users=["u2", "u4"], domain="food", k=2)
     assert {*top["reason"]} <= {"history", "content", "popularity"}
     for user, item, score in top.select("user", "item", "score").iter_rows():
-        try:
-            parts = rec.explain(user, item, domain="food")
-        except InputError as error:
-            assert "not linear" in str(error)
+        parts = explained(rec, user, item)
+        if parts is None:
             continue
         assert parts["contribution"].sum() == pytest.approx(score, abs=1e-4)
         assert parts["kind"][-1] == "the rest"
-        own = world.splits["food"].known_at_test
-        index = world.domains["food"].interactions.users.ids.to_list().index(user)
-        history = parts.filter(kind="history item")["item"]
-        assert len(history) == int((own[0] == index).sum()) or (own[0] == index).any()
+        row = world.domains["food"].interactions.users.ids.to_list().index(user)
+        pairs = world.splits["food"].known_at_test
+        ids = world.domains["food"].interactions.items.ids
+        own = ids.gather(pairs[1][pairs[0] == row].numpy())
+        assert {*parts.filter(kind="history item")["item"]} <= {*own}
