@@ -10,6 +10,7 @@ from micrec_pyg.cli.sentences import DONE, INTERRUPTED, REFUSED, refuse
 COMMANDS = {
     "train": "train a model, or sweep over many settings (-m)",
     "evaluate": "evaluate finished runs on the sealed test set",
+    "recommend": "write lists for known or new people, from a run or its artefact",
     "report": "write tables from the runs under a folder",
     "compare": "test the differences between finished runs for significance",
     "data": "check, audit or describe a catalogue before training on it",
