@@ -26,6 +26,7 @@ FILES = {
     "artefact/manifest.json",
     "artefact/model.safetensors",
     "artefact/model_card.md",
+    "artefact/neighbors.safetensors",
     "artefact/templates.safetensors",
     *(
         f"artefact/{kind}-d{n}.parquet"

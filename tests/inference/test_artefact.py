@@ -97,6 +97,7 @@ def test_no_test_pair_is_known_and_support_only_after_the_test(trained, tmp_path
         "items-food.parquet",
         "known-kitchen.parquet",
         "model.safetensors",
+        "neighbors.safetensors",
         "templates.safetensors",
         "users-food.parquet",
     ],
@@ -192,3 +193,13 @@ def test_the_union_of_domains_answers_each_domain(trained):
         rec.add_interactions(
             pl.DataFrame({"user": ["new"], "item": ["food1"]}), domain="food"
         )
+
+
+def test_loading_a_tested_run_searches_for_no_neighbours(trained, monkeypatch):
+    run = trained("model=micrec", *NEW_NODES, "seed=2").evaluate()
+
+    def search(*given, **named):
+        raise AssertionError("neighbours are in the artefact")
+
+    monkeypatch.setattr("micrec_pyg.graph.domain_graph.cached_lists", search)
+    load(run)

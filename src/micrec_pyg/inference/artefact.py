@@ -22,6 +22,7 @@ from micrec_pyg.runs.artefact import (
     CONFIG,
     DIGESTS,
     FORMAT,
+    NEIGHBORS,
     RECORD,
     TEMPLATES,
     WEIGHTS,
@@ -70,6 +71,8 @@ class Artefact:
     make_model: partial[Model]
     sizes: Mapping[str, DomainSize]
     state: Mapping[str, Tensor]
+    neighbors: Mapping[str, Tensor]
+    """Parts of the matrices of similar nodes; none where they must be searched."""
 
 
 def artefact_folder(path: Path) -> Path:
@@ -156,6 +159,7 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Artefact:
         make_model=_model_of(settings),
         sizes={n: DomainSize(**size) for n, size in record["sizes"].items()},
         state=read_tensors(folder / WEIGHTS)[0],
+        neighbors=read_tensors(folder / NEIGHBORS)[0],
     )
 
 

@@ -6,6 +6,7 @@ old one meanwhile gets its answers.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,7 @@ from micrec_pyg.evaluation.evaluate import task_score
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.graph.build import test_stage
 from micrec_pyg.graph.node_rows import places
+from micrec_pyg.graph.norm import transpose
 from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.inference.artefact import Artefact
@@ -127,10 +129,15 @@ def make_world(artefact: Artefact, *, device: str = "cpu") -> World:
         batch_size=int(artefact.settings["rank"]["batch_size"]),
         device=device,
     )
-    return with_graphs(world, list(world.domains))
+    return with_graphs(world, list(world.domains), neighbors=artefact.neighbors)
 
 
-def with_graphs(world: World, changed: Collection[str]) -> World:
+def with_graphs(
+    world: World,
+    changed: Collection[str],
+    *,
+    neighbors: Mapping[str, Tensor] | None = None,
+) -> World:
     """Return a world whose graphs, vectors and scores follow from what it knows.
 
     They are made as for the test (``graph.build.test_stage``), of these domains anew
@@ -139,15 +146,20 @@ def with_graphs(world: World, changed: Collection[str]) -> World:
     Args:
         world: Its domains, splits and people are right already.
         changed: The domains whose graphs are to be made.
+        neighbors: Similar nodes that are known; where they are not those of all nodes
+            of the graphs, they are searched.
     """
     names = list(world.domains) if world.options.union else list(changed)
-    stage = test_stage(
+    make = partial(
+        test_stage,
         world.train,
         {name: world.domains[name] for name in names},
         {name: world.splits[name] for name in names},
-        world.options,
         answers=world.model.answers,
     )
+    stage = make(replace(world.options, num_neighbors=0)) if neighbors else None
+    if stage is None or not _filled(stage.graphs, neighbors or {}):
+        stage = make(world.options)
     stage = to_device(stage, world.device)
     graphs = {**world.graphs, **stage.graphs}
     tasks = {**world.tasks, **stage.tasks}
@@ -167,6 +179,29 @@ def with_graphs(world: World, changed: Collection[str]) -> World:
         personal=personal,
         profiles={},
     )
+
+
+def _filled(graphs: Mapping[str, HeteroData], neighbors: Mapping[str, Tensor]) -> bool:
+    """Give graphs their similarity edges; return False where they do not fit."""
+    for key, rows in neighbors.items():
+        place, _, part = key.rpartition("/")
+        name, _, kind = place.rpartition("/")
+        if part != "rows":
+            continue
+        count = graphs[name][kind].num_nodes
+        if len(rows) != count + 1:
+            return False
+        matrix = torch.sparse_csr_tensor(
+            rows,
+            neighbors[f"{place}/columns"],
+            neighbors[f"{place}/values"],
+            (count, count),
+            check_invariants=True,
+        )
+        edges = graphs[name][kind, "similar", kind]
+        edges.adj_t = matrix
+        edges.adj, edges.perm = transpose(matrix)
+    return True
 
 
 def _differ(score: Score, task: Task) -> bool:

@@ -12,6 +12,7 @@ import polars as pl
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from micrec_pyg.graph.build import domain_sizes
 from micrec_pyg.runs.experiment import Experiment
@@ -20,6 +21,8 @@ from micrec_pyg.runs.results import versions
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
+    SIMILAR_ITEM,
+    SIMILAR_USER,
     USER,
     USER_TEMPLATE,
     EdgeSplit,
@@ -33,6 +36,8 @@ ARTEFACT = "artefact"
 """Its folder in that of a run."""
 RECORD, CONFIG, DIGESTS = "artefact.json", "config.yaml", "digests.json"
 WEIGHTS, TEMPLATES = "model.safetensors", "templates.safetensors"
+NEIGHBORS = "neighbors.safetensors"
+"""Similarity edges of the graphs, so that loading searches for none."""
 FORMAT = 1
 """Version of the artefact; raise it when an older reader would misread it."""
 
@@ -53,11 +58,16 @@ def artefact_files(inputs: Inputs) -> list[str]:
             ("features", "safetensors"),
         )
     ]
-    return [RECORD, CONFIG, TEMPLATES, *tables, MANIFEST]
+    return [RECORD, CONFIG, TEMPLATES, NEIGHBORS, *tables, MANIFEST]
 
 
 def write_artefact(
-    folder: Path, experiment: Experiment, inputs: Inputs, *, tested: bool
+    folder: Path,
+    experiment: Experiment,
+    inputs: Inputs,
+    graphs: Mapping[str, HeteroData],
+    *,
+    tested: bool,
 ) -> None:
     """Write everything that answers need but the model, and seal the folder.
 
@@ -65,11 +75,13 @@ def write_artefact(
         folder: Has the model and the digests of the data already.
         experiment: What the run is.
         inputs: What it worked on.
+        graphs: Of the stage that knows these edges: validation, or the test.
         tested: Whether the test set has been opened: then its support is known.
     """
     parts = AT_TEST if tested else BEFORE_TEST
     writing.write_yaml(folder / CONFIG, experiment.settings)
     write_tensors(folder / TEMPLATES, dict(_templates(inputs)), {})
+    write_tensors(folder / NEIGHBORS, dict(_neighbors(graphs)), {})
     for name, domain in inputs.domains.items():
         _write_vocabularies(folder, name, inputs)
         writing.write_parquet(
@@ -134,6 +146,17 @@ def _templates(inputs: Inputs) -> Iterator[tuple[str, Tensor]]:
     for name, data in {**own, **inputs.train.graphs}.items():
         for kind in (USER_TEMPLATE, ITEM_TEMPLATE):
             yield f"{name}/{kind}", data[kind].n_id
+
+
+def _neighbors(graphs: Mapping[str, HeteroData]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the similarity edges of every graph, as the parts of CSR matrices."""
+    for name, data in graphs.items():
+        for kind in (SIMILAR_USER, SIMILAR_ITEM):
+            matrix = data[kind].adj_t
+            if matrix.values().numel():
+                yield f"{name}/{kind[0]}/rows", matrix.crow_indices()
+                yield f"{name}/{kind[0]}/columns", matrix.col_indices()
+                yield f"{name}/{kind[0]}/values", matrix.values()
 
 
 def _features(features: Mapping[str, Feature]) -> Iterator[tuple[str, Tensor]]:

@@ -15,7 +15,7 @@ from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.runs.results import peak_memory, per_user, run_card, versions
 from micrec_pyg.runs.sealed import METRICS, remedy_of_run, seal_run
-from micrec_pyg.schema import InputError, ValidStage
+from micrec_pyg.schema import InputError, TestStage, ValidStage
 from micrec_pyg.storage import writing
 from micrec_pyg.storage.reading import read_parquet
 from micrec_pyg.storage.seals import changing
@@ -96,7 +96,7 @@ def write_run(
         {name: value.cpu() for name, value in model.state_dict().items()},
         {"model": metrics["model"], "best_epoch": metrics["best_epoch"]},
     )
-    write_artefact(folder / ARTEFACT, experiment, inputs, tested=False)
+    write_artefact(folder / ARTEFACT, experiment, inputs, valid.graphs, tested=False)
     writing.write_parquet(
         folder / PER_USER, per_user(report, valid, inputs, part="val")
     )
@@ -135,18 +135,21 @@ def write_test(folder: Path, test: pl.DataFrame) -> None:
         writing.write_parquet(path, pl.concat([before, test], how="diagonal"))
 
 
-def write_known(folder: Path, experiment: Experiment, inputs: Inputs) -> None:
+def write_known(
+    folder: Path, experiment: Experiment, inputs: Inputs, sealed: TestStage
+) -> None:
     """Let the artefact of a tested run know the edges that the test has known.
 
     Args:
         folder: Of the run; one of an earlier version gets the whole artefact.
         experiment: What the run is.
         inputs: What it worked on.
+        sealed: The stage of the test.
     """
     artefact = folder / ARTEFACT
     changed = [f"{ARTEFACT}/{name}" for name in artefact_files(inputs)]
     with changing(folder, changed):
-        write_artefact(artefact, experiment, inputs, tested=True)
+        write_artefact(artefact, experiment, inputs, sealed.graphs, tested=True)
 
 
 def check_data(folder: Path, inputs: Inputs) -> None:
