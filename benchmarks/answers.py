@@ -50,7 +50,9 @@ def _rows(rec: micrec_pyg.Recommender, label: str, options: Options) -> list[Row
     generator = torch.Generator().manual_seed(0)
 
     def some(ids: pl.Series, count: int) -> pl.Series:
-        return ids.gather(torch.randint(len(ids), (count,), generator=generator).numpy())
+        return ids.gather(
+            torch.randint(len(ids), (count,), generator=generator).numpy()
+        )
 
     def everybody() -> None:
         rec.recommend(users=users, domain="kitchen")

@@ -61,9 +61,16 @@ def world_of(make, options) -> Callable[..., World]:
     return world
 
 
+MADE: dict[str, World] = {}
+"""A world never changes, so that the tests of one model can share it."""
+
+
 @pytest.fixture
-def world(world_of) -> World:
-    return world_of(*worlds.worlds())
+def world(world_of, request) -> World:
+    name = request.node.callspec.params["config"]
+    if name not in MADE:
+        MADE[name] = world_of(*worlds.worlds())
+    return MADE[name]
 
 
 @pytest.fixture
