@@ -11,7 +11,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import epoch, growth, knn, propagation, ranking, sampler, startup
+from benchmarks import (
+    answers,
+    epoch,
+    growth,
+    knn,
+    propagation,
+    ranking,
+    sampler,
+    startup,
+)
 from benchmarks.harness import ROOT, Row
 from benchmarks.plots import growth_plot, ratio_plot
 from micrec_pyg.storage.writing import write_text
@@ -23,6 +32,7 @@ PARTS = {
     "epoch": ("Training epoch", epoch),
     "sampler": ("Sampling", sampler),
     "ranking": ("Ranking", ranking),
+    "answers": ("Answers", answers),
     "knn": ("Nearest neighbours", knn),
     "growth": ("Growth", growth),
     "startup": ("Start-up", startup),

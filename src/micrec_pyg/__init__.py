@@ -12,7 +12,8 @@ TYPE_CHECKING = False  # for type checkers True; typing itself takes long to loa
 
 if TYPE_CHECKING:
     from micrec_pyg import datasets
-    from micrec_pyg.cli.python import compare, evaluate, train
+    from micrec_pyg.cli.python import compare, evaluate, load, train
+    from micrec_pyg.inference.recommender import Recommender
     from micrec_pyg.runs.experiment import Experiment
     from micrec_pyg.runs.frames import Catalogue
     from micrec_pyg.runs.read import Run
@@ -22,10 +23,12 @@ __all__ = [
     "Catalogue",
     "Experiment",
     "InputError",
+    "Recommender",
     "Run",
     "compare",
     "datasets",
     "evaluate",
+    "load",
     "train",
 ]
 
@@ -33,9 +36,11 @@ _PLACES = {
     "Catalogue": "runs.frames",
     "Experiment": "runs.experiment",
     "InputError": "schema",
+    "Recommender": "inference.recommender",
     "Run": "runs.read",
     "compare": "cli.python",
     "evaluate": "cli.python",
+    "load": "cli.python",
     "train": "cli.python",
 }
 

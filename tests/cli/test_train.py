@@ -17,10 +17,22 @@ FILES = {
     "data_card.md",
     "run_card.md",
     "manifest.json",
-    "artefact/model.safetensors",
+    "artefact/artefact.json",
     "artefact/config.yaml",
+    "artefact/data_card.md",
     "artefact/digests.json",
-    *(f"artefact/{kind}-d{n}.parquet" for kind in ("users", "items") for n in (0, 1)),
+    "artefact/features-d0.safetensors",
+    "artefact/features-d1.safetensors",
+    "artefact/manifest.json",
+    "artefact/model.safetensors",
+    "artefact/model_card.md",
+    "artefact/neighbors.safetensors",
+    "artefact/templates.safetensors",
+    *(
+        f"artefact/{kind}-d{n}.parquet"
+        for kind in ("users", "items", "known")
+        for n in (0, 1)
+    ),
     *(f"artefact/split/{name}" for name in SPLIT),
 }
 

@@ -15,6 +15,7 @@ PARTS = {
     "epoch": "a training epoch of LightGCN, INMO, MICRec and MICRec+",
     "sampler": "drawing training triplets",
     "ranking": "ranking all items for all users",
+    "answers": "answers of a trained model by raw id",
     "knn": "exact multimodal nearest neighbours",
     "growth": "time and memory from 0.1 to 10 M interactions",
     "startup": "until help is shown, until training begins",

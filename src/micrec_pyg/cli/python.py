@@ -13,6 +13,8 @@ from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.report import METRICS
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.evaluation.significance import TESTS, TestOptions
+from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.inference.recommender import load as load_artefact
 from micrec_pyg.report.compare import Question
 from micrec_pyg.report.compare import compare as compare_runs
 from micrec_pyg.report.compare_output import as_json
@@ -60,6 +62,20 @@ def evaluate(
     """
     _begin()
     return read_run(_folder(run)).evaluate(again=again, device=device)
+
+
+def load(run: Run | Path | str, *, device: str = "cpu") -> Recommender:
+    """Return what answers from a finished run, or from its artefact alone.
+
+    Args:
+        run: A run, its folder, or the folder of an artefact, wherever it lies.
+        device: Where the model computes.
+
+    Raises:
+        InputError: There is no artefact, or it is damaged; the file is named.
+    """
+    _begin()
+    return load_artefact(_folder(run), device=device)
 
 
 def compare(

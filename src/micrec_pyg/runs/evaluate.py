@@ -21,8 +21,15 @@ from micrec_pyg.runs.job import make_model
 from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.results import per_user
-from micrec_pyg.runs.save import MODEL, check_data, write_metrics, write_test
+from micrec_pyg.runs.save import (
+    MODEL,
+    check_data,
+    write_known,
+    write_metrics,
+    write_test,
+)
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
+from micrec_pyg.schema import TestStage
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
@@ -65,10 +72,11 @@ def evaluate_job(
         metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
         write_metrics(folder, metrics, experiment, inputs)
         with step("test evaluation"):
-            frame, report = _test(experiment, inputs, model)
+            frame, report, sealed = _test(experiment, inputs, model)
         metrics["test"] = summary(report)
         metrics["timing"]["evaluate_users_per_s"] = report.users_per_s
         write_test(folder, frame)
+        write_known(folder, experiment, inputs, sealed)
         write_metrics(folder, metrics, experiment, inputs)
     return metrics
 
@@ -105,8 +113,11 @@ def open_run(
 
 def _test(
     experiment: Experiment, inputs: Inputs, model: Model
-) -> tuple[pl.DataFrame, Report]:
-    """Return the test results per user and in all; the one reader of test edges."""
+) -> tuple[pl.DataFrame, Report, TestStage]:
+    """Return the test results per user and in all, and the stage.
+
+    The one reader of test edges.
+    """
     sealed = test_stage(
         inputs.train,
         inputs.domains,
@@ -116,4 +127,4 @@ def _test(
     )
     sealed = to_device(sealed, experiment.device)
     report: Report = experiment.rank(model, sealed, train=inputs.train)
-    return per_user(report, sealed, inputs, part="test"), report
+    return per_user(report, sealed, inputs, part="test"), report, sealed

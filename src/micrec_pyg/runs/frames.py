@@ -77,14 +77,18 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def _parquet(table: Any, path: str) -> bytes:
     """Return a frame as the bytes of a Parquet file, times as Unix seconds."""
-    frame = _polars(table, path).with_columns(selectors.datetime().dt.epoch("s"))
+    frame = as_polars(table, path).with_columns(selectors.datetime().dt.epoch("s"))
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()
 
 
-def _polars(table: Any, path: str) -> pl.DataFrame:
+def as_polars(table: Any, path: str) -> pl.DataFrame:
     """Return any library's frame as one of polars.
+
+    Args:
+        table: Of polars, pandas or any library with the Arrow interface.
+        path: What it is, for messages.
 
     Raises:
         InputError: It is no frame.

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import polars as pl
 from torch import Tensor
 
 from micrec_pyg.data.describe.card import data_card, section
@@ -15,6 +16,7 @@ from micrec_pyg.runs.memory import check_memory
 from micrec_pyg.runs.progress import step
 from micrec_pyg.schema import (
     ITEM,
+    TEXT,
     Domain,
     DomainCatalogue,
     EdgeSplit,
@@ -37,6 +39,8 @@ class Inputs:
     """What the model is trained on; the other stages follow from it."""
     data_card: str
     """A page about the data as it was read."""
+    texts: Mapping[str, pl.Series]
+    """By domain: the text of every item, null where there is none."""
 
     @property
     def digests(self) -> dict[str, str]:
@@ -88,7 +92,8 @@ def make_inputs(
     _check_cut_offs(experiment, train)
     _tell_overlap(experiment, train)
     card = data_card(catalogues) + covered
-    return Inputs(domains, splits, experiment.graph, train, card)
+    texts = {name: each.content[TEXT] for name, each in catalogues.items()}
+    return Inputs(domains, splits, experiment.graph, train, card, texts)
 
 
 def _tell_coverage(

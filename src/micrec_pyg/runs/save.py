@@ -10,11 +10,12 @@ from micrec_pyg.data.splits.saved import IN_RUN, check_split, save_split
 from micrec_pyg.evaluation.evaluate import Report, summary
 from micrec_pyg.models.base import Model
 from micrec_pyg.runs import files
+from micrec_pyg.runs.artefact import ARTEFACT, WEIGHTS, artefact_files, write_artefact
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.runs.results import peak_memory, per_user, run_card, versions
 from micrec_pyg.runs.sealed import METRICS, remedy_of_run, seal_run
-from micrec_pyg.schema import ITEM, USER, InputError, ValidStage
+from micrec_pyg.schema import InputError, TestStage, ValidStage
 from micrec_pyg.storage import writing
 from micrec_pyg.storage.reading import read_parquet
 from micrec_pyg.storage.seals import changing
@@ -22,7 +23,7 @@ from micrec_pyg.storage.tensors import write_tensors
 from micrec_pyg.training.fit import FitResult
 
 PER_USER = "per_user.parquet"
-MODEL = "artefact/model.safetensors"
+MODEL = f"{ARTEFACT}/{WEIGHTS}"
 """The model of the best epoch."""
 
 
@@ -76,7 +77,8 @@ def write_begin(folder: Path, experiment: Experiment, inputs: Inputs) -> None:
         save_split(inputs.splits, inputs.domains, split, protocol=experiment.split)
     check_split(inputs.splits, inputs.domains, split)
     writing.write_json(digests, inputs.digests)
-    writing.write_text(folder / "data_card.md", inputs.data_card)
+    for path in (folder / "data_card.md", folder / ARTEFACT / "data_card.md"):
+        writing.write_text(path, inputs.data_card)
 
 
 def write_run(
@@ -94,12 +96,11 @@ def write_run(
         {name: value.cpu() for name, value in model.state_dict().items()},
         {"model": metrics["model"], "best_epoch": metrics["best_epoch"]},
     )
-    _write_vocabularies(folder / "artefact", inputs)
-    writing.write_yaml(folder / "artefact" / "config.yaml", experiment.settings)
+    write_artefact(folder / ARTEFACT, experiment, inputs, valid.graphs, tested=False)
     writing.write_parquet(
         folder / PER_USER, per_user(report, valid, inputs, part="val")
     )
-    writing.write_text(folder / "run_card.md", run_card(metrics, experiment, inputs))
+    _write_card(folder, metrics, experiment, inputs)
     seal_run(folder)
     with changing(folder, [METRICS]):
         writing.write_json(folder / METRICS, metrics)
@@ -111,9 +112,18 @@ def write_metrics(
     folder: Path, metrics: dict[str, Any], experiment: Experiment, inputs: Inputs
 ) -> None:
     """Write ``metrics.json`` of a complete run, and the card that shows the same."""
-    writing.write_text(folder / "run_card.md", run_card(metrics, experiment, inputs))
+    _write_card(folder, metrics, experiment, inputs)
     with changing(folder, [METRICS]):
         writing.write_json(folder / METRICS, metrics)
+
+
+def _write_card(
+    folder: Path, metrics: dict[str, Any], experiment: Experiment, inputs: Inputs
+) -> None:
+    """Write the card of a run, and with the artefact as the card of its model."""
+    card = run_card(metrics, experiment, inputs)
+    for path in (folder / "run_card.md", folder / ARTEFACT / "model_card.md"):
+        writing.write_text(path, card)
 
 
 def write_test(folder: Path, test: pl.DataFrame) -> None:
@@ -123,6 +133,23 @@ def write_test(folder: Path, test: pl.DataFrame) -> None:
         before = read_parquet(path).filter(pl.col("part") != "test")
     with changing(folder, [PER_USER]):
         writing.write_parquet(path, pl.concat([before, test], how="diagonal"))
+
+
+def write_known(
+    folder: Path, experiment: Experiment, inputs: Inputs, sealed: TestStage
+) -> None:
+    """Let the artefact of a tested run know the edges that the test has known.
+
+    Args:
+        folder: Of the run; one of an earlier version gets the whole artefact.
+        experiment: What the run is.
+        inputs: What it worked on.
+        sealed: The stage of the test.
+    """
+    artefact = folder / ARTEFACT
+    changed = [f"{ARTEFACT}/{name}" for name in artefact_files(inputs)]
+    with changing(folder, changed):
+        write_artefact(artefact, experiment, inputs, sealed.graphs, tested=True)
 
 
 def check_data(folder: Path, inputs: Inputs) -> None:
@@ -139,21 +166,3 @@ def check_data(folder: Path, inputs: Inputs) -> None:
             f"the data of {', '.join(changed)} is not what {folder} was trained on; "
             "restore the files, or delete that folder and train again"
         )
-
-
-def _write_vocabularies(artefact: Path, inputs: Inputs) -> None:
-    """Write the raw ids of every domain and their rows in the model's tables."""
-    for name, task in inputs.train.tasks.items():
-        sides = inputs.domains[name].interactions
-        for kind, node, rows, vocab in (
-            ("users", USER, task.user, sides.users),
-            ("items", ITEM, task.item, sides.items),
-        ):
-            train_row = pl.Series([None] * len(vocab), dtype=pl.Int64)
-            store = task.data[node]
-            rows = store.train_row if rows is None else rows
-            train_row[store.n_id.tolist()] = rows.tolist()
-            writing.write_parquet(
-                artefact / f"{kind}-{name}.parquet",
-                pl.DataFrame({"id": vocab.ids, "train_row": train_row}),
-            )

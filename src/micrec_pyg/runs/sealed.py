@@ -13,7 +13,11 @@ READ_AGAIN = ("config.yaml", "history.jsonl", "per_user.parquet")
 
 def seal_run(folder: Path) -> None:
     """Seal a run's files, all but ``metrics.json``, which is written after this."""
-    artefact = [p for p in (folder / "artefact").rglob("*") if p.is_file()]
+    artefact = [
+        path
+        for path in (folder / "artefact").rglob("*")
+        if path.is_file() and path.suffix != ".md"
+    ]
     names = [path.relative_to(folder).as_posix() for path in artefact]
     seal(folder, [*names, *(n for n in READ_AGAIN if (folder / n).exists())])
 

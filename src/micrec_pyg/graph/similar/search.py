@@ -126,7 +126,7 @@ def _with_all_members(lists: NeighborLists, members: Tensor) -> NeighborLists:
     )
 
 
-def _norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"]:
+def vector_norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"]:
     """Return the lengths in float64; block by block, as torch widens its input."""
     return torch.cat(
         [
@@ -193,7 +193,7 @@ class _Searched:
             bound = best.topk(k, dim=1).values[:, -1].clamp(min=0)
         else:
             bound = best.new_zeros(len(queries))
-        bound = torch.maximum(bound, least) - _rounding(self.vectors.shape[1])
+        bound = torch.maximum(bound, least) - rounding(self.vectors.shape[1])
         row, tile = (best >= bound[:, None]).nonzero(as_tuple=True)
         score = tiles[row, :, tile]
         # Padding scores exactly 0, and so do orthogonal sparse vectors, which would
@@ -204,7 +204,7 @@ class _Searched:
         return row[hit], self.nodes[lane * shape[2] + tile[hit]]
 
 
-def _rounding(width: int) -> float:
+def rounding(width: int) -> float:
     """Return the largest difference between two scores that are equal on paper.
 
     A float32 inner product of unit vectors is off by at most width x 2^-24; the
@@ -220,7 +220,7 @@ class _Search:
     def __init__(self, modalities: Sequence[Modality], k: int) -> None:
         self.modalities = modalities
         self.k = k
-        norms = [_norms(m.values) for m in modalities]
+        norms = [vector_norms(m.values) for m in modalities]
         # A zero vector has cosine 0 with everything.
         self.inverse_norms = [torch.where(n > TINY, 1 / n, 0.0) for n in norms]
         bits = [m.mask.long() << place for place, m in enumerate(modalities)]

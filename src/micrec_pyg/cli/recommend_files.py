@@ -1,0 +1,124 @@
+"""The files of ``micrec recommend``: what is wrong is told by file, line and column."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.data.files.cells import ids
+from micrec_pyg.data.files.problems import STRICT, Problem
+from micrec_pyg.data.files.tables import (
+    ROW,
+    add_cells,
+    read_table,
+)
+from micrec_pyg.inference.recommender import Recommender
+
+DOMAIN = "domain"
+
+
+def read_users(rec: Recommender, path: Path) -> pl.Series:
+    """Return the users of a file, each once.
+
+    Raises:
+        InputError: One is unknown in all domains, or the file cannot be read.
+    """
+    table = _table(path, ["user"])
+    known = pl.concat([rec.users(name) for name in rec.domains])
+    _refuse(table, "user", known, path, "which the run does not know")
+    return table["user"].unique(maintain_order=True)
+
+
+def read_candidates(rec: Recommender, domain: str, path: Path) -> pl.Series:
+    """Return the items of a file.
+
+    Raises:
+        InputError: One is unknown, or the file cannot be read.
+    """
+    table = _table(path, ["item"])
+    _refuse(table, "item", rec.items(domain), path, f"which {domain} does not have")
+    return table["item"]
+
+
+def read_history(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
+    """Return user, item and domain of people; a null item says that there is none.
+
+    Args:
+        rec: Knows the items.
+        domain: Where a file without a column domain belongs, if there is only one.
+        path: The file.
+
+    Raises:
+        InputError: A domain or an item is unknown, or the file cannot be read.
+    """
+    several = len(rec.domains) > 1
+    table = _table(path, ["user"], ["item", *([DOMAIN] if several else [])])
+    if not several:
+        table = table.with_columns(pl.lit(domain).alias(DOMAIN))
+    filled = table.filter(pl.col("item").is_not_null())
+    names = pl.Series(rec.domains)
+    _refuse(filled, DOMAIN, names, path, f"needed: one of {', '.join(rec.domains)}")
+    for name in rec.domains:
+        mine = filled.filter(pl.col(DOMAIN) == name)
+        _refuse(mine, "item", rec.items(name), path, f"which {name} does not have")
+    return table.select("user", "item", DOMAIN)
+
+
+def read_interactions(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
+    """Return user and item of new interactions of a domain.
+
+    Raises:
+        InputError: An item is unknown, or the file cannot be read.
+    """
+    table = _table(path, ["user", "item"])
+    _refuse(table, "item", rec.items(domain), path, f"which {domain} does not have")
+    return table.select("user", "item")
+
+
+def read_items(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
+    """Return new items of a domain, with the columns of their content.
+
+    Raises:
+        InputError: One is known already or stands there twice, or the file cannot be
+            read.
+    """
+    table = _table(path, ["item"])
+    known = table["item"].is_in(rec.items(domain).implode())
+    again = ~table["item"].is_first_distinct()
+    for bad, need in (
+        (known, f"which {domain} has already; leave it out"),
+        (again, "which stands there twice; leave one out"),
+    ):
+        add_cells(table, table["item"], bad, path, STRICT, need=need)
+    return table.drop(ROW)
+
+
+def _table(path: Path, needed: Sequence[str], may: Sequence[str] = ()) -> pl.DataFrame:
+    """Return a table with columns of ids, and others as they are.
+
+    Args:
+        path: The file.
+        needed: Columns in which every row has an id.
+        may: Columns in which a row may have none.
+
+    Raises:
+        InputError: The file cannot be read, or lacks a column or an id.
+    """
+    table = read_table(path, STRICT)
+    assert table is not None  # errors are raised
+    found = [name for name in table.columns if name != ROW]
+    missing = [name for name in (*needed, *may) if name not in found]
+    if missing:
+        fault = f"column {', '.join(missing)} is missing; found: {', '.join(found)}"
+        mend = "rename the one that holds it"
+        STRICT.add(Problem(path, fault, mend, place="line 1"))
+    table = table.with_columns(ids(table, name, path) for name in needed)
+    return table.with_columns(pl.col(name).cast(pl.String) for name in may)
+
+
+def _refuse(
+    table: pl.DataFrame, column: str, known: pl.Series, path: Path, need: str
+) -> None:
+    """Refuse the first cell that is not known."""
+    bad = ~table[column].is_in(known.implode()).fill_null(False)
+    add_cells(table, table[column], bad, path, STRICT, need=need)

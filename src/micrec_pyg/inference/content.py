@@ -1,0 +1,115 @@
+"""Texts, files and vectors of new items -> the features that a run works with."""
+
+from typing import Any
+
+import polars as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from micrec_pyg.features.encoder import Encoder
+from micrec_pyg.inference.world import World
+from micrec_pyg.runs.build import build, is_node
+from micrec_pyg.runs.settings import check_node
+from micrec_pyg.schema import TEXT, Feature, InputError
+
+
+def text_of(table: pl.DataFrame) -> pl.Series:
+    """Return the text of every new item, null where it has none."""
+    if TEXT in table.columns and table.schema[TEXT] == pl.String:
+        return table[TEXT].alias("text")
+    return pl.Series("text", [None] * table.height, dtype=pl.String)
+
+
+def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Feature]:
+    """Return the features of new items, of the modalities that the domain has.
+
+    A column of texts is encoded as the run encoded its own; a column of lists of
+    numbers is taken as it is. A modality without a column is missing.
+
+    Args:
+        world: What is known.
+        domain: Of the items.
+        table: item, and columns called after modalities.
+
+    Raises:
+        InputError: A column is none of a modality, a vector has another width or is
+            not finite, or the encoder cannot be had.
+    """
+    there = world.domains[domain].features
+    strange = [c for c in table.columns if c not in ("item", TEXT, *there)]
+    if strange:
+        raise InputError(
+            f"items: column {', '.join(strange)} cannot be used; domain {domain} has "
+            f"item, text and the modalities {', '.join(there) or 'none'}"
+        )
+    return {
+        modality: _feature(world, modality, table, old.values.shape[1])
+        for modality, old in there.items()
+    }
+
+
+def _feature(world: World, modality: str, table: pl.DataFrame, width: int) -> Feature:
+    values = torch.zeros(table.height, width)
+    mask = torch.zeros(table.height, dtype=torch.bool)
+    if modality not in table.columns:
+        return Feature(values, mask)
+    column = table[modality]
+    if column.dtype == pl.String:
+        column = column.str.strip_chars().replace("", None)
+    rows = column.is_not_null().arg_true().to_list()
+    if not rows:
+        return Feature(values, mask)
+    given = column.gather(rows)
+    if column.dtype == pl.String:
+        found = _encoded(world, modality, given.to_list())
+    else:
+        found = _vectors(modality, given)
+    if found.shape[1] != width:
+        raise InputError(
+            f"items: vectors of {modality} have the width {found.shape[1]}; the run's "
+            f"have {width}"
+        )
+    usable = torch.isfinite(found).all(1)
+    mask[rows] = usable
+    values[rows] = torch.where(usable[:, None], found, 0.0)
+    return Feature(values, mask)
+
+
+def _vectors(modality: str, column: pl.Series) -> Float[Tensor, "items width"]:
+    inner = getattr(column.dtype, "inner", None)
+    if inner is None or not inner.is_numeric():
+        raise InputError(
+            f"items: column {modality} holds {column.dtype}; needed: texts, or "
+            "lists of numbers"
+        )
+    lists = column.cast(pl.List(pl.Float32))
+    widths = lists.list.len().unique().to_list()
+    if len(widths) != 1:
+        raise InputError(f"items: vectors of {modality} have the widths {widths[:5]}")
+    return torch.from_numpy(lists.list.to_array(widths[0]).to_numpy(writable=True))
+
+
+def _encoded(
+    world: World, modality: str, content: list[str]
+) -> Float[Tensor, "items width"]:
+    settings = world.features
+    node = settings.get(modality)
+    if settings.get("noise") or not is_node(node):
+        reason = "are random" if settings.get("noise") else "came with its data"
+        raise InputError(
+            f"items: {modality} cannot be encoded, the vectors of the run {reason}; "
+            f"give lists of numbers in the column {modality}"
+        )
+    if modality not in world.encoders:
+        world.encoders[modality] = _encoder(node, modality, world.device)
+    return world.encoders[modality].encode(content).float().cpu()
+
+
+def _encoder(node: Any, modality: str, device: str) -> Encoder:
+    here = {**node, "device": device} if "device" in node else dict(node)
+    check_node(here, f"features.{modality}")
+    encoder = build(here, f"features.{modality}")
+    if not isinstance(encoder, Encoder):
+        raise InputError(f"features.{modality} of the artefact is no encoder")
+    return encoder

@@ -1,0 +1,225 @@
+"""The chain that answers everybody: each link is tried where those before have failed.
+
+==============  ======================================================================
+history         the model, on the person's own history in the domain
+other domain    the model, where it reads other domains; else the mean of the model's
+                scores of the people with the most similar histories there (cosine of
+                the sets of items), who have a history here
+content         the cosine of an item's content with the mean content of all histories
+popularity      the number of people who are known to have the item; also the scores
+                of a model that gives everybody the same
+==============  ======================================================================
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.graph.node_rows import places
+from micrec_pyg.inference.askers import Askers
+from micrec_pyg.inference.guests import (
+    guest_rows,
+    item_features,
+    profiles_of,
+    with_users,
+)
+from micrec_pyg.inference.world import World
+from micrec_pyg.schema import INTERACTS, ITEM, USER, Feature, Task
+
+HISTORY, ELSEWHERE, CONTENT, POPULARITY = range(4)
+REASONS = ("history", "other domain", "content", "popularity")
+
+PEOPLE = 20
+"""People with a similar history elsewhere, whose scores are averaged."""
+
+Scores = Float[Tensor, "askers items"]
+Found = tuple[Int[Tensor, " some"], Scores]
+"""Which askers a link answers, and their scores of all items."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Scores of all items of a domain's graph, and the link that gave them."""
+
+    scores: Scores
+    reason: Int[Tensor, " askers"]
+    """A place in ``REASONS``."""
+
+
+@torch.no_grad()
+def answer(world: World, domain: str, askers: Askers) -> Answer:
+    """Return everybody's scores by the first link of the chain that has any.
+
+    Args:
+        world: What is known.
+        domain: Whose items are scored.
+        askers: A block of people; memory is O(askers x items).
+    """
+    items = world.tasks[domain].data[ITEM].num_nodes
+    scores = torch.zeros(askers.count, items, device=world.device)
+    reason = torch.full((askers.count,), -1)
+    for link in (_by_model, _by_people, _by_content, _by_popularity):
+        open_ones = (reason < 0).nonzero().flatten()
+        if not len(open_ones):
+            break
+        for code, (rows, found) in link(world, domain, askers.some(open_ones)):
+            place = open_ones[rows.cpu()]
+            scores[place.to(world.device)] = found
+            reason[place] = code
+    return Answer(scores, reason)
+
+
+def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, Found]]:
+    """Yield those with a history here, then those whom the model knows otherwise.
+
+    The model knows somebody if it scores them unlike a person without any history.
+    """
+    if USER not in world.model.answers:
+        return
+    blank = 1 + askers.person.max().clamp(min=world.num_people).view(1)
+    everybody = Askers(torch.cat([askers.person, blank]), askers.history)
+    found = guest_scores(world, domain, everybody)
+    scores, nobody = found[:-1], found[-1]
+    own = askers.degree(domain) > 0
+    told = ~torch.isclose(scores, nobody, rtol=1e-5, atol=1e-7).all(1).cpu()
+    for code, who in (
+        (HISTORY if world.personal[domain] else POPULARITY, own),
+        (ELSEWHERE, told & ~own & _anywhere(askers)),
+    ):
+        rows = who.nonzero().flatten()
+        yield code, (rows, scores[rows.to(world.device)])
+
+
+def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
+    """Return the model's scores of people as guests of all graphs."""
+    task, graphs = world.tasks[domain], {}
+    for name, data in world.graphs.items():
+        if name not in world.profiles and world.options.num_neighbors:
+            world.profiles[name] = profiles_of(data)
+        guests = askers.guests(world, name)
+        profiles = world.profiles.get(name, {})
+        graphs[name] = with_users(
+            data, guest_rows(data, guests, world.options, profiles)
+        )
+    z = world.model(graphs)
+    score = world.model.scorer(task.graph, z, graphs)
+    first = world.graphs[task.graph][USER].num_nodes
+    rows = first + torch.arange(askers.count, device=world.device)
+    scores = score(rows)
+    return scores if task.item is None else scores.index_select(1, task.item)
+
+
+def _by_people(
+    world: World, domain: str, askers: Askers
+) -> Iterator[tuple[int, Found]]:
+    """Yield those whose histories in other domains resemble those of people here."""
+    if not world.personal[domain]:
+        return
+    mine = world.tasks[domain].data
+    weight = torch.zeros(askers.count, mine[USER].num_nodes)
+    for name, task in world.tasks.items():
+        if name != domain and askers.history[name].shape[1]:
+            here = _rows_here(task.data[USER].person, mine)
+            alike = _cosines(askers, name, task)
+            linked = (here >= 0).nonzero().flatten()
+            weight.index_add_(1, here[linked], alike[:, linked])
+    best = weight.topk(min(PEOPLE, weight.shape[1]), dim=1)
+    rows = (best.values[:, 0] > 0).nonzero().flatten()
+    if not len(rows):
+        return
+    score = world.scores[domain]
+    found = []
+    for some in rows.split(32):
+        user, share = best.indices[some], best.values[some]
+        share = (share / share.sum(1, keepdim=True)).to(world.device)
+        each = score(user.flatten().to(world.device)).view(*user.shape, -1)
+        found.append((each * share[..., None]).sum(1))
+    yield ELSEWHERE, (rows, torch.cat(found))
+
+
+def _rows_here(person: Tensor, here: HeteroData) -> Int[Tensor, " users"]:
+    """Return the row here of users of another domain; -1 without a history here."""
+    users = here[USER]
+    mine = users.person.cpu().clone()
+    size = 1 + int(torch.cat([mine, person.cpu()]).max())
+    row = places(mine, size)[person.cpu()]
+    has = users.degree.cpu()[row.clamp(min=0)] > 0
+    return torch.where(has, row, -1)
+
+
+def _cosines(askers: Askers, name: str, task: Task) -> Float[Tensor, "askers users"]:
+    """Return the cosine of the sets of items, of each asker with each user."""
+    asker, item = askers.history[name]
+    matrix = task.data[INTERACTS].adj_t.cpu()  # a row per item: its users
+    crow = matrix.crow_indices().long()
+    width = crow.diff()[item]
+    start = (crow[item] - (width.cumsum(0) - width)).repeat_interleave(width)
+    user = matrix.col_indices().long()[start + torch.arange(int(width.sum()))]
+    common = torch.zeros(askers.count, matrix.shape[1])
+    owner = asker.repeat_interleave(width)
+    common.index_put_((owner, user), torch.ones(len(user)), accumulate=True)
+    mine = askers.degree(name).clamp(min=1)[:, None]
+    cosine: Tensor = common / (mine * task.data[USER].degree.cpu().clamp(min=1)).sqrt()
+    return cosine
+
+
+def _by_content(
+    world: World, domain: str, askers: Askers
+) -> Iterator[tuple[int, Found]]:
+    """Yield those whose histories, in any domain, have content to compare."""
+    there = item_features(world.tasks[domain].data)
+    weights = {m: w for m, w in world.options.weights.items() if w > 0}
+    total = torch.zeros(askers.count, world.tasks[domain].data[ITEM].num_nodes)
+    total = total.to(world.device)
+    weight = torch.zeros_like(total)
+    for modality, feature in there.items():
+        mean = _mean(world, askers, modality, feature.values.shape[1])
+        if modality not in weights or mean is None:
+            continue
+        cosine = _unit(mean.values) @ _unit(feature.values).T
+        total += weights[modality] * cosine
+        both = mean.mask[:, None] & feature.mask
+        weight += weights[modality] * both
+    rows = (weight > 0).any(1).nonzero().flatten().cpu()
+    scores = total / weight.clamp(min=torch.finfo(torch.float32).tiny)
+    yield CONTENT, (rows, scores[rows.to(world.device)])
+
+
+def _mean(world: World, askers: Askers, modality: str, width: int) -> Feature | None:
+    """Return the mean vector of everybody's items in all domains that have these."""
+    total = torch.zeros(askers.count, width, device=world.device)
+    count = torch.zeros(askers.count, device=world.device)
+    for name, (asker, item) in askers.history.items():
+        feature = item_features(world.tasks[name].data).get(modality)
+        if feature is None or feature.values.shape[1] != width:
+            continue
+        asker, item = asker.to(world.device), item.to(world.device)
+        kept = feature.mask[item]
+        total.index_add_(0, asker[kept], feature.values[item[kept]])
+        count.index_add_(0, asker[kept], torch.ones_like(item[kept]).float())
+    if not count.any():
+        return None
+    return Feature(total / count.clamp(min=1)[:, None], count > 0)
+
+
+def _unit(values: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+    return torch.nn.functional.normalize(values, dim=1)
+
+
+def _by_popularity(
+    world: World, domain: str, askers: Askers
+) -> Iterator[tuple[int, Found]]:
+    """Yield everybody who is left."""
+    degree = world.tasks[domain].data[ITEM].degree.float()
+    rows = torch.arange(askers.count)
+    yield POPULARITY, (rows, degree.expand(askers.count, -1))
+
+
+def _anywhere(askers: Askers) -> Tensor:
+    """Return who has a history in any domain."""
+    degrees = [askers.degree(name) for name in askers.history]
+    return torch.stack(degrees).sum(0) > 0

@@ -1,0 +1,176 @@
+"""Ranked lists of people, as a frame of raw ids."""
+
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from micrec_pyg.evaluation.rank import rank
+from micrec_pyg.inference.askers import Askers
+from micrec_pyg.inference.links import CONTENT, HISTORY, POPULARITY, REASONS, answer
+from micrec_pyg.inference.people import People
+from micrec_pyg.inference.world import World
+from micrec_pyg.schema import ITEM, SIMILAR_ITEM, USER, RankedLists
+
+BLOCK = 256
+"""Guests who are answered at a time."""
+TITLE = 80
+"""Characters of an item's text that stand for its title."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What lists are to hold."""
+
+    domain: str
+    k: int
+    exclude_seen: bool
+    candidates: Bool[Tensor, " items"] | None
+    """Of the domain's graph; None: all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """Lists of people, in the order that they were asked for."""
+
+    item: Int[Tensor, "people k"]
+    """Rows of the domain's graph, best first; -1 pads."""
+    score: Float[Tensor, "people k"]
+    reason: Int[Tensor, " people"]
+    """A place in ``REASONS``."""
+
+
+def lists_of_people(world: World, people: People, wanted: Wanted) -> Lists:
+    """Return the lists of people, in their order.
+
+    Args:
+        world: What is known.
+        people: Users with a history in the domain, and others.
+        wanted: What the lists hold.
+    """
+    count = len(people.names)
+    found = Lists(
+        torch.full((count, wanted.k), -1),
+        torch.zeros(count, wanted.k),
+        torch.zeros(count, dtype=torch.int64),
+    )
+    parts = []
+    if len(people.users):
+        parts.append((people.is_user, lists_of_users(world, people.users, wanted)))
+    if people.askers.count:
+        parts.append((~people.is_user, lists_of_askers(world, people.askers, wanted)))
+    for place, part in parts:
+        found.item[place], found.score[place] = part.item, part.score
+        found.reason[place] = part.reason
+    return found
+
+
+def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) -> Lists:
+    """Return what the evaluation would rank for users with a history.
+
+    Args:
+        world: What is known.
+        rows: Of the domain's graph.
+        wanted: What the lists hold.
+    """
+    task = world.tasks[wanted.domain]
+    found = rank(
+        world.scores[wanted.domain],
+        users=rows.to(world.device),
+        known=task.known if wanted.exclude_seen else task.known[:, :0],
+        k=wanted.k,
+        candidates=wanted.candidates,
+        batch_size=world.batch_size,
+    )
+    reason = HISTORY if world.personal[wanted.domain] else POPULARITY
+    return _lists(found, torch.full((len(rows),), reason))
+
+
+def lists_of_askers(world: World, askers: Askers, wanted: Wanted) -> Lists:
+    """Return lists by the chain of ``links``.
+
+    Args:
+        world: What is known.
+        askers: People without a history in the graph of the domain.
+        wanted: What the lists hold.
+    """
+    blocks = [
+        _block(world, askers.some(rows), wanted)
+        for rows in torch.arange(askers.count).split(BLOCK)
+    ]
+    return Lists(
+        torch.cat([block.item for block in blocks]),
+        torch.cat([block.score for block in blocks]),
+        torch.cat([block.reason for block in blocks]),
+    )
+
+
+def as_frame(world: World, domain: str, names: pl.Series, lists: Lists) -> pl.DataFrame:
+    """Return a row per list and place: user, rank, item, score, title, reason.
+
+    Args:
+        world: What is known.
+        domain: Of the items.
+        names: What the people are called.
+        lists: In their order.
+    """
+    person, place = (lists.item >= 0).nonzero(as_tuple=True)
+    row = lists.item[person, place]
+    index = world.tasks[domain].data[ITEM].n_id.cpu()[row].numpy()
+    reason = lists.reason[person]
+    by_content = _known_by_content(world, domain)[row] & (reason < CONTENT)
+    reason = torch.where(by_content, CONTENT, reason)
+    texts = world.texts[domain].str.slice(0, TITLE)
+    return pl.DataFrame(
+        {
+            "user": names.gather(person.numpy()),
+            "rank": (place + 1).numpy(),
+            "item": world.domains[domain].interactions.items.ids.gather(index),
+            "score": lists.score[person, place].numpy(),
+            "title": texts.gather(index),
+            "reason": pl.Series(REASONS).gather(reason.numpy()),
+        }
+    )
+
+
+def _block(world: World, askers: Askers, wanted: Wanted) -> Lists:
+    found = answer(world, wanted.domain, askers)
+    none = torch.zeros(2, 0, dtype=torch.int64)
+    known = _known(world, askers, wanted.domain) if wanted.exclude_seen else none
+    ranked = rank(
+        lambda rows: found.scores[rows],
+        users=torch.arange(askers.count, device=world.device),
+        known=known.to(world.device),
+        k=wanted.k,
+        candidates=wanted.candidates,
+        batch_size=BLOCK,
+    )
+    return _lists(ranked, found.reason)
+
+
+def _known(world: World, askers: Askers, domain: str) -> Int[Tensor, "2 _"]:
+    """Return (asker, item row) pairs that are not recommended."""
+    task = world.tasks[domain]
+    person = task.data[USER].person.cpu()
+    size = 1 + int(torch.cat([person, askers.person]).max())
+    asker = torch.full((size,), -1)
+    asker[askers.person] = torch.arange(askers.count)
+    user, item = task.known.cpu()
+    owner = asker[person[user]]
+    pairs = torch.stack([owner, item])[:, owner >= 0]
+    return torch.cat([pairs, askers.history[domain]], dim=1)
+
+
+def _known_by_content(world: World, domain: str) -> Bool[Tensor, " items"]:
+    """Return the items without interactions that have similar ones."""
+    task = world.tasks[domain]
+    similar = world.graphs[task.graph][SIMILAR_ITEM].adj_t.crow_indices().diff() > 0
+    similar = similar if task.item is None else similar[task.item]
+    found: Tensor = ((task.data[ITEM].degree == 0) & similar).cpu()
+    return found
+
+
+def _lists(ranked: RankedLists, reason: Int[Tensor, " people"]) -> Lists:
+    return Lists(ranked.item.cpu(), ranked.score.cpu(), reason)

@@ -1,0 +1,255 @@
+"""Raw ids and histories of a question -> rows of the graphs."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from micrec_pyg.inference.askers import Askers, in_order, known_askers
+from micrec_pyg.inference.world import World
+from micrec_pyg.runs.frames import as_polars
+from micrec_pyg.schema import ITEM, USER, InputError, Vocab
+
+History = Mapping[str, Sequence[str]]
+"""By domain: raw ids of items."""
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Whom a question is about: some have a history in the domain's graph."""
+
+    names: pl.Series
+    """In the order of the answers."""
+    users: Int[Tensor, " some"]
+    """Rows in the domain's graph of those with a history there."""
+    askers: Askers
+    """The others."""
+    is_user: Bool[Tensor, " people"]
+    """Which of ``names`` are in ``users``; the others are in ``askers``, in order."""
+
+
+def known_people(world: World, domain: str, users: Sequence[str] | pl.Series) -> People:
+    """Return users by raw id.
+
+    Args:
+        world: What is known.
+        domain: Whose items are asked for.
+        users: Raw ids that this or another domain knows.
+
+    Raises:
+        InputError: An id is unknown everywhere.
+    """
+    names = texts_of(users, "users").unique(maintain_order=True)
+    person = torch.full((len(names),), -1)
+    for name, each in world.domains.items():
+        index = each.interactions.users.index(names)
+        found = (index >= 0) & (person < 0)
+        person[found] = world.train.person[name][index[found]]
+    if (person < 0).any():
+        place = int((person < 0).nonzero()[0])
+        known = world.domains[domain].interactions.users
+        raise unknown(names[place], known, f"users: domain {domain} has no user")
+    index = world.domains[domain].interactions.users.index(names)
+    row = world.user_rows(domain)[index.clamp(min=0)]
+    row = torch.where(index >= 0, row, -1)
+    degree = world.tasks[domain].data[USER].degree.cpu()
+    is_user = (row >= 0) & (degree[row.clamp(min=0)] > 0)
+    others = person[~is_user]
+    askers = known_askers(world, others) if len(others) else _nobody(world)
+    return People(names, row[is_user], askers, is_user)
+
+
+def new_people(world: World, history: History | Any) -> People:
+    """Return people who are known by their history alone.
+
+    Args:
+        world: What is known.
+        history: Of one person, raw ids of items by domain; or of many, a frame with
+            the columns user, item, and domain if there are several.
+
+    Raises:
+        InputError: A domain or an item is unknown, or a column is missing.
+    """
+    if isinstance(history, Mapping):
+        table = _of_one(world, history)
+        names = pl.Series([None], dtype=pl.String)
+        table = table.with_columns(person=pl.lit(0, pl.Int64))
+    else:
+        table = _of_many(world, as_polars(history, "history"))
+        names = table["user"].unique(maintain_order=True)
+        place = Vocab(names).index(table["user"])
+        table = table.with_columns(person=pl.Series(place.numpy()))
+    person = world.num_people + torch.arange(len(names))
+    edges = {}
+    for name in world.domains:
+        mine = table.filter(domain=name).drop_nulls("item")
+        row = _item_rows(world, name, mine["item"], "history")
+        edges[name] = in_order(torch.tensor(mine["person"].to_list()).long(), row)
+    none = torch.zeros(0, dtype=torch.int64)
+    everybody = torch.zeros(len(names), dtype=torch.bool)
+    return People(names, none, Askers(person, edges), everybody)
+
+
+def chosen_items(
+    world: World, domain: str, items: Sequence[str] | pl.Series | None
+) -> Bool[Tensor, " items"] | None:
+    """Return the items that may be recommended, as rows of the domain's graph.
+
+    Args:
+        world: What is known.
+        domain: Of the items.
+        items: Raw ids; None: all that are not removed.
+
+    Raises:
+        InputError: An id is unknown.
+    """
+    n_id = world.tasks[domain].data[ITEM].n_id.cpu()
+    allowed = ~world.gone[domain][n_id]
+    if items is not None:
+        rows = _item_rows(world, domain, texts_of(items, "items"), "items")
+        mine = torch.zeros_like(allowed)
+        mine[rows[rows >= 0]] = True
+        allowed &= mine
+    return None if bool(allowed.all()) else allowed
+
+
+def item_row(world: World, domain: str, item: str) -> int:
+    """Return the row of an item in the domain's graph.
+
+    Raises:
+        InputError: It is unknown, or the model has no answer for it.
+    """
+    row = int(_item_rows(world, domain, texts_of([item], "item"), "item")[0])
+    if row < 0:
+        raise InputError(
+            f"the model {world.name} has no answer for new items, and '{item}' is one; "
+            "train a model that has, such as micrec"
+        )
+    return row
+
+
+def places_of(
+    world: World,
+    domains: Sequence[str],
+    kind: str,
+    raw: Sequence[str] | pl.Series,
+) -> dict[str, Int[Tensor, " _"]]:
+    """Return the places of raw ids in the vocabularies of some domains.
+
+    Args:
+        world: What is known.
+        domains: Where to look.
+        kind: ``users`` or ``items``.
+        raw: Ids; each must be in one of these domains.
+
+    Raises:
+        InputError: An id is in none of them.
+    """
+    ids = texts_of(raw, kind)
+    found = torch.zeros(len(ids), dtype=torch.bool)
+    places_by_domain = {}
+    for name in domains:
+        vocab = getattr(world.domains[name].interactions, kind)
+        index = vocab.index(ids)
+        found |= index >= 0
+        places_by_domain[name] = index[index >= 0]
+    if not bool(found.all()):
+        place = int((~found).nonzero()[0])
+        where = f"{kind}: {', '.join(domains)} has no {kind[:-1]}"
+        raise unknown(ids[place], vocab, where)
+    return places_by_domain
+
+
+def texts_of(values: Sequence[str] | pl.Series, name: str) -> pl.Series:
+    """Return raw ids as a series of texts.
+
+    Raises:
+        InputError: They are one text, or hold a null.
+    """
+    if isinstance(values, str):
+        raise InputError(f"{name}='{values}' is one text; give a list: ['{values}']")
+    try:
+        found = pl.Series("id", values, strict=True).cast(pl.String)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{name}: give a list of raw ids ({error})") from error
+    if found.null_count():
+        raise InputError(f"{name}: an id is missing (null); leave it out")
+    return found
+
+
+def unknown(raw: str, known: Vocab, sentence: str) -> InputError:
+    """Return the error for an id that is not there, with the nearest that is."""
+    near = difflib.get_close_matches(raw, known.ids.head(20_000).to_list(), n=1)
+    hint = f"; the nearest is '{near[0]}'" if near else ""
+    return InputError(f"{sentence} '{raw}'{hint}")
+
+
+def check_domain(world: World, domain: str | None) -> str:
+    """Return the domain that is meant.
+
+    Raises:
+        InputError: It is unknown, or none was given and there are several.
+    """
+    names = list(world.domains)
+    if domain is None and len(names) == 1:
+        return names[0]
+    if domain is None or domain not in names:
+        given = "no domain was given" if domain is None else f"domain '{domain}'"
+        raise InputError(f"{given}; give one of {', '.join(names)}")
+    return domain
+
+
+def _of_one(world: World, history: History) -> pl.DataFrame:
+    """Return item and domain of one person's history."""
+    frames = [pl.DataFrame(schema={"item": pl.String, "domain": pl.String})]
+    for name, items in history.items():
+        check_domain(world, name)
+        ids = texts_of(items, f"history of {name}").rename("item")
+        frames.append(ids.to_frame().with_columns(domain=pl.lit(name)))
+    return pl.concat(frames)
+
+
+def _of_many(world: World, table: pl.DataFrame) -> pl.DataFrame:
+    """Return user, item and domain; a null item says that there is no history."""
+    if "domain" not in table.columns and len(world.domains) == 1:
+        table = table.with_columns(domain=pl.lit(next(iter(world.domains))))
+    needed = ["user", "item", "domain"]
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"history: column {', '.join(missing)} is missing; needed: user, item and, "
+            f"of {', '.join(world.domains)}, domain"
+        )
+    table = table.select(pl.col(name).cast(pl.String) for name in needed)
+    if table["user"].null_count():
+        raise InputError("history: a user is missing (null); give every row one")
+    for name in table.drop_nulls("item")["domain"].unique(maintain_order=True):
+        check_domain(world, name)
+    return table
+
+
+def _item_rows(
+    world: World, domain: str, items: pl.Series, name: str
+) -> Int[Tensor, " items"]:
+    """Return rows of the domain's graph.
+
+    Raises:
+        InputError: An id is unknown.
+    """
+    vocab = world.domains[domain].interactions.items
+    index = vocab.index(items)
+    if (index < 0).any():
+        place = int((index < 0).nonzero()[0])
+        raise unknown(items[place], vocab, f"{name}: domain {domain} has no item")
+    rows: Tensor = world.item_rows(domain)[index]
+    return rows
+
+
+def _nobody(world: World) -> Askers:
+    none = torch.zeros(0, dtype=torch.int64)
+    return Askers(none, {name: torch.zeros(2, 0).long() for name in world.domains})

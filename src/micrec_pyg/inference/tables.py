@@ -1,0 +1,52 @@
+"""Frames of a caller -> checked tables of raw ids."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from micrec_pyg.inference.people import check_domain
+from micrec_pyg.inference.world import World
+from micrec_pyg.runs.frames import as_polars
+from micrec_pyg.schema import InputError
+
+
+def id_table(table: Any, name: str, ids: Sequence[str]) -> pl.DataFrame:
+    """Return a frame whose columns of ids are there, texts, and complete.
+
+    Args:
+        table: Of polars, pandas or any library with the Arrow interface.
+        name: What it is, for messages.
+        ids: Columns of raw ids.
+
+    Raises:
+        InputError: It is no frame, a column is missing, or an id is.
+    """
+    frame = as_polars(table, name)
+    missing = [column for column in ids if column not in frame.columns]
+    if missing:
+        raise InputError(
+            f"{name}: column {', '.join(missing)} is missing; found: "
+            f"{', '.join(frame.columns)}; needed: {', '.join(ids)}"
+        )
+    frame = frame.with_columns(pl.col(column).cast(pl.String) for column in ids)
+    for column in ids:
+        empty = frame[column].is_null() | (frame[column] == "")
+        if empty.any():
+            row = int(empty.arg_true()[0]) + 1
+            raise InputError(f"{name}, row {row}: {column} is empty; give it an id")
+    return frame
+
+
+def tables_by_domain(
+    world: World, table: pl.DataFrame, domain: str | None
+) -> dict[str, pl.DataFrame]:
+    """Return the rows of every domain.
+
+    Raises:
+        InputError: A domain is unknown, or none is given and there are several.
+    """
+    if domain is None and "domain" in table.columns:
+        names = table["domain"].unique(maintain_order=True).to_list()
+        return {check_domain(world, n): table.filter(domain=n) for n in names}
+    return {check_domain(world, domain): table}

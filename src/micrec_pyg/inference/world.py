@@ -1,0 +1,211 @@
+"""What answers stand on: the graphs of everything known, and the model's view of them.
+
+A world never changes. What is added or removed makes another one, so whoever reads the
+old one meanwhile gets its answers.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import polars as pl
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.evaluation.evaluate import task_score
+from micrec_pyg.features.encoder import Encoder
+from micrec_pyg.graph.build import test_stage
+from micrec_pyg.graph.node_rows import places
+from micrec_pyg.graph.norm import transpose
+from micrec_pyg.graph.options import GraphOptions
+from micrec_pyg.graph.to_device import to_device
+from micrec_pyg.inference.artefact import Artefact
+from micrec_pyg.models.base import Model
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.runs.device import set_compute
+from micrec_pyg.schema import (
+    ITEM,
+    USER,
+    Domain,
+    EdgeSplit,
+    Embeddings,
+    Feature,
+    InputError,
+    Score,
+    Task,
+    TrainStage,
+)
+
+SAMPLE = 64
+"""Users who show whether a model scores people differently."""
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything that is known, as graphs, and the trained model on them."""
+
+    name: str
+    """Of the model."""
+    model: Model
+    options: GraphOptions
+    train: TrainStage
+    """The templates of training, and the person of every user."""
+    domains: Mapping[str, Domain]
+    splits: Mapping[str, EdgeSplit]
+    texts: Mapping[str, pl.Series]
+    gone: Mapping[str, Bool[Tensor, " items"]]
+    """By domain: the items that were removed; their rows stay, empty."""
+    features: Mapping[str, Any]
+    """The settings of the encoders, for new items."""
+    batch_size: int
+    """Users ranked at a time, that of the run: so scores are equal to the last bit."""
+    device: str = "cpu"
+    graphs: Mapping[str, HeteroData] = field(default_factory=dict)
+    """By name, what the model reads."""
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    """By domain; no pair is hidden."""
+    z: Mapping[str, Embeddings] = field(default_factory=dict)
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    """By domain, of the rows of its own graph."""
+    personal: Mapping[str, bool] = field(default_factory=dict)
+    """By domain: whether the model scores people differently."""
+    profiles: dict[str, dict[str, Feature]] = field(default_factory=dict)
+    """By graph: the features of its users, made when they are first needed."""
+    encoders: dict[str, Encoder] = field(default_factory=dict)
+    """By modality, made when they are first needed."""
+
+    @property
+    def num_people(self) -> int:
+        """Return a number that is above that of every person."""
+        return 1 + max(int(p.max()) for p in self.train.person.values() if len(p))
+
+    def user_rows(self, domain: str) -> Int[Tensor, " vocabulary"]:
+        """Return the row of every user of a vocabulary in the domain's own graph."""
+        n_id = self.tasks[domain].data[USER].n_id.cpu()
+        return places(n_id, len(self.domains[domain].interactions.users))
+
+    def item_rows(self, domain: str) -> Int[Tensor, " vocabulary"]:
+        """Return the row of every item of a vocabulary in the domain's own graph."""
+        n_id = self.tasks[domain].data[ITEM].n_id.cpu()
+        return places(n_id, len(self.domains[domain].interactions.items))
+
+
+def make_world(artefact: Artefact, *, device: str = "cpu") -> World:
+    """Return the world that an artefact knows.
+
+    Args:
+        artefact: As it was read.
+        device: Where the model computes.
+
+    Raises:
+        InputError: The weights are not those of the model.
+    """
+    set_compute(str(artefact.settings["precision"]), str(artefact.settings["spmm"]))
+    model = artefact.make_model(sizes=artefact.sizes, streams=RandomStreams(0))
+    model = model.to(device).train(False)
+    try:
+        model.load_state({n: t.to(device) for n, t in artefact.state.items()})
+    except InputError as error:
+        raise InputError(
+            f"{artefact.folder}: the weights are not those of the model that its "
+            "settings describe; copy the artefact again, or train the run again"
+        ) from error
+    world = World(
+        name=str(artefact.record["model"]),
+        model=model,
+        options=replace(artefact.options, device=device),
+        train=artefact.train,
+        domains=artefact.domains,
+        splits=artefact.splits,
+        texts=artefact.texts,
+        gone={
+            name: torch.zeros(len(domain.interactions.items), dtype=torch.bool)
+            for name, domain in artefact.domains.items()
+        },
+        features=artefact.settings.get("features", {}),
+        batch_size=int(artefact.settings["rank"]["batch_size"]),
+        device=device,
+    )
+    return with_graphs(world, list(world.domains), neighbors=artefact.neighbors)
+
+
+def with_graphs(
+    world: World,
+    changed: Collection[str],
+    *,
+    neighbors: Mapping[str, Tensor] | None = None,
+) -> World:
+    """Return a world whose graphs, vectors and scores follow from what it knows.
+
+    They are made as for the test (``graph.build.test_stage``), of these domains anew
+    and of the others not again.
+
+    Args:
+        world: Its domains, splits and people are right already.
+        changed: The domains whose graphs are to be made.
+        neighbors: Similar nodes that are known; where they are not those of all nodes
+            of the graphs, they are searched.
+    """
+    names = list(world.domains) if world.options.union else list(changed)
+    make = partial(
+        test_stage,
+        world.train,
+        {name: world.domains[name] for name in names},
+        {name: world.splits[name] for name in names},
+        answers=world.model.answers,
+    )
+    stage = make(replace(world.options, num_neighbors=0)) if neighbors else None
+    if stage is None or not _filled(stage.graphs, neighbors or {}):
+        stage = make(world.options)
+    stage = to_device(stage, world.device)
+    graphs = {**world.graphs, **stage.graphs}
+    tasks = {**world.tasks, **stage.tasks}
+    with torch.no_grad():
+        z = world.model(graphs)
+        scores = {
+            name: task_score(world.model.scorer(task.graph, z, graphs), task)
+            for name, task in tasks.items()
+        }
+        personal = {name: _differ(score, tasks[name]) for name, score in scores.items()}
+    return replace(
+        world,
+        graphs=graphs,
+        tasks=tasks,
+        z=z,
+        scores=scores,
+        personal=personal,
+        profiles={},
+    )
+
+
+def _filled(graphs: Mapping[str, HeteroData], neighbors: Mapping[str, Tensor]) -> bool:
+    """Give graphs their similarity edges; return False where they do not fit."""
+    for key, rows in neighbors.items():
+        place, _, part = key.rpartition("/")
+        name, _, kind = place.rpartition("/")
+        if part != "rows":
+            continue
+        count = graphs[name][kind].num_nodes
+        if len(rows) != count + 1:
+            return False
+        matrix = torch.sparse_csr_tensor(
+            rows,
+            neighbors[f"{place}/columns"],
+            neighbors[f"{place}/values"],
+            (count, count),
+            check_invariants=True,
+        )
+        edges = graphs[name][kind, "similar", kind]
+        edges.adj_t = matrix
+        edges.adj, edges.perm = transpose(matrix)
+    return True
+
+
+def _differ(score: Score, task: Task) -> bool:
+    """Return whether some users with a history have scores of their own."""
+    rows = task.data[USER].degree.nonzero().flatten()[:SAMPLE]
+    scores = score(rows)
+    return bool((scores != scores[:1]).any())

@@ -1,0 +1,161 @@
+"""``micrec recommend``: files in, lists out; what is wrong is told by its place."""
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from micrec_pyg.inference.recommender import load
+
+GOLDEN = Path(__file__).parent.parent / "inference" / "golden_format_1"
+READ = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".jsonl": pl.read_ndjson}
+
+
+@pytest.fixture(scope="module")
+def rec():
+    return load(GOLDEN)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return a function that writes a file and returns its path."""
+
+    def write(text, name="file.csv"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
+def test_all_users_in_every_format(micrec, rec, tmp_path, ending, monkeypatch, capsys):
+    monkeypatch.setattr("micrec_pyg.cli.recommend.USERS_AT_ONCE", 5)
+    output = tmp_path / f"lists{ending}"
+    command = ["recommend", GOLDEN, "--all", "-k", 3, "--domain", "food"]
+    assert micrec(*command, "--output", output) == 0
+    expected = rec.recommend(users=rec.users("food"), domain="food", k=3)
+    found = READ[ending](output)
+    assert found["user"].to_list() == expected["user"].to_list()
+    assert found["item"].to_list() == expected["item"].to_list()
+    assert found["reason"].to_list() == expected["reason"].to_list()
+    assert found["title"].to_list() == expected["title"].to_list()
+    scores = expected["score"].to_list()
+    assert found["score"].to_list() == pytest.approx(scores, abs=1e-6)
+    assert [*tmp_path.iterdir()] == [output]
+    told = capsys.readouterr().out
+    assert told == f"{output}: {len(scores)} rows, lists of 24 people in food\n"
+
+
+def test_users_and_items_of_files_to_stdout(micrec, rec, file, capsys):
+    users = file("user\nu7\nu1\nu7\n", "users.csv")
+    items = file("item\nfood1\nfood2\nfood3\n", "items.tsv")
+    command = ["recommend", GOLDEN, "--users", users, "--domain", "food"]
+    assert micrec(*command, "--items", items, "--keep-seen") == 0
+    found = pl.read_csv(io.StringIO(capsys.readouterr().out))
+    assert found["user"].to_list() == ["u7"] * 3 + ["u1"] * 3
+    assert {*found["item"]} == {"food1", "food2", "food3"}
+
+
+def test_people_by_their_history_alone(micrec, rec, file, capsys):
+    history = file("user,item,domain\nann,food1,food\nbob,,\nann,kitchen2,kitchen\n")
+    command = ["recommend", GOLDEN, "--history", history, "--domain", "kitchen"]
+    assert micrec(*command, "-k", 2) == 0
+    found = pl.read_csv(io.StringIO(capsys.readouterr().out))
+    mine = {"food": ["food1"], "kitchen": ["kitchen2"]}
+    ann = rec.recommend(history=mine, domain="kitchen", k=2)
+    bob = rec.recommend(history={}, domain="kitchen", k=2)
+    assert found["user"].to_list() == ["ann", "ann", "bob", "bob"]
+    assert found["item"].to_list() == [*ann["item"], *bob["item"]]
+    assert found["reason"].to_list() == [*ann["reason"], *bob["reason"]]
+
+
+def test_new_items_and_interactions_come_first(micrec, tmp_path, file, capsys):
+    items = tmp_path / "new.parquet"
+    table = {"item": ["new1"], "text": [[1.0, 0.5, -1.0, 0.0, 0.0, 2.0]]}
+    pl.DataFrame(table).write_parquet(items)
+    more = file("user,item\nzoe,new1\nzoe,food2\n", "more.csv")
+    users = file("user\nzoe\n", "users.csv")
+    command = ["recommend", GOLDEN, "--users", users, "--domain", "food", "-k", 30]
+    # a file of users is read after the additions
+    added = ["--new-items", items, "--new-interactions", more]
+    assert micrec(*command, *added) == 0
+    found = pl.read_csv(io.StringIO(capsys.readouterr().out))
+    assert {*found["user"]} == {"zoe"}
+    assert {*found["reason"]} <= {"history", "content"}
+    assert not {"new1", "food2"} & {*found["item"]}
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "sentence"),
+    [
+        (
+            "--users",
+            "user\nu1\nu99\n",
+            "line 3, column 'user': got 'u99', which the",
+        ),
+        ("--users", "id\nu1\n", "line 1: column user is missing; found: id"),
+        ("--users", "user,x\nu1,a\n,b\n", "line 3, column 'user': got an empty"),
+        (
+            "--items",
+            "item\nfood99\n",
+            "line 2, column 'item': got 'food99', which",
+        ),
+        (
+            "--history",
+            "user,item,domain\na,food1,food\na,food1,kitchen\n",
+            "line 3, column 'item': got 'food1', which kitchen does not have",
+        ),
+        (
+            "--history",
+            "user,item,domain\na,food1,fod\n",
+            "line 2, column 'domain': got 'fod', needed: one of food, kitchen",
+        ),
+        (
+            "--history",
+            "user,item,domain\na,food1,\n",
+            "line 2, column 'domain': got",
+        ),
+        (
+            "--new-items",
+            "item,text\nfood1,x\n",
+            "column 'item': got 'food1', which",
+        ),
+        ("--new-items", "item\nx\nx\n", "line 3, column 'item': got 'x', which"),
+        (
+            "--new-interactions",
+            "user,item\na,b\n",
+            "line 2, column 'item': got 'b'",
+        ),
+    ],
+)
+def test_a_fault_is_told_by_its_place(micrec, file, capsys, option, text, sentence):
+    path = file(text)
+    asked = [] if option in ("--users", "--history") else ["--all"]
+    command = ["recommend", GOLDEN, *asked, option, path, "--domain", "food"]
+    assert micrec(*command) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith(f"micrec: {path}, line ")
+    assert sentence in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--domain", "foo"], "--domain: 'foo' was given; give one of food, kitchen"),
+        ([], "--domain: it is missing; give one of food, kitchen"),
+        (["--domain", "food", "-k", "0"], "-k 0: give 1 or more"),
+        (["--domain", "food", "--output", "a.txt"], "ends in .parquet, .csv or .jsonl"),
+        (["--domain", "food", "--users", "gone.csv"], "gone.csv: it cannot be read"),
+    ],
+)
+def test_an_impossible_command_is_refused(micrec, capsys, arguments, sentence):
+    who = [] if "--users" in arguments else ["--all"]
+    assert micrec("recommend", GOLDEN, *who, *arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_is_refused(micrec, tmp_path, capsys):
+    assert micrec("recommend", tmp_path, "--all") == 2
+    assert "is no artefact and no finished run" in capsys.readouterr().err

@@ -1,0 +1,110 @@
+"""Worlds of every model, made without a run; and a small trained run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from inference.golden import write_shop
+from models.conftest import config, make, options, pytest_generate_tests
+from reference import worlds
+
+from micrec_pyg.cli.python import train
+from micrec_pyg.graph.build import train_stage
+from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.inference.world import World, with_graphs
+from micrec_pyg.runs.read import Run
+
+__all__ = ["config", "make", "options", "pytest_generate_tests"]
+
+
+@pytest.fixture
+def world_of(make, options) -> Callable[..., World]:
+    """Return a maker of the world of some domains and splits, test pairs aside."""
+
+    def world(domains, splits, model=None):
+        known = {
+            name: worlds.split(
+                split.train,
+                len(split.seen_user),
+                len(split.seen_item),
+                unseen_users=(~split.seen_user).nonzero().flatten().tolist(),
+                unseen_items=(~split.seen_item).nonzero().flatten().tolist(),
+                support=split.support,
+                val=split.val,
+            )
+            for name, split in splits.items()
+        }
+        train = train_stage(domains, known, options)
+        model = model or make(train)
+        empty = World(
+            name="tested",
+            model=model.train(False),
+            options=options,
+            train=train,
+            domains=domains,
+            splits=known,
+            texts={
+                name: pl.Series([None] * len(domain.interactions.items), dtype=str)
+                for name, domain in domains.items()
+            },
+            gone={
+                name: torch.zeros(len(domain.interactions.items), dtype=torch.bool)
+                for name, domain in domains.items()
+            },
+            features={},
+            batch_size=3,
+        )
+        return with_graphs(empty, list(domains))
+
+    return world
+
+
+MADE: dict[str, World] = {}
+"""A world never changes, so that the tests of one model can share it."""
+
+
+@pytest.fixture
+def world(world_of, request) -> World:
+    name = request.node.callspec.params["config"]
+    if name not in MADE:
+        MADE[name] = world_of(*worlds.worlds())
+    return MADE[name]
+
+
+@pytest.fixture
+def rec(world) -> Recommender:
+    return Recommender(world)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory) -> Path:
+    """Return a catalogue of two domains with texts and vectors."""
+    root = tmp_path_factory.mktemp("shop")
+    write_shop(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(shop, tmp_path_factory) -> Callable[..., Run]:
+    """Return a function that trains on the shop; the same settings only once."""
+    out = tmp_path_factory.mktemp("runs")
+
+    def run(*settings: str) -> Run:
+        return train(
+            "data=tables",
+            f"data.path={shop}",
+            "features=none",
+            f"features.cache_dir={out}/features",
+            f"cache_dir={out}/knn",
+            f"output_dir={out}/outputs",
+            "device=cpu",
+            "fit.max_epochs=3",
+            "rank.ks=[5]",
+            "fit.metric=ndcg@5",
+            "model.net.dim=8",
+            *settings,
+        )
+
+    return run

@@ -1,0 +1,214 @@
+"""Who is answered by which link, and what the links compute."""
+
+import polars as pl
+import pytest
+import torch
+
+from micrec_pyg.inference.recommender import load
+from micrec_pyg.schema import InputError
+
+FAR = {"users": ["u1"], "domain": "food"}
+
+
+@pytest.fixture(scope="module")
+def rec(trained):
+    return load(trained("model=micrec"))
+
+
+def known(rec, domain):
+    """Return {user: set of items} of the graph, and the order of items and users."""
+    world = rec._world
+    sides = world.domains[domain].interactions
+    users, items = sides.users.ids.to_list(), sides.items.ids.to_list()
+    found = {user: set() for user in users}
+    for u, i in world.splits[domain].known_at_test.T.tolist():
+        found[users[u]].add(items[i])
+    return found
+
+
+def table(rec, domain):
+    """Return {user: {item: score of the model}}."""
+    world = rec._world
+    sides = world.domains[domain].interactions
+    with torch.no_grad():
+        scores = world.scores[domain](torch.arange(len(sides.users)))
+    items = sides.items.ids.to_list()
+    return {
+        user: dict(zip(items, row.tolist(), strict=True))
+        for user, row in zip(sides.users.ids, scores, strict=True)
+    }
+
+
+def test_a_history_elsewhere_is_answered_by_people_with_a_similar_one(rec):
+    history = ["food1", "food2", "food3"]
+    mine = {*history}
+    weights = {}
+    here = known(rec, "kitchen")
+    for user, items in known(rec, "food").items():
+        if here.get(user):
+            common = len(mine & items)
+            weights[user] = common / (len(mine) * len(items)) ** 0.5
+    best = sorted(weights, key=lambda user: -weights[user])[:20]
+    scores, total = table(rec, "kitchen"), sum(weights[user] for user in best)
+    expected = {
+        item: sum(weights[user] * scores[user][item] for user in best) / total
+        for item in rec.items("kitchen")
+    }
+    found = rec.recommend(history={"food": history}, domain="kitchen", k=19)
+    nobody_has = found["item"] == "kitchen18"
+    assert {*found.filter(~nobody_has)["reason"]} == {"other domain"}
+    assert {*found.filter(nobody_has)["reason"]} == {"content"}
+    for item, score in found.select("item", "score").iter_rows():
+        assert score == pytest.approx(expected[item], abs=1e-5)
+
+
+def test_a_history_that_nobody_shares_is_answered_by_content(rec):
+    """food18 is in the catalogue and nobody has it."""
+    found = rec.recommend(history={"food": ["food18"]}, domain="kitchen", k=3)
+    assert {*found["reason"]} == {"content"}
+    one = rec._world.domains["food"].features["text"].values
+    place = rec._world.domains["food"].interactions.items.ids.to_list().index("food18")
+    other = rec._world.domains["kitchen"].features["text"].values
+    cosine = torch.nn.functional.cosine_similarity(one[place : place + 1], other)
+    best = cosine.topk(3)
+    assert found["score"].to_list() == pytest.approx(best.values.tolist(), abs=1e-6)
+
+
+def test_no_history_is_answered_by_popularity(rec):
+    found = rec.recommend(history={}, domain="food", k=5)
+    counts = {}
+    for items in known(rec, "food").values():
+        for item in items:
+            counts[item] = counts.get(item, 0) + 1
+    assert found["score"].to_list() == sorted(counts.values(), reverse=True)[:5]
+    assert all(counts[i] == s for i, s in found.select("item", "score").iter_rows())
+
+
+def test_an_item_nobody_has_is_recommended_by_its_content(rec):
+    found = rec.recommend(users=["u1"], domain="food", k=1, items=["food18"])
+    assert found.select("item", "reason").rows() == [("food18", "content")]
+
+
+def test_a_known_user_of_another_domain_is_answered(rec):
+    (user,) = (
+        rec.users("kitchen")
+        .filter(~rec.users("kitchen").is_in(rec.users("food").implode()))
+        .head(1)
+    )
+    found = rec.recommend(users=[user, "u1"], domain="food", k=2)
+    assert found["user"].to_list() == [user, user, "u1", "u1"]
+    assert found["reason"].to_list()[:2] == ["other domain"] * 2
+
+
+def test_many_histories_are_answered_as_one_by_one(rec):
+    rows = [("a", "food", "food1"), ("b", "kitchen", "kitchen2"), ("c", "food", None)]
+    rows += [("a", "food", "food4"), ("a", "kitchen", "kitchen1")]
+    frame = pl.DataFrame(rows, schema=["user", "domain", "item"], orient="row")
+    found = rec.recommend(history=frame, domain="food", k=4)
+    alone = [
+        {"food": ["food1", "food4"], "kitchen": ["kitchen1"]},
+        {"kitchen": ["kitchen2"]},
+        {},
+    ]
+    for user, history in zip("abc", alone, strict=True):
+        expected = rec.recommend(history=history, domain="food", k=4)
+        mine = found.filter(user=user)
+        assert mine["item"].equals(expected["item"])
+        assert mine["reason"].equals(expected["reason"])
+        score = expected["score"].to_list()
+        assert mine["score"].to_list() == pytest.approx(score, abs=1e-5)
+
+
+def test_what_is_seen_is_left_out_unless_wanted(rec):
+    had = known(rec, "food")["u1"]
+    assert not had & {*rec.recommend(**FAR, k=30)["item"]}
+    assert had <= {*rec.recommend(**FAR, k=30, exclude_seen=False)["item"]}
+    history = {"food": ["food1"]}
+    wanted = rec.recommend(history=history, domain="food", k=30, exclude_seen=False)
+    assert "food1" in wanted["item"]
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ({"users": ["u1x"], "domain": "food"}, "has no user 'u1x'; the nearest is 'u1"),
+        ({"users": ["u1"], "domain": "foo"}, "domain 'foo'; give one of food, kitchen"),
+        ({"users": ["u1"]}, "no domain was given; give one of food, kitchen"),
+        ({"users": "u1", "domain": "food"}, r"one text; give a list: \['u1'\]"),
+        ({"domain": "food"}, "give either users or history"),
+        ({"users": ["u1"], "domain": "food", "k": 0}, "k=0: give 1 or more"),
+        ({"users": pl.Series(["u1", None]), "domain": "food"}, "an id is missing"),
+        ({**FAR, "items": ["food99"]}, "has no item 'food99'; the nearest is 'food9'"),
+        (
+            {"history": {"food": ["kitchen1"]}, "domain": "food"},
+            "history: domain food has no item 'kitchen1'",
+        ),
+        ({"history": {"foot": []}, "domain": "food"}, "domain 'foot'; give one of"),
+        (
+            {"history": pl.DataFrame({"user": ["a"]}), "domain": "food"},
+            "column item, domain is missing; needed: user, item and, of food, kitchen",
+        ),
+        ({"history": [1], "domain": "food"}, "history: a list was given; give a data"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_in_one_sentence(rec, question, sentence):
+    with pytest.raises(InputError, match=sentence):
+        rec.recommend(**question)
+
+
+@pytest.mark.parametrize(
+    ("call", "table", "sentence"),
+    [
+        ("items", {"item": ["food1"]}, "items, row 1: 'food1' is there already"),
+        ("items", {"item": ["a", "a"]}, "items, row 2: 'a' stands there twice"),
+        ("items", {"item": ["a", None]}, "items, row 2: item is empty"),
+        ("items", {"sku": ["a"]}, "column item is missing; found: sku"),
+        ("items", {"item": ["a"], "size": [3]}, "column size cannot be used"),
+        (
+            "items",
+            {"item": ["a"], "text": [[1.0]]},
+            "have the width 1; the run",
+        ),
+        ("items", {"item": ["a"], "text": ["tea"]}, "came with its data; give lists"),
+        ("interactions", {"user": ["u1"], "item": ["x9"]}, "row 1: domain food has no"),
+        ("interactions", {"user": [None], "item": ["food1"]}, "row 1: user is empty"),
+    ],
+)
+def test_what_cannot_be_added_is_refused_and_changes_nothing(
+    rec, call, table, sentence
+):
+    before = rec._world
+    with pytest.raises(InputError, match=sentence):
+        getattr(rec, f"add_{call}")(pl.DataFrame(table), domain="food")
+    assert rec._world is before
+
+
+def test_similar_items_are_ranked_by_the_cosine(rec):
+    item = "food4"
+    place = rec._world.domains["food"].interactions.items.ids.to_list().index(item)
+    vectors = {
+        "model": rec._world.z["food"].item,
+        "content": rec._world.domains["food"].features["text"].values,
+    }
+    for by, table_ in vectors.items():
+        cosine = torch.nn.functional.cosine_similarity(table_[place], table_)
+        cosine[place] = -2
+        found = rec.similar_items(item, domain="food", k=3, by=by)
+        best = cosine.topk(3).values.tolist()
+        assert found["score"].to_list() == pytest.approx(best, abs=1e-5)
+        assert item not in found["item"]
+
+
+def test_a_linear_score_is_divided_to_its_last_part(rec):
+    top = rec.recommend(users=["u1"], domain="food", k=1)
+    parts = rec.explain("u1", top["item"][0], domain="food")
+    assert parts["contribution"].sum() == pytest.approx(top["score"][0], abs=1e-5)
+    history = known(rec, "food")["u1"]
+    assert {*parts.filter(kind="history item")["item"]} == history
+    assert parts.filter(kind="similar people").height == 1
+    one = {"food": ["food1", "food2"]}
+    top = rec.recommend(history=one, domain="food", k=1)
+    parts = rec.explain(one, top["item"][0], domain="food")
+    assert parts["contribution"].sum() == pytest.approx(top["score"][0], abs=1e-5)
+    with pytest.raises(InputError, match="has no history in domain food"):
+        rec.explain({"kitchen": ["kitchen1"]}, "food1", domain="food")
