@@ -94,7 +94,7 @@ def sampled_softmax(user, pos, neg, taken, log_q, *, temperature, cosine):
 
     def score(a, b):
         length = np.sqrt(a @ a) * np.sqrt(b @ b) if cosine else 1.0
-        return a @ b / length / temperature
+        return a @ b / (length or 1.0) / temperature  # a zero vector scores 0
 
     columns = [(item, 0.0) for item in neg]
     if taken.shape[1] > len(neg):

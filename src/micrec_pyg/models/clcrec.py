@@ -1,0 +1,152 @@
+"""CLCRec: learnt item vectors and their content agree, so content answers new items.
+
+Wei et al., MM 2021, arXiv 2107.05315.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.allowed import Count, Positive, Share, Widths
+from micrec_pyg.models.base import Model, Part
+from micrec_pyg.nn.batch_rows import asked, take
+from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.item_content import content, width_of
+from micrec_pyg.nn.losses import l2_loss, over_domains
+from micrec_pyg.nn.mlp import MLP
+from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.ranking import SampledSoftmax
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import ITEM, Batch, DomainSize, Embeddings
+
+
+class CLCRec(Model):
+    r"""Score old items by learnt vectors and new ones by encoded content.
+
+    .. math::
+        s(a, i; v) = \frac{\exp(a \cdot v_i / \tau)}
+        {\exp(a \cdot v_i / \tau) + \sum_j \exp(a \cdot v_j / \tau)}
+
+    The ranking loss is -log s of a user among v~, where every item is by chance its
+    learnt vector or its encoded content. The alignment is -log s of an item's learnt
+    vector among encoded contents, all of length 1.
+
+    Deviation: the users of a batch share their negatives; L2 is half the mean squared
+    norm, as in the other models.
+    """
+
+    terms: ClassVar[Mapping[str, Part]] = {
+        "ranking": "triplets",
+        "alignment": "triplets",
+        "l2": "triplets",
+    }
+
+    answers: ClassVar[frozenset[str]] = frozenset({ITEM})
+
+    loss: SampledSoftmax
+
+    def __init__(
+        self,
+        *,
+        sizes: Mapping[str, DomainSize],
+        streams: RandomStreams,
+        dim: Count,
+        std: Positive,
+        hidden: Widths,
+        replaced: Share,
+        temperature: Positive,
+        num_negatives: Count,
+    ) -> None:
+        """Draw the parameters of every domain.
+
+        Args:
+            sizes: Numbers of nodes and widths of the content, by domain.
+            streams: Draw the start values, a stream per domain and layer.
+            dim: Width of the vectors.
+            std: Standard deviation of their start values.
+            hidden: Widths of the hidden layers of the encoder.
+            replaced: Share of the items that their content stands for, in ranking.
+            temperature: tau, of both losses.
+            num_negatives: Items that a batch compares with.
+        """
+        super().__init__()
+        self.replaced = replaced
+        self.loss, self.agreement = (
+            SampledSoftmax(
+                temperature=temperature,
+                cosine=cosine,
+                num_negatives=num_negatives,
+                in_batch=False,
+                log_q=False,
+            )
+            for cosine in (False, True)
+        )
+        self.modalities = {d: sorted(size.widths) for d, size in sizes.items()}
+        self.embedding = per_domain(
+            sizes,
+            lambda domain, size: IdEmbedding(
+                size=size,
+                dim=dim,
+                std=std,
+                unseen="zero",
+                generator=streams("init", domain),
+            ),
+        )
+        self.encoder = per_domain(
+            sizes,
+            lambda domain, size: MLP(
+                [width_of(size, size.widths), *hidden, dim],
+                activation=functional.leaky_relu,
+                generator=streams("init", "content", domain),
+            ),
+        )
+
+    def forward(
+        self,
+        graphs: Mapping[str, HeteroData],
+        streams: RandomStreams | None = None,
+    ) -> dict[str, Embeddings]:
+        """Return learnt vectors, and encoded content for new items."""
+        z = {}
+        for domain, data in graphs.items():
+            e = self.embedding[module_key(domain)](data)
+            is_new = (data[ITEM].train_row < 0).view(-1, 1)
+            item = torch.where(is_new, self._encoded(domain, data, None), e.item)
+            z[domain] = Embeddings(user=e.user, item=item)
+        return z
+
+    def losses(
+        self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
+    ) -> dict[str, Tensor]:
+        """Return ``ranking``, ``alignment``, and ``l2`` of the learnt vectors."""
+        of_z, of_items, of_e = {}, {}, {}
+        for domain, rows in asked(batch).items():
+            table = cast(IdEmbedding, self.embedding[module_key(domain)])
+            e = take(table.training_rows(), rows)
+            f = self._encoded(domain, graphs[domain], rows.item)
+            chance = torch.rand(
+                len(f), 1, generator=streams("replaced", domain), device=f.device
+            )
+            mixed = torch.where(chance < self.replaced, f, e.item)
+            of_e[domain] = rows.triplets(e)
+            of_z[domain] = rows.triplets(Embeddings(user=e.user, item=mixed))
+            _, pos, neg = rows.triplets(Embeddings(user=e.user, item=f))
+            of_items[domain] = (of_e[domain][1], pos, neg)
+        return {
+            "ranking": self.loss(of_z, batch),
+            "alignment": self.agreement(of_items, batch),
+            "l2": over_domains(l2_loss, of_e),
+        }
+
+    def _encoded(
+        self, domain: str, data: HeteroData, rows: Tensor | None
+    ) -> Float[Tensor, "items dim"]:
+        """Return the encoded content of items, of all for None."""
+        encoder: nn.Module = self.encoder[module_key(domain)]
+        found: Tensor = encoder(content(data, self.modalities[domain], rows))
+        return found
