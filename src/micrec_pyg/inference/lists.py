@@ -79,6 +79,7 @@ def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) ->
     found = rank(
         world.scores[wanted.domain],
         users=rows.to(world.device),
+        n_id=task.data[USER].n_id[rows.to(world.device)],
         known=task.known if wanted.exclude_seen else task.known[:, :0],
         k=wanted.k,
         candidates=wanted.candidates,
@@ -139,9 +140,12 @@ def _block(world: World, askers: Askers, wanted: Wanted) -> Lists:
     found = answer(world, wanted.domain, askers)
     none = torch.zeros(2, 0, dtype=torch.int64)
     known = _known(world, askers, wanted.domain) if wanted.exclude_seen else none
+    users = torch.arange(askers.count, device=world.device)
     ranked = rank(
         lambda rows: found.scores[rows],
-        users=torch.arange(askers.count, device=world.device),
+        users=users,
+        # equal scores have one order: who else asks must not change an answer
+        n_id=torch.zeros_like(users),
         known=known.to(world.device),
         k=wanted.k,
         candidates=wanted.candidates,
