@@ -38,8 +38,8 @@ class Model(nn.Module):
     Of another kind, the graphs that the model is given hold those of training alone.
     """
 
-    reads_other_domains: ClassVar[bool] = False
-    """Whether the scores of a domain depend on the graphs of the others."""
+    crosses_domains: ClassVar[bool] = False
+    """Whether other domains change the scores of a domain before any training step."""
 
     num_negatives: int = 1
     """Negatives of each positive in the part ``negatives``."""

@@ -185,5 +185,8 @@ def _directions(covariance: Tensor, count: int) -> Tensor:
         return found
     values, vectors = torch.linalg.eigh(covariance)
     values, vectors = values.flip(0)[:kept].clamp(min=0), vectors.flip(1)[:, :kept]
+    # A direction has no sign of its own: its largest part shall be positive.
+    largest = vectors.abs().argmax(0, keepdim=True)
+    vectors = vectors * vectors.gather(0, largest).sign()
     found[:, :kept] = (vectors / (values + REGULARISER * values.mean()).sqrt()).float()
     return found
