@@ -56,6 +56,13 @@ CutOffs = Annotated[
         "a list of different whole numbers of 1 or more, such as [10,20]", _are_cut_offs
     ),
 ]
+Weights = Annotated[
+    Sequence[int | float],
+    Allowed(
+        "a list of numbers of 0 or more, such as [0,0.5,1]",
+        lambda values: bool(values) and min(values) >= 0,
+    ),
+]
 Ratios = Annotated[
     Sequence[int | float],
     Allowed(

@@ -16,6 +16,7 @@ from micrec_pyg.allowed import (
     NotNegative,
     Seed,
     Share,
+    Weights,
     one_of,
 )
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
@@ -40,6 +41,16 @@ class ModelSettings(TypedDict):
     num_neighbors: Natural
     weights: Mapping[str, NotNegative]
     net: Node
+
+
+class TermSettings(TypedDict):
+    """The group ``term``; ``none`` has a name alone."""
+
+    name: FolderName
+    num_neighbors: NotRequired[Natural]
+    weights: NotRequired[Mapping[str, NotNegative]]
+    net: NotRequired[Node]
+    betas: NotRequired[Weights]
 
 
 class LoggerSettings(TypedDict):
@@ -95,6 +106,7 @@ class Settings(Axes):
     features: Node
     graph: Node
     model: ModelSettings
+    term: TermSettings
     fit: Node
     rank: Node
     logger: LoggerSettings
