@@ -64,6 +64,13 @@ Widths = Annotated[
     Sequence[int],
     Allowed("a list of whole numbers of 1 or more, such as [64,32]", _are_widths),
 ]
+Weights = Annotated[
+    Sequence[int | float],
+    Allowed(
+        "a list of numbers of 0 or more, such as [0,0.5,1]",
+        lambda values: bool(values) and min(values) >= 0,
+    ),
+]
 Ratios = Annotated[
     Sequence[int | float],
     Allowed(

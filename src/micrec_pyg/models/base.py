@@ -143,21 +143,22 @@ def parts_of(model: Model) -> dict[str, Part]:
     }
 
 
-def check_weights(model: type[Model], weights: Mapping[str, float]) -> None:
+def check_weights(model: type[Model] | Model, weights: Mapping[str, float]) -> None:
     """Refuse a weight that is none, or of a loss that the model does not have.
 
     Args:
-        model: The class of the model.
+        model: It, or its class.
         weights: Of the losses, by name.
 
     Raises:
         InputError: One is impossible.
     """
     terms: Mapping[str, Part] = getattr(model, "terms", {})
+    called = getattr(model, "__name__", type(model).__name__)
     for name, weight in weights.items():
         if name not in terms:
             raise InputError(
-                f"model.weights.{name}: the losses of {model.__name__} are "
+                f"model.weights.{name}: the losses of {called} are "
                 f"{', '.join(terms) or 'none'}"
             )
         if not 0 <= weight < float("inf"):

@@ -1,7 +1,7 @@
 """What a run is: typed and complete, before anything is read or computed."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from micrec_pyg.models.base import Model, check_weights
 from micrec_pyg.runs.build import build
 from micrec_pyg.runs.device import check_compute
 from micrec_pyg.runs.settings import check_settings
+from micrec_pyg.runs.term import NONE, with_term
 from micrec_pyg.schema import Domain, DomainCatalogue, EdgeSplit, InputError
 from micrec_pyg.training.options import FitOptions
 
@@ -57,6 +58,8 @@ class Experiment:
     settings: Mapping[str, Any]
     """All of the above as plain values: the content of ``config.yaml``, and what the
     run's id is made of."""
+    betas: Sequence[float] = ()
+    """Weights of the term that are tried after training; none without a term."""
 
     @property
     def ks(self) -> list[int]:
@@ -69,9 +72,17 @@ class Experiment:
         return int(self.rank.keywords["batch_size"])
 
     @property
+    def net(self) -> Callable[..., Model]:
+        """Return what makes the trained model, without a term."""
+        made: Callable[..., Model] = getattr(self.make_model, "keywords", {}).get(
+            "net", self.make_model
+        )
+        return made
+
+    @property
     def dim(self) -> int:
         """Return the width of the model's vectors; 1 if it has none."""
-        return int(getattr(self.make_model, "keywords", {}).get("dim", 1))
+        return int(getattr(self.net, "keywords", {}).get("dim", 1))
 
     @property
     def aligns(self) -> bool:
@@ -94,16 +105,17 @@ def experiment_of(
     """
     check_settings(settings)
     device = device or str(settings["device"])
+    term = settings.get("term", NONE)
     try:
         found = Experiment(
             dataset=str(settings["dataset"]),
-            model=str(settings["model"]["name"]),
+            model=_name(settings["model"], term),
             split=str(settings["split_name"]),
             load_data=partial(build, settings["data"], "data"),
             encode=build(settings["features"], "features"),
             divide=build(settings["split"], "split"),
             graph=replace(build(settings["graph"], "graph"), device=device),
-            make_model=build(settings["model"]["net"], "model.net"),
+            make_model=with_term(build(settings["model"]["net"], "model.net"), term),
             weights=settings["model"]["weights"],
             fit=build(settings["fit"], "fit"),
             rank=build(settings["rank"], "rank"),
@@ -113,6 +125,7 @@ def experiment_of(
             spmm=settings["spmm"],
             output_dir=str(settings["output_dir"]),
             settings={**settings, "device": device},
+            betas=term.get("betas", ()),
         )
     except KeyError as error:
         raise InputError(
@@ -124,8 +137,14 @@ def experiment_of(
     return found
 
 
+def _name(model: Mapping[str, Any], term: Mapping[str, Any]) -> str:
+    """Return the name of the model, with its term if it has one."""
+    name = str(model["name"])
+    return name if term["name"] == "none" else f"{name}+{term['name']}"
+
+
 def _check_model(experiment: Experiment) -> None:
-    made = getattr(experiment.make_model, "func", experiment.make_model)
+    made = getattr(experiment.net, "func", experiment.net)
     if not (isinstance(made, type) and issubclass(made, Model)):
         raise InputError(
             f"model.net._target_={made}: give a model, a subclass of "

@@ -105,6 +105,8 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
     """Return keys that this model or this graph does not read."""
     model, graph = settings.get("model", {}), settings.get("graph", {})
     unread: set[str] = set()
+    if settings.get("term", {}).get("name", "none") == "none":
+        unread |= {"term", "term.*"}
     if "net" in model and "num_neighbors" in graph:
         if not graph["num_neighbors"]:
             unread |= {*NEIGHBORS, "graph.knn_include_self"}

@@ -19,6 +19,7 @@ from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
+from micrec_pyg.runs.term import choose_weight
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.training.fit import fit
 
@@ -97,6 +98,11 @@ def _train(
         answers=model.answers,
     )
     valid = to_device(valid, device)
+    judge = partial(
+        validate,
+        k=cut_off(experiment.fit.metric),
+        batch_size=experiment.users_at_once,
+    )
     with step("training"):
         result = fit(
             model,
@@ -105,15 +111,14 @@ def _train(
             options=experiment.fit,
             weights=experiment.weights,
             streams=RandomStreams(experiment.seed, device),
-            validate=partial(
-                validate,
-                k=cut_off(experiment.fit.metric),
-                batch_size=experiment.users_at_once,
-            ),
+            validate=judge,
             folder=folder,
             on_epoch=told.epoch,
         )
     with step("validation"):
+        if experiment.betas:
+            metric = experiment.fit.metric
+            choose_weight(model, valid, experiment.betas, metric=metric, validate=judge)
         report: Report = experiment.rank(model, valid, groups=False)
     metrics = metrics_of(experiment, result, report, digests)
     write_run(folder, experiment, inputs, model, valid, report, metrics)

@@ -104,7 +104,7 @@ def _num_negatives(experiment: Experiment) -> int:
 def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
     """Return the bytes of what one domain adds to the model and to a step."""
     dim, batch = experiment.dim, experiment.fit.batch_size
-    model: Any = getattr(experiment.make_model, "func", experiment.make_model)
+    model: Any = getattr(experiment.net, "func", experiment.net)
     parts = set(model.terms.values())
     total = 0
     if "overlap" in parts:  # what aligns domains projects their users first

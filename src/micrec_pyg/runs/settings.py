@@ -16,6 +16,7 @@ from micrec_pyg.allowed import (
     NotNegative,
     Seed,
     Share,
+    Weights,
     one_of,
 )
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
@@ -41,6 +42,16 @@ class ModelSettings(TypedDict):
     max_user_neighbors: NotRequired[Natural | None]
     weights: Mapping[str, NotNegative]
     net: Node
+
+
+class TermSettings(TypedDict):
+    """The group ``term``; ``none`` has a name alone."""
+
+    name: FolderName
+    num_neighbors: NotRequired[Natural]
+    weights: NotRequired[Mapping[str, NotNegative]]
+    net: NotRequired[Node]
+    betas: NotRequired[Weights]
 
 
 class LoggerSettings(TypedDict):
@@ -97,6 +108,7 @@ class Settings(Axes):
     graph: Node
     model: ModelSettings
     loss: Node
+    term: TermSettings
     fit: Node
     rank: Node
     logger: LoggerSettings

@@ -201,7 +201,7 @@ def _done(run: RunState, options: FitOptions) -> bool:
 
 def _terms(model: Model, weights: Mapping[str, float]) -> dict[str, float]:
     """Return the weights that count, checked against the model's losses."""
-    check_weights(type(model), weights)
+    check_weights(model, weights)
     return {name: weight for name, weight in weights.items() if weight > 0}
 
 
