@@ -148,7 +148,7 @@ def test_a_domain_alone_has_the_same_scores_unless_others_are_read(
         scores(model, each.graphs)["food"]
         for model, each in zip(models, (alone, train), strict=True)
     )
-    assert torch.equal(found, expected) != models[0].crosses_domains
+    assert torch.equal(found, expected) != models[0].reads_other_domains
 
 
 def test_a_larger_graph_is_answered(make, answers, options):

@@ -14,12 +14,15 @@ from micrec_pyg.models.ease import EASE
 from micrec_pyg.models.ease_xc import EASExc
 from micrec_pyg.models.fused import Fused, standardise
 from micrec_pyg.models.inmo import INMO
+from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.term import choose_weight, with_term
 from micrec_pyg.schema import USER, InputError
 from micrec_pyg.training.fit import fit
 
-inmo = partial(INMO, dim=4, std=0.1, num_layers=1, dropout=0.3, alpha_decay=0.99)
+inmo = partial(
+    INMO, dim=4, std=0.1, num_layers=1, dropout=0.3, alpha_decay=0.99, loss=BPR()
+)
 term = partial(
     EASExc,
     ridge=2.0,
@@ -52,7 +55,7 @@ def trained(make, train, valid):
         train,
         valid,
         options=fitting.options(max_epochs=2),
-        weights={"bpr": 1.0, "self_enhanced": 0.01},
+        weights={"ranking": 1.0, "self_enhanced": 0.01},
         streams=streams,
         validate=judge,
         folder=None,
@@ -115,9 +118,9 @@ def test_declarations_are_those_of_the_parts(stages):
     fused = Fused(sizes=sizes, streams=RandomStreams(0), net=inmo, term=ease)
     assert fused.terms == INMO.terms
     assert fused.answers == frozenset({USER})
-    assert not fused.crosses_domains
+    assert not fused.reads_other_domains
     fused = Fused(sizes=sizes, streams=RandomStreams(0), net=inmo, term=term)
-    assert fused.crosses_domains
+    assert fused.reads_other_domains
     assert Fused.terms == {}  # other objects are not touched
 
 

@@ -38,7 +38,7 @@ class Model(nn.Module):
     Of another kind, the graphs that the model is given hold those of training alone.
     """
 
-    crosses_domains: ClassVar[bool] = False
+    reads_other_domains: ClassVar[bool] = False
     """Whether other domains change the scores of a domain before any training step."""
 
     num_negatives: int = 1

@@ -44,9 +44,9 @@ class Fused(Model):
         # What is declared belongs to the class elsewhere; here it is the parts'.
         self.terms = self.net.terms  # type: ignore[misc]
         self.answers = self.net.answers & self.term.answers  # type: ignore[misc]
-        crosses = self.net.crosses_domains or self.term.crosses_domains
-        self.crosses_domains = crosses  # type: ignore[misc]
-        self.num_negatives = self.net.num_negatives
+        crosses = self.net.reads_other_domains or self.term.reads_other_domains
+        self.reads_other_domains = crosses  # type: ignore[misc]
+        self.num_negatives, self.loss = self.net.num_negatives, self.net.loss
         self.beta: Tensor
         self.register_buffer("beta", torch.zeros(()))
 

@@ -66,7 +66,7 @@ class MICRecPlus(Model):
         "contrastive": "overlap",
     }
 
-    crosses_domains: ClassVar[bool] = True
+    reads_other_domains: ClassVar[bool] = True
 
     def __init__(
         self,
