@@ -8,7 +8,7 @@ import polars as pl
 
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.report.collect import collect, equal_labels, without_part
-from micrec_pyg.report.tables import markdown, write
+from micrec_pyg.report.tables import as_markdown, sheets, write
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ def main(argv: list[str]) -> int:
         "names": {},
     }
     _tell(results, given.part)
-    text = markdown(results, tuning=given.tuning, alpha=given.alpha, **options)
+    pages = sheets(results, tuning=given.tuning, alpha=given.alpha, **options)
+    text = as_markdown(pages)
     out = Path(given.out or Path(given.outputs) / "report.md")
     pages = write(results, out, text=text, **options)
     show(text)

@@ -122,17 +122,31 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 
     Settings tell runs apart among those of one data set, split and model.
     """
+    settings = varied(runs)
+    return {
+        run.path: " ".join(
+            [family_of(run)[2], *(f"{k}={v}" for k, v in settings[run.path].items())]
+        )
+        for run in runs
+    }
+
+
+def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+    """Return by folder the settings that tell a run apart, sweep axes first.
+
+    They do so among the runs of one data set, split and model; a run that does not
+    have such a setting has the value ``unset``.
+    """
     families: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
         families[family_of(run)].append(run)
-    labels = {}
-    for (_, _, model), members in families.items():
+    found = {}
+    for members in families.values():
         options = _options(members)
         keys = _varying(list(options.values()))
         for path, own in options.items():
-            settings = [f"{key}={own.get(key, 'unset')}" for key in keys]
-            labels[path] = " ".join([model, *settings])
-    return labels
+            found[path] = {key: own.get(key, "unset") for key in keys}
+    return found
 
 
 def _options(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
