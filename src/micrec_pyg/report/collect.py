@@ -143,7 +143,7 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     found = {}
     for members in families.values():
         options = _options(members)
-        keys = _varying(list(options.values()))
+        keys = _telling(members, _varying(list(options.values())))
         for path, own in options.items():
             found[path] = {key: own.get(key, "unset") for key in keys}
     return found
@@ -188,6 +188,48 @@ def _varying(options: Sequence[Mapping[str, str]]) -> list[str]:
     if len({*zip(*told, strict=True)}) >= len({*names.get("data", ())}):
         names.pop("data", None)  # settings tell the same, in words
     return list(names)
+
+
+def _telling(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
+    """Return the keys without those that follow from others.
+
+    Left out is a setting that all runs have alike where some do not read it (``w`` at
+    ``K=0``), and a multiple of one before it (a weight that is ``gamma`` times 0.01).
+    """
+    kept: dict[str, list[float] | None] = {}
+    for key in keys:
+        written = [_written(run, key) for run in runs]
+        if None not in written and len({*map(str, written)}) == 1:
+            continue
+        numbers = _numbers(written)
+        if numbers is None or not any(
+            before is not None and _multiple(numbers, before)
+            for before in kept.values()
+        ):
+            kept[key] = numbers
+    return list(kept)
+
+
+def _written(run: Run, key: str) -> Any:
+    """Return a setting as it stands in ``config.yaml``, read or not; None if absent."""
+    value: Any = run.config
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _numbers(values: Sequence[Any]) -> list[float] | None:
+    """Return values as numbers; None if one of them is none."""
+    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+        return None
+    return [float(value) for value in values]
+
+
+def _multiple(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Return whether values are one positive factor times others."""
+    factors = {f"{v / o:.9g}" for v, o in zip(values, others, strict=True) if o}
+    zeros = all(v == 0 for v, o in zip(values, others, strict=True) if not o)
+    return zeros and len(factors) == 1 and float(*factors) > 0
 
 
 def _rows(run: Run, label: str) -> list[dict[str, Any]]:

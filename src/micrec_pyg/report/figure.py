@@ -1,5 +1,6 @@
 """The results of several models as one picture: a panel per split and group."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,46 @@ def draw(
         _figure([(panel, rows[panel]) for panel in shown], list(names.values())), path
     )
     return shown
+
+
+def draw_study(
+    results: pl.DataFrame, path: Path, *, metrics: Sequence[str], part: str
+) -> list[Path]:
+    """Return the pictures written: the first metric, a panel per split, as SVG and PDF.
+
+    Below the panels of all users and items stand those of the new ones, where a split
+    has any. Every data set has its own pictures.
+
+    Args:
+        results: As ``collect`` returns it.
+        path: What the pictures' names begin with; its ending is left out.
+        metrics: The first one is drawn.
+        part: ``val`` or ``test``.
+
+    Raises:
+        InputError: No run has this part, or the metric.
+    """
+    written = []
+    for dataset in results["dataset"].unique(maintain_order=True):
+        own = results.filter(dataset=dataset, part=part)
+        splits = own["split"].unique(maintain_order=True)
+        panels = [
+            Panel(split, group, metrics[0])
+            for group in ("all", "new_user", "new_item")
+            for split in splits
+        ]
+        labels = own["label"].unique().sort().to_list()
+        name = re.sub("[^A-Za-z0-9_.-]+", "-", f"{path.stem}-{dataset}")
+        for ending in (".svg", ".pdf"):
+            written.append(path.with_name(f"{name}{ending}"))
+            draw(
+                own,
+                written[-1],
+                panels=panels,
+                names={label: label for label in labels},
+                part=part,
+            )
+    return written
 
 
 def _rows(
@@ -133,5 +174,7 @@ def _save(figure: Any, path: Path) -> None:
 
     # without a date, and with fixed names inside: equal results, equal bytes
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    with whole(path) as part, matplotlib.rc_context({"svg.hashsalt": "micrec_pyg"}):
+    # 42: letters as TrueType within the PDF, which journals ask for
+    options = {"svg.hashsalt": "micrec_pyg", "pdf.fonttype": 42}
+    with whole(path) as part, matplotlib.rc_context(options):
         figure.savefig(part, dpi=150, metadata=metadata)

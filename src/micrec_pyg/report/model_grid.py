@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from micrec_pyg import grid
+from micrec_pyg.report.interval import Interval, interval_of
 from micrec_pyg.report.marks import MARK, Place, has_best
 from micrec_pyg.runs.grids import FEW
 
@@ -59,6 +60,11 @@ class Entry:
         """Return ``0.1234 ± 0.0012``; no deviation for one seed."""
         mean = f"{self.mean:.4f}"
         return mean if self.sd is None else f"{mean} ± {self.sd:.4f}"
+
+    @property
+    def interval(self) -> Interval:
+        """Return where the mean over seeds lies."""
+        return interval_of(self.mean, self.sd, self.seeds)
 
     @property
     def signs(self) -> str:

@@ -1,0 +1,160 @@
+"""The epochs of runs as the rows of a chart."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from micrec_pyg.report.html.blocks import Chart
+from micrec_pyg.report.html.charts import curves
+from micrec_pyg.runs.read import Run
+
+MOST_ROWS = 15_000
+"""Epochs of all runs of a page; of longer histories every other one is left out."""
+
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class History:
+    """The epochs of one run."""
+
+    run: Run
+    epochs: Sequence[Mapping[str, Any]]
+    """Rows of ``Run.history``."""
+
+
+def histories(runs: Sequence[Run]) -> list[History]:
+    """Return the history of every run that has one; some models have no epochs."""
+    found = []
+    for run in runs:
+        if (Path(run.path) / "history.jsonl").is_file():
+            rows = run.history.to_dicts()
+            if rows and "epoch" in rows[0]:
+                found.append(History(run, rows))
+    return found
+
+
+def step_of(found: Sequence[History]) -> int:
+    """Return which epochs are drawn, every first, second or n-th."""
+    return -(-sum(len(history.epochs) for history in found) // MOST_ROWS) or 1
+
+
+def validation(
+    found: Sequence[History], labels: Mapping[str, str], *, step: int
+) -> Chart | None:
+    """Return the metric that selects, per epoch of every run; None without epochs.
+
+    Args:
+        found: Of one data set and split.
+        labels: Run folder -> its label.
+        step: As ``step_of`` returns it.
+    """
+    metrics = Counter(_metric(history.run) for history in found)
+    if not metrics:
+        return None
+    metric = metrics.most_common(1)[0][0]
+    domains = sorted(
+        {d for history in found for d in history.run.record.get("val", {})}
+    )
+    series = {"y0": "mean over domains"} if len(domains) > 1 else {}
+    series |= {f"y{n}": domain for n, domain in enumerate(domains, start=1)}
+    rows = []
+    for number, history in enumerate(found):
+        best = history.run.record.get("best_epoch")
+        for row in _drawn(history.epochs, best, step):
+            values = [row.get(f"val/{domain}/{metric}") for domain in domains]
+            known = [value for value in values if value is not None]
+            if not known:
+                continue
+            rows.append(
+                {
+                    "label": labels[history.run.path],
+                    "run": number,
+                    "seed": history.run.seed,
+                    "epoch": row["epoch"],
+                    "best": row["epoch"] == best,
+                    **({"y0": _round(fmean(known))} if "y0" in series else {}),
+                    **{f"y{n}": _round(v) for n, v in enumerate(values, start=1)},
+                }
+            )
+    if not rows:
+        return None
+    every = f"; every {step}th epoch" if step > 1 else ""
+    return curves(
+        f"Validation {metric} per epoch of every run; a dot is the selected epoch; "
+        f"choose in the legend{every}",
+        rows,
+        series=series,
+        name=metric,
+    )
+
+
+def of_one_run(history: History) -> list[Chart]:
+    """Return charts of all validation metrics and all loss terms of one run."""
+    step = step_of([history])
+    names = list(dict.fromkeys(key for row in history.epochs for key in row))
+    domains = sorted({name.split("/")[1] for name in names if name.startswith("val/")})
+    metrics = dict.fromkeys(n.split("/")[2] for n in names if n.startswith("val/"))
+    # the metric that selects is shown first
+    own = sorted(metrics, key=lambda metric: metric != _metric(history.run))
+    losses = [name for name in names if name.startswith("loss/")]
+    found = []
+    by_domain = {
+        domain: [f"val/{domain}/{metric}" for metric in own] for domain in domains
+    }
+    for title, keys, shown in (
+        ("Validation", by_domain, own),
+        ("Loss terms", {"loss": losses}, [n.partition("/")[2] for n in losses]),
+    ):
+        rows = _rows(history, keys, step)
+        if rows and shown:
+            series = {f"y{n}": name for n, name in enumerate(shown)}
+            caption = f"{title} per epoch; a dot is the selected epoch"
+            found.append(curves(caption, rows, series=series, name="value"))
+    return found
+
+
+def _rows(
+    history: History, keys: Mapping[str, Sequence[str]], step: int
+) -> list[dict[str, Any]]:
+    """Return rows of lines by label, each with its keys as y0, y1, ..."""
+    best = history.run.record.get("best_epoch")
+    return [
+        {
+            "label": label,
+            "run": number,
+            "seed": history.run.seed,
+            "epoch": row["epoch"],
+            "best": row["epoch"] == best,
+            **{f"y{n}": _round(row.get(key)) for n, key in enumerate(own)},
+        }
+        for number, (label, own) in enumerate(keys.items())
+        for row in _drawn(history.epochs, best, step)
+        if any(row.get(key) is not None for key in own)
+    ]
+
+
+def _drawn(
+    epochs: Sequence[Mapping[str, Any]], best: int | None, step: int
+) -> list[Mapping[str, Any]]:
+    last = epochs[-1]["epoch"]
+    return [
+        row
+        for row in epochs
+        if row["epoch"] % step == 0 or row["epoch"] in (best, last)
+    ]
+
+
+def _metric(run: Run) -> str:
+    """Return the metric that selects the epoch."""
+    return str((run.config.get("fit") or {}).get("metric", "ndcg@20"))
+
+
+def _round(value: float | None) -> float | None:
+    """Return a value with the digits that a chart can show; JSON has no NaN."""
+    if value is None or value != value or value in (float("inf"), float("-inf")):
+        return None
+    return round(value, DIGITS)
