@@ -56,7 +56,8 @@ def main(argv: list[str]) -> int:
     if given.html:
         written.append(_write_html(given, results, found, out, options["metrics"]))
     if given.figures:
-        written += draw_study(results, out, metrics=options["metrics"], part=given.part)
+        metric = options["metrics"][0]
+        written += draw_study(results, out, metric=metric, part=given.part)
     show(text)
     logger.info("written: %s", ", ".join(map(str, written)))
     return 0

@@ -211,8 +211,8 @@ def _summary(preset: Preset, part: pl.DataFrame, names: Mapping[str, str]) -> st
     metric, groups = preset.metrics[0], _groups(preset, part)
     if not groups:
         return main_table
-    table = overview(part, metric=metric, groups=groups, names=names)
-    return f"{main_table}\n### groups, {metric}, average over domains\n\n{table.markdown()}"
+    table = overview(part, metric=metric, groups=groups, names=names).markdown()
+    return f"{main_table}\n### groups, {metric}, average over domains\n\n{table}"
 
 
 def _tables(

@@ -14,6 +14,8 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import whole
 
 COLOR, PALE = "#0072B2", "#d9d9d9"
+GROUPS = ("all", "new_user", "new_item")
+"""What ``draw_study`` draws."""
 ROW_INCHES, PANEL_INCHES = 0.28, 3.1
 
 
@@ -69,42 +71,37 @@ def draw(
 
 
 def draw_study(
-    results: pl.DataFrame, path: Path, *, metrics: Sequence[str], part: str
+    results: pl.DataFrame, path: Path, *, metric: str, part: str
 ) -> list[Path]:
-    """Return the pictures written: the first metric, a panel per split, as SVG and PDF.
+    """Return the pictures written: a panel per split, as SVG and as PDF.
 
-    Below the panels of all users and items stand those of the new ones, where a split
-    has any. Every data set has its own pictures.
+    There is one per data set and group: all, and new users and new items where a
+    model has a value for them.
 
     Args:
         results: As ``collect`` returns it.
         path: What the pictures' names begin with; its ending is left out.
-        metrics: The first one is drawn.
+        metric: What is drawn.
         part: ``val`` or ``test``.
 
     Raises:
         InputError: No run has this part, or the metric.
     """
+    table = aggregate(results, metrics=[metric], groups=GROUPS, part=part)
+    found = table.filter(domain=AVERAGE).select("dataset", "group", "split").unique()
     written = []
-    for dataset in results["dataset"].unique(maintain_order=True):
-        own = results.filter(dataset=dataset, part=part)
-        splits = own["split"].unique(maintain_order=True)
-        panels = [
-            Panel(split, group, metrics[0])
-            for group in ("all", "new_user", "new_item")
-            for split in splits
-        ]
-        labels = own["label"].unique().sort().to_list()
-        name = re.sub("[^A-Za-z0-9_.-]+", "-", f"{path.stem}-{dataset}")
+    for (dataset, group), rows in found.sort("*").group_by(
+        ["dataset", "group"], maintain_order=True
+    ):
+        own = results.filter(dataset=dataset)
+        labels = own.filter(part=part)["label"].unique().sort()
+        panels = [Panel(split, str(group), metric) for split in rows["split"]]
+        name = re.sub("[^A-Za-z0-9_.-]+", "-", f"{path.stem}-{dataset}-{group}")
         for ending in (".svg", ".pdf"):
-            written.append(path.with_name(f"{name}{ending}"))
-            draw(
-                own,
-                written[-1],
-                panels=panels,
-                names={label: label for label in labels},
-                part=part,
-            )
+            picture = path.with_name(f"{name}{ending}")
+            names = {label: label for label in labels}
+            draw(own, picture, panels=panels, names=names, part=part)
+            written.append(picture)
     return written
 
 
@@ -175,6 +172,8 @@ def _save(figure: Any, path: Path) -> None:
     # without a date, and with fixed names inside: equal results, equal bytes
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
     # 42: letters as TrueType within the PDF, which journals ask for
-    options = {"svg.hashsalt": "micrec_pyg", "pdf.fonttype": 42}
-    with whole(path) as part, matplotlib.rc_context(options):
+    with (
+        whole(path) as part,
+        matplotlib.rc_context({"svg.hashsalt": "micrec_pyg", "pdf.fonttype": 42}),
+    ):
         figure.savefig(part, dpi=150, metadata=metadata)

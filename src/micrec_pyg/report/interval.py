@@ -8,8 +8,8 @@ from statistics import fmean, stdev
 CONFIDENCE = 0.95
 
 NOTE = (
-    "In brackets: 95 % interval of the mean over seeds (Student's t); it says where the "
-    "mean of more such seeds would lie, and with few seeds it is wide."
+    "In brackets: 95 % interval of the mean over seeds (Student's t). It says where "
+    "the mean of many such seeds may lie; with few seeds it is wide."
 )
 
 

@@ -49,7 +49,7 @@ class Entry:
     """Sample standard deviation over seeds; None for one seed."""
     seeds: int
     place: int
-    """1 for the one best of a column, 2 for the one second, 0 for any other and ties."""
+    """1 for the one best of a column, 2 for the one second, else 0; also in a tie."""
     marked: bool = False
     """Whether it is significantly better than every other of its column."""
     few: bool = False

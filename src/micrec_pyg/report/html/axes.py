@@ -57,14 +57,12 @@ def _pair(runs: pl.DataFrame, down: str, across: str, name: str) -> list[Block]:
         names=(across, down, name),
         orders=orders,
     )
-    table = Table(
-        f"{name}: {down} down, {across} across; mean ± sd over the runs",
-        [down, *orders[0]],
-        [
-            [plain(y), *(spread(found.get((x, y), [])) for x in orders[0])]
-            for y in orders[1]
-        ],
-    )
+    cells = [
+        [plain(y), *(spread(found.get((x, y), [])) for x in orders[0])]
+        for y in orders[1]
+    ]
+    caption = f"{name}: {down} down, {across} across; mean ± sd over the runs"
+    table = Table(caption, [down, *orders[0]], cells)
     return [Heading(title), chart, table]
 
 

@@ -118,9 +118,18 @@ def table_of_texts(caption: str, rows: Sequence[Sequence[object]]) -> Table:
     )
 
 
-def table_of_grid(caption: str, grid: ModelGrid) -> Table:
-    """Return a table of results, with intervals where there are several seeds."""
-    head = ["model", *(f"{domain} {metric}" for domain, metric in grid.columns)]
+def table_of_grid(
+    caption: str, grid: ModelGrid, names: Sequence[str] | None = None
+) -> Table:
+    """Return a table of results, with intervals where there are several seeds.
+
+    Args:
+        caption: What is in it.
+        grid: The numbers.
+        names: Of the columns; None names domain and metric.
+    """
+    columns = names or [f"{domain} {metric}" for domain, metric in grid.columns]
+    head = ["model", *columns]
     rows = [
         [Cell(row.name), *map(_entry, row.entries), plain(row.seeds)]
         for row in grid.rows

@@ -21,9 +21,28 @@ LINE_HEIGHT, BAR_HEIGHT, CELL_HEIGHT = 300, 13, 44
 
 NUMBER = ".4f"
 
+PALETTE = (
+    *("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd"),
+    *("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
+    *("#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5"),
+    *("#c49c94", "#f7b6d2", "#c7c7c7", "#dbdb8d", "#9edae5"),
+)
+"""Seen on white and on black; the second ten are paler."""
+SCALE = alt.Scale(zero=False)
+
+
+def colors_of(labels: Sequence[str]) -> dict[str, str]:
+    """Return a colour per label; from the 21st on they repeat."""
+    return {label: PALETTE[n % len(PALETTE)] for n, label in enumerate(labels)}
+
 
 def curves(
-    caption: str, rows: Sequence[Row], *, series: Mapping[str, str], name: str
+    caption: str,
+    rows: Sequence[Row],
+    *,
+    series: Mapping[str, str],
+    colors: Mapping[str, str],
+    name: str,
 ) -> Chart:
     """Return a line per run over epochs; the run chosen in the legend stands out.
 
@@ -32,6 +51,7 @@ def curves(
         rows: With ``label``, ``run``, ``seed``, ``epoch``, ``best`` (whether it is the
             selected epoch) and the fields of ``series``.
         series: Field -> its name; more than one gives a menu.
+        colors: Of the labels.
         name: Of what the vertical axis shows.
     """
     pick = _menu("series", series)
@@ -45,9 +65,9 @@ def curves(
         empty=False,
     )
     base = _data(rows, pick).encode(
-        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("value:Q", title=name, scale=alt.Scale(zero=False)),
-        color=_color(rows),
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=8)),
+        y=alt.Y("value:Q", title=name, scale=SCALE),
+        color=_color(rows, colors),
         detail="run:N",
     )
     faded = alt.condition(chosen, alt.value(0.85), alt.value(0.06))
@@ -76,8 +96,9 @@ def bars(
     rows: Sequence[Row],
     *,
     series: Mapping[str, str],
-    name: str,
+    colors: Mapping[str, str],
     groups: Sequence[str],
+    name: str,
 ) -> Chart:
     """Return horizontal bars: groups, and in each a bar per model.
 
@@ -86,8 +107,9 @@ def bars(
         rows: With ``label``, ``group``, and for every field f of ``series`` also
             ``f_sd``, its standard deviation.
         series: Field -> its name; more than one gives a menu.
-        name: Of the groups.
+        colors: Of the labels.
         groups: From top to bottom.
+        name: Of what tells the groups apart.
     """
     pick = _menu("series", series)
     chosen = alt.selection_point(name="label", fields=["label"], bind="legend")
@@ -97,8 +119,8 @@ def bars(
         opacity=alt.condition(chosen, alt.value(1), alt.value(0.15)),
     )
     drawn = base.mark_bar().encode(
-        x=alt.X("value:Q", title=None),
-        color=_color(rows),
+        x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=6)),
+        color=_color(rows, colors),
         tooltip=[
             alt.Tooltip("label:N", title="model"),
             alt.Tooltip("group:N"),
@@ -106,7 +128,7 @@ def bars(
             alt.Tooltip("sd:Q", format=NUMBER),
         ],
     )
-    spread = base.mark_rule(style="ink").encode(x="low:Q", x2="high:Q")
+    spread = base.mark_rule().encode(x="low:Q", x2="high:Q")
     layers = alt.layer(drawn.add_params(chosen), spread)
     height = len(groups) * (len(_labels(rows)) * BAR_HEIGHT + 10)
     return _chart(caption, layers.add_params(pick), height, rows)
@@ -121,12 +143,12 @@ def points(caption: str, rows: Sequence[Row], *, name: str) -> Chart:
         name: Of the value.
     """
     labels = _labels(rows)
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
+    base = alt.Chart(_values(rows)).encode(
         y=alt.Y("label:N", sort=labels, title=None, axis=alt.Axis(labelLimit=220))
     )
-    spread = base.mark_rule(style="ink").encode(x="low:Q", x2="high:Q")
+    spread = base.mark_rule().encode(x="low:Q", x2="high:Q")
     means = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=alt.X("value:Q", title=name, scale=alt.Scale(zero=False)),
+        x=alt.X("value:Q", title=name, scale=SCALE, axis=alt.Axis(tickCount=6)),
         tooltip=[
             alt.Tooltip("label:N", title="model"),
             alt.Tooltip("value:Q", format=NUMBER, title="mean"),
@@ -154,7 +176,7 @@ def heat_map(
         orders: Values across and down.
     """
     across, down, value = names
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
+    base = alt.Chart(_values(rows)).encode(
         x=alt.X("x:N", sort=list(orders[0]), title=across, axis=alt.Axis(labelAngle=0)),
         y=alt.Y("y:N", sort=list(orders[1]), title=down),
     )
@@ -163,7 +185,9 @@ def heat_map(
             "value:Q",
             title=None,
             scale=alt.Scale(scheme="viridis", zero=False),
-            legend=alt.Legend(orient="bottom", format=".3f", tickCount=3),
+            legend=alt.Legend(
+                orient="bottom", direction="horizontal", format=".3f", tickCount=3
+            ),
         ),
         tooltip=[
             alt.Tooltip("x:N", title="across"),
@@ -188,11 +212,11 @@ def _data(rows: Sequence[Row], pick: alt.Parameter) -> alt.Chart:
     """Return an empty chart whose field ``value`` is what the menu names."""
     deviation = "datum[series + '_sd']"
     return (
-        alt.Chart(alt.Data(values=list(rows)))
+        alt.Chart(_values(rows))
         .transform_calculate(
             value="datum[series]",
             sd=deviation,
-            low=f"datum[series] - {deviation}",
+            low=f"max(0, datum[series] - {deviation})",
             high=f"datum[series] + {deviation}",
         )
         .transform_filter("isValid(datum.value)")
@@ -207,17 +231,18 @@ def _menu(name: str, series: Mapping[str, str]) -> alt.Parameter:
     return alt.param(name=name, value=fields[0], bind=menu)
 
 
-def _color(rows: Sequence[Row]) -> alt.Color:
+def _values(rows: Sequence[Row]) -> alt.InlineData:
+    # altair refuses long tables, and copies short ones, unless they are of its own type
+    return alt.InlineData(values=list(rows))
+
+
+def _color(rows: Sequence[Row], colors: Mapping[str, str]) -> alt.Color:
     labels = _labels(rows)
     return alt.Color(
         "label:N",
         sort=labels,
-        scale=alt.Scale(
-            domain=labels, scheme="category10" if len(labels) <= 10 else "category20"
-        ),
-        legend=alt.Legend(title=None, orient="bottom", direction="vertical")
-        if len(labels) > 1
-        else None,
+        scale=alt.Scale(domain=labels, range=[colors[label] for label in labels]),
+        legend=alt.Legend(title=None) if len(labels) > 1 else None,
     )
 
 
@@ -226,7 +251,10 @@ def _labels(rows: Sequence[Row]) -> list[str]:
 
 
 def _chart(
-    caption: str, chart: alt.LayerChart, height: int, rows: Sequence[Row]
+    caption: str,
+    chart: alt.LayerChart | alt.FacetChart,
+    height: int,
+    rows: Sequence[Row],
 ) -> Chart:
     finished = chart.properties(
         width="container",

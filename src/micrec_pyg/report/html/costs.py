@@ -31,17 +31,13 @@ def timings(runs: Sequence[Run], labels: Mapping[str, str]) -> Table:
         by_label.setdefault(labels[run.path], []).append(run)
     rows = []
     for label, own in by_label.items():
-        times = [
-            spread(
-                _numbers(run.record.get("timing", {}).get(key) for run in own), digits=n
-            )
-            for key, (_, n) in TIMES.items()
+        times = [run.record.get("timing", {}) for run in own]
+        costs = [
+            *(_spread(times, key, digits) for key, (_, digits) in TIMES.items()),
+            _spread([run.record for run in own], "epochs", 0),
+            _spread([run.record for run in own], "peak_memory_mb", 0),
         ]
-        epochs = spread(_numbers(run.record.get("epochs") for run in own), digits=1)
-        memory = spread(
-            _numbers(run.record.get("peak_memory_mb") for run in own), digits=0
-        )
-        rows.append([Cell(label), plain(len(own)), *times, epochs, memory])
+        rows.append([Cell(label), plain(len(own)), *costs])
     head = ["model", "runs", *(name for name, _ in TIMES.values())]
     return Table(
         "Time and memory, mean ± sd over the runs of a model",
@@ -52,19 +48,8 @@ def timings(runs: Sequence[Run], labels: Mapping[str, str]) -> Table:
 
 def all_runs(runs: Sequence[Run], labels: Mapping[str, str], root: Path) -> Table:
     """Return a row per run."""
-    rows: list[list[object]] = [
-        [
-            "run",
-            "model",
-            "data set",
-            "split",
-            "seed",
-            "epochs",
-            "best epoch",
-            "training, s",
-        ]
-        + ["device", "test evaluations"]
-    ]
+    head = ["run", "model", "data set", "split", "seed", "epochs", "best epoch"]
+    rows: list[list[object]] = [[*head, "training, s", "device", "test evaluations"]]
     for run in runs:
         record = run.record
         rows.append(
@@ -100,7 +85,7 @@ def settings(runs: Sequence[Run]) -> list[Block]:
             for key in keys
             if key not in shared and any(key in each for each in mine)
         }
-        blocks.append(_fold(f"Settings of {model} that other runs do not have", own))
+        blocks.append(_fold(f"Further settings of {model}", own))
     return blocks
 
 
@@ -130,8 +115,9 @@ def _fold(title: str, values: Mapping[str, str]) -> Fold:
     return Fold(f"{title} ({len(rows)})", [Table(title, ["setting", "value"], rows)])
 
 
-def _numbers(values: Any) -> list[float]:
-    return [float(value) for value in values if value is not None]
+def _spread(records: Sequence[Mapping[str, Any]], key: str, digits: int) -> Cell:
+    values = [record[key] for record in records if record.get(key) is not None]
+    return spread(values, digits=digits)
 
 
 def _relative(path: str, root: Path) -> str:

@@ -1,26 +1,32 @@
 """Groups of users and items as bars and as a table."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
-from micrec_pyg.report.html.blocks import Block, Text, table_of_grid
+from micrec_pyg.report.html.blocks import Block, Chart, Text, table_of_grid
 from micrec_pyg.report.html.charts import bars
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, overview
 
-FAMILIES: Mapping[str, tuple[str, str]] = {
-    "item_degree_": ("Test items by their training interactions", "interactions"),
-    "user_history_": ("Users by their training interactions", "interactions"),
+FAMILIES: Mapping[str, str] = {
+    "item_degree_": "Test items by their training interactions",
+    "user_history_": "Users by their training interactions",
 }
-"""Beginning of a group's name -> what its bars are, and what tells them apart."""
+"""Beginning of a group's name -> what its bars are."""
 
 MOST_LABELS = 12
 """Models in one chart of bars."""
 
 
 def group_blocks(
-    results: pl.DataFrame, *, metrics: Sequence[str], part: str, best: Sequence[str]
+    results: pl.DataFrame,
+    *,
+    metrics: Sequence[str],
+    part: str,
+    best: Sequence[str],
+    colors: Mapping[str, str],
 ) -> list[Block]:
     """Return bars per family of groups, and a table of all groups.
 
@@ -29,14 +35,15 @@ def group_blocks(
         metrics: Of the bars; the table has the first.
         part: ``val`` or ``test``.
         best: Labels, the best first.
+        colors: Of the labels.
     """
     groups = results.filter(part=part)["group"].unique().sort().to_list()
     blocks: list[Block] = []
-    for beginning, (title, name) in FAMILIES.items():
-        own = sorted((g for g in groups if g.startswith(beginning)), key=_least)
-        if own:
-            chart = _bars(results, own, beginning, title, name, metrics, part, best)
-            blocks.append(chart)
+    shown = best[:MOST_LABELS]
+    for beginning in FAMILIES:
+        if own := [group for group in groups if group.startswith(beginning)]:
+            table = aggregate(results, metrics=metrics, groups=own, part=part)
+            blocks.append(_bars(table, beginning, metrics, shown, colors))
     if not blocks:
         return []
     if len(best) > MOST_LABELS:
@@ -44,10 +51,11 @@ def group_blocks(
     others = [g for g in sorted(groups, key=_key) if g != "all"]
     grid = overview(results, metric=metrics[0], groups=others, part=part, names={})
     caption = f"{metrics[0]} in every group, average over domains"
-    return [*blocks, table_of_grid(caption, grid)]
+    names = [group for _, group in grid.columns]
+    return [*blocks, table_of_grid(caption, grid, names)]
 
 
-def shown(group: str, beginning: str) -> str:
+def shown_name(group: str, beginning: str) -> str:
     """Return a group's name without what all bars share: 0, 1-2, 11 and more."""
     low, _, high = group.removeprefix(beginning).partition("_")
     if high:
@@ -56,42 +64,48 @@ def shown(group: str, beginning: str) -> str:
 
 
 def _bars(
-    results: pl.DataFrame,
-    groups: Sequence[str],
+    table: pl.DataFrame,
     beginning: str,
-    title: str,
-    name: str,
     metrics: Sequence[str],
-    part: str,
     best: Sequence[str],
-) -> Block:
-    table = aggregate(results, metrics=metrics, groups=groups, part=part)
+    colors: Mapping[str, str],
+) -> Chart:
+    """Return the bars of one family of groups.
+
+    Args:
+        table: As ``aggregate`` returns it, of these groups.
+        beginning: Of the groups' names.
+        metrics: A menu, with every domain.
+        best: Labels, from top to bottom.
+        colors: Of the labels.
+    """
     domains = sorted({*table["domain"]} - {AVERAGE})
     if len(domains) > 1:
         domains = [AVERAGE, *domains]
-    fields = {
-        (domain, metric): f"y{number}"
-        for number, (domain, metric) in enumerate(
-            (d, m) for m in metrics for d in domains
-        )
-    }
-    rows: dict[tuple[str, str], dict[str, object]] = {}
+    columns = [(metric, domain) for metric in metrics for domain in domains]
+    fields = {column: f"y{number}" for number, column in enumerate(columns)}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
     for row in table.iter_rows(named=True):
-        field = fields.get((row["domain"], row["metric"]))
-        if field is None or row["label"] not in best[:MOST_LABELS]:
-            continue
-        names = {"label": row["label"], "group": shown(row["group"], beginning)}
-        own = rows.setdefault((row["label"], row["group"]), names)
-        own |= {field: row["mean"], f"{field}_sd": row["sd"]}
-    place = {label: number for number, label in enumerate(best)}
+        field = fields.get((row["metric"], row["domain"]))
+        if field is not None and row["label"] in best:
+            names = {
+                "label": row["label"],
+                "group": shown_name(row["group"], beginning),
+            }
+            own = rows.setdefault((row["label"], row["group"]), names)
+            own |= {field: row["mean"], f"{field}_sd": row["sd"]}
+    title = FAMILIES[beginning]
+    if table["seeds"].max() != 1:
+        title += "; a line is one standard deviation over seeds to either side"
     return bars(
-        f"{title}; a line is one standard deviation over seeds to either side",
-        [rows[key] for key in sorted(rows, key=lambda key: place[key[0]])],
-        series={
-            field: f"{metric}, {domain}" for (domain, metric), field in fields.items()
-        },
-        name=name,
-        groups=[shown(group, beginning) for group in groups],
+        title,
+        sorted(rows.values(), key=lambda row: best.index(row["label"])),
+        series={field: f"{m}, {d}" for (m, d), field in fields.items()},
+        colors=colors,
+        name="interactions",
+        groups=[
+            shown_name(g, beginning) for g in sorted({*table["group"]}, key=_least)
+        ],
     )
 
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from micrec_pyg.report.html.blocks import Chart
-from micrec_pyg.report.html.charts import curves
+from micrec_pyg.report.html.charts import colors_of, curves
 from micrec_pyg.runs.read import Run
 
 MOST_ROWS = 15_000
@@ -43,13 +43,18 @@ def step_of(found: Sequence[History]) -> int:
 
 
 def validation(
-    found: Sequence[History], labels: Mapping[str, str], *, step: int
+    found: Sequence[History],
+    labels: Mapping[str, str],
+    *,
+    colors: Mapping[str, str],
+    step: int,
 ) -> Chart | None:
     """Return the metric that selects, per epoch of every run; None without epochs.
 
     Args:
         found: Of one data set and split.
         labels: Run folder -> its label.
+        colors: Of the labels.
         step: As ``step_of`` returns it.
     """
     metrics = Counter(_metric(history.run) for history in found)
@@ -88,6 +93,7 @@ def validation(
         f"choose in the legend{every}",
         rows,
         series=series,
+        colors=colors,
         name=metric,
     )
 
@@ -113,7 +119,9 @@ def of_one_run(history: History) -> list[Chart]:
         if rows and shown:
             series = {f"y{n}": name for n, name in enumerate(shown)}
             caption = f"{title} per epoch; a dot is the selected epoch"
-            found.append(curves(caption, rows, series=series, name="value"))
+            colors = colors_of(list(keys))
+            chart = curves(caption, rows, series=series, colors=colors, name="value")
+            found.append(chart)
     return found
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import logging
+import re
 from functools import cache
 from importlib.resources import files
 from itertools import count
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import vl_convert
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from micrec_pyg import __version__
 from micrec_pyg.report.html.blocks import Page
@@ -56,7 +57,13 @@ def render(page: Page) -> str:
         script_hashes=" ".join(map(_hash, scripts)),
         number=lambda: next(numbers),
         json=_json,
+        breakable=_breakable,
     )
+
+
+def _breakable(text: str) -> Markup:
+    """Return a name that a narrow column may break behind its signs."""
+    return Markup(re.sub("([_.=/])", r"\1<wbr>", str(escape(text))))
 
 
 def _json(value: object) -> Markup:
@@ -70,7 +77,9 @@ def _json(value: object) -> Markup:
 @cache
 def _charts() -> str:
     """Return the JavaScript of Vega, Vega-Lite and Vega-Embed."""
-    return vl_convert.javascript_bundle().replace("\r", "")
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
+        "\r", ""
+    )
 
 
 def _read(name: str) -> str:

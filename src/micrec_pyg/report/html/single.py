@@ -12,6 +12,7 @@ from micrec_pyg.report.html.blocks import (
     Text,
     table_of_texts,
 )
+from micrec_pyg.report.html.charts import colors_of
 from micrec_pyg.report.html.costs import environment, settings_as_written, timings
 from micrec_pyg.report.html.groups import group_blocks
 from micrec_pyg.report.html.histories import histories, of_one_run
@@ -88,7 +89,8 @@ def _tables(run: Run, part: str) -> list[Block]:
     ):
         rows = [["domain and group", *grid[0][2:]]]
         rows += [[f"{domain} {group}", *cells] for domain, group, *cells in grid[1:]]
-        blocks.append(table_of_texts(f"{name}: {title}", rows))
+        table = table_of_texts(f"{name}: {title}", rows)
+        blocks.append(table if title == "accuracy" else Fold(table.caption, [table]))
         if any("‡" in cell for row in grid for cell in row):
             blocks.append(Text([FEW_NOTE]))
     return blocks
@@ -99,7 +101,9 @@ def _bars(
 ) -> list[Block]:
     """Return the bars alone: the tables of the results have the numbers."""
     own = results.with_columns(label=pl.lit(model))
-    return group_blocks(own, metrics=metrics, part=part, best=[model])[:-1]
+    colors = colors_of([model])
+    found = group_blocks(own, metrics=metrics, part=part, best=[model], colors=colors)
+    return found[:-1]
 
 
 def _settings(run: Run) -> list[Block]:

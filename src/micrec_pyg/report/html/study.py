@@ -1,6 +1,6 @@
 """The page of many runs: who leads, by how much, in which group, at what cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +17,7 @@ from micrec_pyg.report.html.blocks import (
     Text,
     table_of_grid,
 )
-from micrec_pyg.report.html.charts import points
+from micrec_pyg.report.html.charts import colors_of, points
 from micrec_pyg.report.html.costs import all_runs, environment, settings, timings
 from micrec_pyg.report.html.groups import group_blocks
 from micrec_pyg.report.html.histories import histories, step_of, validation
@@ -47,13 +47,14 @@ def study_page(
     """
     runs = [read_run(Path(path)) for path in results["run"].unique(maintain_order=True)]
     labels = labels_of(runs)
+    colors = colors_of(sorted({*labels.values()}))
     ranked = {
         (s.dataset, s.split): _ranked(results, s, metrics[0], part) for s in sheets
     }
     sections = [
         Section("Results", _results(sheets, ranked, metrics[0])),
-        Section("Groups", _groups(results, sheets, ranked, metrics, part)),
-        Section("Training", _curves(runs, labels)),
+        Section("Groups", _groups(results, sheets, ranked, metrics, part, colors)),
+        Section("Training", _curves(runs, labels, colors)),
         Section("Swept settings", _sweeps(runs, results, metrics[0], part)),
         Section("Cost", [timings(runs, labels)]),
         Section("Settings", settings(runs)),
@@ -127,6 +128,11 @@ def _results(
     return blocks
 
 
+def _has_several_seeds(sheet: Sheet) -> bool:
+    rows = [row for table in sheet.tables for row in table.grid.rows]
+    return any(entry.seeds > 1 for row in rows for entry in row.entries if entry)
+
+
 def _points(ranked: pl.DataFrame, metric: str) -> Chart:
     rows = []
     for row in ranked.iter_rows(named=True):
@@ -148,25 +154,28 @@ def _groups(
     ranked: dict[tuple[str, str], pl.DataFrame],
     metrics: Sequence[str],
     part: str,
+    colors: Mapping[str, str],
 ) -> list[Block]:
     blocks: list[Block] = []
     for sheet in sheets:
         mine = results.filter(dataset=sheet.dataset, split=sheet.split)
         best = ranked[sheet.dataset, sheet.split]["label"].to_list()
-        found = group_blocks(mine, metrics=metrics, part=part, best=best)
+        found = group_blocks(mine, metrics=metrics, part=part, best=best, colors=colors)
         if found:
             title = Heading(f"{sheet.dataset}, split {sheet.split}, groups")
             blocks += [title, *found]
     return blocks
 
 
-def _curves(runs: Sequence[Run], labels: dict[str, str]) -> list[Block]:
+def _curves(
+    runs: Sequence[Run], labels: Mapping[str, str], colors: Mapping[str, str]
+) -> list[Block]:
     found = histories(runs)
     step = step_of(found)
     blocks: list[Block] = []
     for place in dict.fromkeys(family_of(history.run)[:2] for history in found):
         own = [history for history in found if family_of(history.run)[:2] == place]
-        chart = validation(own, labels, step=step)
+        chart = validation(own, labels, colors=colors, step=step)
         if chart is not None:
             title = f"{place[0]}, split {place[1]}, validation"
             blocks += [Heading(title), chart]

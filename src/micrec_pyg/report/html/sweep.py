@@ -20,7 +20,7 @@ from micrec_pyg.report.html.blocks import (
     spread,
     table_of_texts,
 )
-from micrec_pyg.report.html.charts import points
+from micrec_pyg.report.html.charts import colors_of, points
 from micrec_pyg.report.html.costs import environment, timings
 from micrec_pyg.report.html.histories import histories, step_of, validation
 from micrec_pyg.report.interval import NOTE, interval
@@ -151,11 +151,12 @@ def _runs(done: pl.DataFrame) -> list[Run]:
 def _curves(runs: Sequence[Run]) -> list[Block]:
     found = histories(runs)
     labels = labels_of(runs)
+    colors = colors_of(list(dict.fromkeys(labels.values())))
     blocks: list[Block] = []
     step = step_of(found)
     for split in dict.fromkeys(str(history.run.record["split"]) for history in found):
         own = [history for history in found if history.run.record["split"] == split]
-        chart = validation(own, labels, step=step)
+        chart = validation(own, labels, colors=colors, step=step)
         if chart is not None:
             blocks += [Text([f"Split {split}:"]), chart]
     return blocks

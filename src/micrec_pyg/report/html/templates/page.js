@@ -14,7 +14,7 @@
     return found;
   };
 
-  const config = () => {
+  const config = (width) => {
     const [ink, faint, line] = ["--ink", "--faint", "--line"].map(color);
     const text = { labelColor: faint, titleColor: ink, titleFontWeight: "normal" };
     return {
@@ -22,9 +22,9 @@
       font: "system-ui, sans-serif",
       view: { stroke: "transparent" },
       axis: { ...text, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12 },
-      legend: { ...text, labelLimit: 320, labelFontSize: 12, symbolOpacity: 1 },
+      legend: { ...text, orient: width > 700 ? "right" : "bottom", direction: "vertical", labelLimit: Math.min(320, width - 40), labelFontSize: 12, symbolOpacity: 1 },
       header: text,
-      style: { "guide-label": { fill: faint }, ink: { stroke: ink, fill: ink } },
+      rule: { color: ink },
     };
   };
 
@@ -36,7 +36,7 @@
       views.set(place, await vegaEmbed(place, spec, {
         actions: false,
         renderer: spec.usermeta?.canvas ? "canvas" : "svg",
-        config: config(),
+        config: config(place.clientWidth),
         tooltip: { theme: isDark() ? "dark" : "light" },
       }));
       place.dataset.drawn = "yes";
