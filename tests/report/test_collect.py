@@ -130,11 +130,13 @@ def test_what_follows_from_another_setting_stays_out_of_the_label(
     }
 
 
-def test_a_setting_that_grows_with_another_one_is_told(tmp_path: Path) -> None:
-    for place, (gamma, rate) in enumerate(((0.0, 0.1), (1.0, 0.2), (2.0, 0.3))):
-        config = {"gamma": gamma, "fit": {"rate": rate}}
-        _run(tmp_path, f"r{place}", config=config)
-    assert "micrec gamma=0 fit.rate=0.1" in _labels(tmp_path)
+def test_axes_that_change_together_are_all_told(tmp_path: Path) -> None:
+    for place, (k, gamma, rate) in enumerate(((0, 0.0, 0), (3, 1.0, 0.3))):
+        _run(tmp_path, f"r{place}", config={"K": k, "gamma": gamma, "rate": rate})
+    assert _labels(tmp_path) == {
+        "micrec K=0 gamma=0 rate=0",
+        "micrec K=3 gamma=1 rate=0.3",
+    }
 
 
 def test_one_and_one_point_zero_are_one_setting(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 SETTINGS = ("K", "w", "gamma")
 """Sweep axes that every configuration has."""
 
+WEIGHTS = "model.weights."
+"""What the keys of the weights of a model's losses begin with."""
+
 COLUMNS: Mapping[str, type[pl.DataType]] = {
     "dataset": pl.String,
     "split": pl.String,
@@ -194,20 +197,16 @@ def _telling(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
     """Return the keys without those that follow from others.
 
     Left out is a setting that all runs have alike where some do not read it (``w`` at
-    ``K=0``), and a multiple of one before it (a weight that is ``gamma`` times 0.01).
+    ``K=0``), and the weight of a loss that is a multiple of a sweep axis (``gamma``).
     """
-    kept: dict[str, list[float] | None] = {}
-    for key in keys:
-        written = [_written(run, key) for run in runs]
-        if None not in written and len({*map(str, written)}) == 1:
-            continue
-        numbers = _numbers(written)
-        if numbers is None or not any(
-            before is not None and _multiple(numbers, before)
-            for before in kept.values()
-        ):
-            kept[key] = numbers
-    return list(kept)
+    written = {key: [_written(run, key) for run in runs] for key in keys}
+    axes = [values for key, values in written.items() if key in SETTINGS]
+    return [
+        key
+        for key, values in written.items()
+        if (None in values or len({*map(str, values)}) > 1)
+        and not (key.startswith(WEIGHTS) and any(_multiple(values, a) for a in axes))
+    ]
 
 
 def _written(run: Run, key: str) -> Any:
@@ -218,17 +217,13 @@ def _written(run: Run, key: str) -> Any:
     return value
 
 
-def _numbers(values: Sequence[Any]) -> list[float] | None:
-    """Return values as numbers; None if one of them is none."""
-    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
-        return None
-    return [float(value) for value in values]
-
-
-def _multiple(values: Sequence[float], others: Sequence[float]) -> bool:
-    """Return whether values are one positive factor times others."""
-    factors = {f"{v / o:.9g}" for v, o in zip(values, others, strict=True) if o}
-    zeros = all(v == 0 for v, o in zip(values, others, strict=True) if not o)
+def _multiple(values: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Return whether values are numbers, and one positive factor times others."""
+    if not all(isinstance(value, int | float) for value in (*values, *others)):
+        return False
+    pairs = list(zip(values, others, strict=True))
+    factors = {f"{value / other:.9g}" for value, other in pairs if other}
+    zeros = all(value == 0 for value, other in pairs if not other)
     return zeros and len(factors) == 1 and float(*factors) > 0
 
 
