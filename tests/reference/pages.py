@@ -8,7 +8,7 @@ import yaml
 from reference.runs import write_run
 
 EVIL = "<script>window.broken=1</script><img src=x onerror='window.broken=1'>"
-EVIL_END = "</script>\"'&{{7*7}}"
+EVIL_END = "<!--<script>&{{7*7}}'"
 DOMAINS = ("A", f"B{EVIL_END}")
 DATASET, MODELS = f"toy {EVIL}", ("base", f"ours{EVIL}")
 GROUPS = ("all", "new_item", "item_degree_0", "item_degree_11_", "user_history_1_2")

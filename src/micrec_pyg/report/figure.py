@@ -156,7 +156,8 @@ def _draw_panel(
             mean, sd = rows[model]
             drawn = axis.errorbar(mean, place, xerr=sd, fmt="o", color=COLOR, ms=5)
             drawn.lines[0].set_gid(f"point {model}")
-    axis.set_yticks(range(len(models)), models if labelled else [""] * len(models))
+    shown = models if labelled else [""] * len(models)
+    axis.set_yticks(range(len(models)), shown, parse_math=False)
     axis.set_ylim(len(models) - 0.5, -0.5)
     axis.tick_params(length=0)
     axis.spines[["top", "right", "left"]].set_visible(False)

@@ -1,7 +1,6 @@
 """The three kinds of page, made once for the tests of this folder."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from micrec_pyg.cli import report, sweep
 
 
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the files of the pages by kind."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
@@ -21,9 +20,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     assert report.main([str(runs), "--html", "--latex", "--figures"]) == 0
     assert report.main([str(single), "--html"]) == 0
     assert sweep.main([str(folder), "--html"]) == 0
-    yield {
+    root.handlers[:], root.level = before[0], before[1]
+    return {
         "study": runs / "report.html",
         "single": single / "report.html",
         "sweep": folder / "sweep.html",
     }
-    root.handlers[:], root.level = before[0], before[1]
