@@ -120,7 +120,10 @@ def test_what_follows_from_another_setting_stays_out_of_the_label(
             "gamma": gamma,
             # w decides nothing without neighbours: it is read by two of three
             "graph": {"num_neighbors": k, "w": 0.9, "knn_include_self": False},
-            "model": {"net": {"d": 8}, "weights": {"contrastive": gamma / 100}},
+            "model": {
+                "net": {"neighbor": {"of": "x"}},
+                "weights": {"contrastive": gamma / 100},
+            },
         }
         _run(tmp_path, f"r{place}", config=config)
     assert _labels(tmp_path) == {

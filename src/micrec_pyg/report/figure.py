@@ -16,6 +16,8 @@ from micrec_pyg.storage.writing import whole
 COLOR, PALE = "#0072B2", "#d9d9d9"
 GROUPS = ("all", "new_user", "new_item")
 """What ``draw_study`` draws."""
+LONGEST = 48
+"""Characters of a name in ``draw_study``."""
 ROW_INCHES, PANEL_INCHES = 0.28, 3.1
 
 
@@ -99,10 +101,14 @@ def draw_study(
         name = re.sub("[^A-Za-z0-9_.-]+", "-", f"{path.stem}-{dataset}-{group}")
         for ending in (".svg", ".pdf"):
             picture = path.with_name(f"{name}{ending}")
-            names = {label: label for label in labels}
+            names = {label: _short(label) for label in labels}
             draw(own, picture, panels=panels, names=names, part=part)
             written.append(picture)
     return written
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
 
 
 def _rows(
@@ -131,7 +137,10 @@ def _figure(
     across = len({panel.split for panel, _ in panels})
     down = -(-len(panels) // across)
     height = down * (ROW_INCHES * len(models) + 0.9)
-    figure = Figure(figsize=(1.6 + PANEL_INCHES * across, height), layout="constrained")
+    # long names need room beside the panels
+    left = max(1.6, 0.2 + 0.06 * max(map(len, models)))
+    size = left + PANEL_INCHES * across, height
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(down, across, squeeze=False).flat
     for place, axis in enumerate(axes):

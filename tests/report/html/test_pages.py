@@ -60,7 +60,8 @@ def _specs(reader: Reader) -> list[dict[str, Any]]:
 
 def _rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the data of a chart, wherever it stands in it."""
-    found = [spec.get("data", {}).get("values", [])]
+    named = list(spec.get("datasets", {}).values())
+    found = [spec.get("data", {}).get("values", []), *named]
     found += [_rows(layer) for layer in spec.get("layer", [])]
     return max(found, key=len)
 
