@@ -17,7 +17,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     runs = write_study(tmp_path_factory.mktemp("runs"))
     single = runs / "1-1-s0"
     folder = write_sweep(tmp_path_factory.mktemp("sweeps") / "s", runs)
-    assert report.main([str(runs), "--html", "--latex", "--figures"]) == 0
+    assert report.main([str(runs), "--html"]) == 0
     assert report.main([str(single), "--html"]) == 0
     assert sweep.main([str(folder), "--html"]) == 0
     root.handlers[:], root.level = before[0], before[1]

@@ -66,25 +66,15 @@ def validation(
     )
     series = {"y0": "mean over domains"} if len(domains) > 1 else {}
     series |= {f"y{n}": domain for n, domain in enumerate(domains, start=1)}
-    rows = []
-    for number, history in enumerate(found):
-        best = history.run.record.get("best_epoch")
-        for row in _drawn(history.epochs, best, step):
-            values = [row.get(f"val/{domain}/{metric}") for domain in domains]
-            known = [value for value in values if value is not None]
-            if not known:
-                continue
-            rows.append(
-                {
-                    "label": labels[history.run.path],
-                    "run": number,
-                    "seed": history.run.seed,
-                    "epoch": row["epoch"],
-                    "best": row["epoch"] == best,
-                    **({"y0": _round(fmean(known))} if "y0" in series else {}),
-                    **{f"y{n}": _round(v) for n, v in enumerate(values, start=1)},
-                }
-            )
+    names = {f"y{n}": f"val/{d}/{metric}" for n, d in enumerate(domains, start=1)}
+    rows = [
+        row
+        for number, history in enumerate(found)
+        for row in _rows(history, labels[history.run.path], number, names, step)
+    ]
+    for row in rows if "y0" in series else ():
+        known = [row[name] for name in names if row[name] is not None]
+        row["y0"] = _round(fmean(known)) if known else None
     if not rows:
         return None
     every = f"; every {step}th epoch" if step > 1 else ""
@@ -105,19 +95,23 @@ def of_one_run(history: History) -> list[Chart]:
     domains = sorted({name.split("/")[1] for name in names if name.startswith("val/")})
     metrics = dict.fromkeys(n.split("/")[2] for n in names if n.startswith("val/"))
     # the metric that selects is shown first
-    own = sorted(metrics, key=lambda metric: metric != _metric(history.run))
+    first = sorted(metrics, key=lambda metric: metric != _metric(history.run))
     losses = [name for name in names if name.startswith("loss/")]
     found = []
     by_domain = {
-        domain: [f"val/{domain}/{metric}" for metric in own] for domain in domains
+        domain: [f"val/{domain}/{metric}" for metric in first] for domain in domains
     }
     for title, keys, shown in (
-        ("Validation", by_domain, own),
+        ("Validation", by_domain, first),
         ("Loss terms", {"loss": losses}, [n.partition("/")[2] for n in losses]),
     ):
-        rows = _rows(history, keys, step)
+        rows = [
+            row
+            for number, (label, own) in enumerate(keys.items())
+            for row in _rows(history, label, number, _fields(own), step)
+        ]
         if rows and shown:
-            series = {f"y{n}": name for n, name in enumerate(shown)}
+            series = _fields(shown)
             caption = f"{title} per epoch; a dot is the selected epoch"
             colors = colors_of(list(keys))
             chart = curves(caption, rows, series=series, colors=colors, name="value")
@@ -126,9 +120,17 @@ def of_one_run(history: History) -> list[Chart]:
 
 
 def _rows(
-    history: History, keys: Mapping[str, Sequence[str]], step: int
+    history: History, label: str, number: int, names: Mapping[str, str], step: int
 ) -> list[dict[str, Any]]:
-    """Return rows of lines by label, each with its keys as y0, y1, ..."""
+    """Return a row per drawn epoch that has one of some values.
+
+    Args:
+        history: Of one run.
+        label: Of the line.
+        number: Of the line.
+        names: Field of the row -> column of the history.
+        step: As ``step_of`` returns it.
+    """
     best = history.run.record.get("best_epoch")
     return [
         {
@@ -137,11 +139,10 @@ def _rows(
             "seed": history.run.seed,
             "epoch": row["epoch"],
             "best": row["epoch"] == best,
-            **{f"y{n}": _round(row.get(key)) for n, key in enumerate(own)},
+            **{field: _round(row.get(name)) for field, name in names.items()},
         }
-        for number, (label, own) in enumerate(keys.items())
         for row in _drawn(history.epochs, best, step)
-        if any(row.get(key) is not None for key in own)
+        if any(row.get(name) is not None for name in names.values())
     ]
 
 
@@ -154,6 +155,10 @@ def _drawn(
         for row in epochs
         if row["epoch"] % step == 0 or row["epoch"] in (best, last)
     ]
+
+
+def _fields(names: Sequence[str]) -> dict[str, str]:
+    return {f"y{number}": name for number, name in enumerate(names)}
 
 
 def _metric(run: Run) -> str:
