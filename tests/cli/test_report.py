@@ -101,6 +101,26 @@ def test_significant_bests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert "between 0 and 1, or none" in capsys.readouterr().err
 
 
+def test_pages_tables_and_pictures_stand_side_by_side(outputs: Path) -> None:
+    out = outputs / "out" / "r.md"
+    assert main([str(outputs), "--out", str(out), "--latex", "--figures"]) == 0
+    names = {path.name for path in out.parent.iterdir()}
+    assert names == {"r.md", "r.csv", "r.tex", "r-toy-all.svg", "r-toy-all.pdf"} | {
+        "r-toy-new_user.svg",
+        "r-toy-new_user.pdf",
+    }
+    assert r"0.2000 $\pm$ 0.1414" in (out.parent / "r.tex").read_text()
+
+
+def test_the_page_without_its_packages(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("micrec_pyg.report.html.PACKAGES", ("altair", "no_such_one"))
+    with pytest.raises(InputError, match=r"needs no_such_one; .*micrec-pyg\[html\]"):
+        main([str(outputs), "--html"])
+    assert not (outputs / "report.html").exists()
+
+
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--help"])

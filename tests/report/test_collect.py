@@ -111,6 +111,37 @@ def test_copies_and_volatile_settings_stay_out_of_the_label(tmp_path: Path) -> N
     assert _labels(tmp_path) == {"micrec K=0", "micrec K=3"}
 
 
+def test_what_follows_from_another_setting_stays_out_of_the_label(
+    tmp_path: Path,
+) -> None:
+    for place, (k, gamma) in enumerate(((0, 1.0), (3, 1.0), (3, 0.5))):
+        config = {
+            "K": k,
+            "gamma": gamma,
+            # w decides nothing without neighbours: it is read by two of three
+            "graph": {"num_neighbors": k, "w": 0.9, "knn_include_self": False},
+            "model": {
+                "net": {"neighbor": {"of": "x"}},
+                "weights": {"contrastive": gamma / 100},
+            },
+        }
+        _run(tmp_path, f"r{place}", config=config)
+    assert _labels(tmp_path) == {
+        "micrec K=0 gamma=1",
+        "micrec K=3 gamma=1",
+        "micrec K=3 gamma=0.5",
+    }
+
+
+def test_axes_that_change_together_are_all_told(tmp_path: Path) -> None:
+    for place, (k, gamma, rate) in enumerate(((0, 0.0, 0), (3, 1.0, 0.3))):
+        _run(tmp_path, f"r{place}", config={"K": k, "gamma": gamma, "rate": rate})
+    assert _labels(tmp_path) == {
+        "micrec K=0 gamma=0 rate=0",
+        "micrec K=3 gamma=1 rate=0.3",
+    }
+
+
 def test_one_and_one_point_zero_are_one_setting(tmp_path: Path) -> None:
     _run(tmp_path, "r0", config={"gamma": 1})
     _run(tmp_path, "r1", config={"gamma": 1.0}, seed=1)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from micrec_pyg.report.collect import COLUMNS
-from micrec_pyg.report.figure import Panel, draw
+from micrec_pyg.report.figure import Panel, draw, draw_study
 from micrec_pyg.schema import InputError
 
 RECALL = "recall@20"
@@ -81,3 +81,18 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     other = [Panel("global_time", "all", RECALL)]
     with pytest.raises(InputError, match="no model has a value"):
         draw(_results(), tmp_path / "r.svg", panels=other, names=NAMES)
+
+
+def test_a_study_has_a_picture_per_group_with_letters_inside(tmp_path: Path) -> None:
+    new = _results().with_columns(group=pl.lit("new_item")).filter(label="high")
+    results = pl.concat([_results(), new])
+    found = draw_study(results, tmp_path / "r.md", metric=RECALL, part="test")
+    assert [path.name for path in found] == [
+        "r-toy-all.svg",
+        "r-toy-all.pdf",
+        "r-toy-new_item.svg",
+        "r-toy-new_item.pdf",
+    ]
+    pdf = found[1].read_bytes()
+    assert b"/FontFile2" in pdf  # TrueType within
+    assert b"/Type3" not in pdf

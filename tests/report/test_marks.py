@@ -13,7 +13,7 @@ from scipy import stats
 from micrec_pyg.report.collect import collect
 from micrec_pyg.report.marks import Marks, significant_bests
 from micrec_pyg.report.model_grid import AVERAGE
-from micrec_pyg.report.tables import aggregate, markdown
+from micrec_pyg.report.tables import aggregate, as_markdown, sheets
 
 USERS = 12
 RNG = np.random.default_rng(0)
@@ -43,6 +43,10 @@ def _marks(tmp_path: Path, *metrics: str, alpha: float = 0.05) -> Marks:
         part="test",
         alpha=alpha,
     )
+
+
+def markdown(results: pl.DataFrame, **options: Any) -> str:
+    return as_markdown(sheets(results, **options))
 
 
 def test_a_best_is_marked_where_it_beats_all_others(tmp_path: Path) -> None:

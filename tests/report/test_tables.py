@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from micrec_pyg.report.collect import COLUMNS
-from micrec_pyg.report.tables import aggregate, markdown, overview, write
+from micrec_pyg.report.tables import aggregate, as_markdown, overview, sheets, write
 from micrec_pyg.schema import InputError
 
 Value = tuple[str, int, str, str, float]
@@ -47,6 +47,10 @@ FULL: list[Value] = [
 def _row(values: list[Value], **where: str) -> dict[str, Any]:
     table = aggregate(_results(values), metrics=["recall@20"], groups=["all", "new"])
     return table.filter(**where).row(0, named=True)
+
+
+def markdown(results: pl.DataFrame, **options: Any) -> str:
+    return as_markdown(sheets(results, **options))
 
 
 def _table(results: pl.DataFrame, **options: Any) -> list[str]:
@@ -180,13 +184,13 @@ def test_a_wrong_metric_lists_the_valid_ones() -> None:
 
 def test_overview_has_a_column_per_group() -> None:
     values = [*FULL, ("ours", 0, "a", "new", 0.2), ("ours", 0, "b", "new", 0.4)]
-    text = overview(
+    table = overview(
         _results(values),
         metric="recall@20",
         groups=["new", "nobody", "all"],
         names={"mf": "MF"},
     )
-    assert text.splitlines() == [
+    assert table.markdown().splitlines() == [
         "| model | recall@20 new | recall@20 all | seeds |",
         "| --- | ---: | ---: | ---: |",
         "| MF | - | 0.3000 | 1 |",

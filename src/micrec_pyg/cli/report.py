@@ -2,20 +2,24 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from micrec_pyg.cli.process import log_to_stderr, show
-from micrec_pyg.report.collect import collect, equal_labels, without_part
-from micrec_pyg.report.tables import markdown, write
+from micrec_pyg.report.collect import collect
+from micrec_pyg.report.figure import draw_study
+from micrec_pyg.report.html import check_packages
+from micrec_pyg.report.latex import latex
+from micrec_pyg.report.remarks import remarks
+from micrec_pyg.report.tables import Sheet, as_markdown, sheets, write
+from micrec_pyg.runs.read import read_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.writing import write_text
 
 logger = logging.getLogger(__name__)
-
-MOST_NAMED = 5
-"""Folders in one sentence."""
 
 METRICS = ("recall@20", "ndcg@20", "precision@20")
 
@@ -28,6 +32,8 @@ def main(argv: list[str]) -> int:
     """
     given = _parser().parse_args(argv)
     log_to_stderr()
+    if given.html:
+        check_packages()
     results = collect(given.outputs)
     valid = results.filter(part=given.part)["group"].unique().sort().to_list()
     unknown = [group for group in given.group or [] if group not in valid]
@@ -39,32 +45,46 @@ def main(argv: list[str]) -> int:
         "part": given.part,
         "names": {},
     }
-    _tell(results, given.part)
-    text = markdown(results, tuning=given.tuning, alpha=given.alpha, **options)
+    for sentence in remarks(results, given.part):
+        logger.warning("%s", sentence)
+    found = sheets(results, tuning=given.tuning, alpha=given.alpha, **options)
+    text = as_markdown(found)
     out = Path(given.out or Path(given.outputs) / "report.md")
     remove_stale_parts(out.parent)
-    pages = write(results, out, text=text, **options)
+    written = [*write(results, out, text=text, **options)]
+    if given.latex:
+        written.append(out.with_suffix(".tex"))
+        write_text(written[-1], latex(found))
+    if given.html:
+        written.append(_write_html(given, results, found, out, options["metrics"]))
+    if given.figures:
+        metric = options["metrics"][0]
+        written += draw_study(results, out, metric=metric, part=given.part)
     show(text)
-    logger.info("written: %s and %s", *pages)
+    logger.info("written: %s", ", ".join(map(str, written)))
     return 0
 
 
-def _tell(results: pl.DataFrame, part: str) -> None:
-    """Say which runs are not in the tables, and which settings had no effect."""
-    if missing := without_part(results, part):
-        evaluate = f"; micrec evaluate {missing[0]}" if part == "test" else ""
-        logger.warning(
-            "%d runs have no %s results and are in no table: %s%s",
-            len(missing),
-            part,
-            ", ".join(missing[:MOST_NAMED]) + (", ..." * (len(missing) > MOST_NAMED)),
-            evaluate,
-        )
-    for labels in equal_labels(results):
-        logger.warning(
-            "the same results in every cell, what tells them apart has no effect: %s",
-            ", ".join(labels),
-        )
+def _write_html(
+    given: argparse.Namespace,
+    results: pl.DataFrame,
+    found: Sequence[Sheet],
+    out: Path,
+    metrics: list[str],
+) -> Path:
+    """Return the path of the page of all runs, or of the only one."""
+    from micrec_pyg.report.html.render import write_page
+    from micrec_pyg.report.html.single import run_page
+    from micrec_pyg.report.html.study import study_page
+
+    options = {"metrics": metrics, "part": given.part}
+    root = Path(given.outputs)
+    folders = results["run"].unique().to_list()
+    if len(folders) == 1:
+        page = run_page(read_run(Path(folders[0])), results, **options)
+    else:
+        page = study_page(results, found, root=root, **options)
+    return write_page(page, out.with_suffix(".html"))
 
 
 def _level(text: str) -> float | None:
@@ -117,6 +137,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="Markdown file; the CSV goes next to it (default: OUTPUTS/report.md)",
+        help="Markdown file; the others go next to it (default: OUTPUTS/report.md)",
     )
+    for flag, what in (
+        ("--html", "also a page with charts, in one file that needs no network"),
+        ("--latex", "also the tables as LaTeX (booktabs)"),
+        ("--figures", "also pictures of the first metric, as SVG and as PDF"),
+    ):
+        parser.add_argument(flag, action="store_true", help=what)
     return parser

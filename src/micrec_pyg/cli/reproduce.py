@@ -18,7 +18,7 @@ from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.collect import collect_runs
 from micrec_pyg.report.figure import draw
-from micrec_pyg.report.tables import markdown, overview, write
+from micrec_pyg.report.tables import as_markdown, overview, sheets, write
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -169,15 +169,7 @@ def _tabulate(
     head = _head(preset, results, facts)
     summary = "\n".join([head, *(_summary(preset, part, names) for part in parts)])
     details = [
-        markdown(
-            part,
-            metrics=preset.metrics,
-            groups=_groups(preset, part),
-            tuning=preset.tuning,
-            names=names,
-            alpha=ALPHA,
-        )
-        for part in parts
+        _tables(preset, part, names, groups=_groups(preset, part)) for part in parts
     ]
     pages = write(
         results,
@@ -215,19 +207,27 @@ def _head(preset: Preset, results: pl.DataFrame, facts: Mapping[str, str]) -> st
 
 def _summary(preset: Preset, part: pl.DataFrame, names: Mapping[str, str]) -> str:
     """Return the main table of one split and the one of its groups."""
-    main_table = markdown(
+    main_table = _tables(preset, part, names, groups=["all"])
+    metric, groups = preset.metrics[0], _groups(preset, part)
+    if not groups:
+        return main_table
+    table = overview(part, metric=metric, groups=groups, names=names).markdown()
+    return f"{main_table}\n### groups, {metric}, average over domains\n\n{table}"
+
+
+def _tables(
+    preset: Preset, part: pl.DataFrame, names: Mapping[str, str], groups: Sequence[str]
+) -> str:
+    """Return the tables of some groups of one split."""
+    found = sheets(
         part,
         metrics=preset.metrics,
-        groups=["all"],
+        groups=groups,
         tuning=preset.tuning,
         names=names,
         alpha=ALPHA,
     )
-    metric, groups = preset.metrics[0], _groups(preset, part)
-    if not groups:
-        return main_table
-    table = overview(part, metric=metric, groups=groups, names=names)
-    return f"{main_table}\n### groups, {metric}, average over domains\n\n{table}"
+    return as_markdown(found)
 
 
 def _groups(preset: Preset, part: pl.DataFrame) -> list[str]:

@@ -7,7 +7,8 @@ import polars as pl
 
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.cli.sentences import DONE
-from micrec_pyg.cli.sweep_jobs import Job, read, tables
+from micrec_pyg.cli.sweep_jobs import SEED, Job, read, tables
+from micrec_pyg.report.html import check_packages
 from micrec_pyg.storage.writing import write_text
 
 
@@ -19,12 +20,29 @@ def main(argv: list[str]) -> int:
     """
     given = _parser().parse_args(argv)
     log_to_stderr()
+    if given.html:
+        check_packages()
     folder = Path(given.sweep)
     jobs = read(folder)
     path = folder / "jobs.csv"
     write_text(path, frame(jobs).write_csv())
-    show("\n".join([*tables(jobs), f"every job: {path}", ""]))
+    lines = [*tables(jobs), f"every job: {path}"]
+    if given.html:
+        lines.append(f"page: {_write_html(jobs, folder)}")
+    show("\n".join([*lines, ""]))
     return DONE
+
+
+def _write_html(jobs: list[Job], folder: Path) -> Path:
+    """Return the path of the page of a sweep."""
+    from micrec_pyg.report.html.render import write_page
+    from micrec_pyg.report.html.sweep import sweep_page
+
+    axes = list(dict.fromkeys(key for job in jobs for key in job.overrides))
+    page = sweep_page(
+        frame(jobs), axes, metric=jobs[0].metric, seed=SEED, name=folder.name
+    )
+    return write_page(page, folder / "sweep.html")
 
 
 def frame(jobs: list[Job]) -> pl.DataFrame:
@@ -52,5 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "sweep", metavar="DIR", help="folder that `micrec train -m` named at its end"
+    )
+    parser.add_argument(
+        "--html",
+        action="store_true",
+        help="also write DIR/sweep.html: a heat map and a table per pair of keys, and "
+        "curves, in one file that needs no network",
     )
     return parser

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 SETTINGS = ("K", "w", "gamma")
 """Sweep axes that every configuration has."""
 
+WEIGHTS = "model.weights."
+"""What the keys of the weights of a model's losses begin with."""
+
 COLUMNS: Mapping[str, type[pl.DataType]] = {
     "dataset": pl.String,
     "split": pl.String,
@@ -122,17 +125,31 @@ def labels_of(runs: Sequence[Run]) -> dict[str, str]:
 
     Settings tell runs apart among those of one data set, split and model.
     """
+    settings = varied(runs)
+    return {
+        run.path: " ".join(
+            [family_of(run)[2], *(f"{k}={v}" for k, v in settings[run.path].items())]
+        )
+        for run in runs
+    }
+
+
+def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+    """Return by folder the settings that tell a run apart, sweep axes first.
+
+    They do so among the runs of one data set, split and model; a run that does not
+    have such a setting has the value ``unset``.
+    """
     families: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
         families[family_of(run)].append(run)
-    labels = {}
-    for (_, _, model), members in families.items():
+    found = {}
+    for members in families.values():
         options = _options(members)
-        keys = _varying(list(options.values()))
+        keys = _telling(members, _varying(list(options.values())))
         for path, own in options.items():
-            settings = [f"{key}={own.get(key, 'unset')}" for key in keys]
-            labels[path] = " ".join([model, *settings])
-    return labels
+            found[path] = {key: own.get(key, "unset") for key in keys}
+    return found
 
 
 def _options(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
@@ -174,6 +191,40 @@ def _varying(options: Sequence[Mapping[str, str]]) -> list[str]:
     if len({*zip(*told, strict=True)}) >= len({*names.get("data", ())}):
         names.pop("data", None)  # settings tell the same, in words
     return list(names)
+
+
+def _telling(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
+    """Return the keys without those that follow from others.
+
+    Left out is a setting that all runs have alike where some do not read it (``w`` at
+    ``K=0``), and the weight of a loss that is a multiple of a sweep axis (``gamma``).
+    """
+    written = {key: [_written(run, key) for run in runs] for key in keys}
+    axes = [values for key, values in written.items() if key in SETTINGS]
+    return [
+        key
+        for key, values in written.items()
+        if (None in values or len({*map(str, values)}) > 1)
+        and not (key.startswith(WEIGHTS) and any(_multiple(values, a) for a in axes))
+    ]
+
+
+def _written(run: Run, key: str) -> Any:
+    """Return a setting as it stands in ``config.yaml``, read or not; None if absent."""
+    value: Any = run.config
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _multiple(values: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Return whether values are numbers, and one positive factor times others."""
+    if not all(isinstance(value, int | float) for value in (*values, *others)):
+        return False
+    pairs = list(zip(values, others, strict=True))
+    factors = {f"{value / other:.9g}" for value, other in pairs if other}
+    zeros = all(value == 0 for value, other in pairs if not other)
+    return zeros and len(factors) == 1 and float(*factors) > 0
 
 
 def _rows(run: Run, label: str) -> list[dict[str, Any]]:

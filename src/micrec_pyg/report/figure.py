@@ -1,5 +1,6 @@
 """The results of several models as one picture: a panel per split and group."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import whole
 
 COLOR, PALE = "#0072B2", "#d9d9d9"
+GROUPS = ("all", "new_user", "new_item")
+"""What ``draw_study`` draws."""
+LONGEST = 48
+"""Characters of a name in ``draw_study``."""
 ROW_INCHES, PANEL_INCHES = 0.28, 3.1
 
 
@@ -67,6 +72,45 @@ def draw(
     return shown
 
 
+def draw_study(
+    results: pl.DataFrame, path: Path, *, metric: str, part: str
+) -> list[Path]:
+    """Return the pictures written: a panel per split, as SVG and as PDF.
+
+    There is one per data set and group: all, and new users and new items where a
+    model has a value for them.
+
+    Args:
+        results: As ``collect`` returns it.
+        path: What the pictures' names begin with; its ending is left out.
+        metric: What is drawn.
+        part: ``val`` or ``test``.
+
+    Raises:
+        InputError: No run has this part, or the metric.
+    """
+    table = aggregate(results, metrics=[metric], groups=GROUPS, part=part)
+    found = table.filter(domain=AVERAGE).select("dataset", "group", "split").unique()
+    written = []
+    for (dataset, group), rows in found.sort("*").group_by(
+        ["dataset", "group"], maintain_order=True
+    ):
+        own = results.filter(dataset=dataset)
+        labels = own.filter(part=part)["label"].unique().sort()
+        panels = [Panel(split, str(group), metric) for split in rows["split"]]
+        name = re.sub("[^A-Za-z0-9_.-]+", "-", f"{path.stem}-{dataset}-{group}")
+        for ending in (".svg", ".pdf"):
+            picture = path.with_name(f"{name}{ending}")
+            names = {label: _short(label) for label in labels}
+            draw(own, picture, panels=panels, names=names, part=part)
+            written.append(picture)
+    return written
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+
+
 def _rows(
     table: pl.DataFrame, panel: Panel, names: Mapping[str, str]
 ) -> dict[str, tuple[float, float]]:
@@ -93,7 +137,10 @@ def _figure(
     across = len({panel.split for panel, _ in panels})
     down = -(-len(panels) // across)
     height = down * (ROW_INCHES * len(models) + 0.9)
-    figure = Figure(figsize=(1.6 + PANEL_INCHES * across, height), layout="constrained")
+    # long names need room beside the panels
+    left = max(1.6, 0.2 + 0.06 * max(map(len, models)))
+    size = left + PANEL_INCHES * across, height
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(down, across, squeeze=False).flat
     for place, axis in enumerate(axes):
@@ -118,7 +165,8 @@ def _draw_panel(
             mean, sd = rows[model]
             drawn = axis.errorbar(mean, place, xerr=sd, fmt="o", color=COLOR, ms=5)
             drawn.lines[0].set_gid(f"point {model}")
-    axis.set_yticks(range(len(models)), models if labelled else [""] * len(models))
+    shown = models if labelled else [""] * len(models)
+    axis.set_yticks(range(len(models)), shown, parse_math=False)
     axis.set_ylim(len(models) - 0.5, -0.5)
     axis.tick_params(length=0)
     axis.spines[["top", "right", "left"]].set_visible(False)
@@ -133,5 +181,9 @@ def _save(figure: Any, path: Path) -> None:
 
     # without a date, and with fixed names inside: equal results, equal bytes
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    with whole(path) as part, matplotlib.rc_context({"svg.hashsalt": "micrec_pyg"}):
+    # 42: letters as TrueType within the PDF, which journals ask for
+    with (
+        whole(path) as part,
+        matplotlib.rc_context({"svg.hashsalt": "micrec_pyg", "pdf.fonttype": 42}),
+    ):
         figure.savefig(part, dpi=150, metadata=metadata)

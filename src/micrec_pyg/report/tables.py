@@ -1,6 +1,7 @@
 """The long table of results -> Markdown for people, CSV for tools."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ from micrec_pyg.report.model_grid import (
     ABSENT,
     AVERAGE,
     FEW_NOTE,
+    ModelGrid,
     few_candidates,
     model_grid,
 )
@@ -81,7 +83,27 @@ def aggregate(
     )
 
 
-def markdown(
+@dataclass(frozen=True)
+class GroupTable:
+    """The table of one group."""
+
+    group: str
+    notes: Sequence[str]
+    """What its signs mean."""
+    grid: ModelGrid
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All tables of one data set and split."""
+
+    dataset: str
+    split: str
+    caption: str
+    tables: Sequence[GroupTable]
+
+
+def sheets(
     results: pl.DataFrame,
     *,
     metrics: Sequence[str],
@@ -90,8 +112,8 @@ def markdown(
     tuning: str,
     names: Mapping[str, str],
     alpha: float | None = None,
-) -> str:
-    """Return a section per data set and split, and in it a table per group.
+) -> list[Sheet]:
+    """Return a sheet per data set and split, and in it a table per group.
 
     Args:
         results: As ``collect`` returns it.
@@ -108,37 +130,52 @@ def markdown(
         InputError: No run has this part, or one of the metrics.
     """
     table = aggregate(results, metrics=metrics, groups=groups, part=part)
-    text = []
+    found = []
     for dataset, split in table.select("dataset", "split").unique().sort("*").rows():
         mine = results.filter(dataset=dataset, split=split, part=part)
         labels = _ordered(mine["label"].unique().sort().to_list(), names)
         seeds = ", ".join(map(str, mine["seed"].unique().sort().to_list()))
-        text.append(
-            f"## {dataset}, split {split}\n\n"
+        caption = (
             f"Part: {part}. Seeds: {seeds}. Tuning: {tuning}. Mean ± standard "
             f"deviation over seeds; best mean of a column in bold, but no "
-            f"tie; {ABSENT} = no answer; {AVERAGE} = unweighted over domains.\n"
+            f"tie; {ABSENT} = no answer; {AVERAGE} = unweighted over domains."
         )
+        tables = []
         for group in groups:
             cells = table.filter(dataset=dataset, split=split, group=group)
-            if cells.is_empty():
-                continue
-            marks = Marks(frozenset(), "")
-            if alpha is not None:
-                marks = significant_bests(
-                    mine,
-                    cells.filter(pl.col("domain") != AVERAGE),
-                    group=group,
-                    part=part,
-                    alpha=alpha,
-                )
-            few = few_candidates(mine.filter(group=group), metrics)
-            told = [marks.note, FEW_NOTE if few else ""]
-            note = "".join(f"{sentence}\n\n" for sentence in told if sentence)
-            table_of_group = model_grid(
-                cells, labels, metrics, names, marks.places, few
-            )
-            text.append(f"### {group}\n\n{note}{table_of_group}")
+            if not cells.is_empty():
+                marks = _marks(mine, cells, group=group, part=part, alpha=alpha)
+                few = few_candidates(mine.filter(group=group), metrics)
+                grid = model_grid(cells, labels, metrics, names, marks.places, few)
+                notes = [note for note in (marks.note, FEW_NOTE if few else "") if note]
+                tables.append(GroupTable(group, notes, grid))
+        found.append(Sheet(dataset, split, caption, tables))
+    return found
+
+
+def _marks(
+    results: pl.DataFrame,
+    cells: pl.DataFrame,
+    *,
+    group: str,
+    part: str,
+    alpha: float | None,
+) -> Marks:
+    """Return the significant bests of one table; none without a level."""
+    if alpha is None:
+        return Marks(frozenset(), "")
+    own = cells.filter(pl.col("domain") != AVERAGE)
+    return significant_bests(results, own, group=group, part=part, alpha=alpha)
+
+
+def as_markdown(pages: Sequence[Sheet]) -> str:
+    """Return sheets as Markdown: a section each, and in it a table per group."""
+    text = []
+    for sheet in pages:
+        text.append(f"## {sheet.dataset}, split {sheet.split}\n\n{sheet.caption}\n")
+        for table in sheet.tables:
+            note = "".join(f"{sentence}\n\n" for sentence in table.notes)
+            text.append(f"### {table.group}\n\n{note}{table.grid.markdown()}")
     return "\n".join(text)
 
 
@@ -149,8 +186,8 @@ def overview(
     groups: Sequence[str],
     part: str = "test",
     names: Mapping[str, str],
-) -> str:
-    """Return one Markdown table of one data set and split: models down, groups across.
+) -> ModelGrid:
+    """Return one table of one data set and split: models down, groups across.
 
     Values are those of the average over domains. A group that no run has is left out.
 
@@ -159,7 +196,7 @@ def overview(
         metric: Name such as ``recall@20``.
         groups: Columns, in this order.
         part: ``val`` or ``test``.
-        names: As in ``markdown``.
+        names: As in ``sheets``.
 
     Raises:
         InputError: No run has this part, or the metric.
@@ -187,7 +224,7 @@ def write(
     """Return the paths of the tables written: ``path`` and its twin in CSV.
 
     The CSV is long: dataset, split, group, model, label, domain, metric, mean, sd,
-    seeds. Arguments and errors: see ``markdown``.
+    seeds. Arguments and errors: see ``sheets``.
 
     Args:
         results: As ``collect`` returns it.
@@ -199,7 +236,7 @@ def write(
         text: What the Markdown file says.
 
     Raises:
-        InputError: ``path`` is none of a Markdown file, or see ``markdown``.
+        InputError: ``path`` is none of a Markdown file, or see ``sheets``.
     """
     if path.suffix != ".md":
         raise InputError(f"'{path}' was given; name a Markdown file (*.md)")

@@ -1,0 +1,172 @@
+"""The page of a sweep: its settings, best first, and a heat map per pair of axes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import polars as pl
+
+from micrec_pyg.report.collect import labels_of
+from micrec_pyg.report.html.axes import ordered, pairs_of_axes
+from micrec_pyg.report.html.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Page,
+    Section,
+    Table,
+    Text,
+    plain,
+    spread,
+    table_of_texts,
+)
+from micrec_pyg.report.html.charts import colors_of, points
+from micrec_pyg.report.html.costs import environment, timings
+from micrec_pyg.report.html.histories import histories, step_of, validation
+from micrec_pyg.report.interval import NOTE, interval
+from micrec_pyg.runs.read import Run, read_run
+from micrec_pyg.runs.sealed import METRICS
+
+ABSENT = "-"
+
+
+def sweep_page(
+    jobs: pl.DataFrame, axes: Sequence[str], *, metric: str, seed: str, name: str
+) -> Page:
+    """Return the page of a sweep.
+
+    Args:
+        jobs: A row per job: a column of text per axis, the metric, ``seconds``,
+            ``run`` (folder or null) and ``error`` (or null).
+        axes: The keys of the sweep, the seed among them if it was swept.
+        metric: What selects, on validation, mean over the domains.
+        seed: The key whose values are repetitions.
+        name: Of the sweep.
+    """
+    jobs = jobs.with_columns(pl.col(axes).cast(pl.String).fill_null(ABSENT))
+    done = jobs.filter(pl.col(metric).is_not_null()).rename({metric: "value"})
+    failed = jobs.filter(pl.col("error").is_not_null())
+    settings = [axis for axis in axes if axis != seed]
+    by_setting = _by_setting(done, settings)
+    runs = _runs(done)
+    value = f"validation {metric}"
+    sections = [
+        Section("Settings, best first", _table(by_setting, settings, value)),
+        Section("Axes", _axes(done, settings, value)),
+        Section("Training", _curves(runs)),
+        Section("Cost", [timings(runs, labels_of(runs))] if runs else []),
+        Section("Environment", [environment(runs)] if runs else []),
+        Section("Jobs", [_jobs(jobs, axes, metric)]),
+    ]
+    return Page(
+        title=f"Sweep over {', '.join(axes)}",
+        facts={
+            "sweep": name,
+            "jobs": f"{len(done)} done, {len(failed)} failed",
+            "selected by": value,
+            "time": f"{sum(jobs['seconds']) / 60:.1f} min of jobs",
+        },
+        headline=_headline(by_setting, settings, value),
+        sections=[section for section in sections if section.blocks],
+        warnings=[
+            f"failed: {_words(row, axes)}: {row['error']}"
+            for row in failed.iter_rows(named=True)
+        ],
+    )
+
+
+def _by_setting(
+    done: pl.DataFrame, settings: Sequence[str]
+) -> list[tuple[tuple[str, ...], list[float]]]:
+    """Return the values of every setting, one per seed, the best mean first."""
+    found: dict[tuple[str, ...], list[float]] = {}
+    for *setting, value in done.select(*settings, "value").iter_rows():
+        found.setdefault(tuple(setting), []).append(value)
+    return sorted(found.items(), key=lambda item: fmean(item[1]), reverse=True)
+
+
+def _headline(
+    by_setting: Sequence[tuple[tuple[str, ...], list[float]]],
+    settings: Sequence[str],
+    value: str,
+) -> list[str]:
+    if not by_setting:
+        return ["No job is done."]
+    best, values = by_setting[0]
+    words = " ".join(f"{k}={v}" for k, v in zip(settings, best, strict=True))
+    shown = spread(values).text
+    return [f"Best by {value}, mean over seeds: {words or 'one setting'}, {shown}."]
+
+
+def _table(
+    by_setting: Sequence[tuple[tuple[str, ...], list[float]]],
+    settings: Sequence[str],
+    value: str,
+) -> list[Block]:
+    if not by_setting:
+        return []
+    rows = [
+        [
+            Cell(str(place), place),
+            *(plain(text) for text in setting),
+            spread(values, of_seeds=True),
+            plain(len(values)),
+        ]
+        for place, (setting, values) in enumerate(by_setting, start=1)
+    ]
+    head = ["place", *settings, value, "seeds"]
+    several = any(len(values) > 1 for _, values in by_setting)
+    caption = f"{value}, mean ± sd over seeds"
+    return [Table(caption, head, rows), *([Text([NOTE])] if several else [])]
+
+
+def _axes(done: pl.DataFrame, settings: Sequence[str], value: str) -> list[Block]:
+    """Return what each axis does: points of a single one, heat maps of several."""
+    several = [axis for axis in settings if done[axis].n_unique() > 1]
+    if len(several) != 1:
+        return pairs_of_axes(done, several, name=value)
+    (axis,) = several
+    return [_line(done, axis, value)]
+
+
+def _line(done: pl.DataFrame, axis: str, value: str) -> Chart:
+    rows = []
+    for text in ordered(done[axis].to_list()):
+        found = interval(done.filter(pl.col(axis) == text)["value"].to_list())
+        numbers = {"value": found.mean, "sd": found.sd}
+        rows.append(
+            {"label": f"{axis}={text}", **numbers, "low": found.low, "high": found.high}
+        )
+    return points(f"{value}; a line is the 95 % interval", rows, name=value)
+
+
+def _runs(done: pl.DataFrame) -> list[Run]:
+    """Return the runs whose folders are still there; equal jobs share one."""
+    folders = dict.fromkeys(done["run"].to_list())
+    return [
+        read_run(Path(folder)) for folder in folders if Path(folder, METRICS).is_file()
+    ]
+
+
+def _curves(runs: Sequence[Run]) -> list[Block]:
+    found = histories(runs)
+    labels = labels_of(runs)
+    colors = colors_of(list(dict.fromkeys(labels.values())))
+    blocks: list[Block] = []
+    step = step_of(found)
+    for split in dict.fromkeys(str(history.run.record["split"]) for history in found):
+        own = [history for history in found if history.run.record["split"] == split]
+        chart = validation(own, labels, colors=colors, step=step)
+        if chart is not None:
+            blocks += [Text([f"Split {split}:"]), chart]
+    return blocks
+
+
+def _jobs(jobs: pl.DataFrame, axes: Sequence[str], metric: str) -> Table:
+    columns = ["job", *axes, metric, "seconds", "run", "error"]
+    rows = [list(row) for row in jobs.select(columns).iter_rows()]
+    return table_of_texts("Every job", [columns, *rows])
+
+
+def _words(row: dict[str, object], axes: Sequence[str]) -> str:
+    return " ".join(f"{axis}={row[axis]}" for axis in axes)

@@ -1,0 +1,36 @@
+"""What a reader of the tables must know: what is missing, and what says nothing."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from micrec_pyg.report.collect import equal_labels, without_part
+
+MOST_NAMED = 5
+"""Folders in one sentence."""
+
+
+def remarks(results: pl.DataFrame, part: str) -> list[str]:
+    """Return which runs are in no table, and which settings had no effect.
+
+    Args:
+        results: As ``collect`` returns it.
+        part: ``val`` or ``test``.
+    """
+    found = []
+    if missing := without_part(results, part):
+        evaluate = f"; micrec evaluate {missing[0]}" if part == "test" else ""
+        found.append(
+            f"{len(missing)} runs have no {part} results and are in no table: "
+            f"{_first(missing)}{evaluate}"
+        )
+    for labels in equal_labels(results):
+        found.append(
+            "the same results in every cell, what tells them apart has no effect: "
+            + ", ".join(labels)
+        )
+    return found
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)
