@@ -76,7 +76,7 @@ def tables(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any
 def _table(rows: list[dict[str, Any]]) -> Any:
     import wandb
 
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns: list[Any] = list(dict.fromkeys(name for row in rows for name in row))
     return wandb.Table(
         columns=columns, data=[[row.get(name) for name in columns] for row in rows]
     )
