@@ -4,10 +4,11 @@ import argparse
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
+from micrec_pyg.cli.averages import AVERAGE, average
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.tracking.push import add_results
 from micrec_pyg.grid import aligned
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.grids import FEW, FEW_NOTE, grids
@@ -15,9 +16,6 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.storage.seals import MANIFEST
 
 logger = logging.getLogger(__name__)
-
-AVERAGE = "average"
-"""Stands in the place of a domain."""
 
 
 def main(argv: list[str]) -> int:
@@ -35,6 +33,7 @@ def main(argv: list[str]) -> int:
         metrics = evaluate_job(
             folder, again=given.again, device=given.device, data=data
         )
+        add_results(folder)
         table = _text(metrics["test"], given.group)
         show(f"{folder}\n{table}\nevery group: {folder / 'run_card.md'}\n\n")
     return 0
@@ -92,7 +91,7 @@ def _text(
     }
     if len(test) > 1:
         shown[AVERAGE] = {
-            group: _average([each[group] for each in test.values()])
+            group: average([each[group] for each in test.values()])
             for group in chosen
             if all(group in each for each in test.values())
         }
@@ -100,15 +99,6 @@ def _text(
     if any(FEW in table for table in tables):
         tables.append(FEW_NOTE)
     return "\n\n".join(tables) or "nothing to rank: no user has a test item"
-
-
-def _average(values: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the mean over domains of every metric that all of them have."""
-    return {
-        name: fmean(each[name] for each in values)
-        for name in values[0]
-        if "@" in name and all(each.get(name) is not None for each in values)
-    }
 
 
 def _is_setting(text: str) -> bool:

@@ -87,12 +87,14 @@ def describe(error: BaseException) -> str:
 
 def run(job: Job) -> Result:
     """Return the run folder of one job, trained and tested, and its seconds."""
+    from micrec_pyg.cli.tracking.push import add_results
     from micrec_pyg.cli.train import train_job
     from micrec_pyg.runs.evaluate import evaluate_job
 
     begin = time.perf_counter()
     folder = train_job(list(job.overrides))
     metrics = evaluate_job(folder)
+    add_results(folder)
     # a finished run returns at once, but says how long it took
     once = float(metrics.get("timing", {}).get("fit_s", 0.0))
     return folder, max(time.perf_counter() - begin, once)

@@ -11,6 +11,7 @@ import polars as pl
 
 from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.report import METRICS
+from micrec_pyg.cli.tracking.push import add_results
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.evaluation.significance import TESTS, TestOptions
 from micrec_pyg.inference.recommender import Recommender
@@ -61,7 +62,9 @@ def evaluate(
         InputError: The folder is no finished run, or its data has changed.
     """
     _begin()
-    return read_run(_folder(run)).evaluate(again=again, device=device)
+    tested = read_run(_folder(run)).evaluate(again=again, device=device)
+    add_results(Path(tested.path))
+    return tested
 
 
 def load(run: Run | Path | str, *, device: str = "cpu") -> Recommender:

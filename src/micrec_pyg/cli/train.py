@@ -149,16 +149,19 @@ def _train(
 ) -> Path:
     """Return the folder of the run with these resolved settings."""
     # these load torch, which the help need not wait for
-    from micrec_pyg.cli.logging_wandb import Tracker
+    from micrec_pyg.cli.tracking.tracker import Tracker
     from micrec_pyg.runs.experiment import experiment_of
     from micrec_pyg.runs.job import train
     from micrec_pyg.runs.listener import Call
     from micrec_pyg.runs.progress import Progress
 
-    listeners = [Progress(), Tracker(settings["logger"], sweep)]
+    tracker = Tracker(settings["logger"], sweep)
+    listeners = [Progress(), tracker]
     if on_epoch is not None:
         listeners.append(Call(on_epoch))
-    return train(experiment_of(settings), listeners)
+    folder = train(experiment_of(settings), listeners)
+    tracker.complete(folder)
+    return folder
 
 
 def _tell(folder: Path) -> None:

@@ -63,6 +63,9 @@ class LoggerSettings(TypedDict):
     entity: NotRequired[str | None]
     group: NotRequired[str | None]
     job_type: NotRequired[str]
+    tags: NotRequired[Sequence[str]]
+    notes: NotRequired[str | None]
+    artifacts: NotRequired[bool]
 
 
 class Axes(TypedDict):

@@ -1,0 +1,86 @@
+"""``micrec wandb``: send runs to Weights & Biases, and build their dashboard."""
+
+import argparse
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from micrec_pyg.cli.evaluate import find
+from micrec_pyg.cli.process import log_to_stderr, prepare
+from micrec_pyg.cli.sentences import DONE
+from micrec_pyg.cli.sweep_jobs import read as read_sweep
+from micrec_pyg.cli.tracking.push import push
+from micrec_pyg.cli.tracking.session import mark_of
+from micrec_pyg.cli.tracking.sync import sync
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.files import read_config
+
+logger = logging.getLogger(__name__)
+
+GIVEN = ("mode", "project", "entity", "group")
+"""Options of the setting ``logger`` that the command line may change."""
+
+
+def main(argv: list[str]) -> int:
+    """Return 0 when all runs are sent, or the dashboard is built.
+
+    Raises:
+        InputError: There is no such run, or wandb refuses.
+    """
+    given = _parser().parse_args(argv)
+    prepare()
+    log_to_stderr()
+    if given.command == "push":
+        changes = {k: getattr(given, k) for k in GIVEN if getattr(given, k) is not None}
+        for folder, sweep in runs_in(given.folder):
+            push(folder, {**options_of(folder, sweep), **changes})
+            logger.info("%s: in %s", folder, folder / "wandb")
+    elif given.command == "sync":
+        logger.info("%d logs sent", sync(Path(given.folder)))
+    return DONE
+
+
+def runs_in(name: str) -> list[tuple[Path, str | None]]:
+    """Return the finished runs of a folder or a sweep, each with the sweep's name.
+
+    Raises:
+        InputError: There is none.
+    """
+    folder = Path(name)
+    if not any(folder.glob("job-*.json")):
+        return [(run, None) for run in find([name])]
+    jobs = [job.folder for job in read_sweep(folder) if job.folder is not None]
+    return [(run, folder.name) for run in find(jobs)]
+
+
+def options_of(folder: Path, sweep: str | None) -> Mapping[str, Any]:
+    """Return the setting ``logger`` under which a run is sent.
+
+    That is what was used before, else the run's own, else that of logger=wandb.
+    """
+    mark = mark_of(folder)
+    if mark is not None:
+        return dict(mark["options"])
+    text = (conf_dir() / "logger" / "wandb.yaml").read_text(encoding="utf-8")
+    own = read_config(folder).get("logger", {})
+    options = {**yaml.safe_load(text), **(own if own.get("name") == "wandb" else {})}
+    return {**options, "group": options["group"] or sweep}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("micrec wandb", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser(
+        "push",
+        help="make the wandb runs of finished runs, also of those trained without it",
+    )
+    one.add_argument("folder", metavar="DIR", help="of a run, of runs, or of a sweep")
+    one.add_argument("--mode", choices=["offline", "online"])
+    for option in GIVEN[1:]:
+        one.add_argument(f"--{option}", help="(default: as before, or logger=wandb's)")
+    two = commands.add_parser("sync", help="send what runs wrote without a network")
+    two.add_argument("folder", metavar="DIR", help="of a run, or of many")
+    return parser

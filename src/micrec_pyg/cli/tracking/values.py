@@ -1,0 +1,110 @@
+"""What a run is and found, as wandb wants it: flat names, plain values."""
+
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from micrec_pyg.cli.averages import AVERAGE, average
+from micrec_pyg.runs.build import build
+from micrec_pyg.runs.identity import decisive
+from micrec_pyg.schema import InputError
+
+Values = dict[str, Any]
+
+ASIDE = ("*_target_", "split_name")
+"""Settings that a dashboard does not need: they stand there under another name."""
+
+
+def config_of(settings: Mapping[str, Any]) -> Values:
+    """Return the settings that decide a result, flat: K, w, gamma, seed, fit/lr, ...
+
+    A setting that the run does not read, such as w without neighbours, is left out:
+    a plot over it then does not show the run.
+
+    Args:
+        settings: The content of a run's ``config.yaml``.
+    """
+    by_path = dict(_flat(settings, ".", ""))
+    found = {
+        "dataset": settings["dataset"],
+        "split": settings["split_name"],
+        "model": settings["model"]["name"],
+        "seed": settings["seed"],
+    }
+    for key in decisive(settings):
+        name = key.replace(".", "/")
+        if name not in found and not any(fnmatchcase(key, each) for each in ASIDE):
+            found[name] = by_path.get(key)
+    # model/name is the model
+    return {key: value for key, value in found.items() if key != "model/name"}
+
+
+def tags_of(settings: Mapping[str, Any]) -> list[str]:
+    """Return the words by which a run is found: data set, split, model, seed."""
+    words = [settings["dataset"], settings["split_name"], settings["model"]["name"]]
+    # wandb refuses a run for a tag beyond 64 characters
+    return [str(word)[:64] for word in (*words, f"seed{settings['seed']}")]
+
+
+def flat(values: Mapping[str, Any]) -> Values:
+    """Return nested values by path, such as ``val/A/ndcg@20``, without empty ones."""
+    return {
+        key: value for key, value in _flat(values, "/", "") if value not in (None, {})
+    }
+
+
+def epoch_values(row: Mapping[str, Any], rate: Callable[[int], float]) -> Values:
+    """Return a line of ``history.jsonl`` with the domains' mean and the learning rate.
+
+    Args:
+        row: The line.
+        rate: Epoch -> learning rate.
+    """
+    found = dict(row)
+    if found.get("val"):
+        mean = average(list(found["val"].values()))
+        found["val"] = {**found["val"], AVERAGE: mean}
+    return {**flat(found), "lr": rate(int(row["epoch"]))}
+
+
+def summary_values(metrics: Mapping[str, Any]) -> Values:
+    """Return the content of ``metrics.json``, with the mean over the domains."""
+    parts = {
+        part: {**metrics[part], AVERAGE: averages(metrics[part])}
+        for part in ("val", "test")
+        if part in metrics
+    }
+    return flat({**metrics, **parts})
+
+
+def averages(
+    by_domain: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> dict[str, dict[str, float | None]]:
+    """Return the mean over domains of every group that all of them have."""
+    every = list(by_domain.values())
+    groups = list(every[0]) if every else []
+    return {
+        group: average([groups_of[group] for groups_of in every])
+        for group in groups
+        if all(group in groups_of for groups_of in every)
+    }
+
+
+def learning_rate(settings: Mapping[str, Any]) -> Callable[[int], float]:
+    """Return the function epoch -> learning rate that a run's settings describe."""
+    fit = settings["fit"]
+    try:
+        schedule = build(fit, "fit").schedule
+    except InputError:  # of an earlier version, which had one rate
+        return lambda epoch: float(fit["lr"])
+    return lambda epoch: float(fit["lr"] * schedule(epoch))
+
+
+def _flat(
+    values: Mapping[str, Any], between: str, prefix: str
+) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, between, f"{prefix}{key}{between}")
+        else:
+            yield f"{prefix}{key}", value
