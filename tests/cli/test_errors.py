@@ -35,8 +35,8 @@ from micrec_pyg.schema import InputError
         ("data=tables", r"data\.path has no value"),
         ("K=${nope}", r"K=\${nope}: there is no setting 'nope'"),
         ("K=${K}", "K cannot be read: Recursive"),
-        ("model=null", "model=null: give one of bpr_mf, content_knn, ease"),
-        ("model=3", "model=3: give one of bpr_mf, content_knn, ease"),
+        ("model=null", "model=null: give one of alpharec, bitgcf"),
+        ("model=3", "model=3: give one of alpharec, bitgcf"),
         ("~model", "~model: a setting is not deleted; .* model=VALUE"),
         ("~fit.lr", "~fit.lr: a setting is not deleted; .* fit.lr=VALUE"),
         ("+foo=3", "unknown key 'foo'"),
@@ -45,7 +45,10 @@ from micrec_pyg.schema import InputError
         ("dataset=a/b", "dataset=a/b: give a name for a folder"),
         ("seed=99999999999999999999", r"seed=9+: .* below 2\^63"),
         ("model.weights=3", "model.weights=3: give {name: a number of 0 or more}"),
-        ("model.weights.bpr=abc", "model.weights.bpr=abc: give a number of 0 or more"),
+        (
+            "model.weights.ranking=abc",
+            "model.weights.ranking=abc: give a number of 0 or more",
+        ),
         ("cache_dir=a,b", "cache_dir=a,b: a comma .* 'cache_dir=\"a,b\"'"),
         ("cache_dir=a'b", "cache_dir=a'b cannot be read.*in quotes twice"),
         ("graph.modality_weights={text:2}", r"\+graph.modality_weights.text=VALUE"),
@@ -75,7 +78,10 @@ def test_a_bad_override_is_explained(override: str, said: str) -> None:
         ),
         ("model.net.neighbor.aggregation=x", "model.net.neighbor.aggregation=x: give "),
         ("+model.net.depth=1", "model.net.depth is no setting of .*MICRec; valid are "),
-        ("+model.weights.other=1", "model.weights.other: the losses of MICRec are bpr"),
+        (
+            "+model.weights.other=1",
+            "model.weights.other: the losses of MICRec are ranking",
+        ),
         ("fit.lr=1e30", r"fit.lr=1e\+30: give a number above 0, at most 100"),
         ("fit.lr=abc", "fit.lr=abc: give a number"),
         ("fit.lr=nan", "fit.lr=nan: give a number"),
@@ -173,6 +179,6 @@ def test_one_bad_value_of_a_sweep_leaves_the_good_runs(
     micrec, capsys, small, runs
 ) -> None:
     short = [*small, "fit.max_epochs=1"]
-    assert micrec("train", "-m", *short, "gamma=0", "w=0.5,7") == 2
-    assert "micrec: w=7" in capsys.readouterr().err
+    assert micrec("train", "-m", *short, "gamma=0", "w=0.5,7") == 1
+    assert "failed: w=7: w=7: give the weight of text" in capsys.readouterr().out
     assert len(runs()) == 1
