@@ -46,7 +46,13 @@ def test_known_users_get_the_lists_of_the_evaluation(world, rec):
             score = task_score(world.model.scorer(task.graph, z, stage.graphs), task)
             rows = (task.data[USER].degree > 0).nonzero().flatten()
             expected = rank(
-                score, users=rows, known=task.known, k=4, candidates=None, batch_size=3
+                score,
+                users=rows,
+                n_id=task.data[USER].n_id[rows],
+                known=task.known,
+                k=4,
+                candidates=None,
+                batch_size=3,
             )
             sides = world.domains[name].interactions
             ids = sides.users.ids.gather(task.data[USER].n_id[rows].numpy())
