@@ -48,7 +48,10 @@ class Askers:
                 rows = item if task.item is None else task.item.cpu()[item]
                 parts.append(torch.stack([asker, rows]))
         edges = in_order(*torch.cat(parts, dim=1))
-        return Guests(edges.to(world.device), self.person.to(world.device))
+        # People of their own in every graph, never a known one: a model that finds
+        # a person's rows in several domains must not take a user's row for a guest's.
+        person = world.num_people + torch.arange(self.count)
+        return Guests(edges.to(world.device), person.to(world.device))
 
 
 def known_askers(world: World, person: Int[Tensor, " askers"]) -> Askers:

@@ -11,7 +11,7 @@ popularity      the number of people who are known to have the item; also the sc
 ==============  ======================================================================
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -98,10 +98,7 @@ def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
     """Return the model's scores of people as guests of all graphs."""
     task, graphs = world.tasks[domain], {}
     for name, data in world.graphs.items():
-        if name not in world.profiles and world.options.num_neighbors:
-            world.profiles[name] = profiles_of(data)
-        guests = askers.guests(world, name)
-        profiles = world.profiles.get(name, {})
+        guests, profiles = askers.guests(world, name), profiles_in(world, name)
         graphs[name] = with_users(
             data, guest_rows(data, guests, world.options, profiles)
         )
@@ -111,6 +108,15 @@ def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
     rows = first + torch.arange(askers.count, device=world.device)
     scores = score(rows)
     return scores if task.item is None else scores.index_select(1, task.item)
+
+
+def profiles_in(world: World, graph: str) -> Mapping[str, Feature]:
+    """Return the features of a graph's users; none where nobody has neighbours."""
+    if not world.options.num_neighbors:
+        return {}
+    if graph not in world.profiles:
+        world.profiles[graph] = profiles_of(world.graphs[graph])
+    return world.profiles[graph]
 
 
 def _by_people(

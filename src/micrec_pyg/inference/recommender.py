@@ -169,7 +169,7 @@ class Recommender(Listing):
             raise _no_history(f"user '{user}'", name)
         task, place = world.tasks[name], int(people.users[0])
         place = place if task.user is None else int(task.user[place])
-        return parts_of(world, name, user_rows(world.graphs[task.graph], place), row)
+        return parts_of(world, name, user_rows(world, name, place), row)
 
     def add_items(self, items: Any, *, domain: str | None = None) -> None:
         """Add new items, which are recommended by their content from now on.
