@@ -14,9 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.inference.askers import Askers
-from micrec_pyg.inference.guests import UserRows, guest_rows, with_users
-from micrec_pyg.inference.links import profiles_in
+from micrec_pyg.inference.guests import UserRows, with_users
+from micrec_pyg.inference.links import graphs_read
 from micrec_pyg.inference.lists import TITLE
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import (
@@ -61,18 +60,12 @@ def user_rows(world: World, domain: str, row: int) -> dict[str, UserRows]:
     """
     person = world.graphs[world.tasks[domain].graph][USER].person[row]
     found = {}
-    for name in _graphs_read(world, domain):
+    for name in graphs_read(world, domain):
         data = world.graphs[name]
         own = (data[USER].person == person).nonzero().flatten().tolist()
         if own:
             found[name] = _rows_of(data, own[0])
     return found
-
-
-def _graphs_read(world: World, domain: str) -> list[str]:
-    """Return the names of the graphs on which a domain's scores depend."""
-    others = list(world.graphs) if world.model.reads_other_domains else []
-    return list(dict.fromkeys([world.tasks[domain].graph, *others]))
 
 
 def _rows_of(data: HeteroData, row: int) -> UserRows:
@@ -92,19 +85,6 @@ def _rows_of(data: HeteroData, row: int) -> UserRows:
         if isinstance(value, Tensor) and len(value) == data[USER].num_nodes
     }
     return UserRows(1, edges, nodes)
-
-
-def asker_rows(world: World, domain: str, asker: Askers) -> dict[str, UserRows]:
-    """Return what these graphs would say of one person with a history, by graph."""
-    return {
-        name: guest_rows(
-            world.graphs[name],
-            asker.guests(world, name),
-            world.options,
-            profiles_in(world, name),
-        )
-        for name in _graphs_read(world, domain)
-    }
 
 
 @torch.no_grad()
@@ -226,9 +206,9 @@ def _scores(
     world: World, domain: str, copies: Mapping[str, UserRows], item: int
 ) -> Float[Tensor, " copies"]:
     task = world.tasks[domain]
-    graphs = dict(world.graphs)
-    for name, rows in copies.items():
-        graphs[name] = with_users(graphs[name], rows)
+    graphs = {name: with_users(world.graphs[name], of) for name, of in copies.items()}
+    if world.model.reads_other_domains:
+        graphs = {**world.graphs, **graphs}
     score = world.model.scorer(task.graph, world.model(graphs), graphs)
     first, place = world.graphs[task.graph][USER].num_nodes, item
     if task.item is not None:
