@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from inference.golden import write_shop
 from hydra.utils import get_class
+from inference.golden import write_shop
 from models.conftest import CONF, NAMES, config, make, options
 from omegaconf import OmegaConf
 from reference import tiny, worlds
