@@ -1,14 +1,17 @@
 """Worlds of every model, made without a run; and a small trained run."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
+from hydra.utils import get_class
 from inference.golden import write_shop
-from models.conftest import config, make, options, pytest_generate_tests
-from reference import worlds
+from models.conftest import CONF, NAMES, config, make, options
+from omegaconf import OmegaConf
+from reference import tiny, worlds
 
 from micrec_pyg.cli.python import train
 from micrec_pyg.graph.build import train_stage
@@ -16,7 +19,33 @@ from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.inference.world import World, with_graphs
 from micrec_pyg.runs.read import Run
 
-__all__ = ["config", "make", "options", "pytest_generate_tests"]
+__all__ = ["config", "make", "options"]
+
+
+def declared(name: str) -> tuple[object, ...]:
+    """Return what a model says of itself that decides how it is asked."""
+    if name in tiny.MODELS:
+        kind, neighbors = (
+            tiny.MODELS[name]["net"].func,
+            tiny.MODELS[name]["num_neighbors"],
+        )
+    else:
+        tree = OmegaConf.load(CONF / f"{name}.yaml")
+        kind = get_class(tree.net["_target_"])
+        neighbors = OmegaConf.to_container(tree)["num_neighbors"]
+    return kind.answers, kind.reads_other_domains, neighbors != 0
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test of ``config`` on a model of each kind; on all of them as fuzz."""
+    if "config" not in metafunc.fixturenames:
+        return
+    seen, cases = set(), []
+    for name in [*NAMES, *tiny.MODELS]:
+        marks = [pytest.mark.fuzz] if declared(name) in seen else []
+        seen.add(declared(name))
+        cases.append(pytest.param(name, marks=marks, id=name))
+    metafunc.parametrize("config", cases, indirect=True)
 
 
 @pytest.fixture
@@ -91,6 +120,7 @@ def trained(shop, tmp_path_factory) -> Callable[..., Run]:
     """Return a function that trains on the shop; the same settings only once."""
     out = tmp_path_factory.mktemp("runs")
 
+    @cache
     def run(*settings: str) -> Run:
         return train(
             "data=tables",

@@ -39,8 +39,15 @@ class Askers:
         """Return the length of each history in a domain."""
         return torch.bincount(self.history[domain][0], minlength=self.count)
 
-    def guests(self, world: World, graph: str) -> Guests:
-        """Return them as guests of a graph, which may stand for several domains."""
+    def guests(self, world: World, graph: str, domain: str) -> Guests:
+        """Return the guests of a graph, which may stand for several domains.
+
+        Args:
+            world: What is known.
+            graph: Name; of another domain it has those with a history there alone, as
+                the graphs have no row for people who are not in a domain.
+            domain: Whose items are asked for; its graph has all askers, in order.
+        """
         parts = [torch.zeros(2, 0, dtype=torch.int64)]
         for name, (asker, item) in self.history.items():
             task = world.tasks[name]
@@ -48,7 +55,13 @@ class Askers:
                 rows = item if task.item is None else task.item.cpu()[item]
                 parts.append(torch.stack([asker, rows]))
         edges = in_order(*torch.cat(parts, dim=1))
-        return Guests(edges.to(world.device), self.person.to(world.device))
+        # People of their own in every graph, never a known one: a model that finds
+        # a person's rows in several domains must not take a user's row for a guest's.
+        person = world.num_people + torch.arange(self.count)
+        if graph != world.tasks[domain].graph:
+            there, place = edges[0].unique(return_inverse=True)
+            person, edges = person[there], torch.stack([place, edges[1]])
+        return Guests(edges.to(world.device), person.to(world.device))
 
 
 def known_askers(world: World, person: Int[Tensor, " askers"]) -> Askers:

@@ -5,7 +5,7 @@ Where a model is linear in the edges of a person, the differences are the parts,
 what no edge brings is the rest. That the parts add up is checked, not assumed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.inference.askers import Askers
-from micrec_pyg.inference.guests import UserRows, guest_rows, profiles_of, with_users
+from micrec_pyg.inference.guests import UserRows, with_users
+from micrec_pyg.inference.links import graphs_read
 from micrec_pyg.inference.lists import TITLE
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import (
@@ -50,7 +50,25 @@ class Part:
     """Place of the item in its vocabulary; -1 for a group of edges."""
 
 
-def user_rows(data: HeteroData, row: int) -> UserRows:
+def user_rows(world: World, domain: str, row: int) -> dict[str, UserRows]:
+    """Return what the graphs that the model reads say of a user, by graph.
+
+    Args:
+        world: What is known.
+        domain: Of the item that is asked about.
+        row: Of the user, in the graph of the domain.
+    """
+    person = world.graphs[world.tasks[domain].graph][USER].person[row]
+    found = {}
+    for name in graphs_read(world, domain):
+        data = world.graphs[name]
+        own = (data[USER].person == person).nonzero().flatten().tolist()
+        if own:
+            found[name] = _rows_of(data, own[0])
+    return found
+
+
+def _rows_of(data: HeteroData, row: int) -> UserRows:
     """Return what a graph says of one of its users."""
     edges = {}
     for kind in (INTERACTED_BY, DESCRIBES_USER, SIMILAR_USER):
@@ -69,29 +87,29 @@ def user_rows(data: HeteroData, row: int) -> UserRows:
     return UserRows(1, edges, nodes)
 
 
-def asker_rows(world: World, domain: str, asker: Askers) -> UserRows:
-    """Return what the graph of a domain would say of one person with a history."""
-    name = world.tasks[domain].graph
-    data = world.graphs[name]
-    profiles = profiles_of(data) if world.options.num_neighbors else {}
-    return guest_rows(data, asker.guests(world, name), world.options, profiles)
-
-
 @torch.no_grad()
-def parts_of(world: World, domain: str, rows: UserRows, item: int) -> pl.DataFrame:
+def parts_of(
+    world: World, domain: str, rows: Mapping[str, UserRows], item: int
+) -> pl.DataFrame:
     """Return the parts of a score, largest first: kind, item, title, contribution.
 
     Args:
         world: What is known.
         domain: Of the item.
-        rows: Of one person.
+        rows: Of one person, by graph. Those of other domains are never taken away:
+            what they bring is in the rest.
         item: Row in the domain's graph.
 
     Raises:
         InputError: The model is not linear in the edges of a person.
     """
-    parts = list(_parts(world, domain, rows))
-    scores = _scores(world, domain, _copies(rows, parts), item)
+    here = world.tasks[domain].graph
+    parts = list(_parts(world, domain, rows[here]))
+    copies = {
+        name: _copies(world, of, parts if name == here else None, len(parts) + 2)
+        for name, of in rows.items()
+    }
+    scores = _scores(world, domain, copies, item)
     whole, rest, without = float(scores[0]), float(scores[1]), scores[2:]
     values = whole - without
     scale = max(1e-3, float(values.abs().max()) if len(values) else 0.0, abs(whole))
@@ -159,17 +177,19 @@ def _own_places(world: World, domain: str) -> Int[Tensor, " _"]:
     return found
 
 
-def _copies(rows: UserRows, parts: list[Part]) -> UserRows:
+def _copies(
+    world: World, rows: UserRows, parts: list[Part] | None, count: int
+) -> UserRows:
     """Return the person as often as there are parts, each time without one.
 
-    Before these: the person as it is, and without any edge.
+    Before these: the person as it is, and without any edge. Each copy is a person of
+    its own, the same in all graphs; without ``parts`` all have all edges.
     """
-    count = len(parts) + 2
     edges = {}
     for kind, ((_, col), value) in rows.edges.items():
         kept = torch.ones(count, len(col), dtype=torch.bool)
-        kept[1] = False
-        for place, part in enumerate(parts, start=2):
+        kept[1] = parts is None
+        for place, part in enumerate(parts or [], start=2):
             if part.edge_type == kind:
                 kept[place] = ~part.edges
         copy, edge = kept.to(col.device).nonzero(as_tuple=True)
@@ -178,19 +198,22 @@ def _copies(rows: UserRows, parts: list[Part]) -> UserRows:
         name: value.repeat_interleave(count, dim=0)
         for name, value in rows.nodes.items()
     }
+    nodes["person"] = world.num_people + torch.arange(count, device=world.device)
     return UserRows(count, edges, nodes)
 
 
 def _scores(
-    world: World, domain: str, rows: UserRows, item: int
+    world: World, domain: str, copies: Mapping[str, UserRows], item: int
 ) -> Float[Tensor, " copies"]:
     task = world.tasks[domain]
-    data = world.graphs[task.graph]
-    graphs = {**world.graphs, task.graph: with_users(data, rows)}
+    graphs = {name: with_users(world.graphs[name], of) for name, of in copies.items()}
+    if world.model.reads_other_domains:
+        graphs = {**world.graphs, **graphs}
     score = world.model.scorer(task.graph, world.model(graphs), graphs)
-    first, place = data[USER].num_nodes, item
+    first, place = world.graphs[task.graph][USER].num_nodes, item
     if task.item is not None:
         place = int(task.item[item])
-    asked = torch.arange(first, first + rows.count, device=world.device)
+    last = graphs[task.graph][USER].num_nodes
+    asked = torch.arange(first, last, device=world.device)
     blocks = [score(some)[:, place].double().cpu() for some in asked.split(256)]
     return torch.cat(blocks)

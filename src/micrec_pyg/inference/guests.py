@@ -45,7 +45,7 @@ class Guests:
     edges: Int[Tensor, "2 _"]
     """Distinct (guest, item row) pairs, sorted."""
     person: Int[Tensor, " guests"]
-    """As in the graphs; a number of its own for who is nowhere in them."""
+    """Numbers of their own, the same in the graphs of all domains."""
 
     @property
     def count(self) -> int:

@@ -11,7 +11,7 @@ popularity      the number of people who are known to have the item; also the sc
 ==============  ======================================================================
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.graph.node_rows import places
 from micrec_pyg.inference.askers import Askers
 from micrec_pyg.inference.guests import (
+    UserRows,
     guest_rows,
     item_features,
     profiles_of,
@@ -96,21 +97,46 @@ def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, 
 
 def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
     """Return the model's scores of people as guests of all graphs."""
-    task, graphs = world.tasks[domain], {}
-    for name, data in world.graphs.items():
-        if name not in world.profiles and world.options.num_neighbors:
-            world.profiles[name] = profiles_of(data)
-        guests = askers.guests(world, name)
-        profiles = world.profiles.get(name, {})
-        graphs[name] = with_users(
-            data, guest_rows(data, guests, world.options, profiles)
-        )
+    task = world.tasks[domain]
+    graphs = {
+        name: with_users(world.graphs[name], rows)
+        for name, rows in rows_of_guests(world, domain, askers).items()
+    }
+    if world.model.reads_other_domains:
+        graphs = {**world.graphs, **graphs}
     z = world.model(graphs)
     score = world.model.scorer(task.graph, z, graphs)
     first = world.graphs[task.graph][USER].num_nodes
     rows = first + torch.arange(askers.count, device=world.device)
     scores = score(rows)
     return scores if task.item is None else scores.index_select(1, task.item)
+
+
+def rows_of_guests(world: World, domain: str, askers: Askers) -> dict[str, UserRows]:
+    """Return what the graphs that the model reads would say of people, by graph."""
+    found = {}
+    for name in graphs_read(world, domain):
+        guests = askers.guests(world, name, domain)
+        if guests.count:
+            profiles = profiles_in(world, name)
+            data = world.graphs[name]
+            found[name] = guest_rows(data, guests, world.options, profiles)
+    return found
+
+
+def graphs_read(world: World, domain: str) -> list[str]:
+    """Return the names of the graphs on which a domain's scores depend."""
+    others = list(world.graphs) if world.model.reads_other_domains else []
+    return list(dict.fromkeys([world.tasks[domain].graph, *others]))
+
+
+def profiles_in(world: World, graph: str) -> Mapping[str, Feature]:
+    """Return the features of a graph's users; none where nobody has neighbours."""
+    if not world.options.num_neighbors:
+        return {}
+    if graph not in world.profiles:
+        world.profiles[graph] = profiles_of(world.graphs[graph])
+    return world.profiles[graph]
 
 
 def _by_people(

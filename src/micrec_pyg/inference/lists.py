@@ -75,12 +75,15 @@ def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) ->
         rows: Of the domain's graph.
         wanted: What the lists hold.
     """
-    task = world.tasks[wanted.domain]
+    task, rows = world.tasks[wanted.domain], rows.to(world.device)
+    known = task.known[:, :0]
+    if wanted.exclude_seen:
+        known = _pairs_of(task.known, rows)
     found = rank(
         world.scores[wanted.domain],
-        users=rows.to(world.device),
-        n_id=task.data[USER].n_id[rows.to(world.device)],
-        known=task.known if wanted.exclude_seen else task.known[:, :0],
+        users=rows,
+        n_id=task.data[USER].n_id[rows],
+        known=known,
         k=wanted.k,
         candidates=wanted.candidates,
         batch_size=world.batch_size,
@@ -123,17 +126,25 @@ def as_frame(world: World, domain: str, names: pl.Series, lists: Lists) -> pl.Da
     reason = lists.reason[person]
     by_content = _known_by_content(world, domain)[row] & (reason < CONTENT)
     reason = torch.where(by_content, CONTENT, reason)
-    texts = world.texts[domain].str.slice(0, TITLE)
     return pl.DataFrame(
         {
             "user": names.gather(person.numpy()),
             "rank": (place + 1).numpy(),
             "item": world.domains[domain].interactions.items.ids.gather(index),
             "score": lists.score[person, place].numpy(),
-            "title": texts.gather(index),
+            "title": world.texts[domain].gather(index).str.slice(0, TITLE),
             "reason": pl.Series(REASONS).gather(reason.numpy()),
         }
     )
+
+
+def _pairs_of(known: Tensor, rows: Tensor) -> Int[Tensor, "2 _"]:
+    """Return the pairs of some users, out of pairs that are sorted by user."""
+    user = known[0].contiguous()
+    start = torch.searchsorted(user, rows)
+    count = torch.searchsorted(user, rows, right=True) - start
+    shift = (start - (count.cumsum(0) - count)).repeat_interleave(count)
+    return known[:, shift + torch.arange(len(shift), device=shift.device)]
 
 
 def _block(world: World, askers: Askers, wanted: Wanted) -> Lists:

@@ -14,7 +14,8 @@ from micrec_pyg.inference.additions import (
     without,
 )
 from micrec_pyg.inference.artefact import read_artefact
-from micrec_pyg.inference.explain import asker_rows, parts_of, user_rows
+from micrec_pyg.inference.explain import parts_of, user_rows
+from micrec_pyg.inference.links import rows_of_guests
 from micrec_pyg.inference.lists import Wanted, as_frame, lists_of_people
 from micrec_pyg.inference.people import (
     History,
@@ -163,13 +164,15 @@ class Recommender(Listing):
             people = new_people(world, user)
             if not int(people.askers.degree(name)[0]):
                 raise _no_history("the person", name)
-            return parts_of(world, name, asker_rows(world, name, people.askers), row)
+            return parts_of(
+                world, name, rows_of_guests(world, name, people.askers), row
+            )
         people = known_people(world, name, [user])
         if not len(people.users):
             raise _no_history(f"user '{user}'", name)
         task, place = world.tasks[name], int(people.users[0])
         place = place if task.user is None else int(task.user[place])
-        return parts_of(world, name, user_rows(world.graphs[task.graph], place), row)
+        return parts_of(world, name, user_rows(world, name, place), row)
 
     def add_items(self, items: Any, *, domain: str | None = None) -> None:
         """Add new items, which are recommended by their content from now on.

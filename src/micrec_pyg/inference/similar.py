@@ -47,7 +47,7 @@ def similar(world: World, domain: str, row: int, *, k: int, by: str) -> pl.DataF
             "rank": range(1, len(order) + 1),
             "item": world.domains[domain].interactions.items.ids.gather(index),
             "score": score[order].numpy(),
-            "title": world.texts[domain].str.slice(0, TITLE).gather(index),
+            "title": world.texts[domain].gather(index).str.slice(0, TITLE),
             "reason": [by] * len(order),
         },
         schema_overrides={"rank": pl.Int64, "reason": pl.String},

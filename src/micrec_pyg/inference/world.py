@@ -66,7 +66,7 @@ class World:
     graphs: Mapping[str, HeteroData] = field(default_factory=dict)
     """By name, what the model reads."""
     tasks: Mapping[str, Task] = field(default_factory=dict)
-    """By domain; no pair is hidden."""
+    """By domain; no pair is hidden, and the known pairs are sorted by user."""
     z: Mapping[str, Embeddings] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
     """By domain, of the rows of its own graph."""
@@ -162,7 +162,8 @@ def with_graphs(
         stage = make(world.options)
     stage = to_device(stage, world.device)
     graphs = {**world.graphs, **stage.graphs}
-    tasks = {**world.tasks, **stage.tasks}
+    # sorted once, so that no question sorts the pairs of everybody
+    tasks = {**world.tasks, **{n: _by_user(task) for n, task in stage.tasks.items()}}
     with torch.no_grad():
         z = world.model(graphs)
         scores = {
@@ -179,6 +180,10 @@ def with_graphs(
         personal=personal,
         profiles={},
     )
+
+
+def _by_user(task: Task) -> Task:
+    return replace(task, known=task.known[:, task.known[0].argsort(stable=True)])
 
 
 def _filled(graphs: Mapping[str, HeteroData], neighbors: Mapping[str, Tensor]) -> bool:

@@ -75,14 +75,18 @@ class ItemKNN(Model):
         self, data: HeteroData
     ) -> tuple[Int[Tensor, "items k"], Float[Tensor, "items k"]]:
         """Return the k most similar items of each, and the similarities."""
-        user, item = edges_of(data)
-        num_users, num_items = data[INTERACTED_BY].adj_t.shape
-        takers = Histories(
-            torch.stack([item, user]), num_users=num_items, num_items=num_users
-        )
         by_item = data[INTERACTS].adj_t
+        num_items, num_users = by_item.shape
+        length = by_item.crow_indices().diff()
+        item = torch.arange(num_items, device=length.device).repeat_interleave(length)
+        # the edges towards items: those of a guest count for nobody else
+        takers = Histories(
+            torch.stack([item, by_item.col_indices().long()]),
+            num_users=num_items,
+            num_items=num_users,
+        )
         ones = torch.ones_like(by_item.values())
-        length = torch.bincount(item, minlength=num_items).float().sqrt()
+        length = length.float().sqrt()
         found = []
         for some in torch.arange(num_items, device=item.device).split(BLOCK):
             shared = product(by_item, ones, takers.rows(some).T).T

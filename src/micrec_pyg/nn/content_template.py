@@ -69,7 +69,7 @@ def _side(
     matrix, perm = data[here].adj_t, data[here].perm
     scale = rho.pow(template.alpha / 2 - 1)
     values = scale.repeat_interleave(
-        matrix.crow_indices().diff(), output_size=len(perm)
+        matrix.crow_indices().diff(), output_size=matrix.values().numel()
     )
     values = torch.where(matrix.values() > 0, values, 0.0)
     if streams is not None and template.dropout > 0:
