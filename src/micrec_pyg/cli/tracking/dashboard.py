@@ -5,8 +5,8 @@ Needs the optional packages of ``pip install 'micrec-pyg[wandb]'``.
 
 from typing import Any
 
-import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
+from wandb_workspaces.reports.v2 import interface as wr
 
 SELECTION = "val/average/ndcg@20"
 """By this the best epoch of a run is chosen."""
@@ -110,7 +110,7 @@ def test() -> list[Any]:
 
 def sweep() -> list[Any]:
     """Return the panels of what the settings do to the selection metric."""
-    metrics = [*map(wr.Config, AXES), wr.SummaryMetric(BEST)]
+    metrics: list[Any] = [*map(wr.Config, AXES), wr.SummaryMetric(BEST)]
     return [
         wr.ParallelCoordinatesPlot(
             title="K, w, gamma and the validation",

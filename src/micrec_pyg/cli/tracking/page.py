@@ -3,7 +3,9 @@
 Needs the optional packages of ``pip install 'micrec-pyg[wandb]'``.
 """
 
-import wandb_workspaces.reports.v2 as wr
+from typing import Any
+
+from wandb_workspaces.reports.v2 import interface as wr
 
 from micrec_pyg.cli.tracking import dashboard
 
@@ -19,7 +21,11 @@ def report(entity: str, project: str, headline: str) -> wr.Report:
         project: Name at wandb.
         headline: The tables of the results, as Markdown.
     """
-    blocks = [wr.TableOfContents(), wr.H1("Results"), wr.MarkdownBlock(headline)]
+    blocks: list[Any] = [
+        wr.TableOfContents(),
+        wr.H1("Results"),
+        wr.MarkdownBlock(headline),
+    ]
     for title, panels in (
         ("Validation per epoch", dashboard.validation()),
         ("Losses", dashboard.losses()),
