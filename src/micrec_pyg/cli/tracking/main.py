@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     """Return 0 when all runs are sent, or the dashboard is built; 1 where wandb fails.
 
     Raises:
-        InputError: There is no such run, or wandb refuses.
+        InputError: There is no such run or project, or a log cannot be sent.
     """
     given = _parser().parse_args(argv)
     prepare()
@@ -37,8 +37,8 @@ def main(argv: list[str]) -> int:
         given.run(given)
     except failures_of_wandb() as error:
         return fail(
-            f"wandb failed: {error}; the same command may be given again, after "
-            "`wandb login` where there was no access"
+            f"wandb failed: {str(error).rstrip('. ')}; the same command may be given "
+            "again, after `wandb login` where there was no access"
         )
     return DONE
 

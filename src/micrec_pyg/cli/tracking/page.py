@@ -14,7 +14,7 @@ TITLE = "MICRec: results"
 
 
 def report(entity: str, project: str, headline: str) -> wr.Report:
-    """Return the report page of a project, not saved yet; asks the server nothing.
+    """Return the report page of a project, not saved yet.
 
     Args:
         entity: User or team at wandb.
