@@ -65,7 +65,10 @@ def test_pin_lies_in_the_declared_range(requirement: Requirement) -> None:
 
 
 def test_every_package_that_setup_installs_is_pinned() -> None:
-    groups = [PROJECT["dependencies"], *(EXTRAS[e] for e in ("ann", "dev", "html"))]
+    groups = [
+        PROJECT["dependencies"],
+        *(EXTRAS[e] for e in ("ann", "dev", "html", "wandb")),
+    ]
     requirements = [Requirement(line) for group in groups for line in group]
     assert needed(requirements) - pins().keys() == set()
 

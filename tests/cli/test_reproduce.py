@@ -133,6 +133,24 @@ def test_the_picture_has_the_panels_that_have_results(
         assert f'id="point {label}"' in picture
 
 
+@pytest.mark.parametrize(
+    ("extra", "group"),
+    [
+        (["logger=wandb"], ["toy"]),
+        (["logger=wandb", "logger.group=mine"], ["mine"]),
+        (["logger=none"], []),
+        ([], []),
+    ],
+)
+def test_runs_at_wandb_are_a_group_of_the_preset_unless_another_is_given(
+    fake: FakeJobs, extra: list[str], group: list[str]
+) -> None:
+    todo = Preset.read("toy").jobs(seeds=[0], extra=extra, output_dir="out")
+    for job in todo:
+        settings = [text.split("=") for text in job.overrides]
+        assert [value for key, value in settings if key == "logger.group"] == group
+
+
 def test_tables_by_hand(
     fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ COMMANDS = {
     "compare": "test the differences between finished runs for significance",
     "data": "check, audit or describe a catalogue before training on it",
     "reproduce": "train and evaluate the models and ablations of a preset",
-    "wandb": "send runs to Weights & Biases",
+    "wandb": "send runs to Weights & Biases, and build their dashboard",
     "bench": "measure the claims of speed against peers, in a checkout",
 }
 """Each is a module or package of this package with ``main(argv) -> exit code``."""

@@ -27,6 +27,7 @@ class Row:
 class Preset:
     """What ``conf/reproduce/<name>.yaml`` says."""
 
+    name: str
     title: str
     tuning: str
     seeds: Sequence[int]
@@ -52,7 +53,7 @@ class Preset:
         values: dict[str, Any] = yaml.safe_load(text)
         rows = [Row(**row) for row in values.pop("rows")]
         panels = [Panel(**panel) for panel in values.pop("picture", [])]
-        return cls(rows=rows, picture=panels, **values)
+        return cls(name=name, rows=rows, picture=panels, **values)
 
     def settings(self, extra: Sequence[str]) -> tuple[str, ...]:
         """Return what all runs share: the preset's overrides, then ``extra``."""
@@ -83,6 +84,7 @@ class Preset:
                 name=f"{row.label}, {split}, seed {seed}",
                 overrides=_last_wins(
                     [
+                        *self._group(extra),
                         *self.settings(extra),
                         split,
                         *row.overrides,
@@ -95,6 +97,11 @@ class Preset:
             for split in self.splits
             for row in self.rows
         ]
+
+    def _group(self, extra: Sequence[str]) -> list[str]:
+        """Return the setting that makes the runs one group at wandb, where it is on."""
+        on = "logger=wandb" in self.settings(extra)
+        return [f"logger.group={self.name}"] if on else []
 
 
 def _key(override: str) -> str:

@@ -20,7 +20,7 @@ def log_inputs_and_model(
     The files stay where they are: they do not change again. Data and split have the
     same name in every run of the same, so that wandb keeps one copy. Where there is a
     network the run uses them, so that the graph of lineage begins there; without one
-    wandb cannot record that, and `micrec wandb publish` does it later.
+    wandb cannot record that.
 
     Args:
         run: The open wandb run.

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from micrec_pyg.cli.evaluate import find
-from micrec_pyg.cli.process import log_to_stderr, prepare
-from micrec_pyg.cli.sentences import DONE
+from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.sentences import DONE, fail
 from micrec_pyg.cli.sweep_jobs import read as read_sweep
 from micrec_pyg.cli.tracking.push import push
-from micrec_pyg.cli.tracking.session import mark_of
+from micrec_pyg.cli.tracking.session import failures_of_wandb, mark_of
 from micrec_pyg.cli.tracking.sync import sync
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.files import read_config
@@ -25,22 +25,42 @@ GIVEN = ("mode", "project", "entity", "group")
 
 
 def main(argv: list[str]) -> int:
-    """Return 0 when all runs are sent, or the dashboard is built.
+    """Return 0 when all runs are sent, or the dashboard is built; 1 where wandb fails.
 
     Raises:
-        InputError: There is no such run, or wandb refuses.
+        InputError: There is no such run or project, or a log cannot be sent.
     """
     given = _parser().parse_args(argv)
     prepare()
     log_to_stderr()
-    if given.command == "push":
-        changes = {k: getattr(given, k) for k in GIVEN if getattr(given, k) is not None}
-        for folder, sweep in runs_in(given.folder):
-            push(folder, {**options_of(folder, sweep), **changes})
-            logger.info("%s: in %s", folder, folder / "wandb")
-    elif given.command == "sync":
-        logger.info("%d logs sent", sync(Path(given.folder)))
+    try:
+        given.run(given)
+    except failures_of_wandb() as error:
+        return fail(
+            f"wandb failed: {str(error).rstrip('. ')}; the same command may be given "
+            "again, after `wandb login` where there was no access"
+        )
     return DONE
+
+
+def _push(given: argparse.Namespace) -> None:
+    changes = {k: getattr(given, k) for k in GIVEN if getattr(given, k) is not None}
+    for folder, sweep in runs_in(given.folder):
+        push(folder, {**options_of(folder, sweep), **changes})
+        logger.info("%s: in %s", folder, folder / "wandb")
+
+
+def _sync(given: argparse.Namespace) -> None:
+    logger.info("%d logs sent", sync(Path(given.folder)))
+
+
+def _publish(given: argparse.Namespace) -> None:
+    # it loads what makes the tables, which sending runs does not need
+    from micrec_pyg.cli.tracking.publish import publish
+
+    runs = None if given.runs is None else Path(given.runs)
+    for address in publish(given.project, entity=given.entity, runs=runs):
+        show(f"{address}\n")
 
 
 def runs_in(name: str) -> list[tuple[Path, str | None]]:
@@ -81,6 +101,19 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--mode", choices=["offline", "online"])
     for option in GIVEN[1:]:
         one.add_argument(f"--{option}", help="(default: as before, or logger=wandb's)")
+    one.set_defaults(run=_push)
     two = commands.add_parser("sync", help="send what runs wrote without a network")
     two.add_argument("folder", metavar="DIR", help="of a run, or of many")
+    two.set_defaults(run=_sync)
+    three = commands.add_parser(
+        "publish", help="build the dashboard of a project, or build it anew"
+    )
+    three.add_argument("project", metavar="PROJECT", help="name at wandb, with runs")
+    three.add_argument("--entity", help="user or team (default: who is logged in)")
+    three.add_argument(
+        "--runs",
+        metavar="DIR",
+        help="also a report page, with the tables of the evaluated runs of this folder",
+    )
+    three.set_defaults(run=_publish)
     return parser

@@ -120,6 +120,21 @@ def waiting_files(folder: Path) -> Iterator[None]:
             os.environ[DATA_DIR] = before
 
 
+def failures_of_wandb() -> tuple[type[Exception], ...]:
+    """Return what wandb raises where its server or its service fails or refuses."""
+    import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+    from wandb.sdk.lib.service.service_token import WandbServiceConnectionError
+    from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
+
+    return (
+        wandb.Error,
+        WandbApiFailedError,
+        WandbServiceConnectionError,
+        ServerResponseError,
+    )
+
+
 @contextmanager
 def tolerant() -> Iterator[None]:
     """Turn any failure of wandb into a warning: it never stops a run.

@@ -1,5 +1,7 @@
 """What a run is and found, as wandb wants it: flat names, plain values."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -30,6 +32,7 @@ def config_of(settings: Mapping[str, Any]) -> Values:
         "split": settings["split_name"],
         "model": settings["model"]["name"],
         "seed": settings["seed"],
+        "setting": setting_of(settings),
     }
     for key in decisive(settings):
         name = key.replace(".", "/")
@@ -37,6 +40,28 @@ def config_of(settings: Mapping[str, Any]) -> Values:
             found[name] = by_path.get(key)
     # model/name is the model
     return {key: value for key, value in found.items() if key != "model/name"}
+
+
+def setting_of(settings: Mapping[str, Any]) -> str:
+    """Return the name of all that decides a result but the seed.
+
+    It says data set, split, model and the sweep axes that the run reads, and ends in 8
+    hex digits of the rest, such as ``toy random micrec K=3 w=0.9 gamma=1 5d1f0c2a``.
+    A panel that is grouped by it shows the mean over seeds.
+
+    Args:
+        settings: The content of a run's ``config.yaml``.
+    """
+    where = [settings["dataset"], settings["split_name"], settings["model"]["name"]]
+    kept = {
+        key: text
+        for key, text in decisive(settings).items()
+        if key.rpartition(".")[2] != "seed"
+    }
+    content = json.dumps([where, kept], sort_keys=True).encode()
+    axes = [f"{key}={kept[key]}" for key in ("K", "w", "gamma") if key in kept]
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    return " ".join([*map(str, where), *axes, digits])
 
 
 def tags_of(settings: Mapping[str, Any]) -> list[str]:
