@@ -94,7 +94,9 @@ def test_a_run_is_the_one_of_the_command_line(small, capsys) -> None:
     assert run.path == str(command)
     assert micrec_pyg.Run.read(command) == run
     assert len(run.history) == 2
-    assert {"epoch", "loss/bpr", "val/d0/ndcg@20", "seconds"} <= {*run.history.columns}
+    assert {"epoch", "loss/ranking", "val/d0/ndcg@20", "seconds"} <= {
+        *run.history.columns
+    }
     assert set(run.metrics["part"]) == {"val"}
     rows = run.per_user.filter(domain="d0", group="all")
     mean = run.metrics.filter(domain="d0", group="all", metric="ndcg@10")["value"]
@@ -235,7 +237,7 @@ def test_log_lines_are_shown_where_nobody_asked(small, tmp_path) -> None:
 
 def test_the_page_runs_from_an_empty_folder(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     code = "\n".join(blocks)
     ast.parse(code)
     code += "\nprint(sorted(vectors.user.columns), len(vectors.item), len(table))"

@@ -151,7 +151,9 @@ def test_no_setting_selects_by_the_test(
     assert runs() == []
 
 
-def test_a_sweeper_gets_no_value_to_optimise(micrec, small, monkeypatch) -> None:
+def test_a_sweeper_gets_the_value_of_validation(
+    micrec, small, runs, monkeypatch
+) -> None:
     from hydra.experimental.callback import Callback
 
     returned: list[object] = []
@@ -165,7 +167,13 @@ def test_a_sweeper_gets_no_value_to_optimise(micrec, small, monkeypatch) -> None
     monkeypatch.setitem(sys.modules, module.__name__, module)
     callback = f"+hydra.callbacks.spy._target_={module.__name__}.Spy"
     assert micrec("train", "-m", *small, "fit.max_epochs=1", "K=0,3", callback) == 0
-    assert returned == [None, None]
+    best = []
+    for folder in runs():
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert "test" not in metrics
+        values = [groups["all"]["ndcg@20"] for groups in metrics["val"].values()]
+        best.append(sum(values) / len(values))
+    assert sorted(returned) == pytest.approx(sorted(best))
 
 
 def test_what_training_tells_holds_no_test(small) -> None:

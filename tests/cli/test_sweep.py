@@ -124,6 +124,7 @@ def test_the_name_follows_the_command() -> None:
     assert name_of(["-m", "K=0,3"]) != name_of(["-m", "K=0,4"])
 
 
+@pytest.mark.fuzz  # slow: processes that load torch
 def test_jobs_at_a_time_end_as_one_by_one(micrec, small, runs, capsys) -> None:
     sweep = ["train", "-m", *small, "model=popularity", "seed=0,1"]
     assert micrec(*sweep, "--jobs", "2") == 0

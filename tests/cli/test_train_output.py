@@ -36,10 +36,14 @@ def test_a_run_prints_its_validation_the_next_command_and_its_path(
     assert capsys.readouterr().out.splitlines() == [said, *table, following, path]
 
 
-def test_a_run_of_a_sweep_prints_one_line(micrec, small, runs, capsys) -> None:
+def test_a_run_of_a_sweep_prints_a_line_each_and_a_table(
+    micrec, small, runs, capsys
+) -> None:
     assert micrec("train", "-m", *small, "seed=0,1", "fit.max_epochs=1") == 0
     shown = capsys.readouterr().out.splitlines()
-    assert sorted(shown) == [str(folder) for folder in runs()]
+    assert sorted(shown[:2]) == [str(folder) for folder in runs()]
+    assert shown[2].split() == ["validation", "ndcg@20", "sd", "seeds"]
+    assert len(shown) == 7
 
 
 def test_one_domain_has_no_average_and_a_missing_value_is_a_dash() -> None:
