@@ -93,6 +93,7 @@ def test_propagation_has_a_row_per_peer(rows_of):
     }
 
 
+@pytest.mark.fuzz  # slow
 def test_neighbours_are_those_of_faiss(rows_of):
     timed, memory = rows_of("knn")
     if timed["peer"] is None:
@@ -102,6 +103,7 @@ def test_neighbours_are_those_of_faiss(rows_of):
     assert "first" not in memory["name"]  # the search came to its end
 
 
+@pytest.mark.fuzz  # slow
 def test_growth_is_measured_on_whole_runs(rows_of, monkeypatch):
     growth = importlib.import_module("benchmarks.growth")
     monkeypatch.setattr(growth, "QUICK_SIZES", (1000,))

@@ -147,6 +147,7 @@ def test_real_runs_of_two_models_and_seeds(micrec, small, runs, tmp_path) -> Non
     assert micrec("compare", folders["popularity"][0], other) == 2
 
 
+@pytest.mark.fuzz  # slow
 def test_real_runs_on_one_domain_against_a_joint_one(
     micrec, small, tmp_path, capsys
 ) -> None:

@@ -71,6 +71,7 @@ def test_hidden_modalities_make_groups_and_the_card_tells_them(
         assert {"has_audio", "no_audio", "has_kg", "no_kg"} <= groups
 
 
+@pytest.mark.fuzz  # slow
 def test_other_shares_and_seeds_are_other_data(micrec, settings, runs) -> None:
     rates = "features.drop_rate=0,0.2,0.4"
     assert micrec("train", "-m", *settings, *WEIGHTS, rates, "seed=0,1") == 0

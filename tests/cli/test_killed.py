@@ -139,5 +139,6 @@ def test_a_kill_at_any_write_changes_nothing(commands, tmp_path, tried) -> None:
     assert kills >= 30
 
 
+@pytest.mark.fuzz  # slow
 def test_a_kill_in_the_middle_changes_nothing(tmp_path) -> None:
     assert _killed_everywhere(_train_and_evaluate, tmp_path, [9]) == 2

@@ -169,6 +169,7 @@ def test_help_lists_options_and_examples(micrec, capsys) -> None:
     assert all(word in shown for word in ("synthetic", "new_nodes", "gamma", "-m"))
 
 
+@pytest.mark.fuzz  # slow
 def test_every_model_trains_and_is_tested(small, root) -> None:
     from micrec_pyg.runs.evaluate import evaluate_job
 

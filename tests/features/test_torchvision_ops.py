@@ -60,6 +60,7 @@ def test_operators_are_declared_only_if_the_binary_does_not_load(
     _run(_FAKES, str(tmp_path))
 
 
+@pytest.mark.fuzz  # slow
 @pytest.mark.skipif(find_spec("torchvision") is None, reason="needs torchvision")
 def test_the_installed_torchvision_imports() -> None:
     _run(_REAL)

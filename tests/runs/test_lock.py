@@ -88,6 +88,7 @@ def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
         assert time.monotonic() - begin < 5
 
 
+@pytest.mark.fuzz  # slow
 def test_the_same_run_started_twice_is_trained_once(small, runs) -> None:
     argv = [*small, "fit.max_epochs=30"]
     both = [start(TRAIN.format(argv=argv)) for _ in range(2)]
