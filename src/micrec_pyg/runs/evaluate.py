@@ -63,7 +63,8 @@ def evaluate_job(
         read_json(folder / METRICS)  # a folder of something else gets no lock
     with locked(folder):
         check_run(folder)
-        remove_stale_parts(folder)
+        for place in (folder, folder / "artefact"):
+            remove_stale_parts(place)
         metrics = read_json(folder / METRICS)
         if "test" in metrics and not again:
             logger.info("%s: test results are there already", folder)

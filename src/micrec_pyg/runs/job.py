@@ -66,7 +66,8 @@ def _is_there(folder: Path) -> bool:
     """Return whether a run is complete, and say so."""
     if is_complete(folder):
         check_run(folder)
-        remove_stale_parts(folder)  # of an evaluation that was killed
+        for place in (folder, folder / "artefact"):  # of an evaluation that was killed
+            remove_stale_parts(place)
         logger.info("%s is complete and not trained again", folder)
         return True
     return False
