@@ -145,3 +145,21 @@ def test_a_launcher_that_is_not_installed_is_named(micrec, small, capsys) -> Non
     said = capsys.readouterr().err
     assert "hydra/launcher=submitit_slurm is not installed" in said
     assert "micrec_pyg[joblib]" in said
+
+
+def test_what_stops_a_sweep_before_its_first_job_is_told(
+    micrec, small, tmp_path: Path, capsys
+) -> None:
+    """The folder of the sweep is there by then, and empty of jobs."""
+    assert micrec("train", "-m", *small, "model=nope,popularity") == 2
+    said = capsys.readouterr().err
+    assert "unknown option model=nope" in said
+    assert "holds no job" not in said
+
+
+def test_the_number_of_jobs_is_no_part_of_the_name(
+    micrec, small, tmp_path: Path
+) -> None:
+    sweep = ["train", "-m", *small, "model=popularity", "seed=0,1"]
+    assert micrec(*sweep) == micrec(*sweep, "--jobs", "1") == 0
+    assert len(list((tmp_path / "outputs" / "sweeps").iterdir())) == 1

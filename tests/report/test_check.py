@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from micrec_pyg.report.check import KEYS, differences, read_table
+from micrec_pyg.report.check import differences, read_table
+from micrec_pyg.report.tables import KEYS
 from micrec_pyg.schema import InputError
 
 Row = tuple[str, str, str, float]

@@ -23,6 +23,13 @@ logger = logging.getLogger(__name__)
 
 METRICS = ("recall@20", "ndcg@20", "precision@20")
 
+ALSO = {
+    "--html": "also a page with charts, in one file that needs no network",
+    "--latex": "also the tables as LaTeX (booktabs)",
+    "--figures": "also pictures of the first metric, as SVG and as PDF",
+}
+"""What else is written, by its flag."""
+
 
 def main(argv: list[str]) -> int:
     """Return 0 after printing the tables and writing them as Markdown and CSV.
@@ -139,10 +146,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="Markdown file; the others go next to it (default: OUTPUTS/report.md)",
     )
-    for flag, what in (
-        ("--html", "also a page with charts, in one file that needs no network"),
-        ("--latex", "also the tables as LaTeX (booktabs)"),
-        ("--figures", "also pictures of the first metric, as SVG and as PDF"),
-    ):
+    for flag, what in ALSO.items():
         parser.add_argument(flag, action="store_true", help=what)
     return parser

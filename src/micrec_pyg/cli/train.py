@@ -85,12 +85,14 @@ def _sweep(argv: list[str]) -> int:
     """Return 0 when every job of a sweep is done, else 1, and tell what came of it."""
     for sentence in without_effect(argv):
         logger.warning("%s", sentence)
-    argv, jobs = _with_jobs(argv)
+    argv, jobs = _without_jobs(argv)
     given = dict(arg.split("=", 1) for arg in argv if "=" in arg)
     folder = given.get("hydra.sweep.dir")
     if folder is None:
         folder = f"{given.get('output_dir', 'outputs')}/sweeps/{name_of(argv)}"
         argv = [*argv, f"hydra.sweep.dir={folder}"]
+    if jobs > 1:
+        argv = [*argv, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
     os.environ[AXES] = json.dumps(axes_of(argv))
     os.environ[WORKERS] = str(jobs)
     try:
@@ -102,27 +104,24 @@ def _sweep(argv: list[str]) -> int:
     return code
 
 
-def _with_jobs(argv: Sequence[str]) -> tuple[list[str], int]:
-    """Return arguments with ``--jobs N`` as Hydra's launcher of processes, and N.
+def _without_jobs(argv: Sequence[str]) -> tuple[list[str], int]:
+    """Return arguments without ``--jobs N``, and N.
 
     Raises:
-        InputError: N is no number, or the launcher is not installed.
+        InputError: N is no number.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--jobs", nargs="?", default="1", const="")
     given, rest = parser.parse_known_args(argv)
     if not re.fullmatch("[1-9][0-9]{0,3}", given.jobs):
         raise InputError(f"--jobs {given.jobs}: give the number of jobs at a time")
-    jobs = int(given.jobs)
-    if jobs > 1:
-        rest += ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
-    return rest, jobs
+    return rest, int(given.jobs)
 
 
 def _tell_sweep(folder: Path) -> int:
     """Print what the jobs of a sweep came to; return 1 if one of them failed."""
-    if not folder.is_dir():  # not one began
-        return FAILED
+    if not any(folder.glob("job-*.json")):
+        return FAILED  # not one came to its end: what stopped them is told by itself
     jobs = read(folder)
     show("\n".join([*tables(jobs), f"again: micrec sweep {folder}", ""]))
     return FAILED if any(job.error for job in jobs) else DONE

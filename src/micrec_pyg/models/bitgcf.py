@@ -15,11 +15,11 @@ from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, Share
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
 from micrec_pyg.nn.losses import cross_entropy, l2_loss, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import Accounts, accounts
-from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     INTERACTED_BY,
@@ -84,15 +84,8 @@ class BiTGCF(Model):
         super().__init__()
         self.num_layers, self.own_share = num_layers, own_share
         self.dropout, self.num_negatives = dropout, num_negatives
-        self.embedding = per_domain(
-            sizes,
-            lambda domain, size: IdEmbedding(
-                size=size,
-                dim=dim,
-                std=std,
-                unseen="zero",
-                generator=streams("init", domain),
-            ),
+        self.embedding = id_embeddings(
+            sizes, dim=dim, std=std, unseen="zero", streams=streams
         )
         self.sum = WeightedSum()
 

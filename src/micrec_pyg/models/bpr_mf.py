@@ -9,9 +9,9 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
 from micrec_pyg.nn.losses import l2_loss, over_domains
-from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Batch, DomainSize, Embeddings
@@ -38,15 +38,8 @@ class BPRMF(Model):
         """Draw the vectors of every domain from N(0, std^2)."""
         super().__init__()
         self.loss = loss
-        self.embedding = per_domain(
-            sizes,
-            lambda domain, size: IdEmbedding(
-                size=size,
-                dim=dim,
-                std=std,
-                unseen="error",
-                generator=streams("init", domain),
-            ),
+        self.embedding = id_embeddings(
+            sizes, dim=dim, std=std, unseen="error", streams=streams
         )
 
     def forward(

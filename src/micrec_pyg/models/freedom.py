@@ -15,7 +15,7 @@ from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked, take
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
 from micrec_pyg.nn.item_content import content
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -81,15 +81,8 @@ class FREEDOM(Model):
         """
         super().__init__()
         self.loss, self.num_layers, self.dropout = loss, num_layers, dropout
-        self.embedding = per_domain(
-            sizes,
-            lambda domain, size: IdEmbedding(
-                size=size,
-                dim=dim,
-                std=std,
-                unseen="zero",
-                generator=streams("init", domain),
-            ),
+        self.embedding = id_embeddings(
+            sizes, dim=dim, std=std, unseen="zero", streams=streams
         )
         self.modalities = {d: sorted(size.widths) for d, size in sizes.items()}
         self.projection = per_domain(

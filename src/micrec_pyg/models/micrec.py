@@ -3,18 +3,15 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
 from micrec_pyg.models.base import Model, Part
+from micrec_pyg.nn.alignment import alignment_loss, projection_heads
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.losses import contrastive_loss
 from micrec_pyg.nn.neighbor import NeighborAggregation
-from micrec_pyg.nn.per_domain import module_key, per_domain
-from micrec_pyg.nn.projection import ProjectionHead
 from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.nn.template_encoder import TemplateEncoder
 from micrec_pyg.random_streams import RandomStreams
@@ -76,12 +73,7 @@ class MICRec(Model):
             dropout=dropout,
             alpha_decay=alpha_decay,
         )
-        self.head = per_domain(
-            sizes,
-            lambda domain, size: ProjectionHead(
-                dim=dim, generator=streams("init", "head", domain)
-            ),
-        )
+        self.head = projection_heads(sizes, dim=dim, streams=streams)
         self.neighbor = neighbor
         self.propagation = Propagation(num_layers=num_layers)
 
@@ -109,7 +101,9 @@ class MICRec(Model):
         if batch.template_triplets:
             found["self_enhanced"] = self.templates.loss(batch.template_triplets)
         if batch.overlap:
-            found["contrastive"] = self._align(z, rows, batch)
+            found["contrastive"] = alignment_loss(
+                self.head, z, rows, batch, self.temperature
+            )
         return found
 
     def begin_epoch(self, epoch: int) -> None:
@@ -128,16 +122,3 @@ class MICRec(Model):
             h = self.neighbor(self.templates(domain, data, streams), data)
             z[domain] = self.propagation(h, data, rows.get(domain))
         return z
-
-    def _align(
-        self, z: Mapping[str, Embeddings], rows: Mapping[str, NodeRows], batch: Batch
-    ) -> Tensor:
-        """Return the contrastive loss, mean over the pairs of domains."""
-        terms = []
-        for pair in sorted(batch.overlap):
-            first, second = (
-                self.head[module_key(domain)](z[domain].user[rows[domain].shared[pair]])
-                for domain in pair
-            )
-            terms.append(contrastive_loss(first, second, self.temperature))
-        return torch.stack(terms).mean()

@@ -28,21 +28,20 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar, cast
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
 from micrec_pyg.models.base import Model, Part
+from micrec_pyg.nn.alignment import alignment_loss, projection_heads
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.content_space import ContentMap, ContentSpace
 from micrec_pyg.nn.content_template import template_sums
 from micrec_pyg.nn.degree_gate import DegreeGate
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.losses import bpr_loss, contrastive_loss, hardest, over_domains
+from micrec_pyg.nn.losses import bpr_loss, hardest, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key, per_domain
-from micrec_pyg.nn.projection import ProjectionHead
 from micrec_pyg.nn.step_graph import StepGraph
 from micrec_pyg.nn.template import TemplateEmbedding
 from micrec_pyg.nn.template_encoder import TemplateEncoder
@@ -114,12 +113,7 @@ class MICRecPlus(Model):
             dropout=dropout,
             alpha_decay=alpha_decay,
         )
-        self.head = per_domain(
-            sizes,
-            lambda domain, size: ProjectionHead(
-                dim=dim, generator=streams("init", "head", domain)
-            ),
-        )
+        self.head = projection_heads(sizes, dim=dim, streams=streams)
         with_content = sizes if content_width else {}
         self.space = ContentSpace(domains=with_content, num_components=content_width)
         self.content = per_domain(
@@ -171,7 +165,9 @@ class MICRecPlus(Model):
         if batch.template_triplets:
             found["self_enhanced"] = self.templates.loss(batch.template_triplets)
         if batch.overlap:
-            found["contrastive"] = self._align(z, rows, batch)
+            found["contrastive"] = alignment_loss(
+                self.head, z, rows, batch, self.temperature
+            )
         return found
 
     def begin_epoch(self, epoch: int) -> None:
@@ -232,19 +228,6 @@ class MICRecPlus(Model):
             return None
         mapped: Tensor = self.content[module_key(target)](content[source])
         return mapped
-
-    def _align(
-        self, z: Mapping[str, Embeddings], rows: Mapping[str, NodeRows], batch: Batch
-    ) -> Tensor:
-        """Return the contrastive loss, mean over the pairs of domains."""
-        terms = []
-        for pair in sorted(batch.overlap):
-            first, second = (
-                self.head[module_key(domain)](z[domain].user[rows[domain].shared[pair]])
-                for domain in pair
-            )
-            terms.append(contrastive_loss(first, second, self.temperature))
-        return torch.stack(terms).mean()
 
 
 def _hardest(

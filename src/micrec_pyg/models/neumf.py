@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive, Widths
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
 from micrec_pyg.nn.losses import cross_entropy, over_domains
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -63,15 +63,8 @@ class NeuMF(Model):
         """
         super().__init__()
         self.num_negatives = num_negatives
-        self.embedding = per_domain(
-            sizes,
-            lambda domain, size: IdEmbedding(
-                size=size,
-                dim=2 * dim,
-                std=std,
-                unseen="error",
-                generator=streams("init", domain),
-            ),
+        self.embedding = id_embeddings(
+            sizes, dim=2 * dim, std=std, unseen="error", streams=streams
         )
         self.match = per_domain(
             sizes,

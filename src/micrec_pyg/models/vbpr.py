@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding
+from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
 from micrec_pyg.nn.item_content import content, width_of
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import glorot
@@ -68,15 +68,8 @@ class VBPR(Model):
         self.modalities = {
             domain: sorted(size.widths) for domain, size in sizes.items()
         }
-        self.gamma = per_domain(
-            sizes,
-            lambda domain, size: IdEmbedding(
-                size=size,
-                dim=dim,
-                std=std,
-                unseen="zero",
-                generator=streams("init", domain),
-            ),
+        self.gamma = id_embeddings(
+            sizes, dim=dim, std=std, unseen="zero", streams=streams
         )
         self.taste = per_domain(
             sizes,

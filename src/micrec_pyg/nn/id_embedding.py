@@ -1,14 +1,46 @@
 """A vector of its own for every node that training saw."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.nn.per_domain import per_domain
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import ITEM, USER, DomainSize, Embeddings, UnseenNodeError
 
 Unseen = Literal["error", "zero"]
+
+
+def id_embeddings(
+    sizes: Mapping[str, DomainSize],
+    *,
+    dim: int,
+    std: float,
+    unseen: Unseen,
+    streams: RandomStreams,
+) -> nn.ModuleDict:
+    """Return the tables of every domain; arguments as in ``IdEmbedding``.
+
+    Args:
+        sizes: Rows of the training graphs, by domain.
+        dim: Width d.
+        std: Standard deviation of the start values.
+        unseen: What becomes of unseen nodes.
+        streams: Draw the start values, a stream per domain.
+    """
+    return per_domain(
+        sizes,
+        lambda domain, size: IdEmbedding(
+            size=size,
+            dim=dim,
+            std=std,
+            unseen=unseen,
+            generator=streams("init", domain),
+        ),
+    )
 
 
 class IdEmbedding(nn.Module):

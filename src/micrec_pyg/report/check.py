@@ -5,9 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.report.tables import KEYS
 from micrec_pyg.schema import InputError
-
-KEYS = ["dataset", "split", "group", "label", "domain", "metric"]
 
 ALL, OTHERS = 0.003, 0.02
 """The largest differences that another kind of CPU explains: in the group of all users

@@ -15,7 +15,7 @@ from micrec_pyg.models.base import Model
 from micrec_pyg.runs.device import check_device
 from micrec_pyg.runs.experiment import Experiment, experiment_of
 from micrec_pyg.runs.files import read_config, read_json
-from micrec_pyg.runs.folder import from_anywhere
+from micrec_pyg.runs.folder import from_anywhere, remove_leftovers
 from micrec_pyg.runs.inputs import Inputs, load
 from micrec_pyg.runs.job import make_model
 from micrec_pyg.runs.lock import locked
@@ -30,7 +30,6 @@ from micrec_pyg.runs.save import (
 )
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
 from micrec_pyg.schema import TestStage
-from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
 
@@ -63,8 +62,7 @@ def evaluate_job(
         read_json(folder / METRICS)  # a folder of something else gets no lock
     with locked(folder):
         check_run(folder)
-        for place in (folder, folder / "artefact"):
-            remove_stale_parts(place)
+        remove_leftovers(folder)
         metrics = read_json(folder / METRICS)
         if "test" in metrics and not again:
             logger.info("%s: test results are there already", folder)

@@ -6,6 +6,7 @@ from typing import Any
 
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.identity import run_id
+from micrec_pyg.storage.parts import remove_stale_parts
 
 PATHS = (
     ("data", "path"),
@@ -33,6 +34,12 @@ def run_folder(experiment: Experiment, data: Mapping[str, str]) -> Path:
 def is_complete(folder: Path) -> bool:
     """Return whether training has finished: ``metrics.json`` is written last."""
     return (folder / "metrics.json").is_file()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a kill of training or evaluation left in a run."""
+    for place in (folder, folder / "artefact"):
+        remove_stale_parts(place)
 
 
 def from_anywhere(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:

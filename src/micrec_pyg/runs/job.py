@@ -12,7 +12,7 @@ from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.experiment import Experiment, cut_off
-from micrec_pyg.runs.folder import is_complete, run_folder
+from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
 from micrec_pyg.runs.listener import Listener, Listeners
 from micrec_pyg.runs.lock import locked
@@ -20,7 +20,6 @@ from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
 from micrec_pyg.runs.term import choose_weight
-from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.training.fit import fit
 
 logger = logging.getLogger(__name__)
@@ -48,8 +47,7 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
         if _is_there(folder):  # another process trained it meanwhile
             return folder
         logger.info("run: %s", folder)
-        for place in (folder, folder / "artefact"):
-            remove_stale_parts(place)
+        remove_leftovers(folder)
         inputs = make_inputs(experiment, catalogues)
         write_begin(folder, experiment, inputs)
         told = Listeners(listeners)
@@ -66,8 +64,7 @@ def _is_there(folder: Path) -> bool:
     """Return whether a run is complete, and say so."""
     if is_complete(folder):
         check_run(folder)
-        for place in (folder, folder / "artefact"):  # of an evaluation that was killed
-            remove_stale_parts(place)
+        remove_leftovers(folder)
         logger.info("%s is complete and not trained again", folder)
         return True
     return False
