@@ -57,7 +57,7 @@ def install() -> int:
     # What builds packages comes with it: builds then need no environment apart.
     pip_install("torch", "torchvision", "setuptools", "hatchling", *torch_index())
     say(start, "the project and the packages it needs")
-    extras = "ann,dev,html,joblib,tune,wandb"
+    extras = "ann,dev,html,joblib,onnx,serve,tsne,tune,wandb"
     pip_install("--no-build-isolation", "--editable", f"{ROOT}[{extras}]")
     say(start, "torch-scatter and torch-sparse")
     if not find_extensions():
