@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.ease import EASE
 from micrec_pyg.models.ease_xc import EASExc
+from micrec_pyg.nn import item_to_item
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import USER
 
@@ -147,3 +148,43 @@ def test_iterations_give_nearly_the_same_ranking():
         expected = scores(exact, train.graphs)[name]
         close = torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))
         assert float(close[0, 1]) > 0.99
+
+
+def test_a_guest_is_answered_and_changes_no_answer():
+    train, _ = stages()
+    model = prepared(partial(xc, fit_on="graph"), train)
+    before = scores(model, train.graphs)["food"]
+    user = 3
+    guest = train.graphs["food"].clone()
+    edges = guest["item", "interacted_by", "user"].adj_t.to_dense()
+    # The user asks with other items, and no item knows of it.
+    edges[user] = (torch.arange(edges.shape[1]) % 2).float()
+    guest["item", "interacted_by", "user"].adj_t = edges.to_sparse_csr()
+    after = scores(model, {**train.graphs, "food": guest})["food"]
+    others = torch.arange(len(before)) != user
+    assert_close(after[others], before[others], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(after[user], before[user], rtol=1e-2)
+
+
+def test_weights_of_other_graphs_are_never_stale():
+    train, test = stages()
+    model = prepared(partial(xc, fit_on="graph"), train)
+    for graphs in (train.graphs, test.graphs, train.graphs, train.graphs):
+        fresh = prepared(partial(xc, fit_on="graph"), train)
+        for name, found in scores(model, graphs).items():
+            assert torch.equal(found, scores(fresh, graphs)[name])
+
+
+def test_one_ranking_of_all_domains_solves_once(monkeypatch):
+    train, _ = stages()
+    model = prepared(partial(xc, fit_on="train"), train)
+    made = []
+    solve = item_to_item.ItemWeights.__init__
+    monkeypatch.setattr(
+        item_to_item.ItemWeights,
+        "__init__",
+        lambda self, *a, **k: (made.append(1), solve(self, *a, **k))[1],
+    )
+    scores(model, train.graphs)
+    scores(model, train.graphs)
+    assert len(made) == 1

@@ -1,6 +1,6 @@
 """The users of all domains as persons, and their items of all domains side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.nn.histories import edges_of
+from micrec_pyg.nn.histories import edges_of, takers_of
 from micrec_pyg.schema import ITEM, USER
 
 
@@ -20,8 +20,10 @@ class Everybody:
     """By domain: the row of every user."""
     columns: Mapping[str, slice]
     """By domain, in alphabetical order: the columns of its items."""
-    pairs: Int[Tensor, "2 edges"]
+    pairs: Int[Tensor, "2 _"]
     """(row, column) of every interaction, in this order."""
+    fit: Int[Tensor, "2 _"]
+    """The same without those of guests, who ask and change nothing."""
     num_people: int
     num_items: int
 
@@ -37,12 +39,15 @@ def everybody(graphs: Mapping[str, HeteroData]) -> Everybody:
     for name in names:
         columns[name] = slice(first, first + graphs[name][ITEM].num_nodes)
         first = columns[name].stop
-    pairs = [_pairs(graphs[name], rows[name], columns[name]) for name in names]
-    found = torch.cat(pairs, dim=1)
-    order = (found[0] * first + found[1]).argsort()
-    return Everybody(rows, columns, found[:, order], len(people), first)
 
+    def pairs(edges: Callable[[HeteroData], Tensor]) -> Tensor:
+        parts = []
+        for name in names:
+            user, item = edges(graphs[name])
+            parts.append(torch.stack([rows[name][user], item + columns[name].start]))
+        found = torch.cat(parts, dim=1)
+        return found[:, (found[0] * first + found[1]).argsort()]
 
-def _pairs(data: HeteroData, row: Tensor, columns: slice) -> Tensor:
-    user, item = edges_of(data)
-    return torch.stack([row[user], item + columns.start])
+    return Everybody(
+        rows, columns, pairs(edges_of), pairs(takers_of), len(people), first
+    )

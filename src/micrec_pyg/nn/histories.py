@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.schema import INTERACTED_BY
+from micrec_pyg.schema import INTERACTED_BY, INTERACTS
 
 
 class Histories:
@@ -51,6 +51,19 @@ def edges_of(data: HeteroData) -> Int[Tensor, "2 edges"]:
         edges.crow_indices().diff()
     )
     return torch.stack([user, edges.col_indices().long()])
+
+
+def takers_of(data: HeteroData) -> Int[Tensor, "2 edges"]:
+    """Return the same pairs from the items' side, items ascending.
+
+    A user who only asks has items, and no item has that user: such a guest is missing
+    here (``inference``).
+    """
+    edges = data[INTERACTS].adj_t
+    item = torch.arange(edges.shape[0], device=edges.device).repeat_interleave(
+        edges.crow_indices().diff()
+    )
+    return torch.stack([edges.col_indices().long(), item])
 
 
 def histories(data: HeteroData) -> Histories:

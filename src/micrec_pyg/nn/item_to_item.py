@@ -1,6 +1,7 @@
 """A linear item-to-item model in closed form, over the domains that it is given."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,6 +13,30 @@ from micrec_pyg.nn.content import Content
 from micrec_pyg.nn.everybody import Everybody, everybody
 from micrec_pyg.nn.histories import Histories
 from micrec_pyg.schema import ITEM, DomainSize, Score
+
+Scale = Callable[[Int[Tensor, " people"]], Float[Tensor, " people"]]
+"""Numbers of items to what 1 becomes in such a row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What weights follow from."""
+
+    pairs: Int[Tensor, "2 edges"]
+    fitted: Bool[Tensor, " items"]
+    content: Float[Tensor, "items width"]
+    num_people: int
+
+    def equals(self, other: "Fit") -> bool:
+        """Return whether the weights of both are the same."""
+        return self.num_people == other.num_people and all(
+            mine.device == theirs.device and torch.equal(mine, theirs)
+            for mine, theirs in (
+                (self.pairs, other.pairs),
+                (self.fitted, other.fitted),
+                (self.content, other.content),
+            )
+        )
 
 
 class ItemToItem(nn.Module):
@@ -49,6 +74,7 @@ class ItemToItem(nn.Module):
         self.content, self.refit, self.max_dense = content, refit, max_dense
         self.pairs: Tensor
         self.register_buffer("pairs", None)
+        self._solved: tuple[Fit, ItemWeights] | None = None
 
     def fit(self, graphs: Mapping[str, HeteroData]) -> None:
         """Remember the pairs of the training graphs, and whiten their content."""
@@ -73,15 +99,8 @@ class ItemToItem(nn.Module):
         same = torch.equal(pairs, now.pairs)
         num_people = now.num_people if same else int(pairs[0].max()) + 1
         scale = _scale_of_rows(pairs, self.row_decay)
-        matrix = DesignMatrix.of(
-            pairs,
-            scale(torch.bincount(pairs[0]))[pairs[0]],
-            num_people,
-            self._content(graphs, now.num_items),
-        )
-        weights = ItemWeights(
-            matrix, fitted, ridge=self.ridge, max_dense=self.max_dense
-        )
+        content = self._content(graphs, now.num_items)
+        weights = self._weights(Fit(pairs, fitted, content, num_people), scale)
         history = Histories(
             now.pairs, num_users=now.num_people, num_items=now.num_items
         )
@@ -96,6 +115,27 @@ class ItemToItem(nn.Module):
 
         return score
 
+    def _weights(self, fit: Fit, scale: Scale) -> ItemWeights:
+        """Return the weights of a fit; those of the last one are kept.
+
+        One ranking asks for every domain, and a search for beta ranks many times: the
+        fit is the same, and is solved once. It is compared value by value, so nothing
+        can be stale.
+        """
+        if self._solved is None or not self._solved[0].equals(fit):
+            self._solved = None  # two at a time would be twice the memory
+            matrix = DesignMatrix.of(
+                fit.pairs,
+                scale(torch.bincount(fit.pairs[0]))[fit.pairs[0]],
+                fit.num_people,
+                fit.content,
+            )
+            weights = ItemWeights(
+                matrix, fit.fitted, ridge=self.ridge, max_dense=self.max_dense
+            )
+            self._solved = (fit, weights)
+        return self._solved[1]
+
     def _fitted(
         self, now: Everybody, graphs: Mapping[str, HeteroData]
     ) -> tuple[Int[Tensor, "2 edges"], Bool[Tensor, " items"]]:
@@ -103,7 +143,7 @@ class ItemToItem(nn.Module):
         train_row = torch.cat([graphs[name][ITEM].train_row for name in now.columns])
         seen = train_row >= 0
         if self.refit:
-            return now.pairs, torch.ones_like(seen)
+            return now.fit, torch.ones_like(seen)
         column, first = train_row.new_zeros(sum(self.num_items.values())), 0
         for name, columns in now.columns.items():
             rows = graphs[name][ITEM].train_row
@@ -123,9 +163,7 @@ class ItemToItem(nn.Module):
         return torch.cat([vectors[name] for name in graphs])
 
 
-def _scale_of_rows(
-    pairs: Int[Tensor, "2 edges"], decay: float
-) -> Callable[[Int[Tensor, " people"]], Float[Tensor, " people"]]:
+def _scale_of_rows(pairs: Int[Tensor, "2 edges"], decay: float) -> Scale:
     """Return a function of numbers of items to what 1 becomes in such a row."""
     count = torch.bincount(pairs[0]).float()
     squares = (count[pairs[0]] ** -decay).sum()
