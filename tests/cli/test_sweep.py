@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from micrec_pyg.cli.sweep_axes import axes_of
-from micrec_pyg.cli.sweep_jobs import AXES, name_of, read, run_job, tables
+from micrec_pyg.cli.sweep_jobs import AXES, Job, name_of, read, run_job, tables
 from micrec_pyg.schema import InputError
 
 
@@ -63,6 +63,24 @@ def test_the_table_has_the_best_first_and_every_failure(jobs: Path) -> None:
         "",
         "failed: K=3 seed=1: K=3 is too large here",
         "1 of 4 jobs failed",
+    ]
+
+
+def test_each_split_has_its_own_best() -> None:
+    values = {("random", "1"): 0.4, ("random", "3"): 0.5, ("new_nodes", "1"): 0.3}
+    jobs = [
+        Job(n, {"split": split, "K": k}, "ndcg@5", 1.0, "run", value)
+        for n, ((split, k), value) in enumerate(values.items())
+    ]
+    found = tables(jobs)
+    assert [line.split()[:2] for line in found[1:4]] == [
+        ["new_nodes", "1"],
+        ["random", "3"],
+        ["random", "1"],
+    ]
+    assert found[4:6] == [
+        "best by validation, mean over seeds, split=new_nodes: K=1",
+        "best by validation, mean over seeds, split=random: K=3",
     ]
 
 

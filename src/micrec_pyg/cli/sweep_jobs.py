@@ -36,6 +36,10 @@ WORKERS = "MICREC_SWEEP_WORKERS"
 SEED = "seed"
 """The key whose values are repetitions of one setting."""
 
+TASK = ("data", "dataset", "split")
+"""Keys, alone or before a dot, that change what is asked: across their values a higher
+metric says nothing."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -155,6 +159,12 @@ def _settings(done: Sequence[Job]) -> list[str]:
         setting = tuple((k, v) for k, v in job.overrides.items() if k != SEED)
         values[setting].append(job.value or 0.0)
     best_first = sorted(values, key=lambda s: fmean(values[s]), reverse=True)
+    best: dict[str, str] = {}
+    for setting in best_first:
+        tasks = {k: v for k, v in setting if k.partition(".")[0] in TASK}
+        rest = {k: v for k, v in setting if k not in tasks}
+        best.setdefault(_words(tasks), _words(rest) or "one setting")
+    best_first.sort(key=lambda s: [v for k, v in s if k.partition(".")[0] in TASK])
     keys = list(dict.fromkeys(key for setting in values for key, _ in setting))
     metric = done[0].metric
     rows = [[*keys, f"validation {metric}", "sd", "seeds"]]
@@ -169,10 +179,12 @@ def _settings(done: Sequence[Job]) -> list[str]:
                 str(len(found)),
             ]
         )
-    best = _words(dict(best_first[0])) or "one setting"
     return [
         *(line.rstrip() for line in grid.aligned(rows)),
-        f"best by validation, mean over seeds: {best}",
+        *(
+            f"best by validation, mean over seeds{f', {task}' if task else ''}: {words}"
+            for task, words in sorted(best.items())
+        ),
     ]
 
 
