@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
+from micrec_pyg.cli import tune_study
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.sweep_jobs import selection
 from micrec_pyg.cli.tune_study import check_space
@@ -88,13 +89,39 @@ def test_a_model_without_a_space_lists_those_with_one(micrec, small, capsys) -> 
     assert all(name in said for name in SPACES)
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_every_space_is_of_its_model(name: str) -> None:
-    path: Path = conf_dir() / "tune" / f"{name}.yaml"
+def test_every_model_with_a_setting_has_a_space() -> None:
+    models = {path.stem for path in (conf_dir() / "model").glob("*.yaml")}
+    assert models - set(SPACES) == {"popularity"}
+
+
+def ends_of(path: Path) -> list[str]:
+    """Return the overrides of the upper end of a space."""
     space = check_space(yaml.safe_load(path.read_text()))
-    given = [
-        f"{k}={c['choices'][-1] if 'choices' in c else c['low']}"
+    return [
+        f"{k}={c['choices'][-1] if 'choices' in c else c['high']}"
         for k, c in space.items()
     ]
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_space_is_of_its_model(name: str) -> None:
+    given = ends_of(conf_dir() / "tune" / f"{name}.yaml")
     settings = composed([f"model={name}", "data=synthetic", *given])
     assert settings["model"]["name"] == name
+
+
+def test_a_loss_adds_what_is_searched_of_it(micrec, small, monkeypatch) -> None:
+    of_loss = ends_of(conf_dir() / "tune" / "loss" / "ssm.yaml")
+    composed(["model=bpr_mf", "data=synthetic", "loss=ssm", *of_loss])
+
+    def look(plan, jobs):
+        found.update(plan.space)
+        raise InputError("seen")
+
+    monkeypatch.setattr(tune_study, "run_plan", look)
+    # the second model has a loss of its own
+    for model, takes_it in (("bpr_mf", True), ("alpharec", False)):
+        found: dict[str, object] = {}
+        assert micrec("tune", *small, f"model={model}", "loss=ssm") == 2
+        assert "fit.lr" in found
+        assert ("loss.temperature" in found) == takes_it

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.config import Config, compose, composed
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE
 from micrec_pyg.runs.build import conf_dir
@@ -17,10 +17,11 @@ from micrec_pyg.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
 
-EPILOG = """The space is conf/tune/<model>.yaml: by key, either choices, or low and
-high, log: true on a logarithmic scale. Tree-structured Parzen estimators propose; a
-trial that is behind the median of the others at its epoch is ended. One trial at a time
-is repeatable by its seed; several at a time depend on who ends first. The same command
+EPILOG = """The space is conf/tune/<model>.yaml, and where the model takes a loss also
+conf/tune/loss/<loss>.yaml if there is one: by key, either choices, or low and high,
+log: true on a logarithmic scale. Tree-structured Parzen estimators propose; a trial
+that is behind the median of the others at its epoch is ended. One trial at a time is
+repeatable by its seed; several at a time depend on who ends first. The same command
 continues; the test set stays sealed."""
 
 
@@ -34,14 +35,15 @@ def main(argv: list[str]) -> int:
     prepare()
     log_to_stderr()
     settings = composed(given.overrides)  # refused before any trial
+    paths = [Path(given.space)] if given.space else _paths(given.overrides, settings)
     model = str(settings["model"]["name"])
-    path = Path(given.space) if given.space else conf_dir() / "tune" / f"{model}.yaml"
+    space = {key: at for path in paths for key, at in _space(path, model).items()}
     from micrec_pyg.cli.tune_study import Plan, check_space, run_plan
 
     plan = Plan(
-        folder=Path(str(settings["output_dir"])) / "tune" / _name(given, path),
+        folder=Path(str(settings["output_dir"])) / "tune" / _name(given, paths),
         overrides=tuple(given.overrides),
-        space=check_space(_space(path, model)),
+        space=check_space(space),
         metric=str(settings["fit"]["metric"]),
         trials=given.trials,
         seed=given.seed,
@@ -54,6 +56,16 @@ def main(argv: list[str]) -> int:
     write_text(plan.folder / "best.txt", f"{command}\n")
     show("\n".join([*outcome.lines, f"best: {command}", f"all: {plan.folder}", ""]))
     return DONE
+
+
+def _paths(overrides: Sequence[str], settings: Config) -> list[Path]:
+    """Return the files that make up the search space of a model."""
+    folder = conf_dir() / "tune"
+    found = [folder / f"{settings['model']['name']}.yaml"]
+    chosen = compose(overrides).hydra.runtime.choices["loss"]
+    of_loss = folder / "loss" / f"{chosen}.yaml"
+    takes_it = settings["model"]["net"].get("loss") == settings["loss"]
+    return [*found, of_loss] if takes_it and of_loss.is_file() else found
 
 
 def _space(path: Path, model: str) -> dict[str, dict[str, object]]:
@@ -74,9 +86,9 @@ def _space(path: Path, model: str) -> dict[str, dict[str, object]]:
     return found
 
 
-def _name(given: argparse.Namespace, path: Path) -> str:
+def _name(given: argparse.Namespace, paths: Sequence[Path]) -> str:
     """Return the name of the study: the same settings, space and seed continue it."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = "".join(path.read_text(encoding="utf-8") for path in paths)
     known: Sequence[object] = [sorted(given.overrides), text, given.seed]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:8]
 
