@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from micrec_pyg.cli.process import prepare
+from micrec_pyg.cli.studies.steps import Step
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class Job:
     name: str
     """What a person reads, such as ``MICRec, split=random, seed 0``."""
     overrides: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    """What is measured beside the metrics, after the test."""
 
 
 @dataclass
@@ -47,7 +50,9 @@ class Outcome:
     errors: dict[Job, BaseException] = field(default_factory=dict)
 
 
-def run_all(todo: Sequence[Job], workers: int) -> Outcome:
+def run_all(
+    todo: Sequence[Job], workers: int, told: Callable[[Job, Result], None] | None = None
+) -> Outcome:
     """Return the run folders of all jobs, and the errors of those that failed.
 
     The first job runs alone: it fetches the data and fills the caches that all
@@ -56,6 +61,7 @@ def run_all(todo: Sequence[Job], workers: int) -> Outcome:
     Args:
         todo: What to run; a finished run is not run again.
         workers: Processes, of one thread each; 0 or 1 runs all in this process.
+        told: Called with each job that is done, as soon as it is.
 
     Raises:
         InputError: The first job was refused; the others are not tried.
@@ -69,6 +75,8 @@ def run_all(todo: Sequence[Job], workers: int) -> Outcome:
                 if error is None:
                     outcome.folders[job], seconds = future.result()
                     estimate.seconds[job.label].append(seconds)
+                    if told is not None:
+                        told(job, (outcome.folders[job], seconds))
                 elif job is todo[0] and isinstance(error, InputError):
                     raise error
                 else:
@@ -95,6 +103,8 @@ def run(job: Job) -> Result:
     folder = train_job(list(job.overrides))
     metrics = evaluate_job(folder)
     add_results(folder)
+    for step in job.steps:
+        step.take(folder)
     # a finished run returns at once, but says how long it took
     once = float(metrics.get("timing", {}).get("fit_s", 0.0))
     return folder, max(time.perf_counter() - begin, once)

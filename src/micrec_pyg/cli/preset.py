@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from micrec_pyg.cli.pool import Job
+from micrec_pyg.cli.studies.steps import Step
 from micrec_pyg.report.figure import Panel
 from micrec_pyg.schema import InputError
 
@@ -38,6 +39,8 @@ class Preset:
     groups: Sequence[str]
     picture: Sequence[Panel] = ()
     """Panels of the picture of the results; none: no picture."""
+    steps: Sequence[Step] = ()
+    """What is measured on every run beside its metrics."""
 
     @classmethod
     def read(cls, name: str) -> "Preset":
@@ -46,10 +49,10 @@ class Preset:
         Raises:
             InputError: There is none of this name; the message lists those there are.
         """
-        names = sorted(path.stem for path in _folder().glob("*.yaml"))
+        names = sorted(path.stem for path in preset_folder().glob("*.yaml"))
         if name not in names:
             raise InputError(f"no preset '{name}'; give one of {', '.join(names)}")
-        text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+        text = (preset_folder() / f"{name}.yaml").read_text(encoding="utf-8")
         values: dict[str, Any] = yaml.safe_load(text)
         rows = [Row(**row) for row in values.pop("rows")]
         panels = [Panel(**panel) for panel in values.pop("picture", [])]
@@ -92,6 +95,7 @@ class Preset:
                         f"output_dir={output_dir}",
                     ]
                 ),
+                steps=tuple(self.steps),
             )
             for seed in seeds
             for split in self.splits
@@ -113,7 +117,8 @@ def _last_wins(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple({_key(override): override for override in overrides}.values())
 
 
-def _folder() -> Path:
+def preset_folder() -> Path:
+    """Return the folder of all presets."""
     from micrec_pyg.runs.build import conf_dir
 
     return conf_dir() / "reproduce"

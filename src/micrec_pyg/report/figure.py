@@ -66,9 +66,7 @@ def draw(
     shown = [panel for panel in panels if rows[panel]]
     if not shown:
         raise InputError(f"{path}: no model has a value for this picture")
-    _save(
-        _figure([(panel, rows[panel]) for panel in shown], list(names.values())), path
-    )
+    save(_figure([(panel, rows[panel]) for panel in shown], list(names.values())), path)
     return shown
 
 
@@ -175,8 +173,13 @@ def _draw_panel(
     axis.set_xlabel(panel.metric)
 
 
-def _save(figure: Any, path: Path) -> None:
-    """Write the picture whole or not at all."""
+def save(figure: Any, path: Path) -> None:
+    """Write a figure of matplotlib whole or not at all; equal figures, equal bytes.
+
+    Args:
+        figure: Of matplotlib.
+        path: Ends in .svg, .png or .pdf.
+    """
     import matplotlib
 
     # without a date, and with fixed names inside: equal results, equal bytes

@@ -1,0 +1,1 @@
+"""Many studies of one data set by one command; ``docs/studies.md`` lists them."""

@@ -1,0 +1,192 @@
+"""A preset of studies: plan them, run what is missing, write what each came to."""
+
+import logging
+import shlex
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
+from micrec_pyg.cli.process import show
+from micrec_pyg.cli.studies.estimate import estimate
+from micrec_pyg.cli.studies.plan import Book, Plan, key_of, plan_of
+from micrec_pyg.cli.studies.study import Manifest, Study
+from micrec_pyg.cli.studies.views import VIEWS, Done
+from micrec_pyg.schema import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a preset of studies."""
+
+    names: Sequence[str] | None
+    splits: Sequence[str] | None
+    seeds: Sequence[int] | None
+    extra: Sequence[str]
+    output_dir: str
+    workers: int
+    dry_run: bool
+    command: str
+
+
+def run_studies(manifest: Manifest, asked: Asked) -> Outcome:
+    """Return what became of the runs of all studies; every study is written.
+
+    Args:
+        manifest: Says which studies.
+        asked: What the command line says.
+
+    Raises:
+        InputError: The data or a setting cannot be used.
+    """
+    studies = manifest.studies(
+        names=asked.names, splits=asked.splits, extra=asked.extra
+    )
+    plan = plan_of(
+        studies, seeds=asked.seeds, extra=asked.extra, output_dir=asked.output_dir
+    )
+    folder = Path(asked.output_dir) / "studies" / studies[0].facts.dataset
+    book = Book(folder, [studies[0].facts.digest])
+    todo = [job for job in plan.unique.values() if book.folder_of(job) is None]
+    show(_told(studies, plan, book, todo, asked))
+    if asked.dry_run:
+        lines = [
+            f"{each.name}: micrec train {shlex.join(each.overrides)}\n" for each in todo
+        ]
+        show("".join(lines))
+        return Outcome()
+    work = _Work(studies, plan, book, asked)
+    work.write_complete()
+    outcome = run_all(todo, asked.workers, work.add)
+    work.write_rest()
+    return outcome
+
+
+class _Work:
+    """Studies that are written as soon as all their runs are done."""
+
+    def __init__(
+        self, studies: Sequence[Study], plan: Plan, book: Book, asked: Asked
+    ) -> None:
+        self._waiting = {s.name: s for s in studies if not s.lacks}
+        self._plan, self._book, self._asked = plan, book, asked
+        for study in studies:
+            if study.lacks:
+                book.studies[study.name] = {"state": "left out", "needs": study.lacks}
+
+    def add(self, job: Job, result: Result) -> None:
+        """Write down a finished run, and the studies that it completes."""
+        self._book.add(job, result)
+        self.write_complete()
+
+    def write_complete(self) -> None:
+        """Write the studies all of whose runs are done."""
+        for name in list(self._waiting):
+            if len(self._folders(name)) == len(self._plan.jobs[name]):
+                self._write(self._waiting.pop(name))
+
+    def write_rest(self) -> None:
+        """Write the others too, with the runs that are done."""
+        for study in self._waiting.values():
+            self._write(study)
+
+    def _folders(self, name: str) -> dict[Job, Path]:
+        """Return the folders of the finished jobs of a study."""
+        found = {}
+        for job in self._plan.jobs[name]:
+            unique = self._plan.unique[key_of(job)]
+            folder = self._book.folder_of(unique)
+            if folder is not None:
+                found[job] = folder
+        return found
+
+    def _write(self, study: Study) -> None:
+        folders, jobs = self._folders(study.name), self._plan.jobs[study.name]
+        missing = [job.name for job in jobs if job not in folders]
+        files: list[Path] = []
+        if folders:
+            path = self._book.path.parent / f"{study.name}.md"
+            facts = {
+                "question": study.question,
+                "command": f"`{self._asked.command}`",
+                "runs": f"{len(folders)} of {len(jobs)} done",
+                "settings": " ".join(study.preset.settings(self._asked.extra)),
+            }
+            files = VIEWS[study.view](Done(study, jobs, folders, path, facts))
+        self._book.studies[study.name] = {
+            "title": study.preset.title,
+            "state": "runs failed" if missing else "done",
+            "failed": missing,
+            "files": [str(file) for file in files],
+        }
+        self._book.write()
+        for name in missing:
+            logger.warning("study %s lacks a run: %s", study.name, name)
+        logger.info("study %s: %s", study.name, ", ".join(map(str, files)))
+
+
+def _told(
+    studies: Sequence[Study], plan: Plan, book: Book, todo: Sequence[Job], asked: Asked
+) -> str:
+    """Return the studies, their runs, and what is left to do."""
+    left = {key_of(job) for job in todo}
+    lines, seen = [], set()
+    for study in studies:
+        if study.lacks:
+            lines.append(f"{study.name}: left out, the data has no {study.lacks}")
+            continue
+        keys = {key_of(job) for job in plan.jobs[study.name]}
+        lines.append(
+            f"{study.name}: {len(keys)} runs, {len(keys & seen)} of them shared with "
+            f"studies above, {len(keys - left)} done: {study.question}"
+        )
+        seen |= keys
+    folders = [book.folder_of(job) for job in plan.unique.values()]
+    left_over = estimate(
+        todo,
+        studies[0].facts,
+        done=book.seconds(),
+        folders=[folder for folder in folders if folder is not None][:20],
+        workers=asked.workers,
+        output_dir=Path(asked.output_dir),
+    )
+    total = f"{len(plan.unique)} runs in all, {len(todo)} to do; {left_over}"
+    return "\n".join([*lines, total, ""])
+
+
+def listed(text: str | None, what: str) -> list[str] | None:
+    """Return the names in ``a,b``; None where nothing was given.
+
+    Raises:
+        InputError: A name is empty or stands twice.
+    """
+    if text is None:
+        return None
+    names = text.split(",")
+    if not all(names) or len({*names}) < len(names):
+        raise InputError(f"--{what} {text}: give different names, such as a,b")
+    return names
+
+
+def asked_of(
+    given: Namespace, *, seeds: Sequence[int] | None, workers: int, command: str
+) -> Asked:
+    """Return what parsed arguments ask for.
+
+    Raises:
+        InputError: A list has an empty name.
+    """
+    splits = listed(given.splits, "splits")
+    return Asked(
+        names=listed(given.studies, "studies"),
+        splits=[f"split={each}" for each in splits] if splits else None,
+        seeds=seeds,
+        extra=given.overrides,
+        output_dir=given.output_dir,
+        workers=workers,
+        dry_run=given.dry_run,
+        command=command,
+    )

@@ -1,0 +1,167 @@
+"""Which runs a list of studies needs, each of them once, and which are there."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from micrec_pyg.cli.pool import Job, Result
+from micrec_pyg.cli.studies.study import Study
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.sealed import METRICS
+from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.parts import remove_stale_parts
+from micrec_pyg.storage.writing import write_json
+
+BOOK = "manifest.json"
+"""In the folder of the studies: every run that is done, and every study."""
+
+SCHEMA = 1
+"""Version of that file."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of every study, and all of them once."""
+
+    jobs: Mapping[str, Sequence[Job]]
+    """By study, with the labels of its rows."""
+    unique: Mapping[str, Job]
+    """By key, in the order of the studies; labelled by model."""
+
+
+def plan_of(
+    studies: Sequence[Study],
+    *,
+    seeds: Sequence[int] | None,
+    extra: Sequence[str],
+    output_dir: str,
+) -> Plan:
+    """Return the jobs of the studies that the data has an answer for.
+
+    Args:
+        studies: In their order.
+        seeds: In place of those of the studies.
+        extra: Overrides of every run; those of a row win over them.
+        output_dir: Folder of all runs.
+
+    Raises:
+        InputError: ``extra`` has a key that a study decides.
+    """
+    plain = _defaults()
+    jobs: dict[str, list[Job]] = {}
+    unique: dict[str, Job] = {}
+    for study in studies:
+        if study.lacks:
+            continue
+        found = study.preset.jobs(
+            seeds=seeds or study.preset.seeds, extra=extra, output_dir=output_dir
+        )
+        jobs[study.name] = []
+        for job in found:
+            kept = tuple(each for each in job.overrides if each not in plain)
+            job = replace(job, overrides=kept)
+            jobs[study.name].append(job)
+            key = key_of(job)
+            before = unique.get(key, replace(job, label=_model(job), steps=()))
+            steps = tuple(dict.fromkeys([*before.steps, *job.steps]))
+            unique[key] = replace(before, steps=steps)
+    return Plan(jobs, unique)
+
+
+def key_of(job: Job) -> str:
+    """Return what two jobs share if they are one run."""
+    return " ".join(sorted(job.overrides))
+
+
+class Book:
+    """What was done in earlier calls and in this one; kept as a file."""
+
+    def __init__(self, folder: Path, facts: Sequence[object]) -> None:
+        """Read the file, if it is there and about these data and settings.
+
+        Args:
+            folder: Of the studies.
+            facts: What decides the results beside the overrides of a run.
+        """
+        self.path = folder / BOOK
+        self.state = json_digest([_settings_digest(), *map(str, facts)])
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.studies: dict[str, dict[str, Any]] = {}
+        remove_stale_parts(folder)
+        if self.path.is_file():
+            written = _read(self.path)
+            if written.get("schema") == SCHEMA and written.get("state") == self.state:
+                self.runs = written["runs"]
+
+    def folder_of(self, job: Job) -> Path | None:
+        """Return the folder of a job that was done with all its steps, else None."""
+        found = self.runs.get(key_of(job))
+        if found is None or not {str(step) for step in job.steps} <= {*found["steps"]}:
+            return None
+        folder = Path(found["folder"])
+        try:
+            return folder if "test" in read_json(folder / METRICS) else None
+        except InputError:
+            return None
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Return what finished runs took, by model."""
+        found: dict[str, list[float]] = {}
+        for each in self.runs.values():
+            found.setdefault(each["model"], []).append(each["seconds"])
+        return found
+
+    def add(self, job: Job, result: Result) -> None:
+        """Write down a finished run."""
+        folder, seconds = result
+        self.runs[key_of(job)] = {
+            "folder": str(folder),
+            "seconds": round(seconds, 1),
+            "model": job.label,
+            "steps": [str(step) for step in job.steps],
+        }
+        self.write()
+
+    def write(self) -> None:
+        """Write the file whole or not at all."""
+        content = {"schema": SCHEMA, "state": self.state}
+        write_json(self.path, {**content, "runs": self.runs, "studies": self.studies})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the content of the file; nothing if it is damaged."""
+    try:
+        return read_json(path)
+    except InputError:
+        return {}
+
+
+def _model(job: Job) -> str:
+    return next((each[6:] for each in job.overrides if each.startswith("model=")), "")
+
+
+def _defaults() -> set[str]:
+    """Return the overrides of sweep axes that only repeat the default."""
+    values = yaml.safe_load((conf_dir() / "train.yaml").read_text(encoding="utf-8"))
+    numbers = {
+        key: value
+        for key, value in values.items()
+        if isinstance(value, int | float | str) and key in ("K", "w", "gamma")
+    }
+    return {f"{k}={text}" for k, v in numbers.items() for text in {str(v), f"{v:g}"}}
+
+
+def _settings_digest() -> str:
+    """Return the sha256 of all settings of runs as they are shipped."""
+    digest = hashlib.sha256()
+    for path in sorted(conf_dir().rglob("*.yaml")):
+        if path.parent.name not in ("reproduce", "tune", "wandb"):
+            if path.parent.parent.name != "reproduce":
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

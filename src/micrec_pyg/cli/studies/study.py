@@ -1,0 +1,183 @@
+"""A study: one question, its runs, and how its table and figure are made.
+
+``conf/reproduce/<preset>/<study>.yaml`` has the keys of a preset; what it leaves out
+is that of ``conf/reproduce/<preset>.yaml``. Beside them stand those of ``Study``. In
+the overrides of a row ``VALUE`` stands for each value of ``sweep`` and ``DOMAIN`` for
+each domain of the data, so such a row becomes several.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from micrec_pyg.cli.preset import Preset, Row
+from micrec_pyg.cli.studies.facts import DataFacts, facts_of
+from micrec_pyg.cli.studies.steps import Step
+from micrec_pyg.report.figure import Panel
+from micrec_pyg.report.line_figure import Point
+from micrec_pyg.schema import InputError
+from micrec_pyg.yaml_files import read_yaml
+
+VALUE, DOMAIN = "VALUE", "DOMAIN"
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question about one data set."""
+
+    name: str
+    question: str
+    preset: Preset
+    """Its runs and tables; the rows are those that this data has an answer for."""
+    view: str
+    """What its table and figure show: a key of ``views.VIEWS``."""
+    axis: str
+    """Name of what the figure has on its x axis; empty without a sweep."""
+    points: Mapping[str, Point]
+    """By the label of a row: its line and place in the figure of a sweep."""
+    curves: bool
+    """Whether the losses and the validation of every run are drawn too."""
+    lacks: str
+    """What the data would have to have, in words; empty if it has all."""
+    facts: DataFacts
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``conf/reproduce/<name>.yaml`` says of a preset of studies."""
+
+    name: str
+    values: Values
+    folder: Path
+
+    @classmethod
+    def find(cls, name: str, folder: Path) -> "Manifest | None":
+        """Return the manifest of this name; None if it is none of studies.
+
+        Args:
+            name: Of the preset.
+            folder: Of all presets.
+        """
+        path = folder / f"{name}.yaml"
+        values = read_yaml(path) if path.is_file() else {}
+        if "studies" not in values:
+            return None
+        return cls(name, values, folder / name)
+
+    def studies(
+        self,
+        *,
+        names: Sequence[str] | None,
+        splits: Sequence[str] | None,
+        extra: Sequence[str],
+    ) -> list[Study]:
+        """Return the studies in their order.
+
+        Args:
+            names: Those that are wanted; None wants all.
+            splits: In place of the manifest's; a study with its own keeps them.
+            extra: Overrides of every run.
+
+        Raises:
+            InputError: A name is no study, or the data cannot be read.
+        """
+        known = list(self.values["studies"])
+        if unknown := [name for name in names or [] if name not in known]:
+            raise InputError(
+                f"--studies {','.join(unknown)}: give any of {', '.join(known)}"
+            )
+        base = {**self.values, **({"splits": splits} if splits else {})}
+        return [
+            _study(name, base, read_yaml(self.folder / f"{name}.yaml"), extra)
+            for name in (names or known)
+        ]
+
+
+def data_of(manifest: Manifest, extra: Sequence[str]) -> str:
+    """Return the option of the group ``data`` that all runs have."""
+    given = [*manifest.values["overrides"], *extra]
+    return [each[5:] for each in given if each.startswith("data=")][-1]
+
+
+def _study(name: str, base: Values, own: Values, extra: Sequence[str]) -> Study:
+    """Return one study as this data set allows it."""
+    both = [*base["overrides"], *extra]
+    data = [each[5:] for each in both if each.startswith("data=")][-1]
+    overrides = [
+        *base["overrides"],
+        *base.get("by_data", {}).get(data, []),
+        *own.get("overrides", []),
+        *own.get("by_data", {}).get(data, []),
+    ]
+    values = {**base, **own}
+    preset = Preset(
+        name=name,
+        title=values["title"],
+        tuning=values["tuning"],
+        seeds=values["seeds"],
+        overrides=overrides,
+        splits=values["splits"],
+        rows=[],
+        metrics=values["metrics"],
+        groups=values.get("groups", []),
+        picture=[Panel(**panel) for panel in values.get("picture", [])],
+        steps=[Step.of(each) for each in values.get("steps", [])],
+    )
+    facts = facts_of(preset.settings(extra))
+    rows = dict(_rows(values, facts))
+    lacks = facts.lacks(values.get("needs", []))
+    return Study(
+        name=name,
+        question=values["question"],
+        preset=replace(preset, rows=list(rows)),
+        view=values.get("view", "rows"),
+        axis=values.get("sweep", {}).get("name", ""),
+        points={row.label: point for row, point in rows.items()},
+        curves=bool(values.get("curves", False)),
+        lacks=lacks or ("" if rows else facts.lacks(_needs_of_rows(values))),
+        facts=facts,
+    )
+
+
+def _needs_of_rows(values: Values) -> list[str]:
+    return list(
+        dict.fromkeys(n for row in values["rows"] for n in row.get("needs", []))
+    )
+
+
+def _rows(values: Values, facts: DataFacts) -> Iterator[tuple[Row, Point]]:
+    """Yield the rows that this data has an answer for, with their places."""
+    tuned = values.get("tuned", {})
+    lines = [row for row in values["rows"] if not facts.lacks(row.get("needs", []))]
+    swept = [row for row in lines if _has(row, VALUE)]
+    for row in lines:
+        overrides = _with_tuned(row["overrides"], tuned)
+        if _has(row, DOMAIN):
+            for domain in facts.domains:
+                filled = [each.replace(DOMAIN, domain) for each in overrides]
+                label = row["label"].replace(DOMAIN, domain)
+                yield Row(label, tuple(filled)), Point(label, None)
+        elif row in swept:
+            for place in values["sweep"]["values"]:
+                filled = [each.replace(VALUE, str(place)) for each in overrides]
+                label = f"{values['sweep']['name']} {place}"
+                if len(swept) > 1:
+                    label = f"{row['label']}, {label}"
+                yield Row(label, tuple(filled)), Point(row["label"], float(place))
+        else:
+            yield Row(row["label"], tuple(overrides)), Point(row["label"], None)
+
+
+def _has(row: Values, place: str) -> bool:
+    return any(place in override for override in row["overrides"])
+
+
+def _with_tuned(
+    overrides: Sequence[str], tuned: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Return the overrides of a row behind those that were tuned for its model."""
+    model = next((each[6:] for each in overrides if each.startswith("model=")), "")
+    return [*tuned.get(model, []), *overrides]

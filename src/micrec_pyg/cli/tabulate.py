@@ -1,0 +1,115 @@
+"""The tables and the picture of a preset's runs."""
+
+import logging
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.cli.pool import Job
+from micrec_pyg.cli.preset import Preset
+from micrec_pyg.cli.process import show
+from micrec_pyg.report.collect import collect_runs
+from micrec_pyg.report.tables import as_markdown, overview, sheets, write
+
+logger = logging.getLogger(__name__)
+
+ALPHA = 0.05
+"""Level of the marks of significance in the tables."""
+
+
+def results_of(todo: Sequence[Job], folders: Mapping[Job, Path]) -> pl.DataFrame:
+    """Return the results of finished jobs as ``collect`` does, by label.
+
+    Args:
+        todo: In the order of the preset, which is not that of finishing.
+        folders: Run folder of every finished job.
+    """
+    return collect_runs({str(folders[j]): j.label for j in todo if j in folders})
+
+
+def tabulate(
+    preset: Preset, results: pl.DataFrame, path: Path, facts: Mapping[str, str]
+) -> None:
+    """Print the summary, and write it with the tables of every group.
+
+    Args:
+        preset: Says which tables.
+        results: As ``results_of`` returns them.
+        path: The Markdown file; the CSV lies beside it.
+        facts: Lines above the tables, by what they say.
+    """
+    # tables stand in the order of the preset's rows
+    names = {row.label: row.label for row in preset.rows}
+    parts = [
+        results.filter(split=split)
+        for split in results["split"].unique(maintain_order=True)
+    ]
+    head = _head(preset, results, facts)
+    summary = "\n".join([head, *(_summary(preset, part, names) for part in parts)])
+    details = [
+        _tables(preset, part, names, groups=_groups(preset, part)) for part in parts
+    ]
+    pages = write(
+        results,
+        path,
+        metrics=preset.metrics,
+        groups=["all", *preset.groups],
+        names=names,
+        text="\n".join([summary, "# Every group\n", *details]),
+    )
+    show(summary)
+    logger.info("written: %s and %s", *pages)
+
+
+def _head(preset: Preset, results: pl.DataFrame, facts: Mapping[str, str]) -> str:
+    """Return the protocol in words: what must be known to read the tables."""
+    seeds = ", ".join(map(str, results["seed"].unique().sort().to_list()))
+    all_facts = {
+        **facts,
+        "data": ", ".join(results["dataset"].unique().sort().to_list()),
+        "splits": ", ".join(results["split"].unique(maintain_order=True).to_list()),
+        "seeds": f"{seeds} (of the split and of the model)",
+        "tuning": preset.tuning,
+        "selection": "the epoch with the best validation NDCG@20",
+        "test": "evaluated once per run, after training",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, "
+        f"Python {platform.python_version()}",
+    }
+    lines = [f"- {key}: {value}" for key, value in all_facts.items()]
+    return "\n".join([f"# {preset.title}\n", *lines, ""])
+
+
+def _summary(preset: Preset, part: pl.DataFrame, names: Mapping[str, str]) -> str:
+    """Return the main table of one split and the one of its groups."""
+    main_table = _tables(preset, part, names, groups=["all"])
+    metric, groups = preset.metrics[0], _groups(preset, part)
+    if not groups:
+        return main_table
+    table = overview(part, metric=metric, groups=groups, names=names).markdown()
+    return f"{main_table}\n### groups, {metric}, average over domains\n\n{table}"
+
+
+def _tables(
+    preset: Preset, part: pl.DataFrame, names: Mapping[str, str], groups: Sequence[str]
+) -> str:
+    """Return the tables of some groups of one split."""
+    found = sheets(
+        part,
+        metrics=preset.metrics,
+        groups=groups,
+        tuning=preset.tuning,
+        names=names,
+        alpha=ALPHA,
+    )
+    return as_markdown(found)
+
+
+def _groups(preset: Preset, part: pl.DataFrame) -> list[str]:
+    """Return the groups of this split; where no node is new, old ones are all."""
+    found = set(part.filter(part="test")["group"])
+    if not any(group.startswith("new_") for group in found):
+        found = {group for group in found if not group.startswith("old_")}
+    return [group for group in preset.groups if group in found]

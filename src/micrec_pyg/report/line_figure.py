@@ -1,0 +1,185 @@
+"""A metric against a swept setting: a panel per split and group, a line per model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from micrec_pyg.report.figure import PANEL_INCHES, Panel, save
+from micrec_pyg.report.model_grid import AVERAGE
+from micrec_pyg.report.tables import aggregate
+from micrec_pyg.schema import InputError
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Told apart by people who do not see all colours (Okabe and Ito)."""
+HEIGHT_INCHES = 2.6
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a label stands in a figure of lines."""
+
+    line: str
+    """Its name in the legend."""
+    x: float | None
+    """Its value of the swept setting; None: the line has no sweep."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of one panel."""
+
+    name: str
+    x: Sequence[float]
+    """Ascending; empty for a level that holds everywhere."""
+    mean: Sequence[float]
+    sd: Sequence[float]
+    """0 where there is one seed."""
+
+
+def draw_lines(
+    results: pl.DataFrame,
+    path: Path,
+    *,
+    panels: Sequence[Panel],
+    points: Mapping[str, Point],
+    axis: str,
+) -> list[Path]:
+    """Return the pictures written, as SVG and as PDF.
+
+    Values are means over seeds of the average over domains, with their standard
+    deviation. The values of the swept setting stand at equal distances. The same
+    results give the same bytes.
+
+    Args:
+        results: As ``collect`` returns it, of one data set.
+        path: Its ending is replaced.
+        panels: From left to right; one without a value is left out.
+        points: By label; their order is that of the legend.
+        axis: Name of the swept setting.
+
+    Raises:
+        InputError: No panel has a value.
+    """
+    table = aggregate(
+        results,
+        metrics=sorted({panel.metric for panel in panels}),
+        groups=sorted({panel.group for panel in panels}),
+    ).filter(domain=AVERAGE)
+    found = {panel: lines_of(table, panel, points) for panel in panels}
+    shown = {title_of(panel): lines for panel, lines in found.items() if lines}
+    if not shown:
+        raise InputError(f"{path}: no model has a value for this picture")
+    return draw_panels(shown, path, axis=axis, metric=panels[0].metric)
+
+
+def title_of(panel: Panel) -> str:
+    """Return the title of a panel."""
+    group = "" if panel.group == "all" else f", {panel.group}"
+    return f"split {panel.split}{group}, {panel.metric}"
+
+
+def lines_of(
+    table: pl.DataFrame, panel: Panel, points: Mapping[str, Point]
+) -> list[Line]:
+    """Return the lines of one panel that have a value.
+
+    Args:
+        table: As ``aggregate`` returns it, of one domain.
+        panel: What is shown.
+        points: By label.
+    """
+    own = table.filter(split=panel.split, group=panel.group, metric=panel.metric)
+    values = {
+        label: (mean, sd or 0.0)
+        for label, mean, sd in own.select("label", "mean", "sd").iter_rows()
+    }
+    by_line: dict[str, list[tuple[float | None, float, float]]] = {}
+    for label, point in points.items():
+        if label in values and values[label][0] is not None:
+            by_line.setdefault(point.line, []).append((point.x, *values[label]))
+    lines = []
+    for name, rows in by_line.items():
+        placed = sorted((x, mean, sd) for x, mean, sd in rows if x is not None)
+        if not placed:
+            lines.append(Line(name, (), [rows[0][1]], [rows[0][2]]))
+            continue
+        x, mean, sd = zip(*placed, strict=True)
+        lines.append(Line(name, x, mean, sd))
+    return lines
+
+
+def draw_panels(
+    panels: Mapping[str, Sequence[Line]], path: Path, *, axis: str, metric: str
+) -> list[Path]:
+    """Return the pictures written, as SVG and as PDF.
+
+    Args:
+        panels: Lines by the title of their panel.
+        path: Its ending is replaced.
+        axis: Name of the x axis.
+        metric: Name of the y axis.
+    """
+    figure = _figure(panels, axis=axis, metric=metric)
+    written = [path.with_suffix(ending) for ending in (".svg", ".pdf")]
+    for picture in written:
+        save(figure, picture)
+    return written
+
+
+def _figure(panels: Mapping[str, Sequence[Line]], *, axis: str, metric: str) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    across = min(len(panels), 3)
+    down = -(-len(panels) // across)
+    size = PANEL_INCHES * across + 0.4, HEIGHT_INCHES * down + 0.7
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    names = dict.fromkeys(line.name for lines in panels.values() for line in lines)
+    colors = {name: COLORS[n % len(COLORS)] for n, name in enumerate(names)}
+    places = _places(panels)
+    axes = figure.subplots(down, across, squeeze=False).flat
+    for place, (title, lines) in enumerate(panels.items()):
+        drawn = axes[place]
+        for line in lines:
+            _draw(drawn, line, places, colors[line.name])
+        drawn.set_title(title, loc="left", fontsize=9)
+        drawn.set_xticks(list(places.values()), [f"{x:g}" for x in places])
+        drawn.set_xlabel(axis)
+        drawn.set_ylabel(metric if place % across == 0 else "")
+        drawn.spines[["top", "right"]].set_visible(False)
+    for left in axes[len(panels) :]:
+        left.set_axis_off()
+    handles = {}
+    for drawn in axes[: len(panels)]:
+        for handle, name in zip(*drawn.get_legend_handles_labels(), strict=True):
+            handles.setdefault(name, handle)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=8,
+        frameon=False,
+    )
+    return figure
+
+
+def _places(panels: Mapping[str, Sequence[Line]]) -> dict[float, int]:
+    """Return where each value of the x axis stands."""
+    values = {x for lines in panels.values() for line in lines for x in line.x}
+    return {x: place for place, x in enumerate(sorted(values))}
+
+
+def _draw(drawn: Any, line: Line, places: Mapping[float, int], color: str) -> None:
+    if not line.x:
+        drawn.axhline(line.mean[0], color=color, linestyle="--", label=line.name)
+        return
+    x = [places[value] for value in line.x]
+    low = [mean - sd for mean, sd in zip(line.mean, line.sd, strict=True)]
+    high = [mean + sd for mean, sd in zip(line.mean, line.sd, strict=True)]
+    drawn.plot(x, line.mean, marker="o", ms=4, color=color, label=line.name)
+    drawn.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)

@@ -1,0 +1,230 @@
+"""Presets of several studies: what is run, shared, skipped, told and written."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_jobs import FakeJobs
+
+from micrec_pyg.cli import reproduce
+from micrec_pyg.cli.reproduce import main
+from micrec_pyg.cli.studies import estimate, study
+from micrec_pyg.cli.studies.facts import DataFacts, facts_of
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.schema import InputError
+from micrec_pyg.yaml_files import read_yaml
+
+MANIFEST = """
+title: Toys
+studies: [first, second, third]
+tuning: nothing
+seeds: [0, 1]
+overrides: [data=toy]
+by_data: {toy: [fit.lr=9]}
+splits: [split=random]
+metrics: [recall@20]
+groups: []
+picture:
+  - {split: random, group: all, metric: recall@20}
+"""
+FIRST = """
+title: First
+question: Who?
+rows:
+  - {label: Ours, overrides: [model=ours]}
+  - {label: MF, overrides: [model=mf]}
+  - {label: Images, overrides: [model=mf, w=0], needs: [image]}
+"""
+SECOND = """
+title: Second
+question: How many?
+sweep: {name: neighbours, values: [0, 3]}
+rows:
+  - {label: Ours, overrides: [model=ours, K=VALUE]}
+  - {label: MF, overrides: [model=mf]}
+"""
+THIRD = """
+title: Third
+question: What do facts give?
+needs: [kg]
+rows:
+  - {label: Ours, overrides: [model=ours]}
+"""
+FACTS = DataFacts(
+    dataset="toy",
+    domains=("A", "B"),
+    users=9,
+    items=9,
+    interactions=100,
+    has=frozenset({"text", "features"}),
+    digest="of toys",
+)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJobs:
+    made = FakeJobs()
+    monkeypatch.setitem(sys.modules, "micrec_pyg.cli.train", made)
+    monkeypatch.setitem(sys.modules, "micrec_pyg.runs.evaluate", made)
+    folder = tmp_path / "presets" / "toys"
+    folder.mkdir(parents=True)
+    (folder.parent / "toys.yaml").write_text(MANIFEST)
+    for name, text in (("first", FIRST), ("second", SECOND), ("third", THIRD)):
+        (folder / f"{name}.yaml").write_text(text)
+    monkeypatch.setattr(reproduce, "preset_folder", lambda: folder.parent)
+    monkeypatch.setattr(study, "facts_of", lambda overrides: FACTS)
+    monkeypatch.setattr(estimate, "_bound", lambda job, facts: 60.0)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Undo what the command does to the root logger, which pytest reads."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+
+
+def _run(tmp_path: Path, *more: str) -> int:
+    out = tmp_path / "out"
+    return main(["preset=toys", "--output-dir", str(out), "--jobs", "1", *more])
+
+
+def _written(tmp_path: Path) -> set[str]:
+    return {path.name for path in (tmp_path / "out" / "studies" / "toy").iterdir()}
+
+
+def test_runs_that_studies_share_are_trained_once_and_shown_in_both(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    assert _run(tmp_path) == 0
+    # K=3 of the second study is the default, so it is the first study's row
+    assert sorted(fake.trained) == [
+        "mf random 0",
+        "mf random 1",
+        "ours 0 random 0",
+        "ours 0 random 1",
+        "ours random 0",
+        "ours random 1",
+    ]
+    folder = tmp_path / "out" / "studies" / "toy"
+    first, second = ((folder / f"{n}.md").read_text() for n in ("first", "second"))
+    assert "| Ours | **0.4500" in first
+    assert "| neighbours 3 | **0.4500" in second
+    assert "| neighbours 0 | 0.2500" in second
+    assert "Images" not in first
+    assert "- question: How many?" in second
+    assert "fit.lr=9" in second
+    endings = ("md", "csv", "tex", "svg", "pdf")
+    files = {f"{name}.{ending}" for name in ("first", "second") for ending in endings}
+    assert _written(tmp_path) == {*files, "manifest.json"}
+
+
+def test_the_figure_of_a_sweep_has_a_line_and_the_level_of_what_is_not_swept(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    _run(tmp_path, "--studies", "second")
+    picture = (tmp_path / "out/studies/toy/second.svg").read_text(encoding="utf-8")
+    assert "<!-- neighbours -->" in picture
+    assert "<!-- MF -->" in picture
+    assert "<!-- Ours -->" in picture
+    assert "<!-- neighbours 3 -->" not in picture
+
+
+def test_a_finished_run_is_not_asked_for_again(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(tmp_path)
+    asked = fake.asked
+    capsys.readouterr()
+    assert _run(tmp_path) == 0
+    assert fake.asked == asked
+    assert "6 runs in all, 0 to do" in capsys.readouterr().out
+
+
+def test_without_its_results_or_with_other_data_a_run_is_asked_for_again(
+    fake: FakeJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run(tmp_path)
+    asked = fake.asked
+    (tmp_path / "out/toy/mf random 1/metrics.json").unlink()
+    (tmp_path / "out/toy/mf random 1/config.yaml").unlink()
+    (tmp_path / "out/toy/mf random 1").rmdir()
+    _run(tmp_path)
+    assert fake.asked == asked + 1
+    other = DataFacts(**{**vars(FACTS), "digest": "of other toys"})
+    monkeypatch.setattr(study, "facts_of", lambda overrides: other)
+    _run(tmp_path)
+    assert fake.asked == asked + 1 + 6
+
+
+def test_a_failed_run_is_told_and_its_study_has_the_others(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.fail = {"ours 0 random 1": FloatingPointError("loss is NaN")}
+    assert _run(tmp_path) == 1
+    assert (
+        "failed: neighbours 0, split=random, seed 1: FloatingPointError: loss is NaN"
+        in (capsys.readouterr().err)
+    )
+    book = json.loads((tmp_path / "out/studies/toy/manifest.json").read_text())
+    assert book["studies"]["first"]["state"] == "done"
+    assert book["studies"]["second"]["failed"] == ["neighbours 0, split=random, seed 1"]
+    assert book["studies"]["third"] == {
+        "state": "left out",
+        "needs": "facts of a knowledge graph",
+    }
+    fake.fail = {}
+    assert _run(tmp_path) == 0
+
+
+def test_a_dry_run_tells_the_studies_the_time_and_the_disk_and_runs_nothing(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(tmp_path, "--dry-run", "splits=random,new_nodes", "seeds=5") == 0
+    said = capsys.readouterr().out
+    assert fake.asked == 0
+    assert not (tmp_path / "out").exists()
+    assert "first: 4 runs, 0 of them shared with studies above, 0 done: Who?" in said
+    assert "second: 6 runs, 4 of them shared with studies above, 0 done" in said
+    assert "third: left out, the data has no facts of a knowledge graph" in said
+    # six runs of a minute each
+    assert "6 runs in all, 6 to do; time: about 6 min (at most); disk: about " in said
+    assert said.count("micrec train data=toy ") == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--studies", "fourth"], "--studies fourth: give any of first, second, third"),
+        (["--studies", "first,first"], "give different names"),
+        (["model=mf"], "'model=mf' was given"),
+    ],
+)
+def test_refused(
+    fake: FakeJobs, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        _run(tmp_path, *arguments)
+
+
+def test_what_a_data_set_has(small: list[str]) -> None:
+    found = facts_of([*small, "features=default", "fit.lr=0.1"])
+    assert found.dataset == "synthetic"
+    assert len(found.domains) == 2
+    assert found.has == {"text", "features", "shared_users"}
+    alone = facts_of([*small, "data.num_domains=1"])
+    assert alone.has == set()
+    assert alone.digest != found.digest
+    # a setting that is not of the data reads nothing again
+    assert facts_of([*small, "features=default", "fit.lr=0.2"]) is found
+
+
+def test_every_study_of_a_preset_is_a_file_and_every_file_a_study() -> None:
+    for path in (conf_dir() / "reproduce").glob("*/"):
+        names = read_yaml(path.with_suffix(".yaml"))["studies"]
+        assert {file.stem for file in path.glob("*.yaml")} == {*names}
