@@ -285,7 +285,7 @@ def test_worker_processes_have_one_thread_and_hand_errors_back(
         import torch
 
         assert workers.submit(torch.get_num_threads).result() == 1
-        for _, future in pool._finished(broken, workers):
+        for _, future in pool._finished(broken, workers, pool.run):
             assert isinstance(future.exception(), InputError)
 
 

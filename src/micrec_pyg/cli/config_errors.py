@@ -20,6 +20,8 @@ _AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.+?)'$", re.MULTILINE)
 _TOO_MANY = 15
 PLUGINS = ("hydra/launcher", "hydra/sweeper")
 """Groups whose options are packages."""
+EXPERIMENT = "experiment"
+"""The group whose files set keys of others, and have none of their own."""
 
 
 def explain(error: Exception, folder: Path) -> InputError:
@@ -75,7 +77,10 @@ def options(folder: Path) -> dict[str, list[str]]:
     """Return the options of every group, such as {"split": ["random", ...]}."""
     # a name that begins with _ is no option but what several options include
     return {
-        group: sorted(path.stem for path in (folder / group).glob("[!_]*.yaml"))
+        group: sorted(
+            path.relative_to(folder / group).with_suffix("").as_posix()
+            for path in (folder / group).rglob("[!_]*.yaml")
+        )
         for group in _groups(folder)
     }
 
@@ -85,6 +90,8 @@ def valid_keys(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {key: [] for key in _keys(_main(folder), "")}
     found.update(options(folder))
     for group in _groups(folder):
+        if group == EXPERIMENT:
+            continue
         for path in sorted((folder / group).glob("*.yaml")):
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             for key in _keys(content or {}, f"{group}."):
@@ -103,7 +110,7 @@ def _main(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _group(entry: str | Mapping[str, str]) -> list[str]:
+def _group(entry: str | Mapping[str, str | None]) -> list[str]:
     """Return the group that an entry of a defaults list names, if it does."""
     if isinstance(entry, str):
         return []

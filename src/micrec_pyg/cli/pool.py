@@ -51,9 +51,13 @@ class Outcome:
 
 
 def run_all(
-    todo: Sequence[Job], workers: int, told: Callable[[Job, Result], None] | None = None
+    todo: Sequence[Job],
+    workers: int,
+    told: Callable[[Job, Result], None] | None = None,
+    *,
+    work: Callable[[Job], Result] | None = None,
 ) -> Outcome:
-    """Return the run folders of all jobs, and the errors of those that failed.
+    """Return the folders of all jobs, and the errors of those that failed.
 
     The first job runs alone: it fetches the data and fills the caches that all
     others read. After an interruption finished runs are there to be found again.
@@ -62,15 +66,16 @@ def run_all(
         todo: What to run; a finished run is not run again.
         workers: Processes, of one thread each; 0 or 1 runs all in this process.
         told: Called with each job that is done, as soon as it is.
+        work: Does one job; None: ``run``.
 
     Raises:
         InputError: The first job was refused; the others are not tried.
     """
-    outcome = Outcome()
+    outcome, work = Outcome(), work or run
     estimate = _Estimate(todo, max(1, workers))
     with _pool(min(workers, len(todo))) as pool, _progress(len(todo)) as show:
         for share in (todo[:1], todo[1:]):
-            for job, future in _finished(share, pool):
+            for job, future in _finished(share, pool, work):
                 error = future.exception()
                 if error is None:
                     outcome.folders[job], seconds = future.result()
@@ -126,23 +131,25 @@ class _Estimate:
 
 
 def _finished(
-    share: Sequence[Job], pool: ProcessPoolExecutor | None
+    share: Sequence[Job],
+    pool: ProcessPoolExecutor | None,
+    work: Callable[[Job], Result],
 ) -> Iterator[tuple[Job, Future[Result]]]:
     """Yield every job as soon as it is done."""
     if pool is None:
         for job in share:
-            yield job, _here(job)
+            yield job, _here(job, work)
         return
-    waiting = {pool.submit(run, job): job for job in share}
+    waiting = {pool.submit(work, job): job for job in share}
     for future in as_completed(waiting):
         yield waiting[future], future
 
 
-def _here(job: Job) -> Future[Result]:
+def _here(job: Job, work: Callable[[Job], Result]) -> Future[Result]:
     """Run a job in this process; an error of the run stays with it."""
     future: Future[Result] = Future()
     try:
-        future.set_result(run(job))
+        future.set_result(work(job))
     except (
         ArithmeticError,
         AttributeError,

@@ -1,7 +1,7 @@
 """A preset of ``micrec reproduce``: which runs, and the tables made of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class Row:
 
     label: str
     overrides: Sequence[str]
+    tune: bool = True
+    """Whether its settings are searched, where the preset does so."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Preset:
     rows: Sequence[Row]
     metrics: Sequence[str]
     groups: Sequence[str]
+    trials: int = 0
+    """Of the search of every row and split, on the first seed; 0: no search."""
     picture: Sequence[Panel] = ()
     """Panels of the picture of the results; none: no picture."""
     steps: Sequence[Step] = ()
@@ -62,8 +66,34 @@ class Preset:
         """Return what all runs share: the preset's overrides, then ``extra``."""
         return _last_wins([*self.overrides, *extra])
 
+    def searches(
+        self, *, extra: Sequence[str], output_dir: str
+    ) -> dict[tuple[str, str], Job]:
+        """Return the searches by label and split: each a run without its settings.
+
+        Args:
+            extra: As for ``jobs``.
+            output_dir: Likewise.
+
+        Raises:
+            InputError: ``extra`` has a key that the preset decides.
+        """
+        if not self.trials:
+            return {}
+        rows = [row for row in self.rows if row.tune]
+        jobs = replace(self, rows=rows).jobs(
+            seeds=self.seeds[:1], extra=extra, output_dir=output_dir
+        )
+        places = [(row.label, split) for split in self.splits for row in rows]
+        return dict(zip(places, jobs, strict=True))
+
     def jobs(
-        self, *, seeds: Sequence[int], extra: Sequence[str], output_dir: str
+        self,
+        *,
+        seeds: Sequence[int],
+        extra: Sequence[str],
+        output_dir: str,
+        found: Mapping[tuple[str, str], Sequence[str]] | None = None,
     ) -> list[Job]:
         """Return every run; a seed's runs come together, so that tables fill evenly.
 
@@ -71,6 +101,8 @@ class Preset:
             seeds: Of the runs.
             extra: Overrides of every run; those of a row win over them.
             output_dir: Folder of all runs.
+            found: By label and split, settings that a search found. A row whose
+                search failed has no runs: its defaults would be another row.
 
         Raises:
             InputError: ``extra`` has a key that the preset decides.
@@ -91,6 +123,7 @@ class Preset:
                         *self.settings(extra),
                         split,
                         *row.overrides,
+                        *(found or {}).get((row.label, split), ()),
                         f"seed={seed}",
                         f"output_dir={output_dir}",
                     ]
@@ -100,6 +133,7 @@ class Preset:
             for seed in seeds
             for split in self.splits
             for row in self.rows
+            if found is None or not row.tune or (row.label, split) in found
         ]
 
     def _group(self, extra: Sequence[str]) -> list[str]:

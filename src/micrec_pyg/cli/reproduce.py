@@ -6,20 +6,22 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.cli.pool import Outcome, describe, run_all
+from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset, preset_folder
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.cli.studies.main import asked_of, listed, run_studies
 from micrec_pyg.cli.studies.study import Manifest
 from micrec_pyg.cli.tabulate import results_of, tabulate
+from micrec_pyg.cli.tuned import search_all
 from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.figure import draw
 from micrec_pyg.schema import InputError
@@ -61,20 +63,23 @@ def _reproduce(
     preset = Preset.read(given.preset)
     if splits := listed(given.splits, "splits"):
         preset = replace(preset, splits=[f"split={split}" for split in splits])
-    todo = preset.jobs(
-        seeds=seeds or preset.seeds,
-        extra=given.overrides,
-        output_dir=given.output_dir,
-    )
+    where = {"extra": given.overrides, "output_dir": given.output_dir}
+    searches = preset.searches(**where)
+    runs = partial(preset.jobs, seeds=seeds or preset.seeds, **where)
     expected = read_table(Path(given.check)) if given.check else None
     if given.dry_run:
-        for job in todo:
+        for job in searches.values():
+            argv = [*job.overrides, "--trials", str(preset.trials)]
+            print(f"{job.name}: micrec tune {shlex.join(argv)}")
+        for job in runs():
             print(f"{job.name}: micrec train {shlex.join(job.overrides)}")
         return DONE
     log_to_stderr()
     prepare()
     with _ends_workers():
+        todo, failed = _searched(preset, searches, runs, given, workers)
         outcome = run_all(todo, workers)
+    outcome.errors.update(failed)
     held = True
     if outcome.folders:
         path = Path(given.output_dir) / f"reproduce-{given.preset}.md"
@@ -90,6 +95,23 @@ def _reproduce(
             held = not found.beyond
     _tell_failed(outcome)
     return DONE if held and not outcome.errors else FAILED
+
+
+def _searched(
+    preset: Preset,
+    searches: Mapping[tuple[str, str], Job],
+    runs: Callable[..., list[Job]],
+    given: argparse.Namespace,
+    workers: int,
+) -> tuple[list[Job], Mapping[Job, BaseException]]:
+    """Return the runs with the settings that were searched, and what failed."""
+    if not searches:
+        return runs(), {}
+    table = Path(given.output_dir) / f"reproduce-{given.preset}-tuned.csv"
+    found, outcome = search_all(
+        searches, trials=preset.trials, workers=workers, table=table
+    )
+    return runs(found=found), outcome.errors
 
 
 def _write(

@@ -4,16 +4,20 @@ import argparse
 import hashlib
 import json
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from micrec_pyg.cli.config import Config, compose, composed
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
-from micrec_pyg.storage.writing import write_text
 from micrec_pyg.yaml_files import read_yaml
+
+if TYPE_CHECKING:
+    from micrec_pyg.cli.tune_study import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -34,28 +38,51 @@ def main(argv: list[str]) -> int:
     given = _parser().parse_intermixed_args(argv)
     prepare()
     log_to_stderr()
-    settings = composed(given.overrides)  # refused before any trial
-    paths = [Path(given.space)] if given.space else _paths(given.overrides, settings)
-    model = str(settings["model"]["name"])
-    space = {key: at for path in paths for key, at in _space(path, model).items()}
-    from micrec_pyg.cli.tune_study import Plan, check_space, run_plan
+    plan = plan_of(
+        given.overrides, trials=given.trials, seed=given.seed, space=given.space
+    )
+    from micrec_pyg.cli.tune_study import run_plan
+    from micrec_pyg.cli.tuned import save
 
+    outcome = run_plan(plan, jobs=given.jobs)
+    save(plan, outcome)
+    command = shlex.join(["micrec", "train", *outcome.best])
+    show("\n".join([*outcome.lines, f"best: {command}", f"all: {plan.folder}", ""]))
+    return DONE
+
+
+def plan_of(
+    overrides: Sequence[str], *, trials: int, seed: int, space: str | None = None
+) -> "Plan":
+    """Return a search, checked before any trial.
+
+    Args:
+        overrides: Of every trial.
+        trials: In all.
+        seed: Of the search.
+        space: File of another search space than the model's.
+
+    Raises:
+        InputError: A setting or the space cannot be used.
+    """
+    from micrec_pyg.cli.tune_study import Plan, check_space
+
+    settings = composed(overrides)
+    paths = [Path(space)] if space else _paths(overrides, settings)
+    model = str(settings["model"]["name"])
+    found = {key: at for path in paths for key, at in _space(path, model).items()}
+    name = _name(overrides, paths, seed)
     plan = Plan(
-        folder=Path(str(settings["output_dir"])) / "tune" / _name(given, paths),
-        overrides=tuple(given.overrides),
-        space=check_space(space),
+        folder=Path(str(settings["output_dir"])) / "tune" / name,
+        overrides=tuple(overrides),
+        space=check_space(found),
         metric=str(settings["fit"]["metric"]),
-        trials=given.trials,
-        seed=given.seed,
+        trials=trials,
+        seed=seed,
     )
     for key, choice in plan.space.items():
         logger.info("%s: %s", key, choice)
-    outcome = run_plan(plan, jobs=given.jobs)
-    write_text(plan.folder / "trials.csv", outcome.trials.write_csv())
-    command = " ".join(["micrec", "train", *outcome.best])
-    write_text(plan.folder / "best.txt", f"{command}\n")
-    show("\n".join([*outcome.lines, f"best: {command}", f"all: {plan.folder}", ""]))
-    return DONE
+    return plan
 
 
 def _paths(overrides: Sequence[str], settings: Config) -> list[Path]:
@@ -86,10 +113,10 @@ def _space(path: Path, model: str) -> dict[str, dict[str, object]]:
     return found
 
 
-def _name(given: argparse.Namespace, paths: Sequence[Path]) -> str:
+def _name(overrides: Sequence[str], paths: Sequence[Path], seed: int) -> str:
     """Return the name of the study: the same settings, space and seed continue it."""
     text = "".join(path.read_text(encoding="utf-8") for path in paths)
-    known: Sequence[object] = [sorted(given.overrides), text, given.seed]
+    known: Sequence[object] = [sorted(overrides), text, seed]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:8]
 
 

@@ -1,0 +1,131 @@
+"""Settings that a search found: for the rows of a preset, and as a file to keep."""
+
+import logging
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import yaml
+
+from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.files import read_json
+from micrec_pyg.storage.writing import write_json, write_text
+
+if TYPE_CHECKING:
+    from micrec_pyg.cli.tune_study import Outcome as Found
+    from micrec_pyg.cli.tune_study import Plan
+
+logger = logging.getLogger(__name__)
+
+BEST = "best.json"
+"""Of a search: what it came to."""
+
+
+def save(plan: "Plan", found: "Found") -> None:
+    """Write what a search came to into its folder.
+
+    ``trials.csv`` has a row per trial, ``best.txt`` the command, ``best.yaml`` the same
+    as an experiment of ``conf/experiment``.
+    """
+    best = found.trials.filter(state="complete").sort(plan.metric, descending=True)
+    value = float(best[plan.metric][0])
+    note = (
+        f"{found.trials.height} trials, {' '.join(plan.overrides)}, seed {plan.seed} "
+        f"of the search: validation {plan.metric} {value:.4f}"
+    )
+    own = found.best[len(plan.overrides) :]
+    facts = {
+        "settings": list(own),
+        "trials": found.trials.height,
+        "value": value,
+        "seconds": sum(found.trials["seconds"].drop_nulls().to_list()),
+    }
+    write_text(plan.folder / "trials.csv", found.trials.write_csv())
+    write_text(plan.folder / "best.txt", shlex.join(["micrec", "train", *found.best]))
+    write_text(plan.folder / "best.yaml", as_experiment(found.best, note))
+    write_json(plan.folder / BEST, facts)
+
+
+def as_experiment(overrides: Sequence[str], note: str) -> str:
+    """Return settings as a file of ``conf/experiment``: ``experiment=NAME`` takes them.
+
+    Places of files and the seed are left out: they belong to who uses it.
+
+    Args:
+        overrides: ``key=value``; the last of one key counts.
+        note: Its first line.
+    """
+    groups = {path.name for path in conf_dir().iterdir() if path.is_dir()}
+    defaults: list[dict[str, str]] = []
+    values: dict[str, Any] = {}
+    for override in overrides:
+        key, _, text = override.lstrip("+").partition("=")
+        if key in groups:
+            defaults.append({f"override /{key}": text})
+        elif key not in ("seed", "output_dir", "cache_dir", "device") and not (
+            key.endswith((".root", ".cache_dir"))
+        ):
+            place = values
+            *way, last = key.split(".")
+            for name in way:
+                place = place.setdefault(name, {})
+            place[last] = yaml.safe_load(text)
+    lines = ["# @package _global_", f"# {note}"]
+    content = {"defaults": [*defaults, "_self_"], **values}
+    return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False)])
+
+
+Settings = Mapping[tuple[str, str], Sequence[str]]
+"""By label and split of a row of a preset: what its search found."""
+
+
+def search(job: Job, *, trials: int) -> Result:
+    """Return the folder of a search, done as far as its trials go, and its seconds."""
+    from micrec_pyg.cli.tune import plan_of
+    from micrec_pyg.cli.tune_study import run_plan
+
+    begin = time.perf_counter()
+    plan = plan_of(job.overrides, trials=trials, seed=0)
+    save(plan, run_plan(plan, jobs=1))
+    took = float(read_json(plan.folder / BEST)["seconds"])
+    return plan.folder, max(time.perf_counter() - begin, took)
+
+
+def search_all(
+    searches: Mapping[tuple[str, str], Job], *, trials: int, workers: int, table: Path
+) -> tuple[Settings, Outcome]:
+    """Return what each search came to, and the searches that failed.
+
+    A search that has all its trials is only read.
+
+    Args:
+        searches: By label and split.
+        trials: Of each.
+        workers: Searches at a time, in one thread each.
+        table: Where a row per search is written, as CSV.
+    """
+    logger.info("%d searches of %d trials each", len(searches), trials)
+    todo = list(searches.values())
+    outcome = run_all(todo, workers, work=partial(search, trials=trials))
+    facts = {
+        place: read_json(outcome.folders[job] / BEST)
+        for place, job in searches.items()
+        if job in outcome.folders
+    }
+    rows = [
+        {
+            "model": label,
+            "split": split.partition("=")[2],
+            **fact,
+            "settings": " ".join(fact["settings"]),
+        }
+        for (label, split), fact in facts.items()
+    ]
+    write_text(table, pl.DataFrame(rows).write_csv())
+    logger.info("written: %s", table)
+    return {place: fact["settings"] for place, fact in facts.items()}, outcome

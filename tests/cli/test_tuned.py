@@ -1,0 +1,110 @@
+"""A preset that searches the settings of its rows before it trains and tests them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from micrec_pyg.cli import preset, tune_study
+from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.tuned import as_experiment
+
+TOY = """
+title: A toy
+tuning: two trials
+seeds: [0, 1]
+overrides: []
+splits: [split=random]
+trials: 2
+rows:
+  - {label: Popular, overrides: [model=popularity], tune: false}
+  - {label: ItemKNN, overrides: [model=item_knn]}
+metrics: [recall@20]
+groups: []
+"""
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "toy.yaml").write_text(TOY)
+    monkeypatch.setattr(preset, "preset_folder", lambda: tmp_path / "presets")
+
+
+def test_rows_are_searched_then_trained_with_what_was_found(
+    toy, micrec, small, tmp_path, monkeypatch, capsys
+) -> None:
+    given = [each for each in small if not each.startswith("output_dir=")]
+    argv = ["reproduce", "--preset", "toy", "--jobs", "1", *given]
+    argv += ["--output-dir", f"{tmp_path}/outputs"]
+    assert micrec(*argv) == 0
+    (found,) = pl.read_csv(tmp_path / "outputs/reproduce-toy-tuned.csv").to_dicts()
+    assert (found["model"], found["split"], found["trials"]) == ("ItemKNN", "random", 2)
+    wanted = dict(each.split("=") for each in found["settings"].split())
+    assert wanted.keys() == {"model.net.k", "model.net.shrink"}
+    tested = []
+    for path in (tmp_path / "outputs").rglob("metrics.json"):
+        config = yaml.safe_load((path.parent / "config.yaml").read_text())
+        if '"test"' in path.read_text() and config["model"]["name"] == "item_knn":
+            tested.append((config["seed"], config["model"]["net"]))
+    # the test set of the other trial stays sealed
+    assert sorted(seed for seed, _ in tested) == [0, 1]
+    for _, net in tested:
+        assert str(net["k"]) == wanted["model.net.k"]
+        assert str(net["shrink"]) == wanted["model.net.shrink"]
+    monkeypatch.setattr(tune_study, "_value", None)  # a repetition has no trial
+    assert micrec(*argv) == 0
+    assert "| ItemKNN |" in capsys.readouterr().out
+
+
+def test_a_row_whose_search_failed_has_no_runs(
+    toy, micrec, small, tmp_path, monkeypatch, capsys
+) -> None:
+    def broken(*_: object) -> float:
+        raise ValueError("a trial that breaks")
+
+    monkeypatch.setattr(tune_study, "_value", broken)
+    given = [each for each in small if not each.startswith("output_dir=")]
+    argv = ["reproduce", "--preset", "toy", "--jobs", "1", *given]
+    assert micrec(*argv, "--output-dir", f"{tmp_path}/outputs") == 1
+    said = capsys.readouterr()
+    assert "| Popular |" in said.out
+    assert "| ItemKNN |" not in said.out
+    assert "failed: ItemKNN, split=random, seed 0: ValueError: a trial" in said.err
+
+
+def test_the_search_is_a_command_in_a_dry_run(toy, micrec, small, capsys) -> None:
+    assert micrec("reproduce", "--preset", "toy", "--dry-run") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("ItemKNN, split=random, seed 0: micrec tune ")
+    assert lines[0].endswith("--trials 2")
+    assert len(lines) == 1 + 4
+
+
+def test_what_was_found_is_kept_as_an_experiment(small) -> None:
+    overrides = ["data=movielens", "model=inmo", "split=new_nodes", "K=0", "seed=3"]
+    overrides += ["fit.lr=0.02", "model.net.dropout=0.1", "output_dir=there"]
+    text = as_experiment(overrides, "found by nobody")
+    assert text.splitlines()[:2] == ["# @package _global_", "# found by nobody"]
+    assert yaml.safe_load(text) == {
+        "defaults": [
+            {"override /data": "movielens"},
+            {"override /model": "inmo"},
+            {"override /split": "new_nodes"},
+            "_self_",
+        ],
+        "K": 0,
+        "fit": {"lr": 0.02},
+        "model": {"net": {"dropout": 0.1}},
+    }
+
+
+def test_an_experiment_sets_what_it_says_and_more_may_be_given() -> None:
+    asked = ["experiment=movielens/micrec", "seed=2"]
+    found, plain = composed(asked), composed(["seed=2"])
+    assert found["fit"]["lr"] == 0.01
+    assert found["model"]["net"]["num_layers"] == 2
+    found["fit"]["lr"] = plain["fit"]["lr"]
+    found["model"]["net"]["num_layers"] = plain["model"]["net"]["num_layers"]
+    assert found == plain
