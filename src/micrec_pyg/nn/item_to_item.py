@@ -79,9 +79,7 @@ class ItemToItem(nn.Module):
             num_people,
             self._content(graphs, now.num_items),
         )
-        weights = ItemWeights(
-            matrix, fitted, ridge=self.ridge, max_dense=self.max_dense
-        )
+        weights = self.weights(matrix, fitted, graphs)
         history = Histories(
             now.pairs, num_users=now.num_people, num_items=now.num_items
         )
@@ -95,6 +93,21 @@ class ItemToItem(nn.Module):
             return found[columns].T.contiguous()
 
         return score
+
+    def weights(
+        self,
+        rows: DesignMatrix,
+        fitted: Bool[Tensor, " items"],
+        graphs: Mapping[str, HeteroData],
+    ) -> ItemWeights:
+        """Return B.
+
+        Args:
+            rows: Y.
+            fitted: Which items are fitted.
+            graphs: At hand, of the domains that were fitted.
+        """
+        return ItemWeights(rows, fitted, ridge=self.ridge, max_dense=self.max_dense)
 
     def _fitted(
         self, now: Everybody, graphs: Mapping[str, HeteroData]
