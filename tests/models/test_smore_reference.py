@@ -86,5 +86,5 @@ def test_losses(stage, model):
             contrastive += agreement(s[side][nodes], c[side][nodes])
     found = model.losses(train.graphs, batch, RandomStreams(3))
     assert_close(found["ranking"].item(), ranking, rtol=1e-5, atol=0)
-    assert_close(found["contrastive"].item(), contrastive, rtol=1e-5, atol=0)
+    assert_close(found["agreement"].item(), contrastive, rtol=1e-5, atol=0)
     assert_close(found["l2"].item(), l2, rtol=1e-5, atol=0)

@@ -63,7 +63,7 @@ class SMORE(Model):
 
     terms: ClassVar[Mapping[str, Part]] = {
         "ranking": "triplets",
-        "contrastive": "triplets",
+        "agreement": "triplets",
         "l2": "triplets",
     }
 
@@ -128,7 +128,7 @@ class SMORE(Model):
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
-        """Return ``ranking``, ``contrastive`` and ``l2``, summed over the domains."""
+        """Return ``ranking``, ``agreement`` and ``l2``, summed over the domains."""
         of_z, agreement = {}, []
         for domain, rows in sorted(asked(batch).items()):
             data = graphs[domain]
@@ -141,7 +141,7 @@ class SMORE(Model):
             agreement += self._agreement(c, s, rows)
         return {
             "ranking": self.loss(of_z, batch),
-            "contrastive": torch.stack(agreement).sum(),
+            "agreement": torch.stack(agreement).sum(),
             "l2": over_domains(l2_loss, of_z),
         }
 
