@@ -14,7 +14,6 @@ from micrec_pyg.graph.build import test_stage, train_stage
 from micrec_pyg.models.base import Model
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.schema import (
-    INTERACTED_BY,
     ITEM,
     USER,
     Domain,
@@ -80,18 +79,23 @@ def test_relabelling_nodes_permutes_scores(make, options):
     assert_close(after, before[users][:, items])
 
 
-def test_removing_an_edge_changes_the_scores_of_its_ends(make, answers, options):
+def test_removing_an_edge_of_a_new_user_changes_the_scores_of_its_ends(
+    make, answers, options
+):
     if USER not in answers:
         pytest.skip("need not read the edges")
-    domain, split = worlds.world()
+    domain, split = worlds.world(unseen=answers)
     train = train_stage({"food": domain}, {"food": split}, options)
-    less = train_stage(
-        {"food": domain}, {"food": replace(split, train=split.train[:, 1:])}, options
+    edge = int((~split.seen_user[split.support[0]]).nonzero()[0])
+    user, item = split.support[:, edge]
+    kept = torch.arange(split.support.shape[1]) != edge
+    less = replace(split, support=split.support[:, kept])
+    tests = (
+        test_stage(train, {"food": domain}, {"food": each}, options, answers=answers)
+        for each in (split, less)
     )
-    user, item = train.labels["food"][:, 0]
-    assert train.graphs["food"][INTERACTED_BY].adj_t.to_dense()[user, item] > 0
     model = make(train)
-    before, after = (scores(model, each.graphs)["food"] for each in (train, less))
+    before, after = (scores(model, each.graphs)["food"] for each in tests)
     changed = before != after
     assert bool(changed[user].any()) or bool(changed[:, item].any())
 
@@ -139,16 +143,18 @@ def test_scores_belong_to_who_asked(make, stage):
 
 
 def test_a_domain_alone_has_the_same_scores_unless_others_are_read(
-    make, stage, options
+    make, answers, options
 ):
-    domains, splits, train = stage
-    alone = train_stage({"food": domains["food"]}, splits, options)
-    models = make(alone), make(train)
-    found, expected = (
-        scores(model, each.graphs)["food"]
-        for model, each in zip(models, (alone, train), strict=True)
-    )
-    assert torch.equal(found, expected) != models[0].reads_other_domains
+    domains, splits = worlds.worlds(unseen=answers)
+    found = []
+    for names in ({"food"}, set(domains)):
+        some = {name: domains[name] for name in domains if name in names}
+        train = train_stage(some, splits, options)
+        test = test_stage(train, some, splits, options)
+        model = make(train)
+        found.append([scores(model, each.graphs)["food"] for each in (train, test)])
+    alone = [torch.equal(*each) for each in zip(*found, strict=True)]
+    assert all(alone) != model.reads_other_domains
 
 
 def test_a_larger_graph_is_answered(make, answers, options):

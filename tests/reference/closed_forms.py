@@ -71,3 +71,32 @@ def shrunk_cosine(histories, shrink):
                 length = np.sqrt(len(mine) * len(theirs))
                 found[i, j] = len(mine & theirs) / (length + shrink)
     return found
+
+
+def similar_content(vectors):
+    """Return the cosines of items, 0 where one has no content, and on the diagonal."""
+    found = np.zeros((len(vectors), len(vectors)))
+    for i, x in enumerate(vectors):
+        for j, y in enumerate(vectors):
+            length = np.sqrt((x @ x) * (y @ y))
+            found[i, j] = x @ y / length if i != j and length else 0.0
+    return found
+
+
+def regression(x, explains, weight):
+    """Return the factors of the weighted regression of x, the intercept left out."""
+    rows, targets = [], []
+    for place, value in np.ndenumerate(x):
+        root = np.sqrt(weight if value else 1.0)
+        rows.append([root, *(root * each[place] for each in explains)])
+        targets.append(root * value)
+    return np.linalg.lstsq(np.array(rows), np.array(targets), rcond=None)[0][1:]
+
+
+def marec(x, aligned, ridge, alpha, beta):
+    """Return B as the authors compute it, aligning the items that nobody took."""
+    gram = x.T @ x
+    weight = np.diag([0.0 if taken else beta for taken in x.sum(0)])
+    inverse = np.linalg.inv(gram + ridge * np.eye(len(gram)) + x.T @ aligned @ weight)
+    first = inverse @ (gram + alpha * x.T @ aligned @ weight)
+    return first - inverse @ np.diag(np.diag(first) / np.diag(inverse))

@@ -1,7 +1,7 @@
 """Naive numpy readings of cross-domain models: one user at a time."""
 
 import numpy as np
-from reference.general import linear, numbers, sigmoid
+from reference.general import linear, mlp, numbers, sigmoid
 from reference.nn import edges_of
 
 from micrec_pyg.schema import INTERACTED_BY, USER
@@ -121,3 +121,28 @@ def unit(x):
     """Return rows of length 1, zeros as they are."""
     length = np.linalg.norm(x, axis=1, keepdims=True)
     return x / np.where(length > 0, length, 1)
+
+
+def emcdr_user(model, domain, user, graphs, pairs):
+    """Return the vector of one user (EMCDR, section 3); ``pairs`` share users."""
+
+    def told(name, account):
+        """Return the vector that one domain has of the user, None for none."""
+        data, table = graphs[name], model.embedding[f"domain_{name}"]
+        row = data[USER].train_row.tolist()[account]
+        if row >= 0:
+            return numbers(table.user)[row]
+        found = [numbers(table.item)[i] for i in items_of(data)[account]]
+        return np.mean(found, axis=0) if found else None
+
+    own = told(domain, user)
+    if graphs[domain][USER].train_row.tolist()[user] >= 0:
+        return own
+    said = [] if own is None else [own]
+    for name, account in rows_of(domain, user, graphs).items():
+        if name != domain and {name, domain} in pairs:
+            there = told(name, account)
+            if there is not None:
+                net = model.mapping[f"domain_{domain}"][f"domain_{name}"]
+                said.append(mlp(net, there))
+    return mean(said, numbers(model.embedding[f"domain_{domain}"].item).shape[1])

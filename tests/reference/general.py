@@ -59,3 +59,18 @@ def divergence(mean, log_variance):
     return sum(
         (m**2 + np.exp(v) - v - 1) / 2 for m, v in zip(mean, log_variance, strict=True)
     )
+
+
+def relation(layer, x, keys):
+    """Return what key nodes say about one node (IDCF eqs. 4 to 6)."""
+    width = len(x)
+    heads = []
+    for h in range(layer.num_heads):
+        rows = slice(h * width, (h + 1) * width)
+        query = numbers(layer.query.weight)[rows] @ x
+        keyed = [numbers(layer.key.weight)[rows] @ p for p in keys]
+        share = np.exp([query @ k for k in keyed])
+        heads.append(
+            sum(s * k for s, k in zip(share / share.sum(), keyed, strict=True))
+        )
+    return linear(layer.out, np.concatenate(heads))

@@ -39,7 +39,8 @@ class Model(nn.Module):
     """
 
     reads_other_domains: ClassVar[bool] = False
-    """Whether other domains change the scores of a domain before any training step."""
+    """Whether other domains change the scores of a domain, of its new nodes alone too,
+    before any training step."""
 
     num_negatives: int = 1
     """Negatives of each positive in the part ``negatives``."""

@@ -7,18 +7,16 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
-from micrec_pyg.nn.batch_rows import NodeRows, asked, take
+from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
-from micrec_pyg.nn.item_content import content
-from micrec_pyg.nn.mlp import glorot
-from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.item_content import modality_layers, projected
+from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.nn.thinning import thinned
 from micrec_pyg.random_streams import RandomStreams
@@ -85,17 +83,7 @@ class FREEDOM(Model):
             sizes, dim=dim, std=std, unseen="zero", streams=streams
         )
         self.modalities = {d: sorted(size.widths) for d, size in sizes.items()}
-        self.projection = per_domain(
-            sizes,
-            lambda domain, size: nn.ModuleDict(
-                {
-                    module_key(name): glorot(
-                        size.widths[name], dim, streams("init", "content", domain, name)
-                    )
-                    for name in sorted(size.widths)
-                }
-            ),
-        )
+        self.projection = modality_layers(sizes, dim=dim, streams=streams)
         self.sum = WeightedSum()
         for domain in sizes:
             self.register_buffer(module_key(domain), None)
@@ -134,7 +122,7 @@ class FREEDOM(Model):
             z = take(self._z(e, data, (values, values.index_select(0, order))), rows)
             vectors[domain] = rows.triplets(z)
             for name in self.modalities[domain]:
-                f = self._projected(domain, name, data, rows)
+                f = projected(self.projection, domain, name, data, rows.item)
                 by_modality.setdefault(name, {})[domain] = rows.triplets(
                     Embeddings(user=z.user, item=f)
                 )
@@ -144,16 +132,6 @@ class FREEDOM(Model):
             "ranking": ranking,
             "content": torch.stack(terms).sum() if terms else torch.zeros_like(ranking),
         }
-
-    def _projected(
-        self, domain: str, modality: str, data: HeteroData, rows: NodeRows
-    ) -> Float[Tensor, "items dim"]:
-        """Return the projected content of the items of a batch."""
-        layers = cast(nn.ModuleDict, self.projection[module_key(domain)])
-        found: Tensor = layers[module_key(modality)](
-            content(data, [modality], rows.item)
-        )
-        return found
 
     def _z(
         self, e: Embeddings, data: HeteroData, values: tuple[Tensor, Tensor]

@@ -1,14 +1,18 @@
 """The content of items as one vector each, and of users as the mean of their items."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.nn.mlp import glorot
+from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.spmm import product
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import INTERACTED_BY, ITEM, DomainSize
 
 
@@ -39,6 +43,50 @@ def content(
         values = store[name] if rows is None else store[name].index_select(0, rows)
         parts.append(functional.normalize(values, dim=1))
     return torch.cat(parts, dim=1)
+
+
+def modality_layers(
+    sizes: Mapping[str, DomainSize], *, dim: int, streams: RandomStreams
+) -> nn.ModuleDict:
+    """Return a linear layer from the content of every modality, by domain.
+
+    Args:
+        sizes: Widths of the content, by domain.
+        dim: Width of the outputs.
+        streams: Draw the start values, a stream per domain and modality.
+    """
+    return per_domain(
+        sizes,
+        lambda domain, size: nn.ModuleDict(
+            {
+                module_key(name): glorot(
+                    size.widths[name], dim, streams("init", "content", domain, name)
+                )
+                for name in sorted(size.widths)
+            }
+        ),
+    )
+
+
+def projected(
+    layers: nn.ModuleDict,
+    domain: str,
+    modality: str,
+    data: HeteroData,
+    rows: Int[Tensor, " rows"] | None = None,
+) -> Float[Tensor, "items dim"]:
+    """Return the content of items in one modality after its layer.
+
+    Args:
+        layers: Of ``modality_layers``.
+        domain: Of the items.
+        modality: Its name.
+        data: The graph of the domain.
+        rows: Items; None are all.
+    """
+    mine = cast(nn.ModuleDict, layers[module_key(domain)])
+    found: Tensor = mine[module_key(modality)](content(data, [modality], rows))
+    return found
 
 
 def mean_content(

@@ -1,6 +1,6 @@
 """A linear item-to-item model in closed form, over the domains that it is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,8 @@ class Fit:
     fitted: Bool[Tensor, " items"]
     content: Float[Tensor, "items width"]
     num_people: int
+    beside: Sequence[Tensor]
+    """As ``ItemToItem.beside`` returns it."""
 
     def equals(self, other: "Fit") -> bool:
         """Return whether the weights of both are the same."""
@@ -35,6 +37,7 @@ class Fit:
                 (self.pairs, other.pairs),
                 (self.fitted, other.fitted),
                 (self.content, other.content),
+                *zip(self.beside, other.beside, strict=True),
             )
         )
 
@@ -100,7 +103,9 @@ class ItemToItem(nn.Module):
         num_people = now.num_people if same else int(pairs[0].max()) + 1
         scale = _scale_of_rows(pairs, self.row_decay)
         content = self._content(graphs, now.num_items)
-        weights = self._weights(Fit(pairs, fitted, content, num_people), scale)
+        weights = self._weights(
+            Fit(pairs, fitted, content, num_people, self.beside(graphs)), scale
+        )
         history = Histories(
             now.pairs, num_users=now.num_people, num_items=now.num_items
         )
@@ -130,11 +135,25 @@ class ItemToItem(nn.Module):
                 fit.num_people,
                 fit.content,
             )
-            weights = ItemWeights(
-                matrix, fit.fitted, ridge=self.ridge, max_dense=self.max_dense
-            )
-            self._solved = (fit, weights)
+            self._solved = (fit, self.weights(matrix, fit))
         return self._solved[1]
+
+    def weights(self, rows: DesignMatrix, fit: Fit) -> ItemWeights:
+        """Return B, which follows from these alone.
+
+        Args:
+            rows: Y.
+            fit: Of which Y was made.
+        """
+        return ItemWeights(rows, fit.fitted, ridge=self.ridge, max_dense=self.max_dense)
+
+    def beside(self, graphs: Mapping[str, HeteroData]) -> list[Tensor]:
+        """Return what ``weights`` needs besides; here nothing.
+
+        Args:
+            graphs: At hand, of the domains that were fitted.
+        """
+        return []
 
     def _fitted(
         self, now: Everybody, graphs: Mapping[str, HeteroData]

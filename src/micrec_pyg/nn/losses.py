@@ -89,6 +89,13 @@ def cross_entropy(
     return losses.mean()
 
 
+def cosine_loss(
+    first: Float[Tensor, "batch dim"], second: Float[Tensor, "batch dim"]
+) -> Float[Tensor, ""]:
+    r"""Return :math:`1 - \mathrm{mean} \cos(a, b)`, over the rows of two tables."""
+    return 1 - functional.cosine_similarity(first, second, dim=1).mean()
+
+
 def multinomial_loss(
     logits: Float[Tensor, "users items"], taken: Float[Tensor, "users items"]
 ) -> Float[Tensor, ""]:
@@ -100,6 +107,15 @@ def multinomial_loss(
     """
     own = (logits * taken).sum(1)
     return (taken.sum(1) * logits.logsumexp(1) - own).mean()
+
+
+def matching_loss(logits: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
+    r"""Return :math:`-\mathrm{mean}_a \log \mathrm{softmax}_b(l_{ab})` at b = a.
+
+    Args:
+        logits: l, of every row with the partners of all rows.
+    """
+    return (logits.logsumexp(1) - logits.diagonal()).mean()
 
 
 def contrastive_loss(

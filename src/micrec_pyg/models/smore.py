@@ -1,0 +1,261 @@
+"""SMORE: the content of items denoised and fused in the frequency domain.
+
+Ong and Khong, WSDM 2025, arXiv 2412.14978.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.data import HeteroData
+
+from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
+from micrec_pyg.models.base import Model, Part
+from micrec_pyg.nn.batch_rows import NodeRows, asked, take
+from micrec_pyg.nn.conv import WeightedSum
+from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.item_content import modality_layers, projected
+from micrec_pyg.nn.lightgcn import Propagation
+from micrec_pyg.nn.losses import l2_loss, matching_loss, over_domains
+from micrec_pyg.nn.mlp import MLP, glorot
+from micrec_pyg.nn.mlp import dropout as dropped
+from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.ranking import RankingLoss
+from micrec_pyg.nn.spectral import SpectralFusion
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import (
+    INTERACTED_BY,
+    INTERACTS,
+    SIMILAR_ITEM,
+    Batch,
+    DomainSize,
+    Embeddings,
+)
+
+FUSED = ""
+"""Name of the view of the fused content; no modality has it."""
+
+Views = dict[str, Embeddings]
+"""h by the name of a view."""
+
+
+class SMORE(Model):
+    r"""LightGCN, plus what users prefer in views of the content of items.
+
+    .. math::
+        h_{i,m} = \hat S^l (e_i \odot \sigma(G_m \hat x_{i,m})), \quad
+        h_{u,m} = \sum_{i \in N_u} \frac{h_{i,m}}{\sqrt{d_u d_i}}, \quad
+        s = \frac{1}{|M| + 1} \Big( \sigma(P c) \odot h
+        + \sum_m \sigma(P_m c) \odot \mathrm{softmax}(Q_m h) \odot h_m \Big)
+
+    and z = c + s. c is LightGCN's vector, x are of ``SpectralFusion``, and h without
+    an m is the view of the fused content. S are the similarities of items, itself
+    included, over the roots of their sums. Training drops some of the sigma(P c), and
+    brings s and c of a node together by a softmax of cosines.
+
+    Deviation: all views have one list of similar items by the weighted cosine, where
+    the paper has one for each modality, and their maximum for the fused view; the
+    content is frozen and of length 1. New nodes start at zero.
+    """
+
+    terms: ClassVar[Mapping[str, Part]] = {
+        "ranking": "triplets",
+        "agreement": "triplets",
+        "l2": "triplets",
+    }
+
+    loss: RankingLoss
+
+    def __init__(
+        self,
+        *,
+        sizes: Mapping[str, DomainSize],
+        streams: RandomStreams,
+        dim: Count,
+        std: Positive,
+        num_layers: Natural,
+        num_item_layers: Natural,
+        dropout: PartialShare,
+        temperature: Positive,
+        loss: RankingLoss,
+    ) -> None:
+        """Draw the parameters of every domain.
+
+        Args:
+            sizes: Numbers of nodes and widths of the content, by domain.
+            streams: Draw the start values, a stream per domain and layer.
+            dim: Width of the vectors.
+            std: Standard deviation of the start values of e.
+            num_layers: Of LightGCN.
+            num_item_layers: l, on the graph of similar items.
+            dropout: Share of the preferences that a training step drops.
+            temperature: Of the contrastive loss.
+            loss: The ranking loss.
+        """
+        super().__init__()
+        self.loss, self.dropout, self.temperature = loss, dropout, temperature
+        self.num_item_layers = num_item_layers
+        self.embedding = id_embeddings(
+            sizes, dim=dim, std=std, unseen="zero", streams=streams
+        )
+        self.projection = modality_layers(sizes, dim=dim, streams=streams)
+        self.views = per_domain(
+            sizes,
+            lambda domain, size: _Views(
+                sorted(size.widths), dim=dim, generator=streams("init", "view", domain)
+            ),
+        )
+        self.propagation = Propagation(num_layers=num_layers)
+        self.sum = WeightedSum()
+
+    def forward(
+        self,
+        graphs: Mapping[str, HeteroData],
+        streams: RandomStreams | None = None,
+    ) -> dict[str, Embeddings]:
+        """Return z of every node."""
+        z = {}
+        for domain, data in graphs.items():
+            e: Embeddings = self.embedding[module_key(domain)](data)
+            c = self.propagation(e, data)
+            views = self._views(domain, e, data)
+            z[domain] = _added(c, self._side(domain, c, views, None))
+        return self.loss.scored(z)
+
+    def losses(
+        self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
+    ) -> dict[str, Tensor]:
+        """Return ``ranking``, ``agreement`` and ``l2``, summed over the domains."""
+        of_z, agreement = {}, []
+        for domain, rows in sorted(asked(batch).items()):
+            data = graphs[domain]
+            table = cast(IdEmbedding, self.embedding[module_key(domain)])
+            e = table.training_rows()
+            c: Embeddings = self.propagation(e, data, rows)
+            views = {n: take(h, rows) for n, h in self._views(domain, e, data).items()}
+            s = self._side(domain, c, views, streams("dropout", domain))
+            of_z[domain] = rows.triplets(_added(c, s))
+            agreement += self._agreement(c, s, rows)
+        return {
+            "ranking": self.loss(of_z, batch),
+            "agreement": torch.stack(agreement).sum(),
+            "l2": over_domains(l2_loss, of_z),
+        }
+
+    def _agreement(self, c: Embeddings, s: Embeddings, rows: NodeRows) -> list[Tensor]:
+        """Return the contrastive losses of the users and of the positives."""
+        own, other = rows.triplets(s)[:2], rows.triplets(c)[:2]
+        pairs = [
+            [functional.normalize(each, dim=1) for each in both]
+            for both in zip(own, other, strict=True)
+        ]
+        return [matching_loss(a @ b.T / self.temperature) for a, b in pairs]
+
+    def _views(self, domain: str, e: Embeddings, data: HeteroData) -> Views:
+        """Return h of every node, by view; none in a domain without content."""
+        mine = cast(_Views, self.views[module_key(domain)])
+        if not mine.modalities:
+            return {}
+        x = {
+            name: projected(self.projection, domain, name, data)
+            for name in mine.modalities
+        }
+        gates = mine.gates(x)
+        item = torch.cat([e.item * gate for gate in gates.values()], dim=1)
+        for _ in range(self.num_item_layers):
+            item = self._smoothed(item, data)
+        to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
+        user = self.sum(item, to_user, to_item)
+        sides = user.chunk(len(gates), dim=1), item.chunk(len(gates), dim=1)
+        return {
+            name: Embeddings(*both) for name, *both in zip(gates, *sides, strict=True)
+        }
+
+    def _smoothed(self, item: Tensor, data: HeteroData) -> Tensor:
+        """Return S times the vectors of all items."""
+        edges = data[SIMILAR_ITEM]
+        similarity, crow = edges.adj_t.values(), edges.adj_t.crow_indices()
+        total = 1 + torch.segment_reduce(similarity, "sum", offsets=crow)
+        row = total.repeat_interleave(crow.diff(), output_size=len(similarity))
+        column = total.index_select(0, edges.adj_t.col_indices())
+        weights = similarity * (row * column).rsqrt()
+        values = weights, weights.index_select(0, edges.perm)
+        others: Tensor = self.sum(item, edges.adj_t, edges.adj, values)
+        return item / total.view(-1, 1) + others
+
+    def _side(
+        self,
+        domain: str,
+        c: Embeddings,
+        views: Views,
+        generator: torch.Generator | None,
+    ) -> Embeddings:
+        """Return s of the nodes whose c and h are given."""
+        mine = cast(_Views, self.views[module_key(domain)])
+        if not views:
+            return Embeddings(torch.zeros_like(c.user), torch.zeros_like(c.item))
+        user, item = (
+            mine.preferred(
+                getattr(c, side),
+                {name: getattr(h, side) for name, h in views.items()},
+                lambda gate: dropped(gate, self.dropout, generator),
+            )
+            for side in ("user", "item")
+        )
+        return Embeddings(user, item)
+
+
+class _Views(nn.Module):
+    """The layers of one domain that make views, and weigh them."""
+
+    def __init__(
+        self, modalities: list[str], *, dim: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.modalities = modalities
+        names = [*modalities, FUSED] if modalities else []
+        self.fusion = SpectralFusion(modalities, dim=dim, generator=generator)
+        self.gate, self.preference = (
+            nn.ModuleDict({module_key(n): glorot(dim, dim, generator) for n in names})
+            for _ in range(2)
+        )
+        self.query = nn.ModuleDict(
+            {
+                module_key(name): MLP(
+                    [dim, dim, dim], activation=torch.tanh, generator=generator
+                )
+                for name in modalities
+            }
+        )
+
+    def gates(
+        self, x: Mapping[str, Float[Tensor, "items dim"]]
+    ) -> dict[str, Float[Tensor, "items dim"]]:
+        """Return sigma(G x) by view, of the denoised and of the fused content."""
+        own, fused = self.fusion(x)
+        return {
+            name: torch.sigmoid(self.gate[module_key(name)](each))
+            for name, each in (*own.items(), (FUSED, fused))
+        }
+
+    def preferred(
+        self,
+        c: Float[Tensor, "nodes dim"],
+        h: Mapping[str, Float[Tensor, "nodes dim"]],
+        drop: Callable[[Tensor], Tensor],
+    ) -> Float[Tensor, "nodes dim"]:
+        """Return s, with the preferences after ``drop``."""
+        parts = []
+        for name, view in h.items():
+            gate = drop(torch.sigmoid(self.preference[module_key(name)](c)))
+            if name != FUSED:
+                view = view * self.query[module_key(name)](h[FUSED]).softmax(1)
+            parts.append(gate * view)
+        return torch.stack(parts).mean(0)
+
+
+def _added(c: Embeddings, s: Embeddings) -> Embeddings:
+    return Embeddings(user=c.user + s.user, item=c.item + s.item)
