@@ -153,13 +153,13 @@ def _figure(panels: Mapping[str, Sequence[Line]], *, axis: str, metric: str) -> 
         drawn.spines[["top", "right"]].set_visible(False)
     for left in axes[len(panels) :]:
         left.set_axis_off()
-    handles = {}
+    handles: dict[str, Any] = {}
     for drawn in axes[: len(panels)]:
         for handle, name in zip(*drawn.get_legend_handles_labels(), strict=True):
             handles.setdefault(name, handle)
     figure.legend(
-        handles.values(),
-        handles.keys(),
+        list(handles.values()),
+        list(handles),
         loc="outside lower center",
         ncols=3,
         fontsize=8,

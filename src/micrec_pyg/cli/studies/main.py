@@ -133,7 +133,8 @@ def _told(
 ) -> str:
     """Return the studies, their runs, and what is left to do."""
     left = {key_of(job) for job in todo}
-    lines, seen = [], set()
+    lines: list[str] = []
+    seen: set[str] = set()
     for study in studies:
         if study.lacks:
             lines.append(f"{study.name}: left out, the data has no {study.lacks}")

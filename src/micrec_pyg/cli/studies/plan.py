@@ -1,6 +1,7 @@
 """Which runs a list of studies needs, each of them once, and which are there."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +54,7 @@ def plan_of(
     Raises:
         InputError: ``extra`` has a key that a study decides.
     """
-    plain = _defaults()
+    default = _says_nothing()
     jobs: dict[str, list[Job]] = {}
     unique: dict[str, Job] = {}
     for study in studies:
@@ -64,7 +65,7 @@ def plan_of(
         )
         jobs[study.name] = []
         for job in found:
-            kept = tuple(each for each in job.overrides if each not in plain)
+            kept = tuple(o for o in job.overrides if not default.fullmatch(o))
             job = replace(job, overrides=kept)
             jobs[study.name].append(job)
             key = key_of(job)
@@ -146,22 +147,24 @@ def _model(job: Job) -> str:
     return next((each[6:] for each in job.overrides if each.startswith("model=")), "")
 
 
-def _defaults() -> set[str]:
-    """Return the overrides of sweep axes that only repeat the default."""
+def _says_nothing() -> re.Pattern[str]:
+    """Return what matches the overrides that only repeat a default.
+
+    So a swept value that is the default makes the same run as other studies have.
+    """
     values = yaml.safe_load((conf_dir() / "train.yaml").read_text(encoding="utf-8"))
-    numbers = {
-        key: value
-        for key, value in values.items()
-        if isinstance(value, int | float | str) and key in ("K", "w", "gamma")
-    }
-    return {f"{k}={text}" for k, v in numbers.items() for text in {str(v), f"{v:g}"}}
+    defaults = [
+        re.escape(f"{key}={text}")
+        for key in ("K", "w", "gamma", "overlap_ratio")
+        for text in {str(values[key]), f"{values[key]:g}"}
+    ]
+    return re.compile("|".join([*defaults, r"features\.drop_rate=(0|{\w+: 0})"]))
 
 
 def _settings_digest() -> str:
     """Return the sha256 of all settings of runs as they are shipped."""
     digest = hashlib.sha256()
     for path in sorted(conf_dir().rglob("*.yaml")):
-        if path.parent.name not in ("reproduce", "tune", "wandb"):
-            if path.parent.parent.name != "reproduce":
-                digest.update(path.read_bytes())
+        if not {"reproduce", "tune", "wandb"} & {*path.relative_to(conf_dir()).parts}:
+            digest.update(path.read_bytes())
     return digest.hexdigest()

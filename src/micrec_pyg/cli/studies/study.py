@@ -96,16 +96,20 @@ class Manifest:
         ]
 
 
-def data_of(manifest: Manifest, extra: Sequence[str]) -> str:
-    """Return the option of the group ``data`` that all runs have."""
-    given = [*manifest.values["overrides"], *extra]
-    return [each[5:] for each in given if each.startswith("data=")][-1]
+def data_of(base: Values, extra: Sequence[str]) -> str:
+    """Return the option of the group ``data`` that all runs have.
+
+    Args:
+        base: What the manifest says.
+        extra: Overrides of every run.
+    """
+    given = [*base["overrides"], *extra]
+    return str([each[5:] for each in given if each.startswith("data=")][-1])
 
 
 def _study(name: str, base: Values, own: Values, extra: Sequence[str]) -> Study:
     """Return one study as this data set allows it."""
-    both = [*base["overrides"], *extra]
-    data = [each[5:] for each in both if each.startswith("data=")][-1]
+    data = data_of(base, extra)
     overrides = [
         *base["overrides"],
         *base.get("by_data", {}).get(data, []),
@@ -118,7 +122,7 @@ def _study(name: str, base: Values, own: Values, extra: Sequence[str]) -> Study:
         title=values["title"],
         tuning=values["tuning"],
         seeds=values["seeds"],
-        overrides=overrides,
+        overrides=_without_undone(overrides),
         splits=values["splits"],
         rows=[],
         metrics=values["metrics"],
@@ -140,6 +144,17 @@ def _study(name: str, base: Values, own: Values, extra: Sequence[str]) -> Study:
         lacks=lacks or ("" if rows else facts.lacks(_needs_of_rows(values))),
         facts=facts,
     )
+
+
+def _without_undone(overrides: Sequence[str]) -> list[str]:
+    """Return overrides without those of a key that a later ``~key`` takes back."""
+    kept: list[str] = []
+    for each in overrides:
+        if each.startswith("~"):
+            kept = [other for other in kept if other.partition("=")[0] != each[1:]]
+        else:
+            kept.append(each)
+    return kept
 
 
 def _needs_of_rows(values: Values) -> list[str]:
