@@ -65,6 +65,21 @@ class Listing:
         ids = self._world.domains[name].interactions.items.ids
         return ids.filter(~is_anonymous(ids))
 
+    def picture(self, item: str, *, domain: str | None = None) -> bytes | None:
+        """Return a small JPEG of an item, at most 160 pixels wide; None without one.
+
+        Args:
+            item: Raw id.
+            domain: Of the item; None where there is only one.
+
+        Raises:
+            InputError: The item is unknown.
+        """
+        name = check_domain(self._world, domain)
+        place = places_of(self._world, [name], "items", [item])[name]
+        found: bytes | None = self._world.pictures[name][int(place[0])]
+        return found
+
 
 class Recommender(Listing):
     """Answers of a trained model by raw id, for known and new people and items.
