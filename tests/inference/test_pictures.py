@@ -48,6 +48,7 @@ def test_every_item_with_an_image_has_a_picture(artefact):
             expected = Image.new("RGB", (1, 1), COLOURS[item]).getpixel((0, 0))
             assert image.getpixel((80, 40)) == pytest.approx(expected, abs=3)
     assert rec.picture("kitchen1", domain="kitchen") is None
+    assert [rec.has_pictures(name) for name in ("food", "kitchen")] == [True, False]
     with pytest.raises(InputError, match="food has no item 'kitchen1'"):
         rec.picture("kitchen1", domain="food")
 
