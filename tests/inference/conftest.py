@@ -78,6 +78,12 @@ def world_of(make, options) -> Callable[..., World]:
                 name: pl.Series([None] * len(domain.interactions.items), dtype=str)
                 for name, domain in domains.items()
             },
+            pictures={
+                name: pl.Series(
+                    [None] * len(domain.interactions.items), dtype=pl.Binary
+                )
+                for name, domain in domains.items()
+            },
             gone={
                 name: torch.zeros(len(domain.interactions.items), dtype=torch.bool)
                 for name, domain in domains.items()

@@ -49,6 +49,7 @@ def test_a_name_has_only_the_axes_that_are_read(model: str, begin: str) -> None:
         "features.text.batch_size=7",
         "rank.batch_size=7",
         "spmm=csr",
+        "thumbnails=false",
         "fit.checkpoint_every_s=1",
         "fit.cuda_graph=true",
         # the content of the data counts, not how it was asked for

@@ -13,6 +13,7 @@ COMMANDS = {
     "tune": "search the settings of a model by validation alone",
     "evaluate": "evaluate finished runs on the sealed test set",
     "recommend": "write lists for known or new people, from a run or its artefact",
+    "serve": "answer over HTTP, with a page to look with",
     "report": "write tables from the runs under a folder",
     "compare": "test the differences between finished runs for significance",
     "data": "check, audit or describe a catalogue before training on it",

@@ -5,21 +5,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from micrec_pyg.allowed import Count, Device
-from micrec_pyg.data.files.images import UNREADABLE, open_image
+from micrec_pyg.data.files.images import UNREADABLE, open_image, upright
 from micrec_pyg.features import torchvision_ops, weights
 from micrec_pyg.features.encoder import READS_FILE
 from micrec_pyg.schema import InputError
 
 _READING = 2  # raise it when a change of _read changes pixels
-_BYTE, _TWO_BYTES = 255, 65_535
 _LOCAL_FOLDER = "local-dir:"
 _HUB = "hf-hub:"
 
@@ -228,28 +226,6 @@ def _read(path: str) -> Image.Image | None:
     """Return an upright RGB image on white ground; None if it cannot be read."""
     try:
         with open_image(path) as opened:
-            image = _eight_bits(ImageOps.exif_transpose(opened))
-            if not image.has_transparency_data:
-                return image.convert("RGB")
-            image = image.convert("RGBA")
-            ground = Image.new("RGBA", image.size, "white")
-            return Image.alpha_composite(ground, image).convert("RGB")
+            return upright(opened)
     except UNREADABLE:
         return None
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return a grey image of wider numbers in 8 bits, others as they are.
-
-    Pillow would cut every value above 255 to white.
-    """
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return image
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    most = float(values.max())
-    if image.mode.startswith("I;16") or most > _BYTE:
-        white = max(_TWO_BYTES, most)
-    else:
-        white = _BYTE if image.mode == "I" or most > 1 else 1
-    grey = (values.clip(0, white) * (_BYTE / white)).round().astype(np.uint8)
-    return Image.fromarray(grey)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from micrec_pyg.inference.content import features_of, text_of
+from micrec_pyg.inference.content import features_of, pictures_of, text_of
 from micrec_pyg.inference.people import unknown
 from micrec_pyg.inference.world import World, with_graphs
 from micrec_pyg.schema import (
@@ -72,6 +72,10 @@ def with_items(world: World, domain: str, table: pl.DataFrame) -> World:
                 [world.texts[domain].cast(pl.String), text_of(table)], rechunk=True
             ),
         },
+        pictures={
+            **world.pictures,
+            domain: pl.concat([world.pictures[domain], pictures_of(table)]),
+        },
         gone={**world.gone, domain: _grown(world.gone[domain], count)},
     )
     return with_graphs(grown, [domain])
@@ -123,7 +127,7 @@ def without(
         items: Likewise.
     """
     domains, splits = dict(world.domains), dict(world.splits)
-    gone, texts = dict(world.gone), dict(world.texts)
+    gone, texts, pictures = dict(world.gone), dict(world.texts), dict(world.pictures)
     none = torch.zeros(0, dtype=torch.int64)
     changed = [d for d in domains if len(users.get(d, none)) + len(items.get(d, none))]
     for name in changed:
@@ -149,9 +153,17 @@ def without(
             },
         )
         gone[name] = gone[name] | left[1]
-        texts[name] = texts[name].set(pl.Series(left[1].numpy()), None)
+        removed = pl.Series(left[1].numpy())
+        texts[name] = texts[name].set(removed, None)
+        nothing = pl.Series([None], dtype=pl.Binary)
+        pictures[name] = nothing.zip_with(removed, pictures[name])
     smaller = dataclasses.replace(
-        world, domains=domains, splits=splits, gone=gone, texts=texts
+        world,
+        domains=domains,
+        splits=splits,
+        gone=gone,
+        texts=texts,
+        pictures=pictures,
     )
     return with_graphs(smaller, changed)
 

@@ -26,10 +26,12 @@ from micrec_pyg.runs.artefact import (
     RECORD,
     TEMPLATES,
     WEIGHTS,
+    thumbnails_file,
 )
 from micrec_pyg.runs.build import build
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.settings import check_node
+from micrec_pyg.runs.thumbnails import SCHEMA
 from micrec_pyg.schema import (
     ITEM_TEMPLATE,
     USER_TEMPLATE,
@@ -65,6 +67,8 @@ class Artefact:
     splits: Mapping[str, EdgeSplit]
     """The edges that the artefact knows; no test pair is among them."""
     texts: Mapping[str, pl.Series]
+    pictures: Mapping[str, pl.Series]
+    """By domain: a JPEG of every item, null where there is none."""
     train: TrainStage
     """The people, and graphs that hold the templates alone."""
     options: GraphOptions
@@ -154,6 +158,10 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Artefact:
         domains=domains,
         splits={n: _split(folder, n, users[n], items[n]) for n in names},
         texts={n: frame["text"] for n, frame in items.items()},
+        pictures={
+            n: _pictures(folder / thumbnails_file(n), frame.height)
+            for n, frame in items.items()
+        },
         train=_train(folder, names, people),
         options=_options(settings),
         make_model=_model_of(settings),
@@ -198,6 +206,19 @@ def _features(path: Path) -> dict[str, Feature]:
         name: Feature(tensors[f"values/{name}"], tensors[f"mask/{name}"].bool())
         for name in names
     }
+
+
+def _pictures(path: Path, count: int) -> pl.Series:
+    """Return the pictures of a domain's items, which an artefact need not have."""
+    found = pl.DataFrame(schema=SCHEMA)
+    if path.exists():
+        found = read_parquet(path, [*SCHEMA])
+    item = found["item"]
+    if item.n_unique() != len(item) or not item.is_between(0, count - 1).all():
+        raise DamagedFileError(f"{path} names rows that do not exist, or one twice")
+    every = pl.DataFrame({"item": range(count)}, schema={"item": pl.Int64})
+    joined = every.join(found, on="item", how="left", maintain_order="left")
+    return joined["jpeg"].cast(pl.Binary)
 
 
 def _split(

@@ -11,7 +11,8 @@ from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.build import build, is_node
 from micrec_pyg.runs.settings import check_node
-from micrec_pyg.schema import TEXT, Feature, InputError
+from micrec_pyg.runs.thumbnails import thumbnail
+from micrec_pyg.schema import IMAGE, TEXT, Feature, InputError
 
 
 def text_of(table: pl.DataFrame) -> pl.Series:
@@ -19,6 +20,15 @@ def text_of(table: pl.DataFrame) -> pl.Series:
     if TEXT in table.columns and table.schema[TEXT] == pl.String:
         return table[TEXT].alias("text")
     return pl.Series("text", [None] * table.height, dtype=pl.String)
+
+
+def pictures_of(table: pl.DataFrame) -> pl.Series:
+    """Return a small JPEG of every new item, null where it came without an image."""
+    nothing = pl.Series("jpeg", [None] * table.height, dtype=pl.Binary)
+    if table.schema.get(IMAGE) != pl.String:
+        return nothing
+    made = [thumbnail(path) if path else None for path in table[IMAGE]]
+    return pl.Series("jpeg", made, dtype=pl.Binary)
 
 
 def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Feature]:

@@ -7,13 +7,9 @@ from typing import Any
 import polars as pl
 import torch
 
-from micrec_pyg.inference.additions import (
-    is_anonymous,
-    with_interactions,
-    with_items,
-    without,
-)
+from micrec_pyg.inference.additions import with_interactions, with_items, without
 from micrec_pyg.inference.artefact import read_artefact
+from micrec_pyg.inference.contents import Contents
 from micrec_pyg.inference.explain import parts_of, user_rows
 from micrec_pyg.inference.links import rows_of_guests
 from micrec_pyg.inference.lists import Wanted, as_frame, lists_of_people
@@ -28,45 +24,12 @@ from micrec_pyg.inference.people import (
 )
 from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
-from micrec_pyg.inference.world import World, make_world
+from micrec_pyg.inference.world import make_world
 from micrec_pyg.runs.read import Run
 from micrec_pyg.schema import InputError
 
 
-class Listing:
-    """What a recommender knows, by raw id."""
-
-    def __init__(self, world: World) -> None:
-        """Stand on a world; ``load`` makes one of an artefact."""
-        self._world = world
-
-    @property
-    def domains(self) -> list[str]:
-        """Return the names of the domains."""
-        return list(self._world.domains)
-
-    def users(self, domain: str | None = None) -> pl.Series:
-        """Return the raw ids of the users of a domain.
-
-        Args:
-            domain: Name; None where there is only one.
-        """
-        name = check_domain(self._world, domain)
-        ids = self._world.domains[name].interactions.users.ids
-        return ids.filter(~is_anonymous(ids))
-
-    def items(self, domain: str | None = None) -> pl.Series:
-        """Return the raw ids of the items of a domain.
-
-        Args:
-            domain: Name; None where there is only one.
-        """
-        name = check_domain(self._world, domain)
-        ids = self._world.domains[name].interactions.items.ids
-        return ids.filter(~is_anonymous(ids))
-
-
-class Recommender(Listing):
+class Recommender(Contents):
     """Answers of a trained model by raw id, for known and new people and items.
 
     Additions are kept in memory: the artefact stays as it is. One thread may add while

@@ -56,6 +56,8 @@ class World:
     domains: Mapping[str, Domain]
     splits: Mapping[str, EdgeSplit]
     texts: Mapping[str, pl.Series]
+    pictures: Mapping[str, pl.Series]
+    """By domain: a small JPEG of every item, null where there is none."""
     gone: Mapping[str, Bool[Tensor, " items"]]
     """By domain: the items that were removed; their rows stay, empty."""
     features: Mapping[str, Any]
@@ -121,6 +123,7 @@ def make_world(artefact: Artefact, *, device: str = "cpu") -> World:
         domains=artefact.domains,
         splits=artefact.splits,
         texts=artefact.texts,
+        pictures=artefact.pictures,
         gone={
             name: torch.zeros(len(domain.interactions.items), dtype=torch.bool)
             for name, domain in artefact.domains.items()

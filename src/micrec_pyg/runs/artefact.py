@@ -18,6 +18,7 @@ from micrec_pyg.graph.build import domain_sizes
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.runs.results import versions
+from micrec_pyg.runs.thumbnails import write_thumbnails
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
@@ -58,7 +59,13 @@ def artefact_files(inputs: Inputs) -> list[str]:
             ("features", "safetensors"),
         )
     ]
-    return [RECORD, CONFIG, TEMPLATES, NEIGHBORS, *tables, MANIFEST]
+    pictures = [thumbnails_file(name) for name in inputs.images]
+    return [RECORD, CONFIG, TEMPLATES, NEIGHBORS, *tables, *pictures, MANIFEST]
+
+
+def thumbnails_file(domain: str) -> str:
+    """Return the name of the file with the pictures of a domain's items, if any."""
+    return f"thumbnails-{domain}.parquet"
 
 
 def write_artefact(
@@ -90,6 +97,7 @@ def write_artefact(
         path = folder / f"features-{name}.safetensors"
         if not path.exists():
             write_tensors(path, dict(_features(domain.features)), {})
+        _write_pictures(folder / thumbnails_file(name), name, inputs)
     writing.write_json(
         folder / RECORD,
         {
@@ -121,6 +129,18 @@ def _write_vocabularies(folder: Path, name: str, inputs: Inputs) -> None:
         frame = pl.DataFrame({"id": vocab.ids, "train_row": train_row})
         writing.write_parquet(
             folder / f"{kind}-{name}.parquet", frame.with_columns(column)
+        )
+
+
+def _write_pictures(path: Path, name: str, inputs: Inputs) -> None:
+    """Write the small pictures of a domain's items, once, if it has images."""
+    if name in inputs.images and not path.exists():
+        write_thumbnails(
+            path,
+            inputs.images[name],
+            name=name,
+            digest=inputs.domains[name].digest,
+            cache_dir=inputs.options.cache_dir,
         )
 
 

@@ -60,6 +60,8 @@ class Experiment:
     run's id is made of."""
     betas: Sequence[float] = ()
     """Weights of the term that are tried after training; none without a term."""
+    thumbnails: bool = True
+    """Whether the artefact gets small pictures of the items that have images."""
 
     @property
     def ks(self) -> list[int]:
@@ -126,6 +128,7 @@ def experiment_of(
             output_dir=str(settings["output_dir"]),
             settings={**settings, "device": device},
             betas=term.get("betas", ()),
+            thumbnails=settings.get("thumbnails", True),
         )
     except KeyError as error:
         raise InputError(

@@ -35,6 +35,8 @@ INCIDENTAL = (
     # read below model.net, by the models that have a choice
     "loss",
     "loss.*",
+    # what people see of the items
+    "thumbnails",
     # who else is told
     "logger",
     "logger.*",

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 from torch import Tensor
@@ -15,6 +15,7 @@ from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.memory import check_memory
 from micrec_pyg.runs.progress import step
 from micrec_pyg.schema import (
+    IMAGE,
     ITEM,
     TEXT,
     Domain,
@@ -41,6 +42,8 @@ class Inputs:
     """A page about the data as it was read."""
     texts: Mapping[str, pl.Series]
     """By domain: the text of every item, null where there is none."""
+    images: Mapping[str, pl.Series] = field(default_factory=dict)
+    """By domain with any: the path of every item's image, null where there is none."""
 
     @property
     def digests(self) -> dict[str, str]:
@@ -93,7 +96,9 @@ def make_inputs(
     _tell_overlap(experiment, train)
     card = data_card(catalogues) + covered
     texts = {name: each.content[TEXT] for name, each in catalogues.items()}
-    return Inputs(domains, splits, experiment.graph, train, card, texts)
+    images = {name: each.content[IMAGE] for name, each in catalogues.items()}
+    shown = {n: i for n, i in images.items() if experiment.thumbnails and i.count()}
+    return Inputs(domains, splits, experiment.graph, train, card, texts, shown)
 
 
 def _tell_coverage(

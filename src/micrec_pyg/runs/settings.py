@@ -105,6 +105,7 @@ class Settings(Axes):
     cache_dir: str | None
     dataset: FolderName
     split_name: FolderName
+    thumbnails: bool
     data: Node
     split: Node
     features: Node

@@ -4,6 +4,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -14,6 +16,7 @@ MAX_ASPECT = 100
 long, so that a line of pixels would become an image of gigabytes."""
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)
 """What opening and decoding raise: Pillow on damaged files by format, and ours."""
+_BYTE, _TWO_BYTES = 255, 65_535
 
 
 def open_image(path: str | Path) -> "Image":
@@ -46,3 +49,38 @@ def open_image(path: str | Path) -> "Image":
         image.close()
         raise ValueError(f"it is {width:,} x {height:,}: {fault}")
     return image
+
+
+def upright(opened: "Image") -> "Image":
+    """Return an opened image decoded: upright, RGB, on white ground.
+
+    Raises:
+        OSError: as all of ``UNREADABLE``, its content is damaged.
+    """
+    from PIL import Image, ImageOps
+
+    image = _eight_bits(ImageOps.exif_transpose(opened))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    ground = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(ground, image).convert("RGB")
+
+
+def _eight_bits(image: "Image") -> "Image":
+    """Return a grey image of wider numbers in 8 bits, others as they are.
+
+    Pillow would cut every value above 255 to white.
+    """
+    from PIL import Image
+
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    most = float(values.max())
+    if image.mode.startswith("I;16") or most > _BYTE:
+        white = max(_TWO_BYTES, most)
+    else:
+        white = _BYTE if image.mode == "I" or most > 1 else 1
+    grey = (values.clip(0, white) * (_BYTE / white)).round().astype(np.uint8)
+    return Image.fromarray(grey)

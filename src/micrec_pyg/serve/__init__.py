@@ -1,0 +1,1 @@
+"""The service: answers of saved artefacts over HTTP, and additions that last."""

@@ -1,0 +1,125 @@
+"""Questions of clients -> frames of a recommender -> answers."""
+
+from typing import Any
+
+import polars as pl
+
+from micrec_pyg.serve import answers, questions
+from micrec_pyg.serve.errors import FieldError
+from micrec_pyg.serve.shelf import Served
+
+
+def lists_of(served: Served, question: questions.Recommend) -> answers.Lists:
+    """Return the lists that a question asks for.
+
+    Raises:
+        InputError: An id is unknown, or not exactly one of users and history is given.
+    """
+    if (question.users is None) == (question.history is None):
+        raise FieldError("users", "give either users or history")
+    domain = served.domain(question.domain)
+    frame = served.rec.recommend(
+        users=question.users,
+        history=question.history,
+        domain=domain,
+        k=question.k,
+        exclude_seen=question.exclude_seen,
+        items=question.items,
+    )
+    people = [None] if question.users is None else list(dict.fromkeys(question.users))
+    return answers.Lists(
+        model=served.name, domain=domain, lists=lists_in(frame, people)
+    )
+
+
+def lists_in(frame: pl.DataFrame, people: list[Any]) -> list[answers.UserList]:
+    """Return the rows of a frame as a list for everybody.
+
+    Args:
+        frame: user, rank, item, score, title, reason.
+        people: Who was asked for; some may have no row.
+    """
+    rows: dict[Any, list[Any]] = {person: [] for person in people}
+    for user, *row in frame.iter_rows():
+        rows[user].append(_row(row))
+    return [answers.UserList(user=user, rows=rows[user]) for user in people]
+
+
+def _row(values: list[Any]) -> answers.Row:
+    rank, item, score, title, reason = values
+    return answers.Row(rank=rank, item=item, score=score, title=title, reason=reason)
+
+
+def similar_to(served: Served, question: questions.Similar) -> answers.SimilarItems:
+    """Return the items most like one."""
+    domain = served.domain(question.domain)
+    frame = served.rec.similar_items(
+        question.item, domain=domain, k=question.k, by=question.by
+    )
+    return answers.SimilarItems(
+        model=served.name,
+        domain=domain,
+        item=question.item,
+        rows=[_row(list(row)) for row in frame.iter_rows()],
+    )
+
+
+def explained(served: Served, question: questions.Explain) -> answers.Explanation:
+    """Return what a score is made of."""
+    if (question.user is None) == (question.history is None):
+        raise FieldError("user", "give either user or history")
+    domain = served.domain(question.domain)
+    who = question.history if question.user is None else question.user
+    assert who is not None
+    frame = served.rec.explain(who, question.item, domain=domain)
+    parts = [answers.Part(**row) for row in frame.iter_rows(named=True)]
+    return answers.Explanation(
+        model=served.name,
+        domain=domain,
+        item=question.item,
+        score=sum(part.contribution for part in parts),
+        parts=parts,
+    )
+
+
+def found_items(served: Served, search: questions.Search) -> answers.FoundItems:
+    """Return the items whose id or title has a text in it; whole ids come first."""
+    domain = served.domain(search.domain)
+    table = served.rec.titles(domain)
+    found = table.filter(_holds("item", search.q) | _holds("title", search.q))
+    found = found.sort(pl.col("item") != search.q, maintain_order=True)
+    return answers.FoundItems(
+        model=served.name,
+        domain=domain,
+        total=found.height,
+        items=[answers.Item(**r) for r in found.head(search.limit).to_dicts()],
+    )
+
+
+def found_users(served: Served, search: questions.Search) -> answers.FoundUsers:
+    """Return the users whose id has a text in it; a whole id comes first."""
+    domain = served.domain(search.domain)
+    table = served.rec.users(domain).alias("user").to_frame()
+    found = table.filter(_holds("user", search.q))
+    found = found.sort(pl.col("user") != search.q, maintain_order=True)
+    return answers.FoundUsers(
+        model=served.name,
+        domain=domain,
+        total=found.height,
+        users=found["user"].head(search.limit).to_list(),
+    )
+
+
+def _holds(column: str, text: str) -> pl.Expr:
+    lower = pl.col(column).str.to_lowercase()
+    return lower.str.contains(text.lower(), literal=True).fill_null(False)
+
+
+def known_of(served: Served, user: str) -> answers.Known:
+    """Return what is known of a user, with titles."""
+    history = {}
+    for domain, items in served.rec.history(user).items():
+        titles = served.rec.titles(domain)
+        rows = titles.filter(pl.col("item").is_in(items.to_list()))
+        history[domain] = [answers.Item(**row) for row in rows.to_dicts()]
+    return answers.Known(model=served.name, user=user, history=history)
