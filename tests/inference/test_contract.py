@@ -66,7 +66,7 @@ def test_known_users_get_the_lists_of_the_evaluation(world, rec):
 def test_an_answer_does_not_depend_on_who_else_asks(world):
     if USER not in world.model.answers:
         pytest.skip("the model has no answer for new people")
-    world = dataclasses.replace(world, profiles={})
+    world = dataclasses.replace(world, compared={})
     people = world.train.person["food"]
     with torch.no_grad():
         together = guest_scores(world, "food", known_askers(world, people))
