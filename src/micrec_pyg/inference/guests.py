@@ -8,7 +8,7 @@ that user's scores.
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -18,10 +18,10 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.graph.node_rows import places
 from micrec_pyg.graph.norm import sparse_csr, transpose
 from micrec_pyg.graph.options import GraphOptions
-from micrec_pyg.graph.similar.few import Compared, few_neighbors
+from micrec_pyg.graph.similar.few import Compared
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.user_features import mean_of_items
 from micrec_pyg.inference.neighbors import item_features
+from micrec_pyg.inference.similar_people import alike
 from micrec_pyg.schema import (
     DESCRIBES_USER,
     INTERACTED_BY,
@@ -200,12 +200,8 @@ def _similar(
     if k and options.neighbors == "cooccurrence":
         found = _cooccurring(data, guests, k)
     elif k and there is not None:
-        mine = mean_of_items(guests.edges, item_features(data), guests.count)
-        asked = [
-            replace(m, values=mine[m.name].values, mask=mine[m.name].mask)
-            for m in there.modalities
-        ]
-        found = few_neighbors(Compared.of(asked), there, k=k)
+        items = item_features(data)
+        found = alike(guests.edges, guests.count, items, there, k=k)
     else:
         nobody = torch.full((guests.count, k), -1, device=guests.edges.device)
         found = NeighborLists(nobody, torch.zeros_like(nobody).float())

@@ -27,6 +27,7 @@ from micrec_pyg.inference.guests import (
     with_users,
 )
 from micrec_pyg.inference.neighbors import item_features
+from micrec_pyg.inference.tower import tower_in
 from micrec_pyg.inference.world import World, compared_in
 from micrec_pyg.schema import INTERACTS, ITEM, USER, Feature, Task
 
@@ -95,7 +96,21 @@ def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, 
 
 
 def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
-    """Return the model's scores of people as guests of all graphs."""
+    """Return the model's scores of people as guests of all graphs.
+
+    By the tower of the model, where it has one: then nothing is computed for anybody
+    else.
+    """
+    task = world.tasks[domain]
+    tower = None if world.options.union else tower_in(world, task.graph)
+    if tower is not None:
+        edges = askers.history[domain].to(world.device)
+        return tower.vectors(edges, askers.count) @ world.z[task.graph].item.T
+    return through_graphs(world, domain, askers)
+
+
+def through_graphs(world: World, domain: str, askers: Askers) -> Scores:
+    """Return the model's scores of people, by a pass over graphs that have them."""
     task = world.tasks[domain]
     graphs = {
         name: with_users(world.graphs[name], rows)

@@ -74,6 +74,8 @@ class World:
     """By domain: whether the model scores people differently."""
     compared: dict[str, ByKind] = field(default_factory=dict)
     """By graph: what its nodes are compared by, made when it is first needed."""
+    towers: dict[str, Any] = field(default_factory=dict)
+    """By graph: the tower of its people (``inference.tower``), likewise."""
     encoders: dict[str, Encoder] = field(default_factory=dict)
     """By modality, made when they are first needed."""
 
@@ -181,6 +183,7 @@ def with_graphs(
         z=z,
         scores=scores,
         personal=personal,
+        towers={},
         compared={
             **{n: c for n, c in world.compared.items() if n not in stage.graphs},
             **compared,

@@ -66,7 +66,7 @@ def draw(
     shown = [panel for panel in panels if rows[panel]]
     if not shown:
         raise InputError(f"{path}: no model has a value for this picture")
-    _save(
+    save_figure(
         _figure([(panel, rows[panel]) for panel in shown], list(names.values())), path
     )
     return shown
@@ -175,7 +175,7 @@ def _draw_panel(
     axis.set_xlabel(panel.metric)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
     """Write the picture whole or not at all."""
     import matplotlib
 
