@@ -73,13 +73,14 @@ def trained(shop, tmp_path_factory):
     return run
 
 
-@pytest.fixture
-def run(trained, tmp_path):
-    """Return a run that no other test counts in."""
-    return Path(shutil.copytree(trained("model=micrec").path, tmp_path / "run"))
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
+    """Return a run, studied once: the next fixture has the table of it."""
+    place = tmp_path_factory.mktemp("studied")
+    return Path(shutil.copytree(trained("model=micrec").path, place / "run"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def table(run):
     return freshness(run, periods=PERIODS)
 
@@ -166,14 +167,18 @@ def test_a_retrained_model_is_that_of_a_run_of_that_moment(shop, trained, run, t
     assert found.height == 2 * 2 * 3
 
 
-def test_it_counts_as_a_test_before_it_reads(run, table):
+@pytest.mark.usefixtures("table")
+def test_it_counts_as_a_test(run):
     record = json.loads((run / "metrics.json").read_text())
     assert record["test_evaluations"] == 1
     assert "test" not in record
     assert "- test evaluations: 1" in (run / "run_card.md").read_text()
 
 
-def test_the_command_writes_table_and_picture(run, tmp_path, capsys):
+def test_the_command_writes_table_and_picture(
+    run, table, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("micrec_pyg.cli.freshness.freshness", lambda *a, **b: table)
     output = tmp_path / "curve"
     assert main([str(run), "--periods", "2", "--output", str(output)]) == 0
     told = capsys.readouterr().out
@@ -224,8 +229,18 @@ def test_the_grid_is_the_mean_of_seeds_and_domains():
 @pytest.mark.parametrize(
     ("settings", "periods", "message"),
     [
-        (["model=micrec", "split=random"], 3, "give a run under split=global_time"),
-        (["model=bpr_mf"], 3, "has no answer for new users"),
+        pytest.param(
+            ["model=micrec", "split=random"],
+            3,
+            "give a run under split=global_time",
+            marks=pytest.mark.fuzz,
+        ),
+        pytest.param(
+            ["model=bpr_mf"],
+            3,
+            "has no answer for new users",
+            marks=pytest.mark.fuzz,
+        ),
         (["model=micrec"], 1, "periods=1: give 2 or more"),
         (["model=micrec"], 10_000, "the test span has .* moments"),
     ],

@@ -62,7 +62,9 @@ def scratch(world):
     return with_graphs(empty, list(world.domains))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.fuzz) for seed in range(1, 9))]
+)
 @pytest.mark.parametrize("config", MODELS, indirect=True)
 def test_any_sequence_gives_what_a_rebuild_gives(world, seed, monkeypatch):
     monkeypatch.setattr(changes, "SHARE", 1)  # tiny graphs too follow their changes

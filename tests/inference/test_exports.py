@@ -1,6 +1,7 @@
 """What other programs take over gives the scores that the model gives."""
 
 import dataclasses
+from pathlib import Path
 
 import duckdb
 import faiss
@@ -34,6 +35,7 @@ OTHERS = {
     "unicdr": "reads the histories of all domains",
     "vbpr": "has no vector for people it never saw",
 }
+GOLDEN = Path(__file__).parent / "golden_format_1"
 HISTORIES = [["food-3"], ["food-1", "food-4", "food-2"], ["food-2", "food-0"]]
 
 
@@ -146,19 +148,18 @@ def test_the_tables_join_to_the_scores_of_the_lists(world, tmp_path):
     assert joined["product"].to_list() == pytest.approx(joined["score"].to_list(), 1e-4)
 
 
-def test_the_command_says_what_it_wrote(trained, tmp_path, capsys):
-    run = trained("model=micrec", "split=new_nodes", "split.unseen_share=0.3").path
+def test_the_command_says_what_it_wrote(tmp_path, capsys):
     for way in ("faiss", "onnx", "parquet"):
-        assert main([way, run, "--output", str(tmp_path / way), "-k", "5"]) == 0
+        assert main([way, str(GOLDEN), "--output", str(tmp_path / way), "-k", "5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 * (2 + 2 + 3)
     assert {line.partition(":")[0] for line in lines} == {
         str(path) for path in tmp_path.rglob("*") if path.is_file()
     }
     assert "recall@5 1.0000 of the exact lists of" in lines[0]
-    assert load(run).domains == ["food", "kitchen"]
 
 
+@pytest.mark.fuzz
 def test_a_union_has_the_network_of_each_domain(trained, tmp_path):
     run = trained("model=micrec", "graph=union", "gamma=0", "split=new_nodes")
     world = load(run)._world

@@ -118,7 +118,10 @@ def log_neighbors(domain: Domain, options: GraphOptions) -> None:
 
 def _sorted(edges: Tensor, num_items: int) -> Tensor:
     """Return the edges in the order of (user, item)."""
-    return edges[:, torch.argsort(edges[0] * num_items + edges[1])]
+    key = edges[0] * num_items + edges[1]
+    if bool((key[1:] > key[:-1]).all()):
+        return edges
+    return edges[:, torch.argsort(key)]
 
 
 def _features_of(domain: Domain, items: Rows) -> dict[str, Feature]:
