@@ -9,6 +9,7 @@ The flow is one type in and one type out::
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 import torch
@@ -58,6 +59,10 @@ class UnseenNodeError(ValueError):
     """A model was asked about nodes that it cannot represent."""
 
 
+FEW_IDS = 64
+"""Up to so many are looked up one by one: a join reads the whole vocabulary."""
+
+
 @dataclass(frozen=True, eq=False)
 class Vocab:
     """The raw ids of one node type; a node's index is its place in ``ids``."""
@@ -69,8 +74,15 @@ class Vocab:
         """Return the number of ids."""
         return len(self.ids)
 
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {raw: place for place, raw in enumerate(self.ids.to_list())}
+
     def index(self, raw: pl.Series) -> Int[Tensor, " n"]:
         """Return the index of each raw id, -1 where it is unknown."""
+        if len(raw) <= FEW_IDS:
+            found = [self._place.get(i, -1) for i in raw.cast(pl.String).to_list()]
+            return torch.tensor(found, dtype=torch.int64)
         places = pl.DataFrame({"id": self.ids}).with_row_index("place")
         asked = pl.DataFrame({"id": raw.cast(pl.String)})
         found = asked.join(places, on="id", how="left", maintain_order="left")

@@ -1,6 +1,7 @@
 """``micrec recommend``: files in, lists out; what is wrong is told by its place."""
 
 import io
+import re
 from pathlib import Path
 
 import polars as pl
@@ -159,3 +160,53 @@ def test_an_impossible_command_is_refused(micrec, capsys, arguments, sentence):
 def test_a_folder_of_something_else_is_refused(micrec, tmp_path, capsys):
     assert micrec("recommend", tmp_path, "--all") == 2
     assert "is no artefact and no finished run" in capsys.readouterr().err
+
+
+STOCK = """item,category,stock
+food1,tea,yes
+food2,tea,no
+food3,rice,yes
+food4,milk,yes
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (["category=tea"], {"food1", "food2"}),
+        (["category=tea", "category=rice"], {"food1", "food2", "food3"}),
+        (["category=tea", "category=rice", "stock=yes"], {"food1", "food3"}),
+    ],
+)
+def test_a_column_of_the_items_chooses(micrec, file, capsys, where, expected):
+    users, items = file("user\nu1\n", "users.csv"), file(STOCK, "items.csv")
+    command = ["recommend", GOLDEN, "--users", users, "--domain", "food"]
+    chosen = [part for each in where for part in ("--where", each)]
+    assert micrec(*command, "--items", items, "--keep-seen", *chosen) == 0
+    found = pl.read_csv(io.StringIO(capsys.readouterr().out))
+    assert {*found["item"]} == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--where", "category=tea"], "--where category=tea: give --items FILE"),
+        (["--items", "items.csv", "--where", "tea"], "--where tea: give COLUMN=VALUE"),
+        (
+            ["--items", "items.csv", "--where", "kind=tea"],
+            "has the columns item, category, stock",
+        ),
+        (
+            ["--items", "items.csv", "--where", "category=car"],
+            "no row of .* has that; there are milk, rice, tea",
+        ),
+    ],
+)
+def test_a_condition_that_cannot_hold_is_refused(
+    micrec, file, capsys, tmp_path, monkeypatch, more, told
+):
+    file("user\nu1\n", "users.csv"), file(STOCK, "items.csv")
+    monkeypatch.chdir(tmp_path)
+    command = ["recommend", GOLDEN, "--users", "users.csv", "--domain", "food"]
+    assert micrec(*command, *more) == 2
+    assert re.search(told, capsys.readouterr().err)

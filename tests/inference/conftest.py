@@ -37,8 +37,12 @@ def declared(name: str) -> tuple[object, ...]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test of ``config`` on a model of each kind; on all of them as fuzz."""
-    if "config" not in metafunc.fixturenames:
+    """Run a test of ``config`` on a model of each kind; on all of them as fuzz.
+
+    But for a test that says itself on which.
+    """
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "config" not in metafunc.fixturenames or any("config" in m.args for m in marks):
         return
     seen, cases = set(), []
     for name in [*NAMES, *tiny.MODELS]:

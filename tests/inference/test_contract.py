@@ -12,7 +12,8 @@ from micrec_pyg.evaluation.evaluate import task_score
 from micrec_pyg.evaluation.rank import rank
 from micrec_pyg.graph.build import test_stage as make_test_stage
 from micrec_pyg.inference.askers import known_askers
-from micrec_pyg.inference.links import guest_scores
+from micrec_pyg.inference.links import guest_scores, through_graphs
+from micrec_pyg.inference.tower import tower_in, why_no_tower
 from micrec_pyg.schema import ITEM, USER, Feature, InputError, Vocab
 
 NAMES = ("food", "books", "music")
@@ -66,7 +67,7 @@ def test_known_users_get_the_lists_of_the_evaluation(world, rec):
 def test_an_answer_does_not_depend_on_who_else_asks(world):
     if USER not in world.model.answers:
         pytest.skip("the model has no answer for new people")
-    world = dataclasses.replace(world, profiles={})
+    world = dataclasses.replace(world, compared={})
     people = world.train.person["food"]
     with torch.no_grad():
         together = guest_scores(world, "food", known_askers(world, people))
@@ -91,6 +92,17 @@ def test_guests_without_neighbours_score_as_the_user_with_that_history(world):
     with torch.no_grad():
         found = guest_scores(world, "food", askers)
         assert_close(found, world.scores["food"](rows), atol=1e-5, rtol=1e-5)
+
+
+def test_the_tower_gives_what_a_pass_over_the_graph_gives(world):
+    """Where there is one; the same people, so that nobody is beside themselves."""
+    if tower_in(world, "food") is None:
+        assert why_no_tower(world)
+        return
+    askers = known_askers(world, world.train.person["food"])
+    with torch.no_grad():
+        found = guest_scores(world, "food", askers)
+        assert_close(found, through_graphs(world, "food", askers), atol=1e-5, rtol=1e-5)
 
 
 def test_everybody_gets_as_many_items_as_asked(rec):

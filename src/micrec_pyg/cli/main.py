@@ -14,6 +14,8 @@ COMMANDS = {
     "evaluate": "evaluate finished runs on the sealed test set",
     "recommend": "write lists for known or new people, from a run or its artefact",
     "serve": "answer over HTTP, with a page to look with",
+    "export": "write vectors, an index or the user tower for other programs",
+    "freshness": "measure how long a model stays good while data comes in",
     "report": "write tables from the runs under a folder",
     "compare": "test the differences between finished runs for significance",
     "data": "check, audit or describe a catalogue before training on it",

@@ -44,9 +44,7 @@ def main(argv: list[str]) -> int:
     if given.new_interactions is not None:
         path = Path(given.new_interactions)
         rec.add_interactions(read_interactions(rec, domain, path), domain=domain)
-    items = None
-    if given.items is not None:
-        items = read_candidates(rec, domain, Path(given.items))
+    items = _candidates(given, rec, domain)
     count, questions = _questions(given, rec, domain)
 
     def lists() -> Iterator[pl.DataFrame]:
@@ -75,6 +73,18 @@ def _domain(rec: Recommender, given: str | None) -> str:
         what = "it is missing" if given is None else f"'{given}' was given"
         raise InputError(f"--domain: {what}; give one of {', '.join(rec.domains)}")
     return given
+
+
+def _candidates(
+    given: argparse.Namespace, rec: Recommender, domain: str
+) -> pl.Series | None:
+    if given.items is not None:
+        return read_candidates(rec, domain, Path(given.items), given.where)
+    if given.where:
+        raise InputError(
+            f"--where {given.where[0]}: give --items FILE, whose column it speaks of"
+        )
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +140,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", metavar="FILE", help=".parquet, .csv or .jsonl; else CSV on stdout"
     )
-    parser.add_argument("--items", metavar="FILE", help="the items to choose from")
+    parser.add_argument(
+        "--items",
+        metavar="FILE",
+        help="the items to choose from, such as what is in stock: column item",
+    )
+    parser.add_argument(
+        "--where",
+        metavar="COLUMN=VALUE",
+        action="append",
+        default=[],
+        help="only rows of --items with this value, such as category=shoes; may be "
+        "repeated: of one column any value, of several columns all",
+    )
     parser.add_argument(
         "--new-items",
         metavar="FILE",

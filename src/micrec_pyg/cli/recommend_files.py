@@ -13,6 +13,7 @@ from micrec_pyg.data.files.tables import (
     read_table,
 )
 from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.schema import InputError
 
 DOMAIN = "domain"
 
@@ -29,13 +30,22 @@ def read_users(rec: Recommender, path: Path) -> pl.Series:
     return table["user"].unique(maintain_order=True)
 
 
-def read_candidates(rec: Recommender, domain: str, path: Path) -> pl.Series:
+def read_candidates(
+    rec: Recommender, domain: str, path: Path, where: Sequence[str] = ()
+) -> pl.Series:
     """Return the items of a file.
 
+    Args:
+        rec: Knows the items.
+        domain: Of the items.
+        path: The file.
+        where: Conditions COLUMN=VALUE on its rows; of one column any may hold, and
+            those of all columns must.
+
     Raises:
-        InputError: One is unknown, or the file cannot be read.
+        InputError: An item is unknown, no row is left, or the file cannot be read.
     """
-    table = _table(path, ["item"])
+    table = _rows_where(_table(path, ["item"]), path, where)
     _refuse(table, "item", rec.items(domain), path, f"which {domain} does not have")
     return table["item"]
 
@@ -91,6 +101,32 @@ def read_items(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
     ):
         add_cells(table, table["item"], bad, path, STRICT, need=need)
     return table.drop(ROW)
+
+
+def _rows_where(table: pl.DataFrame, path: Path, where: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of which the conditions hold."""
+    wanted: dict[str, list[str]] = {}
+    for condition in where:
+        column, equals, value = condition.partition("=")
+        if not equals:
+            raise InputError(f"--where {condition}: give COLUMN=VALUE")
+        wanted.setdefault(column, []).append(value)
+    for column, values in wanted.items():
+        columns = [name for name in table.columns if name != ROW]
+        if column not in columns:
+            raise InputError(
+                f"--where {column}={values[0]}: {path} has the columns "
+                f"{', '.join(columns)}"
+            )
+        cells = table[column].cast(pl.String).str.strip_chars()
+        if not cells.is_in(values).any():
+            some = ", ".join(cells.drop_nulls().unique().sort().head(10))
+            raise InputError(
+                f"--where {column}={values[0]}: no row of {path} has that; there are "
+                f"{some}"
+            )
+        table = table.filter(cells.is_in(values))
+    return table
 
 
 def _table(path: Path, needed: Sequence[str], may: Sequence[str] = ()) -> pl.DataFrame:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -118,7 +118,10 @@ def log_neighbors(domain: Domain, options: GraphOptions) -> None:
 
 def _sorted(edges: Tensor, num_items: int) -> Tensor:
     """Return the edges in the order of (user, item)."""
-    return edges[:, torch.argsort(edges[0] * num_items + edges[1])]
+    key = edges[0] * num_items + edges[1]
+    if bool((key[1:] > key[:-1]).all()):
+        return edges
+    return edges[:, torch.argsort(key)]
 
 
 def _features_of(domain: Domain, items: Rows) -> dict[str, Feature]:
@@ -129,8 +132,12 @@ def _features_of(domain: Domain, items: Rows) -> dict[str, Feature]:
                 f"domain {domain.name}: a modality must not be called {modality}, "
                 "graphs use that name; rename its file or column"
             )
+    # rows ascend: as many as there are items are all of them, and need no copy
+    everything = len(items.n_id) == len(domain.interactions.items)
     return {
-        modality: Feature(feature.values[items.n_id], feature.mask[items.n_id])
+        modality: feature
+        if everything
+        else Feature(feature.values[items.n_id], feature.mask[items.n_id])
         for modality, feature in domain.features.items()
     }
 
@@ -173,7 +180,7 @@ def _add_templates(
     template_of = places(template_rows, data[neighbors].num_nodes)[edges[1]]
     kept = template_of >= 0
     row, col = _sorted(torch.stack([edges[0], template_of])[:, kept], len(templates))
-    _add_with_transpose(
+    add_with_transpose(
         data,
         edge_type,
         sparse_csr(
@@ -195,7 +202,7 @@ def _add_similar(
     shape = (num_nodes, num_nodes)
     k = options.neighbors_of(edge_type[0])
     if not features or not k:
-        _add_with_transpose(data, edge_type, empty_csr(shape))
+        add_with_transpose(data, edge_type, empty_csr(shape))
         return
     lists = cached_lists(
         weighted(features, options.weights),
@@ -205,7 +212,7 @@ def _add_similar(
         cache_dir=options.cache_dir,
         device=options.device,
     )
-    _add_with_transpose(data, edge_type, _similarities(lists.first(k), shape))
+    add_with_transpose(data, edge_type, similarity_matrix(lists.first(k), shape))
 
 
 def _add_cooccurring(
@@ -222,16 +229,26 @@ def _add_cooccurring(
     )
     shape = (num_nodes, num_nodes)
     k = options.neighbors_of(edge_type[0])
-    _add_with_transpose(data, edge_type, _similarities(lists.first(k), shape))
+    add_with_transpose(data, edge_type, similarity_matrix(lists.first(k), shape))
 
 
-def _similarities(lists: NeighborLists, shape: tuple[int, int]) -> Tensor:
+def similarity_matrix(
+    lists: NeighborLists, shape: tuple[int, int]
+) -> Float[Tensor, "nodes nodes"]:
+    """Return lists as a CSR matrix [node, neighbour]."""
     index, order = lists.index.sort(dim=1)
     similarity = lists.similarity.gather(1, order)
     row, place = (index >= 0).nonzero(as_tuple=True)
     return sparse_csr(row, index[row, place], similarity[row, place], shape)
 
 
-def _add_with_transpose(data: HeteroData, edge_type: EdgeType, adj_t: Tensor) -> None:
+def add_with_transpose(data: HeteroData, edge_type: EdgeType, adj_t: Tensor) -> None:
+    """Give a graph the edges of a type.
+
+    Args:
+        data: Changed in place.
+        edge_type: Of the edges.
+        adj_t: CSR [destination, source].
+    """
     data[edge_type].adj_t = adj_t
     data[edge_type].adj, data[edge_type].perm = transpose(adj_t)

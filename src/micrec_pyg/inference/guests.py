@@ -18,10 +18,10 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.graph.node_rows import places
 from micrec_pyg.graph.norm import sparse_csr, transpose
 from micrec_pyg.graph.options import GraphOptions
-from micrec_pyg.graph.similar.few import few_neighbors
-from micrec_pyg.graph.similar.modalities import Modality, weighted
+from micrec_pyg.graph.similar.few import Compared
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.user_features import mean_of_items
+from micrec_pyg.inference.neighbors import item_features
+from micrec_pyg.inference.similar_people import alike
 from micrec_pyg.schema import (
     DESCRIBES_USER,
     INTERACTED_BY,
@@ -31,7 +31,6 @@ from micrec_pyg.schema import (
     SIMILAR_USER,
     USER,
     EdgeType,
-    Feature,
 )
 
 Edges = tuple[Int[Tensor, "2 _"], Float[Tensor, " _"]]
@@ -68,7 +67,7 @@ def guest_rows(
     data: HeteroData,
     guests: Guests,
     options: GraphOptions,
-    profiles: Mapping[str, Feature],
+    there: Compared | None,
 ) -> UserRows:
     """Return what a graph would say of guests.
 
@@ -76,13 +75,13 @@ def guest_rows(
         data: A graph of any stage.
         guests: Who they are.
         options: Those of the graph.
-        profiles: Features of the graph's users, see ``profiles_of``.
+        there: What the graph's users are compared by; None where nothing counts.
     """
     guest, item = guests.edges
     count = torch.bincount(guest, minlength=guests.count)
     degree = count.double()[guest] * data[ITEM].degree[item].clamp(min=1)
     templates = _template_pairs(data, guests)
-    lists = _similar(data, guests, options, profiles)
+    lists = _similar(data, guests, options, there)
     row, place = (lists.index >= 0).nonzero(as_tuple=True)
     nobody = torch.full_like(count, -1)
     return UserRows(
@@ -134,23 +133,6 @@ def in_order(row: Tensor, col: Tensor, value: Tensor) -> Edges:
     order = torch.argsort(col, stable=True)
     order = order[torch.argsort(row[order], stable=True)]
     return torch.stack([row[order], col[order]]), value[order]
-
-
-def profiles_of(data: HeteroData) -> dict[str, Feature]:
-    """Return the features of a graph's users: the mean of those of their items."""
-    matrix = data[INTERACTED_BY].adj_t
-    user = torch.arange(matrix.shape[0], device=matrix.device).repeat_interleave(
-        matrix.crow_indices().diff()
-    )
-    edges = torch.stack([user, matrix.col_indices().long()])
-    return mean_of_items(edges, item_features(data), matrix.shape[0])
-
-
-def item_features(data: HeteroData) -> dict[str, Feature]:
-    """Return the features of a graph's items by modality."""
-    store = data[ITEM]
-    names = [name[: -len("_mask")] for name in store.keys() if name.endswith("_mask")]
-    return {name: Feature(store[name], store[f"{name}_mask"]) for name in names}
 
 
 def _append(
@@ -209,21 +191,17 @@ def _similar(
     data: HeteroData,
     guests: Guests,
     options: GraphOptions,
-    profiles: Mapping[str, Feature],
+    there: Compared | None,
 ) -> NeighborLists:
     """Return the users whom guests are most like, as rows of the graph."""
-    include = options.knn_include_self and options.num_neighbors > 0
-    k = options.num_neighbors - include
-    there = weighted(profiles, options.weights) if k else []
+    wanted = options.neighbors_of(USER)
+    include = options.knn_include_self and wanted > 0
+    k = wanted - include
     if k and options.neighbors == "cooccurrence":
         found = _cooccurring(data, guests, k)
-    elif there:
-        mine = mean_of_items(guests.edges, item_features(data), guests.count)
-        asked = [
-            Modality(m.name, m.weight, mine[m.name].values, mine[m.name].mask)
-            for m in there
-        ]
-        found = few_neighbors(asked, there, k=k)
+    elif k and there is not None:
+        items = item_features(data)
+        found = alike(guests.edges, guests.count, items, there, k=k)
     else:
         nobody = torch.full((guests.count, k), -1, device=guests.edges.device)
         found = NeighborLists(nobody, torch.zeros_like(nobody).float())

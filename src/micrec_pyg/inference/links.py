@@ -11,7 +11,7 @@ popularity      the number of people who are known to have the item; also the sc
 ==============  ======================================================================
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,11 +24,11 @@ from micrec_pyg.inference.askers import Askers
 from micrec_pyg.inference.guests import (
     UserRows,
     guest_rows,
-    item_features,
-    profiles_of,
     with_users,
 )
-from micrec_pyg.inference.world import World
+from micrec_pyg.inference.neighbors import item_features
+from micrec_pyg.inference.tower import tower_in
+from micrec_pyg.inference.world import World, compared_in
 from micrec_pyg.schema import INTERACTS, ITEM, USER, Feature, Task
 
 HISTORY, ELSEWHERE, CONTENT, POPULARITY = range(4)
@@ -96,7 +96,21 @@ def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, 
 
 
 def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
-    """Return the model's scores of people as guests of all graphs."""
+    """Return the model's scores of people as guests of all graphs.
+
+    By the tower of the model, where it has one: then nothing is computed for anybody
+    else.
+    """
+    task = world.tasks[domain]
+    tower = None if world.options.union else tower_in(world, task.graph)
+    if tower is not None:
+        edges = askers.history[domain].to(world.device)
+        return tower.vectors(edges, askers.count) @ world.z[task.graph].item.T
+    return through_graphs(world, domain, askers)
+
+
+def through_graphs(world: World, domain: str, askers: Askers) -> Scores:
+    """Return the model's scores of people, by a pass over graphs that have them."""
     task = world.tasks[domain]
     graphs = {
         name: with_users(world.graphs[name], rows)
@@ -118,9 +132,9 @@ def rows_of_guests(world: World, domain: str, askers: Askers) -> dict[str, UserR
     for name in graphs_read(world, domain):
         guests = askers.guests(world, name, domain)
         if guests.count:
-            profiles = profiles_in(world, name)
+            there = compared_in(world, name)[USER]
             data = world.graphs[name]
-            found[name] = guest_rows(data, guests, world.options, profiles)
+            found[name] = guest_rows(data, guests, world.options, there)
     return found
 
 
@@ -128,15 +142,6 @@ def graphs_read(world: World, domain: str) -> list[str]:
     """Return the names of the graphs on which a domain's scores depend."""
     others = list(world.graphs) if world.model.reads_other_domains else []
     return list(dict.fromkeys([world.tasks[domain].graph, *others]))
-
-
-def profiles_in(world: World, graph: str) -> Mapping[str, Feature]:
-    """Return the features of a graph's users; none where nobody has neighbours."""
-    if not world.options.num_neighbors:
-        return {}
-    if graph not in world.profiles:
-        world.profiles[graph] = profiles_of(world.graphs[graph])
-    return world.profiles[graph]
 
 
 def _by_people(

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from micrec_pyg.inference.guests import item_features
 from micrec_pyg.inference.lists import TITLE
+from micrec_pyg.inference.neighbors import item_features
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import ITEM, InputError
 

@@ -18,11 +18,12 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.evaluation.evaluate import task_score
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.graph.build import test_stage
+from micrec_pyg.graph.domain_graph import add_with_transpose
 from micrec_pyg.graph.node_rows import places
-from micrec_pyg.graph.norm import transpose
 from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.inference.artefact import Artefact
+from micrec_pyg.inference.neighbors import KINDS, ByKind, compared_nodes, follow
 from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.device import set_compute
@@ -32,7 +33,6 @@ from micrec_pyg.schema import (
     Domain,
     EdgeSplit,
     Embeddings,
-    Feature,
     InputError,
     Score,
     Task,
@@ -74,8 +74,10 @@ class World:
     """By domain, of the rows of its own graph."""
     personal: Mapping[str, bool] = field(default_factory=dict)
     """By domain: whether the model scores people differently."""
-    profiles: dict[str, dict[str, Feature]] = field(default_factory=dict)
-    """By graph: the features of its users, made when they are first needed."""
+    compared: dict[str, ByKind] = field(default_factory=dict)
+    """By graph: what its nodes are compared by, made when it is first needed."""
+    towers: dict[str, Any] = field(default_factory=dict)
+    """By graph: the tower of its people (``inference.tower``), likewise."""
     encoders: dict[str, Encoder] = field(default_factory=dict)
     """By modality, made when they are first needed."""
 
@@ -160,9 +162,12 @@ def with_graphs(
         {name: world.splits[name] for name in names},
         answers=world.model.answers,
     )
-    stage = make(replace(world.options, num_neighbors=0)) if neighbors else None
-    if stage is None or not _filled(stage.graphs, neighbors or {}):
-        stage = make(world.options)
+    stage = make(replace(world.options, num_neighbors=0))
+    compared = {}
+    if world.options.num_neighbors and not _filled(stage.graphs, neighbors or {}):
+        compared = _followed(world, stage.graphs)
+        if not compared:
+            stage = make(world.options)
     stage = to_device(stage, world.device)
     graphs = {**world.graphs, **stage.graphs}
     # sorted once, so that no question sorts the pairs of everybody
@@ -181,8 +186,39 @@ def with_graphs(
         z=z,
         scores=scores,
         personal=personal,
-        profiles={},
+        towers={},
+        compared={
+            **{n: c for n, c in world.compared.items() if n not in stage.graphs},
+            **compared,
+        },
     )
+
+
+def compared_in(world: World, graph: str) -> ByKind:
+    """Return what the nodes of a graph are compared by."""
+    if graph not in world.compared:
+        world.compared[graph] = compared_nodes(world.graphs[graph], world.options)
+    return world.compared[graph]
+
+
+def _followed(world: World, graphs: Mapping[str, HeteroData]) -> dict[str, ByKind]:
+    """Give graphs the neighbours that follow from those of the world.
+
+    Returns:
+        What their nodes are compared by now; nothing where neighbours must be searched.
+    """
+    if world.options.union or world.options.neighbors == "cooccurrence":
+        return {}
+    found = {}
+    for name, data in graphs.items():
+        if name not in world.graphs:
+            return {}
+        before = world.graphs[name]
+        compared = follow(before, compared_in(world, name), data, world.options)
+        if compared is None:
+            return {}
+        found[name] = compared
+    return found
 
 
 def _by_user(task: Task) -> Task:
@@ -190,7 +226,7 @@ def _by_user(task: Task) -> Task:
 
 
 def _filled(graphs: Mapping[str, HeteroData], neighbors: Mapping[str, Tensor]) -> bool:
-    """Give graphs their similarity edges; return False where they do not fit."""
+    """Give graphs their similarity edges; return False where none are known or fit."""
     for key, rows in neighbors.items():
         place, _, part = key.rpartition("/")
         name, _, kind = place.rpartition("/")
@@ -206,10 +242,8 @@ def _filled(graphs: Mapping[str, HeteroData], neighbors: Mapping[str, Tensor]) -
             (count, count),
             check_invariants=True,
         )
-        edges = graphs[name][kind, "similar", kind]
-        edges.adj_t = matrix
-        edges.adj, edges.perm = transpose(matrix)
-    return True
+        add_with_transpose(graphs[name], KINDS[kind], matrix)
+    return bool(neighbors)
 
 
 def _differ(score: Score, task: Task) -> bool:

@@ -1,7 +1,7 @@
 """One run, from its description to its folder."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
 from micrec_pyg.runs.term import choose_weight
-from micrec_pyg.training.fit import fit
+from micrec_pyg.schema import ValidStage
+from micrec_pyg.training.fit import FitResult, fit
 
 logger = logging.getLogger(__name__)
 
@@ -78,14 +79,21 @@ def make_model(experiment: Experiment, inputs: Inputs) -> Model:
     return model.to(experiment.device)
 
 
-def _train(
+def trained_model(
     experiment: Experiment,
     inputs: Inputs,
-    folder: Path,
-    told: Listener,
-    digests: dict[str, str],
-) -> dict[str, Any]:
-    """Fit, evaluate on the validation pairs, write the run; return its metrics."""
+    *,
+    folder: Path | None,
+    on_epoch: Callable[[dict[str, Any]], None],
+) -> tuple[Model, ValidStage, FitResult]:
+    """Return a model in the state of its best epoch, and what selected it.
+
+    Args:
+        experiment: What the model is and how it is trained.
+        inputs: What it is trained on.
+        folder: Of the checkpoint; None keeps none.
+        on_epoch: Gets a row of the history after every epoch.
+    """
     device = experiment.device
     model = make_model(experiment, inputs)
     valid = valid_stage(
@@ -111,12 +119,27 @@ def _train(
             streams=RandomStreams(experiment.seed, device),
             validate=judge,
             folder=folder,
-            on_epoch=told.epoch,
+            on_epoch=on_epoch,
         )
-    with step("validation"):
-        if experiment.betas:
+    if experiment.betas:
+        with step("weight of the term"):
             metric = experiment.fit.metric
             choose_weight(model, valid, experiment.betas, metric=metric, validate=judge)
+    return model, valid, result
+
+
+def _train(
+    experiment: Experiment,
+    inputs: Inputs,
+    folder: Path,
+    told: Listener,
+    digests: dict[str, str],
+) -> dict[str, Any]:
+    """Fit, evaluate on the validation pairs, write the run; return its metrics."""
+    model, valid, result = trained_model(
+        experiment, inputs, folder=folder, on_epoch=told.epoch
+    )
+    with step("validation"):
         report: Report = experiment.rank(model, valid, groups=False)
     metrics = metrics_of(experiment, result, report, digests)
     write_run(folder, experiment, inputs, model, valid, report, metrics)

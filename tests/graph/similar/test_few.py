@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from micrec_pyg.graph.similar.few import few_neighbors
+from micrec_pyg.graph.similar.few import Compared, few_neighbors
 from micrec_pyg.graph.similar.modalities import Modality, weighted
 from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.schema import Feature
@@ -35,8 +35,8 @@ def test_the_lists_are_those_of_the_whole_search(seed, k):
     modalities = weighted(features(seed), WEIGHTS)
     there = torch.arange(NUM_NODES - NUM_ASKED)
     found = few_neighbors(
-        part(modalities, torch.arange(NUM_NODES - NUM_ASKED, NUM_NODES)),
-        part(modalities, there),
+        Compared.of(part(modalities, torch.arange(NUM_NODES - NUM_ASKED, NUM_NODES))),
+        Compared.of(part(modalities, there)),
         k=k,
     )
     for place in range(NUM_ASKED):
@@ -46,3 +46,13 @@ def test_the_lists_are_those_of_the_whole_search(seed, k):
         )
         assert torch.equal(found.index[place], every.index[-1])
         assert torch.equal(found.similarity[place], every.similarity[-1])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_node_that_is_there_is_never_in_its_own_list(seed):
+    modalities = weighted(features(seed), WEIGHTS)
+    every = neighbor_lists(modalities, num_nodes=NUM_NODES, k=4, include_self=False)
+    there, rows = Compared.of(modalities), torch.arange(0, NUM_NODES, 7)
+    found = few_neighbors(there.take(rows), there, k=4, oneself=rows)
+    assert torch.equal(found.index, every.index[rows])
+    assert torch.equal(found.similarity, every.similarity[rows])

@@ -4,7 +4,8 @@ The same lists as ``search.neighbor_lists`` would give these nodes, ties include
 products only propose, and candidates are scored by the definition in float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -12,74 +13,163 @@ from torch import Tensor
 
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.search import BLOCK_ELEMENTS, TINY, rounding, vector_norms
+from micrec_pyg.graph.similar.search import (
+    BLOCK_ELEMENTS,
+    REFINE_ELEMENTS,
+    TINY,
+    rounding,
+    vector_norms,
+)
+from micrec_pyg.schema import Feature
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Nodes with what decides their similarity, computed once for all questions."""
+
+    modalities: Sequence[Modality]
+    """What ``weighted`` returned; at least one."""
+    inverse: Sequence[Float[Tensor, " nodes"]]
+    """By modality 1 / length in float64; 0 for a zero vector, whose cosines are 0."""
+
+    @classmethod
+    def of(cls, modalities: Sequence[Modality]) -> "Compared":
+        """Return nodes with their lengths."""
+        return cls(modalities, [_inverse_norms(m.values) for m in modalities])
+
+    def __len__(self) -> int:
+        """Return how many nodes there are."""
+        return len(self.modalities[0].mask)
+
+    @property
+    def width(self) -> int:
+        """Return how many numbers a node has."""
+        return sum(m.values.shape[1] for m in self.modalities)
+
+    def take(self, rows: Int[Tensor, " rows"]) -> "Compared":
+        """Return some of the nodes, in the order given."""
+        return Compared(
+            [
+                replace(m, values=m.values[rows], mask=m.mask[rows])
+                for m in self.modalities
+            ],
+            [inverse[rows] for inverse in self.inverse],
+        )
+
+    def replaced(
+        self,
+        rows: Int[Tensor, " rows"],
+        features: Mapping[str, Feature],
+        size: int,
+    ) -> "Compared":
+        """Return all nodes after some of them differ; new ones stand behind the others.
+
+        Args:
+            rows: Which differ or are new.
+            features: Theirs, by modality; those of other modalities are not read.
+            size: How many nodes there are now.
+        """
+        modalities, lengths = [], []
+        for m, inverse in zip(self.modalities, self.inverse, strict=True):
+            feature = features[m.name]
+            values = torch.where(feature.mask[:, None], feature.values.float(), 0.0)
+            modalities.append(
+                replace(
+                    m,
+                    values=_put(m.values, rows, values, size),
+                    mask=_put(m.mask, rows, feature.mask, size),
+                )
+            )
+            lengths.append(_put(inverse, rows, _inverse_norms(values), size))
+        return Compared(modalities, lengths)
+
+    def scores(self, there: "Compared") -> Float[Tensor, "rows nodes"]:
+        """Return the similarities of all pairs by float32 products.
+
+        Args:
+            there: The other nodes of each pair, with the same modalities.
+        """
+        shape = (len(self), len(there))
+        total = self.inverse[0].new_zeros(shape, dtype=torch.float32)
+        weight = torch.zeros_like(total)
+        for mine, other, one, two in zip(
+            self.modalities, there.modalities, self.inverse, there.inverse, strict=True
+        ):
+            scaled = mine.values * (mine.weight * one).float()[:, None]
+            total += (scaled @ other.values.T).mul_(two.float())
+            weight += mine.weight * (mine.mask[:, None] & other.mask).float()
+        return total.div_(weight.clamp_(min=torch.finfo(torch.float32).tiny))
+
+    def similarity(
+        self, rows: Int[Tensor, " pairs"], there: "Compared", col: Int[Tensor, " pairs"]
+    ) -> Float[Tensor, " pairs"]:
+        """Return s(row, col) as it is defined, in float64, rounded to float32."""
+        step = max(1, REFINE_ELEMENTS // self.width)
+        parts = zip(rows.split(step), col.split(step), strict=True)
+        return torch.cat([self._exact(a, there, b) for a, b in parts])
+
+    def _exact(self, a: Tensor, there: "Compared", b: Tensor) -> Tensor:
+        total = torch.zeros(len(a), dtype=torch.float64, device=a.device)
+        weight = torch.zeros_like(total)
+        for mine, other, one, two in zip(
+            self.modalities, there.modalities, self.inverse, there.inverse, strict=True
+        ):
+            dot = (mine.values[a].double() * other.values[b]).sum(dim=1)
+            total += mine.weight * dot * one[a] * two[b]
+            weight += mine.weight * (mine.mask[a] & other.mask[b]).double()
+        return torch.where(weight > 0, total / weight.clamp(min=TINY), 0.0).float()
 
 
 def few_neighbors(
-    asked: Sequence[Modality], there: Sequence[Modality], *, k: int
+    asked: Compared,
+    there: Compared,
+    *,
+    k: int,
+    oneself: Int[Tensor, " asked"] | None = None,
 ) -> NeighborLists:
     """Return the k most similar of the nodes that are there, for every asked one.
 
     Args:
-        asked: The modalities of the nodes that ask, those of ``there`` in their order.
-        there: The modalities of the nodes that are searched; at least one.
+        asked: The nodes that ask, with the modalities of ``there`` in their order.
+        there: The nodes that are searched.
         k: Columns of the result, at least one.
+        oneself: The row of each asked node in ``there``, which is never in its list;
+            None where they are not there.
     """
-    inverse = [[_inverse_norms(m) for m in side] for side in (asked, there)]
-    size = len(there[0].mask)
-    rows = torch.arange(len(asked[0].mask), device=asked[0].mask.device)
-    found = [
-        _block(block, asked, there, inverse, k)
-        for block in rows.split(max(1, BLOCK_ELEMENTS // size))
-    ]
+    rows = torch.arange(len(asked), device=asked.inverse[0].device)
+    found = []
+    for block in rows.split(max(1, BLOCK_ELEMENTS // max(1, len(there)))):
+        mine = None if oneself is None else oneself[block]
+        found.append(_block(asked.take(block), there, mine, k))
     return NeighborLists(
         torch.cat([lists.index for lists in found]),
         torch.cat([lists.similarity for lists in found]),
     )
 
 
-def _inverse_norms(modality: Modality) -> Float[Tensor, " nodes"]:
-    """Return 1 / length in float64; a zero vector has cosine 0 with everything."""
-    length = vector_norms(modality.values)
+def _inverse_norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"]:
+    length = vector_norms(values)
     return torch.where(length > TINY, 1 / length, 0.0)
 
 
+def _put(old: Tensor, rows: Tensor, new: Tensor, size: int) -> Tensor:
+    """Return a table of more rows, some of which are new."""
+    found = old.new_empty(size, *old.shape[1:])
+    found[: len(old)] = old
+    found[rows.to(old.device)] = new.to(old)
+    return found
+
+
 def _block(
-    rows: Int[Tensor, " rows"],
-    asked: Sequence[Modality],
-    there: Sequence[Modality],
-    inverse: Sequence[Sequence[Tensor]],
-    k: int,
+    asked: Compared, there: Compared, oneself: Tensor | None, k: int
 ) -> NeighborLists:
-    total = torch.zeros(len(rows), len(there[0].mask), device=rows.device)
-    weight = torch.zeros_like(total)
-    for mine, other, one, two in zip(asked, there, *inverse, strict=True):
-        scaled = mine.values[rows] * (mine.weight * one[rows]).float()[:, None]
-        total += (scaled @ other.values.T) * two.float()
-        weight += mine.weight * (mine.mask[rows, None] & other.mask).float()
-    total /= weight.clamp(min=torch.finfo(torch.float32).tiny)
-    bound = total.new_zeros(len(rows))
+    total = asked.scores(there)
+    if oneself is not None:
+        total.scatter_(1, oneself[:, None], 0.0)
+    bound = total.new_zeros(len(asked))
     if total.shape[1] > k:
         bound = total.topk(k, dim=1).values[:, -1].clamp(min=0)
-    width = sum(m.values.shape[1] for m in there)
-    close = (total >= (bound - rounding(width))[:, None]) & (total != 0)
+    close = (total >= (bound - rounding(there.width))[:, None]) & (total != 0)
     row, col = close.nonzero(as_tuple=True)
-    similarity = _similarity(rows[row], col, asked, there, inverse)
-    return best_pairs(row, col, similarity, shape=(len(rows), k))
-
-
-def _similarity(
-    a: Int[Tensor, " pairs"],
-    b: Int[Tensor, " pairs"],
-    asked: Sequence[Modality],
-    there: Sequence[Modality],
-    inverse: Sequence[Sequence[Tensor]],
-) -> Float[Tensor, " pairs"]:
-    """Return s(a, b) as it is defined, in float64, rounded to float32."""
-    total = torch.zeros(len(a), dtype=torch.float64, device=a.device)
-    weight = torch.zeros_like(total)
-    for mine, other, one, two in zip(asked, there, *inverse, strict=True):
-        dot = (mine.values[a].double() * other.values[b]).sum(dim=1)
-        total += mine.weight * dot * one[a] * two[b]
-        weight += mine.weight * (mine.mask[a] & other.mask[b]).double()
-    return torch.where(weight > 0, total / weight.clamp(min=TINY), 0.0).float()
+    similarity = asked.similarity(row, there, col)
+    return best_pairs(row, col, similarity, shape=(len(asked), k))

@@ -1,0 +1,1 @@
+"""What other programs take over from a trained model: vectors, an index, a network."""

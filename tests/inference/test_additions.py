@@ -1,0 +1,109 @@
+"""Random sequences of additions and removals, against a world made from scratch."""
+
+import dataclasses
+
+import polars as pl
+import pytest
+import torch
+
+from micrec_pyg.graph.similar import changes
+from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.inference.world import with_graphs
+from micrec_pyg.schema import SIMILAR_ITEM, SIMILAR_USER
+
+MODELS = ["ease_xc", "freedom", "inmo", "lightgcn_neighbors", "micrec", "micrec_plus"]
+STEPS = 6
+
+
+class Hand:
+    """Does something to a recommender, drawn at random."""
+
+    def __init__(self, rec, seed):
+        self.rec, self.generator = rec, torch.Generator().manual_seed(seed)
+        self.made = 0
+
+    def drawn(self, values, count):
+        place = torch.randint(len(values), (count,), generator=self.generator)
+        return [values[p] for p in place.tolist()]
+
+    def act(self):
+        kind = self.drawn(["items", "pairs", "pairs", "user", "item"], 1)[0]
+        domain = self.drawn(self.rec.domains, 1)[0]
+        getattr(self, kind)(domain)
+
+    def items(self, domain):
+        self.made += 2
+        vectors = torch.randn(2, 6, generator=self.generator).tolist()
+        vectors[1] = self.drawn([None, vectors[1]], 1)[0]
+        names = [f"new{self.made}", f"new{self.made + 1}"]
+        table = {"item": names, "text": vectors}
+        schema = {"item": pl.String, "text": pl.List(pl.Float32)}
+        self.rec.add_items(pl.DataFrame(table, schema=schema), domain=domain)
+
+    def pairs(self, domain):
+        users = [*self.rec.users(domain), f"somebody{self.made}"]
+        table = {
+            "user": self.drawn(users, 4),
+            "item": self.drawn(self.rec.items(domain), 4),
+        }
+        self.rec.add_interactions(pl.DataFrame(table), domain=domain)
+
+    def user(self, domain):
+        self.rec.remove(users=self.drawn(self.rec.users(domain), 1))
+
+    def item(self, domain):
+        items = self.drawn(self.rec.items(domain), 1)
+        self.rec.remove(items=items, domain=domain)
+
+
+def scratch(world):
+    """Return the same world with every graph and list made anew."""
+    empty = dataclasses.replace(world, graphs={}, tasks={}, z={}, compared={})
+    return with_graphs(empty, list(world.domains))
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.fuzz) for seed in range(1, 9))]
+)
+@pytest.mark.parametrize("config", MODELS, indirect=True)
+def test_any_sequence_gives_what_a_rebuild_gives(world, seed, monkeypatch):
+    monkeypatch.setattr(changes, "SHARE", 1)  # tiny graphs too follow their changes
+    rec = Recommender(world)
+    hand = Hand(rec, seed)
+    for _ in range(STEPS):
+        hand.act()
+    found, expected = rec._world, scratch(rec._world)
+    for name, task in expected.tasks.items():
+        rows = torch.arange(task.data["user"].num_nodes)
+        with torch.no_grad():
+            ours, theirs = found.scores[name](rows), expected.scores[name](rows)
+        assert torch.allclose(ours, theirs, atol=1e-5, rtol=0), name
+        for kind in (SIMILAR_USER, SIMILAR_ITEM):
+            assert torch.equal(
+                found.graphs[name][kind].adj_t.to_dense(),
+                expected.graphs[name][kind].adj_t.to_dense(),
+            )
+
+
+@pytest.mark.parametrize("config", ["micrec"], indirect=True)
+def test_what_it_does_not_touch_is_not_searched(world, monkeypatch):
+    rec = Recommender(world)
+    asked = []
+    search = changes.few_neighbors
+    monkeypatch.setattr(
+        changes,
+        "few_neighbors",
+        lambda some, *a, **b: asked.append(len(some)) or search(some, *a, **b),
+    )
+    monkeypatch.setattr(changes, "neighbor_lists", None)  # that of all nodes
+    monkeypatch.setattr(changes, "SHARE", 1)
+    table = {"item": ["new"], "text": [[1.0, 0.0, 2.0, 0.0, 0.0, 1.0]]}
+    rec.add_items(pl.DataFrame(table), domain="food")
+    assert asked == [0, 1]  # no user, one item
+    asked.clear()
+    rec.add_interactions(
+        pl.DataFrame({"user": ["zoe"], "item": ["new"]}), domain="food"
+    )
+    users, items = asked
+    assert 1 <= users < world.graphs["food"]["user"].num_nodes
+    assert items == 0
