@@ -99,7 +99,7 @@ def _train(
     judge = partial(
         validate,
         k=cut_off(experiment.fit.metric),
-        batch_size=experiment.users_at_once,
+        batch_size=experiment.block_size,
     )
     with step("training"):
         result = fit(

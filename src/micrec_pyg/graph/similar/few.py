@@ -10,9 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from micrec_pyg.blas import multiply
+from micrec_pyg.graph.similar.blocks import blocks_of
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.search import BLOCK_ELEMENTS, TINY, rounding, vector_norms
+from micrec_pyg.graph.similar.search import TINY, rounding, vector_norms
 
 
 def few_neighbors(
@@ -30,7 +32,7 @@ def few_neighbors(
     rows = torch.arange(len(asked[0].mask), device=asked[0].mask.device)
     found = [
         _block(block, asked, there, inverse, k)
-        for block in rows.split(max(1, BLOCK_ELEMENTS // size))
+        for block in rows.split(max(1, blocks_of(rows.device).scores // size))
     ]
     return NeighborLists(
         torch.cat([lists.index for lists in found]),
@@ -52,10 +54,10 @@ def _block(
     k: int,
 ) -> NeighborLists:
     total = torch.zeros(len(rows), len(there[0].mask), device=rows.device)
-    weight = torch.zeros_like(total)
+    weight, product = torch.zeros_like(total), torch.empty_like(total)
     for mine, other, one, two in zip(asked, there, *inverse, strict=True):
         scaled = mine.values[rows] * (mine.weight * one[rows]).float()[:, None]
-        total += (scaled @ other.values.T) * two.float()
+        total += multiply(scaled, other.values.T, product).mul_(two.float())
         weight += mine.weight * (mine.mask[rows, None] & other.mask).float()
     total /= weight.clamp(min=torch.finfo(torch.float32).tiny)
     bound = total.new_zeros(len(rows))
