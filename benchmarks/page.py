@@ -23,6 +23,7 @@ from benchmarks import (
 )
 from benchmarks.harness import ROOT, Row
 from benchmarks.plots import growth_plot, ratio_plot
+from micrec_pyg.blas import cpu_name
 from micrec_pyg.storage.writing import write_text
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -91,9 +92,10 @@ def machine() -> dict[str, str]:
     """Return what the numbers depend on, before anything runs."""
     load = os.getloadavg()[0]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     versions = [f"{name} {found}" for name in PACKAGES if (found := _version(name))]
     return {
-        "CPU": f"{_cpu()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "CPU": f"{cpu_name()}, {threads}",
         "Memory": f"{memory:.0f} GiB",
         "System": f"{platform.system()} {platform.machine()}",
         "Versions": ", ".join([f"Python {platform.python_version()}", *versions]),
@@ -212,16 +214,6 @@ def _digits(value: float) -> str:
     """Return three significant digits, never an exponent."""
     places = 2 - math.floor(math.log10(abs(value))) if value else 0
     return f"{round(value, places):,.{max(0, places)}f}"
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

@@ -19,6 +19,7 @@ from micrec_pyg.cli.process import prepare
 prepare()  # before the first tensor: torch then asks for huge pages
 
 from micrec_pyg.cli.config import experiment  # noqa: E402
+from micrec_pyg.evaluation.block_size import users_at_once  # noqa: E402
 from micrec_pyg.evaluation.evaluate import validate  # noqa: E402
 from micrec_pyg.evaluation.rank import rank  # noqa: E402
 from micrec_pyg.graph.build import valid_stage  # noqa: E402
@@ -41,12 +42,12 @@ run = experiment(given["overrides"])
 inputs = load(run)
 model = make_model(run, inputs).eval()
 (domain,) = inputs.train.graphs
-batch_size = run.users_at_once
 stage = valid_stage(inputs.train, inputs.domains, inputs.splits, inputs.options)
 task = stage.tasks[domain]
 with torch.no_grad():
     found = model(stage.graphs)
 z = found[domain]
+batch_size = users_at_once(run.block_size, len(z.item), "cpu")
 user = torch.arange(len(z.user))
 # one held-out item per user: all are ranked
 hidden = torch.stack([user, user % len(z.item)])

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from reference import metrics as reference
 from torch import Tensor
 
-from micrec_pyg.evaluation.rank import CHUNK, first_items, rank, rank_groups
+from micrec_pyg.evaluation.block_size import CUDA_BYTES, users_at_once
+from micrec_pyg.evaluation.rank import (
+    CHUNK,
+    _largest,
+    first_items,
+    rank,
+    rank_groups,
+)
 from micrec_pyg.schema import InputError, RankedLists, Score
 
 
@@ -306,6 +313,27 @@ def test_impossible_numbers_are_refused(k: int, batch_size: int, named: str) -> 
             candidates=None,
             batch_size=batch_size,
         )
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("items", [40 * CHUNK, 40 * CHUNK + 17])
+def test_the_largest_of_chunks_are_those_of_the_row(items: int, apart: bool) -> None:
+    table = _integers(12, items, 10**6)
+    value, column = _largest(table, 5, apart=apart)
+    expected = np.sort(table.numpy(), axis=1)[:, ::-1][:, :5]
+    np.testing.assert_array_equal(value.numpy(), expected)
+    assert torch.equal(table.gather(1, column), value)
+    assert all(len(set(row)) == 5 for row in column.tolist())
+
+
+def test_the_size_of_a_block_follows_device_and_catalogue() -> None:
+    assert users_at_once(7, 10**9, "cuda") == 7
+    assert users_at_once("auto", 27_637, "cpu") == 128
+    assert users_at_once("auto", 1_682, "cpu") == 2**21 // 1_682
+    assert users_at_once("auto", 27_637, "cuda:1") == 8192
+    assert users_at_once("auto", 8_000_000, "cuda") == CUDA_BYTES // 64_000_000
+    assert users_at_once("auto", 10**12, "cuda") == 1
+    assert users_at_once("auto", 0, "cpu") == 2**21
 
 
 @pytest.mark.gpu

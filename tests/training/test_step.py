@@ -1,5 +1,6 @@
 """A step that can be recorded, and warming up for it, which leaves no trace."""
 
+import logging
 from functools import partial
 
 import pytest
@@ -17,7 +18,7 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.optimizer import schedule
 from micrec_pyg.training.sampler import Sampler
-from micrec_pyg.training.step import Step, warm_up
+from micrec_pyg.training.step import Step, record, warm_up
 
 WEIGHTS = {"ranking": 1.0, "self_enhanced": 0.01}
 
@@ -93,6 +94,43 @@ def test_what_waits_is_noticed():
     ):
         with NoWaiting(), pytest.raises(AssertionError, match="waits for the device"):
             waiting()
+
+
+def refused():
+    try:
+        raise RuntimeError("operation not permitted when stream is capturing")
+    except RuntimeError as error:
+        raise InputError("give fit.cuda_graph=false") from error
+
+
+def pretend_cuda(step, recording):
+    """Let a step believe that it is on CUDA, where recording does this."""
+    step.streams.device = torch.device("cuda")
+    step.record = recording
+    return step
+
+
+@pytest.mark.parametrize("wanted", [True, "auto"])
+def test_a_step_is_recorded_on_cuda_alone(wanted):
+    calls = []
+    recording = partial(calls.append, 1)
+    step = inmo_step()
+    step.record = recording
+    record(step, wanted)
+    record(pretend_cuda(inmo_step(), recording), False)
+    assert not calls
+    record(pretend_cuda(inmo_step(), recording), wanted)
+    assert len(calls) == 1
+
+
+def test_a_device_that_refuses_the_recording_is_told_once(caplog):
+    step = pretend_cuda(inmo_step(), refused)
+    with caplog.at_level(logging.INFO, logger="micrec_pyg"):
+        record(step, "auto")
+    (line,) = caplog.messages
+    assert "not recorded: operation not permitted" in line
+    with pytest.raises(InputError, match=r"fit\.cuda_graph=false"):
+        record(step, True)
 
 
 @pytest.mark.gpu
@@ -176,3 +214,5 @@ def test_a_step_that_waits_is_refused_with_what_to_do():
     step.model.losses = waits
     with pytest.raises(InputError, match=r"fit\.cuda_graph=false"):
         step.record()
+    step()  # as if nothing had been tried
+    assert all(float(total) > 0 for total in step.sums.values())

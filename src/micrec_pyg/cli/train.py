@@ -48,6 +48,7 @@ KEYS = {
     "device": "auto, cpu, cuda or cuda:<number> (auto)",
     "precision": "float32, or bf16 or tf32 on CUDA (float32)",
     "spmm": "sparse kernel, for comparisons (auto)",
+    "blas": "library of dense products on a CPU, likewise (auto)",
     "logger": "none or wandb; see logger.mode",
     "output_dir": "where runs go (outputs)",
     "fit.max_epochs": "and fit.patience, fit.batch_size, fit.lr, fit.metric",

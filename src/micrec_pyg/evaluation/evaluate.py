@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.allowed import Count, CutOffs
+from micrec_pyg.allowed import CutOffs
+from micrec_pyg.evaluation.block_size import BlockSize, users_at_once
 from micrec_pyg.evaluation.groups import groups_of
 from micrec_pyg.evaluation.judge import check_cut_offs, judge
 from micrec_pyg.evaluation.list_metrics import item_facts
@@ -49,7 +50,7 @@ def evaluate(
     stage: RankingStage,
     *,
     ks: CutOffs,
-    batch_size: Count,
+    batch_size: BlockSize,
     groups: bool,
     train: TrainStage | None = None,
 ) -> Report:
@@ -60,7 +61,7 @@ def evaluate(
             its scores.
         stage: The ranking task, of nodes that the model answers.
         ks: Cut-offs.
-        batch_size: Users ranked at once.
+        batch_size: Users ranked at once, or ``auto``.
         groups: Whether to report all groups of docs/metrics.md, or the widest alone:
             ``all``, unless nodes are left out.
         train: Popularity is read from its graphs; without it, from the edges of the
@@ -100,7 +101,7 @@ def evaluate(
 
 
 def validate(
-    model: Model, stage: ValidStage, *, k: int, batch_size: int
+    model: Model, stage: ValidStage, *, k: int, batch_size: BlockSize
 ) -> dict[str, dict[str, float]]:
     """Return {domain: {metric: mean over the users with a validation pair}}.
 
@@ -119,6 +120,7 @@ def validate(
                     "split, or leave the domain out"
                 )
             users = task.hidden[0].unique()
+            num_items = task.data[ITEM].num_nodes
             lists = rank(
                 score,
                 users=users,
@@ -126,9 +128,8 @@ def validate(
                 known=task.known,
                 k=k,
                 candidates=None,
-                batch_size=batch_size,
+                batch_size=users_at_once(batch_size, num_items, users.device),
             )
-            num_items = task.data[ITEM].num_nodes
             values = accuracy_metrics(lists, task.hidden, num_items=num_items, ks=[k])
             means[domain] = {name: float(v.mean()) for name, v in values.items()}
     return means

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.evaluation.block_size import BlockSize, users_at_once
 from micrec_pyg.evaluation.groups import Group, Scope, pools_of
 from micrec_pyg.evaluation.list_metrics import (
     ItemFacts,
@@ -54,7 +55,7 @@ def judge(
     groups: Sequence[Group],
     facts: ItemFacts,
     ks: Sequence[int],
-    batch_size: int,
+    batch_size: BlockSize,
 ) -> DomainReport:
     """Return the metrics of every group of one domain.
 
@@ -67,7 +68,7 @@ def judge(
         groups: Reported.
         facts: Of the domain's items.
         ks: Cut-offs.
-        batch_size: Users ranked at once.
+        batch_size: Users ranked at once, or ``auto``.
 
     Raises:
         InputError: A cut-off does not fit the catalogue.
@@ -110,7 +111,7 @@ def _judged(
     facts: ItemFacts,
     *,
     ks: Sequence[int],
-    batch_size: int,
+    batch_size: BlockSize,
 ) -> dict[Scope, _Judged]:
     """Return the scopes that a hidden pair counts for, ranked and judged."""
     counted = {scope: scope.hidden(task.hidden) for scope in scopes}
@@ -126,7 +127,7 @@ def _judged(
         known=task.known,
         k=max(ks),
         candidates={name: sets[name] for name in pool.values()},
-        batch_size=batch_size,
+        batch_size=users_at_once(batch_size, task.data[ITEM].num_nodes, users.device),
     )
     every = torch.ones_like(task.data[ITEM].train_row, dtype=torch.bool)
     found = {}

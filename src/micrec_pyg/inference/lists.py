@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from micrec_pyg.evaluation.block_size import users_at_once
 from micrec_pyg.evaluation.rank import rank
 from micrec_pyg.inference.askers import Askers
 from micrec_pyg.inference.links import CONTENT, HISTORY, POPULARITY, REASONS, answer
@@ -86,7 +87,9 @@ def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) ->
         known=known,
         k=wanted.k,
         candidates=wanted.candidates,
-        batch_size=world.batch_size,
+        batch_size=users_at_once(
+            world.batch_size, task.data[ITEM].num_nodes, world.device
+        ),
     )
     reason = HISTORY if world.personal[wanted.domain] else POPULARITY
     return _lists(found, torch.full((len(rows),), reason))

@@ -15,6 +15,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.blas import AUTO
+from micrec_pyg.evaluation.block_size import BlockSize
 from micrec_pyg.evaluation.evaluate import task_score
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.graph.build import test_stage
@@ -62,7 +64,7 @@ class World:
     """By domain: the items that were removed; their rows stay, empty."""
     features: Mapping[str, Any]
     """The settings of the encoders, for new items."""
-    batch_size: int
+    batch_size: BlockSize
     """Users ranked at a time, that of the run: so scores are equal to the last bit."""
     device: str = "cpu"
     graphs: Mapping[str, HeteroData] = field(default_factory=dict)
@@ -107,7 +109,8 @@ def make_world(artefact: Artefact, *, device: str = "cpu") -> World:
     Raises:
         InputError: The weights are not those of the model.
     """
-    set_compute(str(artefact.settings["precision"]), str(artefact.settings["spmm"]))
+    settings = artefact.settings
+    set_compute(settings["precision"], settings["spmm"], settings.get("blas", AUTO))
     model = artefact.make_model(sizes=artefact.sizes, streams=RandomStreams(0))
     model = model.to(device).train(False)
     try:
@@ -131,7 +134,7 @@ def make_world(artefact: Artefact, *, device: str = "cpu") -> World:
             for name, domain in artefact.domains.items()
         },
         features=artefact.settings.get("features", {}),
-        batch_size=int(artefact.settings["rank"]["batch_size"]),
+        batch_size=artefact.settings["rank"]["batch_size"],
         device=device,
     )
     return with_graphs(world, list(world.domains), neighbors=artefact.neighbors)

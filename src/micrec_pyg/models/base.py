@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.nn.inner_products import InnerProducts
 from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -126,10 +127,7 @@ class Model(nn.Module):
             graphs: By domain, those that ``forward`` was given: a model may read
                 histories there, also those of the same person in other domains.
         """
-        mine = z[domain]
-        # The product is faster on a table whose transpose lies in order.
-        items = mine.item.T.contiguous()
-        return lambda user: mine.user.index_select(0, user) @ items
+        return InnerProducts(z[domain].user, z[domain].item)
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for an epoch, counted from 0."""

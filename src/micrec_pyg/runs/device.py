@@ -36,14 +36,16 @@ def check_device(asked: str, *, fall_back: bool = False) -> str:
     return asked
 
 
-def check_compute(precision: str, spmm: str) -> None:
+def check_compute(precision: str, spmm: str, blas: str) -> None:
     """Refuse what ``set_compute`` could not set; change nothing.
 
     Raises:
-        InputError: There is no such precision or kernel.
+        InputError: There is no such precision, kernel or library.
     """
+    from micrec_pyg.blas import check_library
     from micrec_pyg.nn.spmm import PRECISIONS, check_kernel
 
+    check_library(blas)
     if precision not in ("tf32", *PRECISIONS):
         raise InputError(
             f"precision={precision}: give one of {', '.join(PRECISIONS)}, tf32"
@@ -51,20 +53,23 @@ def check_compute(precision: str, spmm: str) -> None:
     check_kernel(spmm)
 
 
-def set_compute(precision: str, spmm: str) -> None:
+def set_compute(precision: str, spmm: str, blas: str) -> None:
     """Set how this process computes products, dense and sparse.
 
     Args:
         precision: float32, bf16 or tf32.
         spmm: Name of the sparse kernel, or auto.
+        blas: Library of large dense products on a CPU, or auto.
 
     Raises:
-        InputError: There is no such precision or kernel.
+        InputError: There is no such precision, kernel or library.
     """
     import torch
 
+    from micrec_pyg import blas as dense
     from micrec_pyg.nn.spmm import configure
 
-    check_compute(precision, spmm)
+    check_compute(precision, spmm, blas)
+    dense.configure(blas)
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     configure(kernel=spmm, precision="float32" if precision == "tf32" else precision)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from micrec_pyg.blas import AUTO
+from micrec_pyg.evaluation.block_size import BlockSize
 from micrec_pyg.evaluation.evaluate import Report
 from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.graph.options import GraphOptions
@@ -58,6 +60,8 @@ class Experiment:
     settings: Mapping[str, Any]
     """All of the above as plain values: the content of ``config.yaml``, and what the
     run's id is made of."""
+    blas: str = AUTO
+    """Library of large dense products on a CPU, or auto."""
     betas: Sequence[float] = ()
     """Weights of the term that are tried after training; none without a term."""
     thumbnails: bool = True
@@ -69,9 +73,10 @@ class Experiment:
         return list(self.rank.keywords["ks"])
 
     @property
-    def users_at_once(self) -> int:
-        """Return how many users are ranked at once."""
-        return int(self.rank.keywords["batch_size"])
+    def block_size(self) -> BlockSize:
+        """Return how many users are ranked at once, or ``auto``."""
+        asked: BlockSize = self.rank.keywords["batch_size"]
+        return asked
 
     @property
     def net(self) -> Callable[..., Model]:
@@ -125,6 +130,7 @@ def experiment_of(
             device=device,
             precision=settings["precision"],
             spmm=settings["spmm"],
+            blas=settings.get("blas", AUTO),
             output_dir=str(settings["output_dir"]),
             settings={**settings, "device": device},
             betas=term.get("betas", ()),
@@ -136,7 +142,7 @@ def experiment_of(
         ) from error
     cut_off(found.fit.metric)
     _check_model(found)
-    check_compute(found.precision, found.spmm)
+    check_compute(found.precision, found.spmm, found.blas)
     return found
 
 

@@ -26,6 +26,7 @@ INCIDENTAL = (
     "device",
     "*.device",
     "spmm",
+    "blas",
     "rank.batch_size",
     "features.*.batch_size",
     "features.kg.max_gib",

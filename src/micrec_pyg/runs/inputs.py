@@ -83,7 +83,7 @@ def make_inputs(
     Raises:
         InputError: The data cannot be used with these settings.
     """
-    set_compute(experiment.precision, experiment.spmm)
+    set_compute(experiment.precision, experiment.spmm, experiment.blas)
     with step("features"):
         domains = experiment.encode(catalogues)
     splits = experiment.divide(domains)

@@ -107,7 +107,7 @@ def trained_model(
     judge = partial(
         validate,
         k=cut_off(experiment.fit.metric),
-        batch_size=experiment.users_at_once,
+        batch_size=experiment.block_size,
     )
     with step("training"):
         result = fit(

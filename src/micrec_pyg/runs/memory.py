@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from micrec_pyg.evaluation.block_size import users_at_once
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.free_memory import free_bytes
 from micrec_pyg.schema import USER, Domain, EdgeSplit, InputError
@@ -77,7 +78,8 @@ def estimate(
         total += split.known_at_test.shape[1] * PER_EDGE
         total += _neighbors(experiment, domains[name], users, items)
         total += _model_and_batch(experiment, users, items)
-        scores = max(scores, min(experiment.users_at_once, users) * items * FLOAT)
+        block = users_at_once(experiment.block_size, items, experiment.device)
+        scores = max(scores, min(block, users) * items * FLOAT)
     # scores of one block of users, and the copy that the top-k works on
     return total + 2 * scores
 

@@ -19,6 +19,7 @@ from micrec_pyg.allowed import (
     Weights,
     one_of,
 )
+from micrec_pyg.blas import LIBRARIES
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.sources.source import Source
 from micrec_pyg.runs.build import is_node, naming, target
@@ -101,6 +102,7 @@ class Settings(Axes):
     device: str
     precision: Annotated[str, one_of("float32", "bf16", "tf32")]
     spmm: str
+    blas: NotRequired[Annotated[str, one_of(*LIBRARIES)]]
     output_dir: str
     cache_dir: str | None
     dataset: FolderName

@@ -17,7 +17,7 @@ from micrec_pyg.training.optimizer import set_rate
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.state import RunState
-from micrec_pyg.training.step import Step
+from micrec_pyg.training.step import Step, record
 
 Metrics = dict[str, dict[str, float]]
 """{domain: {metric: value}}."""
@@ -61,8 +61,8 @@ def fit(
         weights: Of the losses, by name; losses of weight 0 are not computed.
         streams: Draw samples and masks.
         validate: Returns {domain: {metric: value}}.
-        folder: Holds checkpoint and history; a run found there goes on with the
-            same bits. None keeps nothing.
+        folder: Holds checkpoint and history; a run found there goes on, with the
+            same bits on a CPU, on CUDA up to rounding. None keeps nothing.
         on_epoch: Gets every history row as it is made.
 
     Raises:
@@ -105,7 +105,7 @@ def _optimizer(model: Model, options: FitOptions) -> torch.optim.Optimizer | Non
     first = next(model.parameters(), None)
     if first is None:
         return None
-    recorded = options.cuda_graph and first.is_cuda
+    recorded = bool(options.cuda_graph) and first.is_cuda
     lr: float | Tensor = options.lr
     if recorded and options.lr_changes:  # a recorded number would stay as it is
         lr = torch.tensor(lr, device=first.device)
@@ -150,8 +150,7 @@ def _step(
         loss=model.loss,
     )
     step = Step(model, train, sampler, terms, optimizer, streams)
-    if options.cuda_graph and streams.device.type == "cuda":
-        step.record()
+    record(step, options.cuda_graph)
     return step
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -39,8 +40,9 @@ class FitOptions:
     """Epochs between two validations."""
     checkpoint_every_s: NotNegative
     """Least seconds between two checkpoints; 0 writes one after every epoch."""
-    cuda_graph: bool
-    """Whether a step on CUDA is recorded once and replayed; no effect on a CPU."""
+    cuda_graph: bool | Literal["auto"]
+    """Whether a step on CUDA is recorded once and replayed; no effect on a CPU.
+    ``auto`` records where the device allows it."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

@@ -1,4 +1,4 @@
-"""Everything that a run needs to go on with the same bits."""
+"""Everything that a run needs to go on: with the same bits on a CPU."""
 
 import json
 from collections.abc import Mapping

@@ -1,6 +1,8 @@
 """One training step; on CUDA it can be recorded once and replayed."""
 
+import logging
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
 
@@ -8,6 +10,8 @@ from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage
 from micrec_pyg.training.sampler import Sampler
+
+logger = logging.getLogger(__name__)
 
 WARM_UP = 3
 """Steps before a recording: libraries allocate what they keep in the first ones."""
@@ -57,16 +61,23 @@ class Step:
         once. The sampling is part of it: each replay draws on from the streams.
 
         Raises:
-            InputError: The device refuses the recording.
+            InputError: The device refuses the recording. The step can be taken
+                nevertheless, one launch after another.
         """
         warm_up(self)
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        drawn = self.streams.state()
         for generator in self.streams.made.values():
             graph.register_generator_state(generator)
         try:
             with torch.cuda.graph(graph):
                 self._take()
         except RuntimeError as error:
+            # torch leaves the stream and the generators as in the recording
+            torch.cuda.set_stream(stream)
+            self.streams.made.clear()
+            self.streams.load(drawn)
+            self.optimizer.zero_grad(set_to_none=True)
             raise InputError(
                 f"the training step cannot be recorded as a CUDA graph ({error}); give "
                 "fit.cuda_graph=false"
@@ -82,6 +93,26 @@ class Step:
         self.optimizer.step()
         for name, loss in used.items():
             self.sums[name] += loss.detach()
+
+
+def record(step: Step, wanted: bool | Literal["auto"]) -> None:
+    """Record a step on CUDA, as ``fit.cuda_graph`` asks for; no effect on a CPU.
+
+    Args:
+        step: Recorded in place.
+        wanted: ``auto`` goes on without a recording where the device refuses it.
+
+    Raises:
+        InputError: The device refuses the recording, and True asks for it.
+    """
+    if not wanted or step.streams.device.type != "cuda":
+        return
+    try:
+        step.record()
+    except InputError as error:
+        if wanted != "auto":
+            raise
+        logger.info("the training step is not recorded: %s", error.__cause__)
 
 
 def warm_up(step: Step) -> None:

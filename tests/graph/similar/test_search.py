@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from reference import graph as reference
 from torch.testing import assert_close
 
+from micrec_pyg.graph.similar import blocks as sizes
 from micrec_pyg.graph.similar import search as knn
+from micrec_pyg.graph.similar.blocks import CPU, CUDA, Blocks
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.graph.similar.search import INPUT_ERROR, neighbor_lists
@@ -34,14 +36,22 @@ def make(num_nodes, *, present=1.0, seed=0, kind="normal", names=("text", "image
     return features
 
 
-def search(features, *, weights=WEIGHTS, k=3, include_self=False, block_size=512):
+def search(
+    features,
+    *,
+    weights=WEIGHTS,
+    k=3,
+    include_self=False,
+    rows=512,
+    searched=CPU.searched,
+):
     num_nodes = len(next(iter(features.values())).mask)
     return neighbor_lists(
         weighted(features, weights),
         num_nodes=num_nodes,
         k=k,
         include_self=include_self,
-        block_size=block_size,
+        blocks=Blocks(rows, searched, CPU.scores, CPU.refined),
     )
 
 
@@ -87,7 +97,7 @@ def test_equals_the_definition_for_odd_sizes_and_ties(
 ):
     features = make(num_nodes, present=present, seed=seed, kind="integer")
     given_ = {"weights": {"text": w, "image": 1 - w}, "include_self": include_self}
-    lists = search(features, k=k, block_size=7, **given_)
+    lists = search(features, k=k, rows=7, **given_)
     assert_equals_reference(lists, features, k=k, **given_)
 
 
@@ -100,22 +110,39 @@ def test_many_tiles_equal_the_definition():
 @pytest.mark.parametrize("kind", ["normal", "integer"])
 def test_block_size_changes_no_bit(kind):
     features = make(150, present=0.7, kind=kind)
-    whole = search(features, k=5, block_size=1000)
-    for block_size in (1, 7, 64):
-        blocked = search(features, k=5, block_size=block_size)
+    whole = search(features, k=5, rows=1000)
+    for rows in (1, 7, 64):
+        blocked = search(features, k=5, rows=rows)
         assert torch.equal(blocked.index, whole.index)
         assert torch.equal(blocked.similarity, whole.similarity)
 
 
 @pytest.mark.parametrize("kind", ["normal", "integer"])
-def test_searching_part_after_part_changes_no_bit(kind, monkeypatch):
+def test_searching_part_after_part_changes_no_bit(kind):
     features = make(150, present=0.7, kind=kind)
     whole = search(features, k=5)
     for elements in (1, 100, 700):  # from one node at a time to some dozens
-        monkeypatch.setattr(knn, "SEARCHED_ELEMENTS", elements)
-        parts = search(features, k=5, block_size=64)
+        parts = search(features, k=5, rows=64, searched=elements)
         assert torch.equal(parts.index, whole.index)
         assert torch.equal(parts.similarity, whole.similarity)
+
+
+def test_sizes_that_fill_a_gpu_change_no_bit():
+    features = make(150, present=0.7)
+    modalities = weighted(features, WEIGHTS)
+    given_ = {"num_nodes": 150, "k": 5, "include_self": False}
+    found = neighbor_lists(modalities, blocks=CUDA, **given_)
+    expected = neighbor_lists(modalities, blocks=CPU, **given_)
+    assert torch.equal(found.index, expected.index)
+    assert torch.equal(found.similarity, expected.similarity)
+
+
+def test_a_gpu_that_is_nearly_full_gets_smaller_pieces():
+    gib = 2**30
+    assert sizes._within(CUDA, 20 * gib) == CUDA
+    small = sizes._within(CUDA, gib)
+    assert 4 * (small.searched + small.scores) <= gib
+    assert sizes._within(CUDA, 0).scores == CPU.scores
 
 
 @pytest.mark.gpu
@@ -145,6 +172,35 @@ def test_coarser_products_change_no_bit(precision):
         torch.set_float32_matmul_precision(before)
     assert torch.equal(coarse.index, exact.index)
     assert torch.equal(coarse.similarity, exact.similarity)
+
+
+def tf32(x):
+    """Return x with the 10 bits of mantissa that a tensor core reads."""
+    return (x.contiguous().view(torch.int32) & ~0x1FFF).view(torch.float32)
+
+
+def test_proposals_in_tf32_change_no_bit(monkeypatch):
+    # Wide vectors, close together: their order in TF32 is another one.
+    values = torch.randn(600, 256, generator=torch.Generator().manual_seed(0)) + 30
+    features = {"text": Feature(values, torch.ones(600, dtype=torch.bool))}
+    exact = search(features, k=5)
+    seen = set()
+    monkeypatch.setitem(sizes.COARSE, "cpu", "high")
+
+    def product(a, b, out):
+        seen.add(torch.get_float32_matmul_precision())
+        return out.copy_(tf32(a).double() @ tf32(b).double())
+
+    monkeypatch.setattr(knn, "multiply", product)
+    before = torch.get_float32_matmul_precision()
+    found = search(features, k=5)
+    assert seen == {"high"}
+    assert torch.get_float32_matmul_precision() == before == "highest"
+    assert torch.equal(found.index, exact.index)
+    assert torch.equal(found.similarity, exact.similarity)
+    # a bound that is as narrow as for float32 would lose some
+    monkeypatch.setitem(knn.INPUT_ERROR, "high", 0.0)
+    assert not torch.equal(search(features, k=5).index, exact.index)
 
 
 def test_lists_nest():

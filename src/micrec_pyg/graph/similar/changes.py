@@ -9,13 +9,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from micrec_pyg.graph.node_rows import places
+from micrec_pyg.graph.similar.blocks import blocks_of
 from micrec_pyg.graph.similar.few import Compared, few_neighbors
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.search import (
-    BLOCK_ELEMENTS,
-    neighbor_lists,
-    rounding,
-)
+from micrec_pyg.graph.similar.search import neighbor_lists, rounding
 
 SHARE = 8
 """Of 1 in so many nodes, a search of all is faster than one for each."""
@@ -104,7 +101,8 @@ def _entering(
     """
     last, worst = lists.index[:, -1], lists.similarity[:, -1]
     found = []
-    for some in changed.split(max(1, BLOCK_ELEMENTS // len(now))):
+    step = max(1, blocks_of(changed.device).scores // len(now))
+    for some in changed.split(step):
         asked = now.take(some)
         scores = asked.scores(now)
         close = (scores >= worst - rounding(now.width)) & (scores != 0) & ~is_changed

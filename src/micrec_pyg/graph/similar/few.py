@@ -11,15 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from micrec_pyg.blas import multiply
+from micrec_pyg.graph.similar.blocks import blocks_of
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.search import (
-    BLOCK_ELEMENTS,
-    REFINE_ELEMENTS,
-    TINY,
-    rounding,
-    vector_norms,
-)
+from micrec_pyg.graph.similar.search import TINY, rounding, vector_norms
 from micrec_pyg.schema import Feature
 
 
@@ -91,12 +87,12 @@ class Compared:
         """
         shape = (len(self), len(there))
         total = self.inverse[0].new_zeros(shape, dtype=torch.float32)
-        weight = torch.zeros_like(total)
+        weight, product = torch.zeros_like(total), torch.empty_like(total)
         for mine, other, one, two in zip(
             self.modalities, there.modalities, self.inverse, there.inverse, strict=True
         ):
             scaled = mine.values * (mine.weight * one).float()[:, None]
-            total += (scaled @ other.values.T).mul_(two.float())
+            total += multiply(scaled, other.values.T, product).mul_(two.float())
             weight += mine.weight * (mine.mask[:, None] & other.mask).float()
         return total.div_(weight.clamp_(min=torch.finfo(torch.float32).tiny))
 
@@ -104,7 +100,7 @@ class Compared:
         self, rows: Int[Tensor, " pairs"], there: "Compared", col: Int[Tensor, " pairs"]
     ) -> Float[Tensor, " pairs"]:
         """Return s(row, col) as it is defined, in float64, rounded to float32."""
-        step = max(1, REFINE_ELEMENTS // self.width)
+        step = max(1, blocks_of(rows.device).refined // self.width)
         parts = zip(rows.split(step), col.split(step), strict=True)
         return torch.cat([self._exact(a, there, b) for a, b in parts])
 
@@ -138,7 +134,8 @@ def few_neighbors(
     """
     rows = torch.arange(len(asked), device=asked.inverse[0].device)
     found = []
-    for block in rows.split(max(1, BLOCK_ELEMENTS // max(1, len(there)))):
+    step = max(1, blocks_of(rows.device).scores // max(1, len(there)))
+    for block in rows.split(step):
         mine = None if oneself is None else oneself[block]
         found.append(_block(asked.take(block), there, mine, k))
     return NeighborLists(

@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from micrec_pyg.blas import multiply
+from micrec_pyg.graph.similar.blocks import Blocks, blocks_of, proposing
 from micrec_pyg.graph.similar.equal_rows import equal_rows
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import (
@@ -30,12 +32,6 @@ from micrec_pyg.graph.similar.neighbor_lists import (
 
 SCALE_BLOCK = 4096
 """Nodes whose vectors are scaled at a time."""
-SEARCHED_ELEMENTS = 2**26
-"""Elements of the scaled vectors that are searched through at a time (256 MB)."""
-REFINE_ELEMENTS = 2**18
-"""Vector elements that are widened to float64 at a time (2 MB, in the cache)."""
-BLOCK_ELEMENTS = 2**25
-"""Scores that are computed at a time (128 MB), whatever the block size."""
 TINY = torch.finfo(torch.float32).tiny
 """Vectors shorter than this have no direction."""
 INPUT_ERROR = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
@@ -48,20 +44,21 @@ def neighbor_lists(
     num_nodes: int,
     k: int,
     include_self: bool,
-    block_size: int = 2048,
+    blocks: Blocks | None = None,
 ) -> NeighborLists:
     """Return the k most similar nodes of every node.
 
     Pairs without a common modality and pairs with a similarity of zero or below
-    are never neighbours. Memory beside the input is O(nodes x k), the scaled copy of
-    ``SEARCHED_ELEMENTS`` of it and ``BLOCK_ELEMENTS`` scores.
+    are never neighbours. Memory beside the input is O(nodes x k) and what ``blocks``
+    says.
 
     Args:
         modalities: What ``weighted`` returned; none means no neighbours.
         num_nodes: Number of nodes.
         k: Columns of the result.
         include_self: Whether a node may be its own neighbour.
-        block_size: Rows searched at a time; it changes no result.
+        blocks: How much is held at a time; it changes no result. None takes what
+            suits the device.
     """
     if not modalities or k == 0 or num_nodes == 0:
         return _no_neighbors(num_nodes, k)
@@ -69,7 +66,10 @@ def neighbor_lists(
     # column than asked for, since a node finds itself.
     group, members = _equal_nodes(modalities, k + 1)
     search = _Search([_take(m, members[:, 0]) for m in modalities], k + 1)
-    lists = _with_all_members(search.run(block_size), members)
+    device = modalities[0].mask.device
+    with proposing(device):
+        found = search.run(blocks or blocks_of(device))
+    lists = _with_all_members(found, members)
     index, similarity = lists.index[group], lists.similarity[group]
     if not include_self:
         oneself = index == torch.arange(num_nodes, device=index.device)[:, None]
@@ -186,7 +186,7 @@ class _Searched:
         """
         shape = (len(queries), self.tile, self.padded // self.tile)
         scores = buffer[: len(queries) * self.padded].view(len(queries), self.padded)
-        torch.mm(queries, self.vectors.T, out=scores)
+        multiply(queries, self.vectors.T, scores)
         tiles = scores.view(shape)
         best = tiles.amax(dim=1)
         if best.shape[1] > k:
@@ -226,7 +226,7 @@ class _Search:
         bits = [m.mask.long() << place for place, m in enumerate(modalities)]
         self.pattern = torch.stack(bits).sum(0)
 
-    def run(self, block_size: int) -> NeighborLists:
+    def run(self, blocks: Blocks) -> NeighborLists:
         """Return the lists, pattern by pattern and block by block."""
         num_nodes = len(self.pattern)
         index = self.pattern.new_full((num_nodes, self.k), -1)
@@ -234,49 +234,49 @@ class _Search:
         buffer = similarity.new_empty(0)
         for pattern in self._patterns():
             nodes = (self.pattern == pattern).nonzero().flatten()
-            for common, searched in self._searched(pattern):
-                rows = max(1, min(block_size, BLOCK_ELEMENTS // searched.padded))
+            for common, searched in self._searched(pattern, blocks.searched):
+                rows = max(1, min(blocks.rows, blocks.scores // searched.padded))
                 # One buffer for all products: fresh memory costs more than they do.
                 needed = min(rows, len(nodes)) * searched.padded
                 if len(buffer) < needed:
                     buffer = buffer.new_empty(needed)
                 for block in torch.split(nodes, rows):
                     so_far = NeighborLists(index[block], similarity[block])
-                    found = self._search_block(block, common, searched, so_far, buffer)
+                    proposed = searched.propose(
+                        self._vectors(block, common),
+                        self.k,
+                        least=so_far.similarity[:, -1],
+                        buffer=buffer,
+                    )
+                    found = self._best(block, *proposed, so_far, blocks.refined)
                     index[block], similarity[block] = found.index, found.similarity
         return NeighborLists(index, similarity)
 
     def _patterns(self) -> list[int]:
         return [int(p) for p in torch.unique(self.pattern) if p > 0]
 
-    def _searched(self, pattern: int) -> Iterator[tuple[int, _Searched]]:
+    def _searched(self, pattern: int, size: int) -> Iterator[tuple[int, _Searched]]:
         """Yield what is shared with each other pattern, and some of its nodes."""
         for other in self._patterns():
             if common := pattern & other:
                 width = self._width(common)
                 every = (self.pattern == other).nonzero().flatten()
-                for nodes in every.split(max(1, SEARCHED_ELEMENTS // width)):
+                for nodes in every.split(max(1, size // width)):
                     searched = _Searched.of(nodes, width, self.k)
                     for place in torch.arange(len(nodes)).split(SCALE_BLOCK):
                         searched.vectors[place] = self._vectors(nodes[place], common)
                     yield common, searched
 
-    def _search_block(
+    def _best(
         self,
         nodes: Tensor,
-        common: int,
-        searched: _Searched,
+        row: Tensor,
+        col: Tensor,
         so_far: NeighborLists,
-        buffer: Tensor,
+        refined: int,
     ) -> NeighborLists:
-        """Return the best of the lists so far and of the searched nodes."""
-        row, col = searched.propose(
-            self._vectors(nodes, common),
-            self.k,
-            least=so_far.similarity[:, -1],
-            buffer=buffer,
-        )
-        similarity = self._similarity(nodes[row], col)
+        """Return the best of the lists so far and of the proposed pairs."""
+        similarity = self._similarity(nodes[row], col, refined)
         before, place = (so_far.index >= 0).nonzero(as_tuple=True)
         return best_pairs(
             torch.cat([before, row]),
@@ -301,10 +301,12 @@ class _Search:
             parts.append(self.modalities[p].values[nodes] * scale.float()[:, None])
         return torch.cat(parts, dim=1)
 
-    def _similarity(self, a: Tensor, b: Tensor) -> Float[Tensor, " pairs"]:
+    def _similarity(
+        self, a: Tensor, b: Tensor, refined: int
+    ) -> Float[Tensor, " pairs"]:
         """Return s(a, b) of pairs that share a modality, as it is defined."""
         width = max(m.values.shape[1] for m in self.modalities)
-        step = max(1, REFINE_ELEMENTS // width)
+        step = max(1, refined // width)
         chunks = zip(torch.split(a, step), torch.split(b, step), strict=True)
         return torch.cat([self._similarity_chunk(*chunk) for chunk in chunks])
 
