@@ -148,3 +148,8 @@ def test_a_term_with_losses_is_refused():
     node = {"_target_": "micrec_pyg.models.inmo.INMO", "_partial_": True}
     with pytest.raises(InputError, match="a term is not trained"):
         with_term(inmo, {"name": "inmo", "net": node})
+
+
+def test_a_term_without_a_model_is_refused():
+    with pytest.raises(InputError, match=r"term.name=\$: this term scores nothing"):
+        with_term(inmo, {"name": "$"})

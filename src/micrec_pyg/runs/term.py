@@ -24,10 +24,15 @@ def with_term(
     """Return what makes a model with the term of the settings, if there is one.
 
     Raises:
-        InputError: The term has losses: it would stay untrained.
+        InputError: There is no such term, or it has losses: it would stay untrained.
     """
-    if term["name"] == "none":
+    if term["name"] == NONE["name"]:
         return net
+    if "net" not in term:
+        raise InputError(
+            f"term.name={term['name']}: this term scores nothing; give term=none, or "
+            "one with a model, such as term=ease_xc"
+        )
     made = build(term["net"], "term.net")
     if getattr(made, "func", made).terms:
         raise InputError(
