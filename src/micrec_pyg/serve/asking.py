@@ -1,53 +1,10 @@
 """Questions of clients -> frames of a recommender -> answers."""
 
-from typing import Any
-
 import polars as pl
 
 from micrec_pyg.serve import answers, questions
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.shelf import Served
-
-
-def lists_of(served: Served, question: questions.Recommend) -> answers.Lists:
-    """Return the lists that a question asks for.
-
-    Raises:
-        InputError: An id is unknown, or not exactly one of users and history is given.
-    """
-    if (question.users is None) == (question.history is None):
-        raise FieldError("users", "give either users or history")
-    domain = served.domain(question.domain)
-    frame = served.rec.recommend(
-        users=question.users,
-        history=question.history,
-        domain=domain,
-        k=question.k,
-        exclude_seen=question.exclude_seen,
-        items=question.items,
-    )
-    people = [None] if question.users is None else list(dict.fromkeys(question.users))
-    return answers.Lists(
-        model=served.name, domain=domain, lists=lists_in(frame, people)
-    )
-
-
-def lists_in(frame: pl.DataFrame, people: list[Any]) -> list[answers.UserList]:
-    """Return the rows of a frame as a list for everybody.
-
-    Args:
-        frame: user, rank, item, score, title, reason.
-        people: Who was asked for; some may have no row.
-    """
-    rows: dict[Any, list[Any]] = {person: [] for person in people}
-    for user, *row in frame.iter_rows():
-        rows[user].append(_row(row))
-    return [answers.UserList(user=user, rows=rows[user]) for user in people]
-
-
-def _row(values: list[Any]) -> answers.Row:
-    rank, item, score, title, reason = values
-    return answers.Row(rank=rank, item=item, score=score, title=title, reason=reason)
 
 
 def similar_to(served: Served, question: questions.Similar) -> answers.SimilarItems:
@@ -60,7 +17,7 @@ def similar_to(served: Served, question: questions.Similar) -> answers.SimilarIt
         model=served.name,
         domain=domain,
         item=question.item,
-        rows=[_row(list(row)) for row in frame.iter_rows()],
+        rows=[answers.Row(**row) for row in frame.iter_rows(named=True)],
     )
 
 
