@@ -33,9 +33,8 @@ def same(found, expected):
         for mine, yours in zip(one, other, strict=True):
             assert mine["user"] == yours["user"]
             for row, before in zip(mine["rows"], yours["rows"], strict=True):
-                score = row.pop("score")
-                assert score == pytest.approx(before.pop("score"), abs=1e-5)
-                assert row == before
+                assert row["score"] == pytest.approx(before["score"], abs=1e-5)
+                assert {**row, "score": 0} == {**before, "score": 0}
 
 
 def add(client, **items_or_interactions):
@@ -106,6 +105,7 @@ def test_what_is_refused_is_not_written(start):
         ("interactions", {"interactions": [{"user": "bob", "item": "nothing"}]}),
         ("remove", {"users": ["nobody"]}),
         ("remove", {"items": ["nothing"]}),
+        ("remove", {}),
     ):
         found = client.post(f"/v1/{path}", json={"domain": "food", **body})
         assert found.status_code == 422, found.text
@@ -214,7 +214,7 @@ def test_a_damaged_journal_is_refused_by_name(start, tmp_path):
     path.write_bytes(good)
     (vectors, *_) = sorted((tmp_path / "state").glob("vectors-*"))
     content = vectors.read_bytes()
-    vectors.write_bytes(content[:-1] + b"\x01")
+    vectors.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(DamagedFileError, match=vectors.name):
         start()
     vectors.write_bytes(content)

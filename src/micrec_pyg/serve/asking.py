@@ -1,7 +1,11 @@
 """Questions of clients -> frames of a recommender -> answers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import polars as pl
 
+from micrec_pyg.schema import InputError
 from micrec_pyg.serve import answers, questions
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.shelf import Served
@@ -28,7 +32,8 @@ def explained(served: Served, question: questions.Explain) -> answers.Explanatio
     domain = served.domain(question.domain)
     who = question.history if question.user is None else question.user
     assert who is not None
-    frame = served.rec.explain(who, question.item, domain=domain)
+    with _one_user():
+        frame = served.rec.explain(who, question.item, domain=domain)
     parts = [answers.Part(**row) for row in frame.iter_rows(named=True)]
     return answers.Explanation(
         model=served.name,
@@ -75,8 +80,21 @@ def _holds(column: str, text: str) -> pl.Expr:
 def known_of(served: Served, user: str) -> answers.Known:
     """Return what is known of a user, with titles."""
     history = {}
-    for domain, items in served.rec.history(user).items():
+    with _one_user():
+        known = served.rec.history(user)
+    for domain, items in known.items():
         titles = served.rec.titles(domain)
         rows = titles.filter(pl.col("item").is_in(items.to_list()))
         history[domain] = [answers.Item(**row) for row in rows.to_dicts()]
     return answers.Known(model=served.name, user=user, history=history)
+
+
+@contextmanager
+def _one_user() -> Iterator[None]:
+    """Call the field at fault ``user`` where a sentence speaks of users."""
+    try:
+        yield
+    except InputError as error:
+        if str(error).startswith("users"):
+            raise FieldError("user", str(error)) from error
+        raise

@@ -14,7 +14,10 @@ from micrec_pyg.serve.metrics import Metrics
 API = "/v1/"
 """Beginning of the paths that do work."""
 OTHER = "other"
-"""What paths are counted as that do not exist: anybody can invent them."""
+"""What paths and methods are counted as that do not exist: anybody can invent them."""
+METHODS = frozenset("GET HEAD OPTIONS POST PUT PATCH DELETE".split())
+GONE = 499
+"""What a request is counted as whose client went before it was answered."""
 
 
 class Gate:
@@ -30,7 +33,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 500
+        status = GONE
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -41,9 +44,13 @@ class Gate:
         begin = time.perf_counter()
         try:
             await self._pass(scope, receive, counted)
+        except BaseException:
+            status = 500
+            raise
         finally:
             path = getattr(scope.get("route"), "path", OTHER)
-            self._metrics.requests.labels(path, scope["method"], status).inc()
+            method = scope["method"] if scope["method"] in METHODS else OTHER
+            self._metrics.requests.labels(path, method, status).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - begin)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:

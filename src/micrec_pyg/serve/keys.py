@@ -57,7 +57,7 @@ def keys_of(file: Path | None, variable: str | None) -> list[str]:
     return found
 
 
-def may_ask(request: Request, given: Credentials) -> None:
+async def may_ask(request: Request, given: Credentials) -> None:
     """Let a request pass that only asks.
 
     Raises:
@@ -68,7 +68,7 @@ def may_ask(request: Request, given: Credentials) -> None:
         raise _unknown()
 
 
-def may_write(request: Request, given: Credentials) -> None:
+async def may_write(request: Request, given: Credentials) -> None:
     """Let a request pass that changes something.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,17 +134,20 @@ def load_served(
     if not (writable or (folder / FILE).exists()):
         return served
     journal = Journal(folder, served.digest, writable=writable)
-    additions = journal.read()
-    if journal.digest != served.digest:
-        if not (carry or additions.empty):
-            raise InputError(
-                f"{journal.path} holds additions to artefact {journal.digest[:12]}, "
-                f"and {path} is {served.digest[:12]}; give --carry to add them to this "
-                "one, or another --state"
-            )
+    with ExitStack() as undo:
+        undo.callback(journal.close)
+        additions = journal.read()
+        if journal.digest != served.digest:
+            if not (carry or additions.empty):
+                raise InputError(
+                    f"{journal.path} holds additions to artefact "
+                    f"{journal.digest[:12]}, and {path} is {served.digest[:12]}; give "
+                    "--carry to add them to this one, or another --state"
+                )
+        replay(served.rec, additions)
         if writable:
             journal.bind(served.digest)
-    replay(served.rec, additions)
+        undo.pop_all()
     served.journal, served.writable = journal, writable
     return served
 

@@ -18,6 +18,7 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.serve import answers
 from micrec_pyg.serve.additions import NewItems, item_tables, replay
 from micrec_pyg.serve.batches import Batches
+from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.journal import Journal
 from micrec_pyg.serve.questions import AddInteractions, AddItems, Remove
 from micrec_pyg.serve.shelf import Served, reloaded
@@ -134,6 +135,8 @@ def _add_items(
 
 
 def _remove(rec: Recommender, journal: Journal, served: Served, change: Remove) -> None:
+    if not (change.users or change.items):
+        raise FieldError("users", "give users or items")
     if change.items or change.domain is not None:
         names = [served.domain(change.domain)]
     else:
