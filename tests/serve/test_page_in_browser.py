@@ -225,6 +225,9 @@ def test_a_name_is_the_beginning_of_a_text(visitor: Visitor) -> None:
     texts = {
         "Contact. 1997. Drama": ["Contact", "1997. Drama"],
         "Mr. Holland's Opus (1995). Drama": ["Mr. Holland's Opus (1995)", "Drama"],
+        "Raiders of the Lost Ark. 1981": ["Raiders of the Lost Ark", "1981"],
+        "Apollo 13. 1995. Drama": ["Apollo 13", "1995. Drama"],
+        "E.T. the Extra-Terrestrial": ["E.T. the Extra-Terrestrial", ""],
         "Tea, 100 ct. box": ["Tea, 100 ct. box", ""],
         None: ["id", ""],
     }
