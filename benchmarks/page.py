@@ -19,6 +19,7 @@ from benchmarks import (
     propagation,
     ranking,
     sampler,
+    serve,
     startup,
 )
 from benchmarks.harness import ROOT, Row
@@ -33,6 +34,7 @@ PARTS = {
     "sampler": ("Sampling", sampler),
     "ranking": ("Ranking", ranking),
     "answers": ("Answers", answers),
+    "serve": ("Service", serve),
     "knn": ("Nearest neighbours", knn),
     "growth": ("Growth", growth),
     "startup": ("Start-up", startup),

@@ -16,6 +16,7 @@ PARTS = {
     "sampler": "drawing training triplets",
     "ranking": "ranking all items for all users",
     "answers": "answers of a trained model by raw id",
+    "serve": "the service, asked over HTTP by eight clients",
     "knn": "exact multimodal nearest neighbours",
     "growth": "time and memory from 0.1 to 10 M interactions",
     "startup": "until help is shown, until training begins",

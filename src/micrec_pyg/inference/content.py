@@ -14,9 +14,14 @@ from micrec_pyg.runs.settings import check_node
 from micrec_pyg.runs.thumbnails import thumbnail
 from micrec_pyg.schema import IMAGE, TEXT, Feature, InputError
 
+TITLE = "title"
+"""Column of an item's text where ``text`` has its vectors."""
+
 
 def text_of(table: pl.DataFrame) -> pl.Series:
     """Return the text of every new item, null where it has none."""
+    if TITLE in table.columns:
+        return table[TITLE].cast(pl.String).alias("text")
     if TEXT in table.columns and table.schema[TEXT] == pl.String:
         return table[TEXT].alias("text")
     return pl.Series("text", [None] * table.height, dtype=pl.String)
@@ -35,7 +40,8 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
     """Return the features of new items, of the modalities that the domain has.
 
     A column of texts is encoded as the run encoded its own; a column of lists of
-    numbers is taken as it is. A modality without a column is missing.
+    numbers is taken as it is. A modality without a column is missing. A column title
+    is read by people alone.
 
     Args:
         world: What is known.
@@ -47,11 +53,11 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
             not finite, or the encoder cannot be had.
     """
     there = world.domains[domain].features
-    strange = [c for c in table.columns if c not in ("item", TEXT, *there)]
+    strange = [c for c in table.columns if c not in ("item", TITLE, TEXT, *there)]
     if strange:
         raise InputError(
             f"items: column {', '.join(strange)} cannot be used; domain {domain} has "
-            f"item, text and the modalities {', '.join(there) or 'none'}"
+            f"item, title, text and the modalities {', '.join(there) or 'none'}"
         )
     return {
         modality: _feature(world, modality, table, old.values.shape[1])

@@ -143,7 +143,8 @@ class Recommender(Contents):
         Args:
             items: A frame: item (raw id), and any of text and the domain's modalities.
                 A column of texts (or of paths of files) is encoded as the run encoded
-                its own; a column of lists of numbers is taken as vectors.
+                its own; a column of lists of numbers is taken as vectors. Then title
+                has the text that people see.
             domain: Of the items; None where there is only one.
 
         Raises:

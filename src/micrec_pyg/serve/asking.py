@@ -1,53 +1,14 @@
 """Questions of clients -> frames of a recommender -> answers."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import polars as pl
 
+from micrec_pyg.schema import InputError
 from micrec_pyg.serve import answers, questions
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.shelf import Served
-
-
-def lists_of(served: Served, question: questions.Recommend) -> answers.Lists:
-    """Return the lists that a question asks for.
-
-    Raises:
-        InputError: An id is unknown, or not exactly one of users and history is given.
-    """
-    if (question.users is None) == (question.history is None):
-        raise FieldError("users", "give either users or history")
-    domain = served.domain(question.domain)
-    frame = served.rec.recommend(
-        users=question.users,
-        history=question.history,
-        domain=domain,
-        k=question.k,
-        exclude_seen=question.exclude_seen,
-        items=question.items,
-    )
-    people = [None] if question.users is None else list(dict.fromkeys(question.users))
-    return answers.Lists(
-        model=served.name, domain=domain, lists=lists_in(frame, people)
-    )
-
-
-def lists_in(frame: pl.DataFrame, people: list[Any]) -> list[answers.UserList]:
-    """Return the rows of a frame as a list for everybody.
-
-    Args:
-        frame: user, rank, item, score, title, reason.
-        people: Who was asked for; some may have no row.
-    """
-    rows: dict[Any, list[Any]] = {person: [] for person in people}
-    for user, *row in frame.iter_rows():
-        rows[user].append(_row(row))
-    return [answers.UserList(user=user, rows=rows[user]) for user in people]
-
-
-def _row(values: list[Any]) -> answers.Row:
-    rank, item, score, title, reason = values
-    return answers.Row(rank=rank, item=item, score=score, title=title, reason=reason)
 
 
 def similar_to(served: Served, question: questions.Similar) -> answers.SimilarItems:
@@ -60,7 +21,7 @@ def similar_to(served: Served, question: questions.Similar) -> answers.SimilarIt
         model=served.name,
         domain=domain,
         item=question.item,
-        rows=[_row(list(row)) for row in frame.iter_rows()],
+        rows=[answers.Row(**row) for row in frame.iter_rows(named=True)],
     )
 
 
@@ -71,7 +32,8 @@ def explained(served: Served, question: questions.Explain) -> answers.Explanatio
     domain = served.domain(question.domain)
     who = question.history if question.user is None else question.user
     assert who is not None
-    frame = served.rec.explain(who, question.item, domain=domain)
+    with _one_user():
+        frame = served.rec.explain(who, question.item, domain=domain)
     parts = [answers.Part(**row) for row in frame.iter_rows(named=True)]
     return answers.Explanation(
         model=served.name,
@@ -129,8 +91,21 @@ def _holds(column: str, text: str) -> pl.Expr:
 def known_of(served: Served, user: str) -> answers.Known:
     """Return what is known of a user, with titles."""
     history = {}
-    for domain, items in served.rec.history(user).items():
+    with _one_user():
+        known = served.rec.history(user)
+    for domain, items in known.items():
         titles = served.rec.titles(domain)
         rows = titles.filter(pl.col("item").is_in(items.to_list()))
         history[domain] = [answers.Item(**row) for row in rows.to_dicts()]
     return answers.Known(model=served.name, user=user, history=history)
+
+
+@contextmanager
+def _one_user() -> Iterator[None]:
+    """Call the field at fault ``user`` where a sentence speaks of users."""
+    try:
+        yield
+    except InputError as error:
+        if str(error).startswith("users"):
+            raise FieldError("user", str(error)) from error
+        raise

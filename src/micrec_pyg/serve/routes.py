@@ -2,16 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Query, Request
 
 from micrec_pyg import __version__
 from micrec_pyg.serve import answers, asking, questions
 from micrec_pyg.serve.errors import responses
+from micrec_pyg.serve.keys import may_ask
+from micrec_pyg.serve.lists import asked_of
 from micrec_pyg.serve.shelf import Served, Shelf
 
-router = APIRouter(prefix="/v1", responses=responses(401, 422, 500, 503))
-ASKED = responses(400, 408, 413)
+router = APIRouter(
+    prefix="/v1",
+    tags=["ask"],
+    dependencies=[Depends(may_ask)],
+    responses=responses(401, 422, 500, 503),
+)
+ASKED = responses(400, 408, 413, 415)
 
 
 def served_of(request: Request, name: str | None) -> Served:
@@ -20,7 +26,7 @@ def served_of(request: Request, name: str | None) -> Served:
     return shelf.get(name)
 
 
-@router.get("/models", tags=["ask"])
+@router.get("/models")
 def models(request: Request) -> answers.Models:
     """List the loaded models; the first answers requests that name none."""
     shelf: Shelf = request.app.state.shelf
@@ -59,7 +65,7 @@ def _info(served: Served) -> answers.ModelInfo:
     )
 
 
-@router.get("/items", tags=["ask"])
+@router.get("/items")
 def items(
     request: Request, search: Annotated[questions.Search, Query()]
 ) -> answers.FoundItems:
@@ -67,7 +73,7 @@ def items(
     return asking.found_items(served_of(request, search.model), search)
 
 
-@router.get("/users", tags=["ask"])
+@router.get("/users")
 def users(
     request: Request, search: Annotated[questions.Search, Query()]
 ) -> answers.FoundUsers:
@@ -75,7 +81,7 @@ def users(
     return asking.found_users(served_of(request, search.model), search)
 
 
-@router.get("/history", tags=["ask"])
+@router.get("/history")
 def history(
     request: Request, query: Annotated[questions.OfUser, Query()]
 ) -> answers.Known:
@@ -83,20 +89,21 @@ def history(
     return asking.known_of(served_of(request, query.model), query.user)
 
 
-@router.post("/recommend", tags=["ask"], responses=ASKED)
+@router.post("/recommend", responses=ASKED)
 async def recommend(request: Request, question: questions.Recommend) -> answers.Lists:
     """Recommend items to known users, or to a person with a history."""
-    served = served_of(request, question.model)
-    return await run_in_threadpool(asking.lists_of, served, question)
+    asked = asked_of(served_of(request, question.model), question)
+    found: answers.Lists = await request.app.state.lists.ask(asked)
+    return found
 
 
-@router.post("/similar", tags=["ask"], responses=ASKED)
+@router.post("/similar", responses=ASKED)
 def similar(request: Request, question: questions.Similar) -> answers.SimilarItems:
     """List the items most like one."""
     return asking.similar_to(served_of(request, question.model), question)
 
 
-@router.post("/explain", tags=["ask"], responses=ASKED)
+@router.post("/explain", responses=ASKED)
 def explain(request: Request, question: questions.Explain) -> answers.Explanation:
     """Divide a score into parts that add up to it."""
     return asking.explained(served_of(request, question.model), question)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.runs.artefact import ARTEFACT, RECORD
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
+from micrec_pyg.serve.additions import replay
 from micrec_pyg.serve.errors import FieldError
+from micrec_pyg.serve.journal import FILE, Journal
 from micrec_pyg.storage.digests import file_digest
 from micrec_pyg.storage.seals import MANIFEST
 
@@ -20,15 +23,20 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 @dataclass(eq=False)
 class Served:
-    """An artefact that answers; ``rec`` is another one after an addition."""
+    """An artefact that answers. A field changes when another artefact is loaded."""
 
     name: str
-    folder: Path
+    path: Path
+    """As it was given: of the artefact, or of the run that has it."""
+    device: str
     record: Mapping[str, Any]
     """The content of ``artefact.json``."""
     digest: str
     """sha256 of the manifest, which has the digests of all files."""
     rec: Recommender
+    """Is another one after an addition: a question sees all of it or nothing."""
+    journal: Journal | None = None
+    """What was added; None where nothing ever was and nothing is taken."""
     writable: bool = False
 
     def domain(self, given: str | None) -> str:
@@ -98,23 +106,74 @@ def names_of(given: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def load_served(name: str, path: Path, *, device: str = "cpu") -> Served:
-    """Return an artefact that answers.
+def load_served(
+    name: str,
+    path: Path,
+    *,
+    device: str = "cpu",
+    state: Path | None = None,
+    writable: bool = False,
+    carry: bool = False,
+) -> Served:
+    """Return an artefact that answers, with what was added to it.
 
     Args:
         name: What requests call it.
         path: Of the artefact, or of the run that has it.
         device: Where the model computes.
+        state: Folder of the journal; None: ``<artefact>.state`` beside it.
+        writable: Whether additions are taken; no other process may do so.
+        carry: Whether a journal of another artefact is taken over.
 
     Raises:
-        InputError: There is no artefact, or it is damaged; the file is named.
+        InputError: There is no artefact, a file of it or of the journal is damaged,
+            another process takes additions, or the journal is of another artefact.
     """
+    served = _load(name, path, device)
+    folder = state or _beside(artefact_folder(path))
+    if not (writable or (folder / FILE).exists()):
+        return served
+    journal = Journal(folder, served.digest, writable=writable)
+    with ExitStack() as undo:
+        undo.callback(journal.close)
+        additions = journal.read()
+        if journal.digest != served.digest:
+            if not (carry or additions.empty):
+                raise InputError(
+                    f"{journal.path} holds additions to artefact "
+                    f"{journal.digest[:12]}, and {path} is {served.digest[:12]}; give "
+                    "--carry to add them to this one, or another --state"
+                )
+        replay(served.rec, additions)
+        if writable:
+            journal.bind(served.digest)
+        undo.pop_all()
+    served.journal, served.writable = journal, writable
+    return served
+
+
+def reloaded(served: Served) -> Served:
+    """Return the artefact that lies at the same place now, without what was added.
+
+    Raises:
+        InputError: There is none, or a file of it is damaged.
+    """
+    return _load(served.name, served.path, served.device)
+
+
+def _load(name: str, path: Path, device: str) -> Served:
     folder = artefact_folder(path)
-    rec = load(folder, device=device)
     return Served(
         name=name,
-        folder=folder,
+        path=path,
+        device=device,
         record=read_json(folder / RECORD),
         digest=file_digest(folder / MANIFEST),
-        rec=rec,
+        rec=load(folder, device=device),
     )
+
+
+def _beside(folder: Path) -> Path:
+    """Return where the additions to an artefact are kept by default."""
+    whole = folder.resolve()
+    return whole.with_name(f"{whole.name}.state")

@@ -1,0 +1,123 @@
+"""What was added to an artefact and removed from it, and how it is told again."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.schema import TEXT, Feature
+from micrec_pyg.serve.questions import NewItem
+
+USER, ITEM = "user", "item"
+"""Kinds of ids that are removed."""
+
+
+@dataclass(frozen=True, eq=False)
+class NewItems:
+    """Items of a domain, in the order in which they came."""
+
+    item: Sequence[str]
+    text: Sequence[str | None]
+    features: Mapping[str, Feature]
+    """By modality; encoded already, so that no encoder is needed again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Additions:
+    """Everything that a journal holds; rows of what was removed are not in it."""
+
+    removed: frozenset[tuple[str, str, str]] = frozenset()
+    """Kind, domain and digest of ids that the artefact may still have."""
+    salt: str = ""
+    items: Mapping[str, Sequence[NewItems]] = field(default_factory=dict)
+    """By domain."""
+    interactions: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """By domain: user, item."""
+
+    @property
+    def empty(self) -> bool:
+        """Return whether there is nothing to tell again."""
+        return not (self.removed or self.items or self.interactions)
+
+
+def id_digest(salt: str, kind: str, domain: str, raw: str) -> str:
+    """Return what stands for a removed id: the id itself is deleted."""
+    return hashlib.sha256(f"{salt}/{kind}/{domain}/{raw}".encode()).hexdigest()
+
+
+def replay(rec: Recommender, additions: Additions) -> None:
+    """Add to a recommender what a journal holds.
+
+    What was removed goes first: it is of the artefact alone, since the journal keeps
+    no row of it. Then all items, then all interactions, so that a graph is made once
+    for each and not once per request. Ids keep the order in which they came.
+
+    Args:
+        rec: Of the artefact as it lies there; is changed.
+        additions: Items that it has already are left as they are.
+
+    Raises:
+        InputError: It does not fit the artefact.
+    """
+    for domain in rec.domains:
+        _remove(rec, domain, additions)
+    for domain, parts in additions.items.items():
+        known = {*rec.items(domain)}
+        frames = [_frame(part).filter(~pl.col("item").is_in(known)) for part in parts]
+        table = pl.concat(frames)
+        if table.height:
+            rec.add_items(table, domain=domain)
+    for domain, table in additions.interactions.items():
+        rec.add_interactions(table, domain=domain)
+
+
+def _remove(rec: Recommender, domain: str, additions: Additions) -> None:
+    def gone(kind: str, ids: Callable[[str], pl.Series]) -> list[str]:
+        wanted = {d for k, of, d in additions.removed if (k, of) == (kind, domain)}
+        if not wanted:
+            return []
+        salt = additions.salt
+        return [i for i in ids(domain) if id_digest(salt, kind, domain, i) in wanted]
+
+    users, items = gone(USER, rec.users), gone(ITEM, rec.items)
+    if users or items:
+        rec.remove(users=users, items=items, domain=domain)
+
+
+def _frame(part: NewItems) -> pl.DataFrame:
+    """Return items as ``add_items`` takes them: vectors are there already."""
+    columns: dict[str, pl.Series] = {
+        "item": pl.Series(part.item, dtype=pl.String),
+        "title": pl.Series(part.text, dtype=pl.String),
+    }
+    for modality, feature in part.features.items():
+        vectors = pl.Series(feature.values.float().numpy()).arr.to_list()
+        nothing = pl.Series([None], dtype=vectors.dtype)
+        columns[modality] = vectors.zip_with(pl.Series(feature.mask.numpy()), nothing)
+    return pl.DataFrame(columns)
+
+
+def item_tables(items: Sequence[NewItem]) -> list[pl.DataFrame]:
+    """Return new items as ``add_items`` takes them.
+
+    A column has texts to encode or vectors, not both, so there may be two tables.
+
+    Args:
+        items: As a client sent them.
+    """
+    ready = [item for item in items if TEXT in item.vectors]
+    others = [item for item in items if TEXT not in item.vectors]
+    return [_table(part) for part in (ready, others) if part]
+
+
+def _table(items: Sequence[NewItem]) -> pl.DataFrame:
+    texts = pl.Series([item.text for item in items], dtype=pl.String)
+    columns = {"item": pl.Series([item.item for item in items]), "title": texts}
+    if TEXT not in items[0].vectors and texts.count():
+        columns[TEXT] = texts
+    for name in sorted({name for item in items for name in item.vectors}):
+        vectors = [item.vectors.get(name) for item in items]
+        columns[name] = pl.Series(vectors, dtype=pl.List(pl.Float64))
+    return pl.DataFrame(columns)

@@ -1,0 +1,62 @@
+"""Questions that come while others are answered are answered together.
+
+One thread works. A question that finds it idle is taken at once, alone; those that
+come meanwhile wait and are taken together. So a busy service asks the model once for
+many people, and an idle one makes nobody wait.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
+
+class Batches(Generic[Asked, Answered]):
+    """A queue in front of a function that answers many questions at once."""
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Asked]], Sequence[Answered | Exception]],
+        *,
+        most: int,
+    ) -> None:
+        """Wait for questions.
+
+        Args:
+            answer: Returns an answer, or what is wrong, for each; runs in a thread.
+            most: Questions that are taken at once.
+        """
+        self._answer, self._most = answer, most
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="micrec")
+        self._waiting: list[tuple[Asked, asyncio.Future[Answered]]] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def ask(self, question: Asked) -> Answered:
+        """Return the answer to a question, or raise what is wrong with it."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        if self._work is None:
+            self._work = asyncio.create_task(self._until_empty())
+        return await future
+
+    async def _until_empty(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            taken = self._waiting[: self._most]
+            del self._waiting[: self._most]
+            questions = [question for question, _ in taken]
+            work = loop.run_in_executor(self._thread, self._answer, questions)
+            await asyncio.wait([work])
+            error = work.exception()
+            found = work.result() if error is None else [error] * len(taken)
+            for (_, future), each in zip(taken, found, strict=True):
+                if future.done():  # whoever asked has gone
+                    continue
+                if isinstance(each, BaseException):
+                    future.set_exception(each)
+                else:
+                    future.set_result(each)
+        self._work = None

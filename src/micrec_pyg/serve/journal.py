@@ -1,0 +1,235 @@
+"""The journal: additions and removals that outlive the process.
+
+SQLite in WAL mode; a commit has reached the disk (``synchronous=FULL``). Vectors of
+new items lie beside it as safetensors, each file written whole before the rows that
+name it are committed. Removed rows are overwritten with zeros (``secure_delete``) and
+the file is written anew without them.
+"""
+
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.schema import InputError
+from micrec_pyg.serve.additions import ITEM, USER, Additions, NewItems, id_digest
+from micrec_pyg.serve.database import check, compact, connect, told, transaction
+from micrec_pyg.serve.lock import lock
+from micrec_pyg.serve.vectors import Vectors
+
+FILE = "journal.sqlite"
+FORMAT = 1
+TABLES = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE item (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,
+    domain TEXT NOT NULL, item TEXT NOT NULL, text TEXT,
+    file TEXT NOT NULL, place INTEGER NOT NULL, UNIQUE (domain, item)
+) STRICT;
+CREATE TABLE interaction (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,
+    domain TEXT NOT NULL, user TEXT NOT NULL, item TEXT NOT NULL,
+    UNIQUE (domain, user, item)
+) STRICT;
+CREATE TABLE removed (
+    kind TEXT NOT NULL, domain TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (kind, domain, digest)
+) STRICT;
+"""
+
+
+class Journal:
+    """What was added to one artefact; only one thread may write at a time."""
+
+    def __init__(self, folder: Path, digest: str, *, writable: bool) -> None:
+        """Open the journal of a folder; ``writable`` makes it if it is not there.
+
+        Args:
+            folder: Of the journal and its vectors.
+            digest: Of the artefact that a new journal belongs to.
+            writable: Whether it is made and written, by no other process meanwhile.
+
+        Raises:
+            InputError: Another process writes there.
+            DamagedFileError: The file is no journal, or a damaged one.
+            StorageError: The disk refuses.
+        """
+        self.path = folder / FILE
+        self._vectors = Vectors(folder)
+        with ExitStack() as undo:
+            if writable:
+                undo.callback(os.close, lock(folder))
+            with told(self.path):
+                self._base = connect(self.path, "rwc" if writable else "ro")
+                undo.callback(self._base.close)
+                check(self._base, self.path)
+                if writable:
+                    self._prepare(digest)
+                self._about = dict(self._base.execute("SELECT key, value FROM about"))
+                files = self._files()
+            if self._about.get("format") != str(FORMAT):
+                raise InputError(
+                    f"{self.path}: format {self._about.get('format')} was found, this "
+                    f"version reads {FORMAT}; use the version that wrote it"
+                )
+            if writable:
+                self._vectors.keep_only(files)
+            self._close = undo.pop_all()
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the artefact that the rows belong to."""
+        return self._about["artefact"]
+
+    def read(self) -> Additions:
+        """Return everything that is in it.
+
+        Raises:
+            DamagedFileError: Rows or vectors are not what was written.
+        """
+        with told(self.path), transaction(self._base, "DEFERRED") as base:
+            removed = base.execute("SELECT kind, domain, digest FROM removed")
+            return Additions(
+                removed=frozenset(removed.fetchall()),
+                salt=self._about["salt"],
+                items=self._items(base),
+                interactions=self._interactions(base),
+            )
+
+    def add(
+        self,
+        domain: str,
+        *,
+        items: NewItems | None = None,
+        interactions: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Write additions to a domain; they are on the disk when this returns.
+
+        Args:
+            domain: Name.
+            items: New ones.
+            interactions: (user, item) pairs; those that are there change nothing.
+
+        Raises:
+            StorageError: The disk refuses; nothing is written.
+        """
+        now = int(time.time())
+        with told(self.path):
+            file = None if items is None else self._vectors.write(items.features)
+            with transaction(self._base, "IMMEDIATE") as base:
+                if items is not None:
+                    rows = zip(items.item, items.text, strict=True)
+                    base.executemany(
+                        "INSERT INTO item (time, domain, item, text, file, place) "
+                        "VALUES (?, ?, ?, ?, ?, ?)",
+                        [(now, domain, *row, file, n) for n, row in enumerate(rows)],
+                    )
+                base.executemany(
+                    "INSERT OR IGNORE INTO interaction (time, domain, user, item) "
+                    "VALUES (?, ?, ?, ?)",
+                    [(now, domain, *pair) for pair in interactions],
+                )
+
+    def remove(
+        self, users: Mapping[str, Sequence[str]], items: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Delete all rows of some users and items; of each a digest stays.
+
+        Args:
+            users: Raw ids by domain.
+            items: Likewise.
+
+        Raises:
+            StorageError: The disk refuses; nothing is removed.
+        """
+        salt = self._about["salt"]
+        with told(self.path):
+            with transaction(self._base, "IMMEDIATE") as base:
+                for kind, ids in ((USER, users), (ITEM, items)):
+                    rows = [(name, raw) for name, some in ids.items() for raw in some]
+                    base.executemany(
+                        f"DELETE FROM interaction WHERE domain = ? AND {kind} = ?", rows
+                    )
+                    base.executemany(
+                        "INSERT OR IGNORE INTO removed VALUES (?, ?, ?)",
+                        [(kind, d, id_digest(salt, kind, d, raw)) for d, raw in rows],
+                    )
+                    if kind == ITEM:
+                        self._drop_items(base, rows)
+            compact(self._base)
+        self._vectors.keep_only(self._files())
+
+    def bind(self, digest: str) -> None:
+        """Let the rows belong to another artefact from now on."""
+        with told(self.path), transaction(self._base, "IMMEDIATE") as base:
+            base.execute("UPDATE about SET value = ? WHERE key = 'artefact'", (digest,))
+        self._about["artefact"] = digest
+
+    def close(self) -> None:
+        """Close the file, in which everything is already, and end the lock."""
+        self._close.close()
+
+    def _prepare(self, digest: str) -> None:
+        """Make the tables of a new journal, all or none."""
+        made = self._base.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if made == (0,):
+            about = {"format": FORMAT, "artefact": digest, "salt": secrets.token_hex()}
+            with transaction(self._base, "IMMEDIATE") as base:
+                for statement in TABLES.split(";"):
+                    base.execute(statement)
+                base.executemany(
+                    "INSERT INTO about VALUES (?, ?)",
+                    [(key, str(value)) for key, value in about.items()],
+                )
+        # what a kill left there may hold rows that were removed
+        self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _files(self) -> set[str]:
+        return {name for (name,) in self._base.execute("SELECT file FROM item")}
+
+    def _items(self, base: sqlite3.Connection) -> dict[str, list[NewItems]]:
+        rows = base.execute(
+            "SELECT domain, file, item, text, place FROM item ORDER BY seq"
+        )
+        found: dict[str, list[NewItems]] = {}
+        for (domain, file), group in groupby(rows, key=lambda row: row[:2]):
+            _, _, item, text, place = zip(*group, strict=True)
+            features = self._vectors.read(file, place)
+            found.setdefault(domain, []).append(NewItems(item, text, features))
+        return found
+
+    def _interactions(self, base: sqlite3.Connection) -> dict[str, pl.DataFrame]:
+        rows = base.execute("SELECT domain, user, item FROM interaction ORDER BY seq")
+        schema = {"domain": pl.String, "user": pl.String, "item": pl.String}
+        table = pl.DataFrame(rows.fetchall(), schema=schema, orient="row")
+        parts = table.partition_by("domain", as_dict=True, include_key=False)
+        return {str(domain): part for (domain,), part in parts.items()}
+
+    def _drop_items(
+        self, base: sqlite3.Connection, rows: Sequence[tuple[str, str]]
+    ) -> None:
+        """Delete items, and write the files that had their vectors without them."""
+        files = set()
+        for row in rows:
+            found = base.execute(
+                "SELECT file FROM item WHERE domain = ? AND item = ?", row
+            )
+            files |= {name for (name,) in found}
+        base.executemany("DELETE FROM item WHERE domain = ? AND item = ?", rows)
+        for old in sorted(files):
+            left = base.execute(
+                "SELECT seq, place FROM item WHERE file = ? ORDER BY seq", (old,)
+            ).fetchall()
+            if left:
+                kept = self._vectors.read(old, [place for _, place in left])
+                new = self._vectors.write(kept)
+                base.executemany(
+                    "UPDATE item SET file = ?, place = ? WHERE seq = ?",
+                    [(new, place, seq) for place, (seq, _) in enumerate(left)],
+                )

@@ -1,0 +1,104 @@
+"""The service as a process: a socket, signals, and an end without lost requests."""
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from micrec_pyg.schema import InputError
+from micrec_pyg.serve.routes_write import reload_one
+
+logger = logging.getLogger(__name__)
+
+CONNECTIONS = 1000
+"""Open at once."""
+IDLE_SECONDS = 30
+"""After which a connection is closed that asks nothing."""
+GRACE_SECONDS = 30
+"""In which requests are finished after the process was told to stop."""
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound; 0 takes any port that is free.
+
+    Raises:
+        InputError: The address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except (OSError, OverflowError) as error:
+        found.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"--host {host} --port {port}: {reason}; give another port, or 0 for any"
+        ) from error
+    return found
+
+
+def run(app: FastAPI, place: socket.socket, *, started: Callable[[], None]) -> None:
+    """Answer requests until the process is told to stop; then finish what began.
+
+    SIGHUP loads every artefact again from where it lies.
+
+    Args:
+        app: The service.
+        place: Where it listens.
+        started: Called when it does.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loop, tasks = asyncio.get_running_loop(), set()
+
+        def again() -> None:
+            task = asyncio.create_task(_reload_all(app))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, again)
+        started()
+        yield
+
+    app.router.lifespan_context = lifespan
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn takes these while it runs, and raises them again when it has ended
+        signal.signal(number, lambda *_: None)
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        log_level="critical",  # errors are logged by serve.errors, once
+        lifespan="on",
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
+    uvicorn.Server(config).run(sockets=[place])
+
+
+async def _reload_all(app: FastAPI) -> None:
+    for served in app.state.shelf:
+        try:
+            await reload_one(served, app.state.writers, app.state.metrics)
+        except (InputError, OSError) as error:
+            logger.error("%s: %s; the old one goes on", served.name, error)

@@ -1,0 +1,162 @@
+"""Additions and removals: tried, written to the journal, then seen by everybody.
+
+One thread does it for each artefact. Those that wait and are of one kind are done
+together, since each makes the graph of the domain anew. Nobody sees what the journal
+does not have: the recommender is replaced after the commit.
+"""
+
+import copy
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.schema import InputError
+from micrec_pyg.serve import answers
+from micrec_pyg.serve.additions import NewItems, item_tables, replay
+from micrec_pyg.serve.batches import Batches
+from micrec_pyg.serve.errors import FieldError
+from micrec_pyg.serve.journal import Journal
+from micrec_pyg.serve.questions import AddInteractions, AddItems, Remove
+from micrec_pyg.serve.shelf import Served, reloaded
+
+logger = logging.getLogger(__name__)
+
+MOST = 256
+"""Requests that are done together."""
+
+
+class Reload:
+    """Ask for the artefact that lies at the same place now."""
+
+    domain = None
+
+    def __init__(self, fresh: Served) -> None:
+        """Take the place of the artefact that answers, with what was added to it."""
+        self.fresh = fresh
+
+
+Change: TypeAlias = AddItems | AddInteractions | Remove | Reload
+
+
+class Writer:
+    """The one who changes an artefact that answers."""
+
+    def __init__(self, served: Served) -> None:
+        """Change this artefact; only one writer may."""
+        self._served = served
+        self._queue = Batches[Change, answers.Done](self._answer, most=MOST)
+
+    async def do(self, change: AddItems | AddInteractions | Remove) -> answers.Done:
+        """Return when a change is on the disk and seen by every later question.
+
+        Raises:
+            InputError: It cannot be done; nothing is written.
+            StorageError: The disk refuses; nothing is written.
+        """
+        return await self._queue.ask(change)
+
+    async def take_over(self, fresh: Served) -> None:
+        """Return when another artefact answers, with everything that was added.
+
+        Raises:
+            InputError: What was added does not fit it; the old one goes on.
+        """
+        await self._queue.ask(Reload(fresh))
+
+    def _answer(self, changes: Sequence[Change]) -> list[answers.Done | Exception]:
+        def alike(change: Change) -> tuple[Any, ...]:
+            alone = None if isinstance(change, AddInteractions) else id(change)
+            return (type(change).__name__, change.domain, alone)
+
+        groups = (list(group) for _, group in groupby(changes, alike))
+        return [done for group in groups for done in self._group(group)]
+
+    def _group(self, changes: Sequence[Change]) -> Iterator[answers.Done | Exception]:
+        """Yield what became of each; one that cannot be done spoils no other."""
+        try:
+            self._do(changes)
+        except (InputError, OSError) as error:
+            if len(changes) == 1:
+                yield error
+            else:
+                for change in changes:
+                    yield from self._group([change])
+            return
+        for change in changes:
+            yield answers.Done(model=self._served.name, rows=_rows(change))
+
+    def _do(self, changes: Sequence[Change]) -> None:
+        served, first = self._served, changes[0]
+        if isinstance(first, Reload):
+            _take_over(served, first.fresh)
+            return
+        journal, rec = served.journal, copy.copy(served.rec)
+        assert journal is not None
+        if isinstance(first, AddItems):
+            _add_items(rec, journal, served.domain(first.domain), first)
+        elif isinstance(first, Remove):
+            _remove(rec, journal, served, first)
+        else:
+            pairs = [
+                (each.user, each.item)
+                for change in changes
+                if isinstance(change, AddInteractions)
+                for each in change.interactions
+            ]
+            domain = served.domain(first.domain)
+            table = pl.DataFrame(pairs, schema=["user", "item"], orient="row")
+            rec.add_interactions(table, domain=domain)
+            journal.add(domain, interactions=pairs)
+        served.rec = rec
+
+
+def _rows(change: Change) -> int:
+    if isinstance(change, AddItems):
+        return len(change.items)
+    if isinstance(change, AddInteractions):
+        return len(change.interactions)
+    return len(change.users) + len(change.items) if isinstance(change, Remove) else 0
+
+
+def _add_items(
+    rec: Recommender, journal: Journal, domain: str, change: AddItems
+) -> None:
+    texts = {item.item: item.text for item in change.items}
+    tables = item_tables(change.items)
+    for table in tables:
+        rec.add_items(table, domain=domain)
+    ids = [raw for table in tables for raw in table["item"]]
+    new = NewItems(ids, [texts[i] for i in ids], rec.features(ids, domain=domain))
+    journal.add(domain, items=new)
+
+
+def _remove(rec: Recommender, journal: Journal, served: Served, change: Remove) -> None:
+    if not (change.users or change.items):
+        raise FieldError("users", "give users or items")
+    if change.items or change.domain is not None:
+        names = [served.domain(change.domain)]
+    else:
+        names = rec.domains
+    rec.remove(users=change.users, items=change.items, domain=change.domain)
+    items = {names[0]: change.items} if change.items else {}
+    journal.remove({name: change.users for name in names}, items)
+
+
+def _take_over(served: Served, fresh: Served) -> None:
+    """Let another artefact answer, with what was added to the one before."""
+    if served.journal is not None:
+        replay(fresh.rec, served.journal.read())
+        if served.writable:
+            served.journal.bind(fresh.digest)
+    served.record, served.digest, served.rec = fresh.record, fresh.digest, fresh.rec
+    logger.info("%s: artefact %s answers now", served.name, fresh.digest[:12])
+
+
+def load_again(served: Served) -> Served:
+    """Return what lies at an artefact's place now; takes the time of a start."""
+    logger.info("%s: loading %s again", served.name, served.path)
+    return reloaded(served)

@@ -1,0 +1,186 @@
+"""What a request may hold; every error has one shape and names the field."""
+
+import json
+import logging
+
+import pytest
+from fastapi.testclient import TestClient
+from serve.conftest import GOLDEN, KEY
+
+from micrec_pyg.schema import InputError
+from micrec_pyg.serve.app import make_app
+from micrec_pyg.serve.keys import Keys, keys_of
+from micrec_pyg.serve.limits import Limits
+from micrec_pyg.serve.shelf import Shelf, load_served, names_of
+
+ASKED = {"users": ["u1"], "domain": "food"}
+BY_HISTORY = {"domain": "food", "history": {"food": ["food1"]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({**ASKED, "k": 0}, "k", "greater than or equal to 1"),
+        ({**ASKED, "k": 1001}, "k", "less than or equal to 1000"),
+        ({**ASKED, "k": "5"}, "k", "valid integer"),
+        ({**ASKED, "K": 5}, "K", "give any of model, domain, users, history, k"),
+        ({**ASKED, "users": []}, "users", "at least 1 item"),
+        ({**ASKED, "users": ["u1"] * 1001}, "users", "at most 1000 items"),
+        ({**ASKED, "users": "u1"}, "users", "valid list"),
+        ({**ASKED, "users": [1]}, "users[0]", "valid string"),
+        ({**ASKED, "users": ["\0" + "3"]}, "users[0]", "pattern"),
+        ({**ASKED, "users": ["\ud800"]}, "users[0]", "valid string"),
+        ({**ASKED, "users": ["nobody"]}, "users", "domain food has no user 'nobody'"),
+        ({**ASKED, "items": ["x"]}, "items", "domain food has no item 'x'"),
+        ({**ASKED, "domain": "toys"}, "domain", "give one of food, kitchen"),
+        ({"users": ["u1"]}, "domain", "give one of food, kitchen"),
+        ({**ASKED, "model": "x"}, "model", "unknown; give one of golden"),
+        ({"domain": "food"}, "users", "give either users or history"),
+        ({**ASKED, **BY_HISTORY}, "users", "give either users or history"),
+        ({"domain": "food", "history": {"x": []}}, "history.x", "food, kitchen"),
+        ({"domain": "food", "history": {"food": ["x"]}}, "history", "no item 'x'"),
+        (
+            {"domain": "food", "history": {"food": ["food1"] * 1001}},
+            "history.food",
+            "at most 1000",
+        ),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_it_allows(client, body, field, words):
+    content = json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    found = client.post("/v1/recommend", content=content, headers=headers)
+    assert found.status_code == 422
+    (error,) = found.json().values()
+    assert error["field"] == field
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "words"),
+    [
+        ("items?domain=food&limit=0", "limit", "greater than or equal to 1"),
+        ("items?domain=food&limit=many", "limit", "valid integer"),
+        ("items?domain=food&Q=tea", "Q", "give any of model, domain, q, limit"),
+        ("items", "domain", "give one of food, kitchen"),
+        ("history", "user", "Field required"),
+        ("history?user=nobody", "user", "has no user 'nobody'"),
+    ],
+)
+def test_so_is_a_wrong_parameter(client, path, field, words):
+    found = client.get(f"/v1/{path}")
+    assert found.status_code == 422
+    assert found.json()["error"]["field"] == field
+    assert words in found.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"", "application/json", 422),
+        (b"null", "application/json", 422),
+        (b"\xff\xfe", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b'{"k": ' + b"9" * 5000 + b"}", "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b"{}", "application/x-www-form-urlencoded", 415),
+        (b" " * (4 * 2**20 + 1), "application/json", 413),
+    ],
+)
+def test_bodies_that_are_no_json(client, content, kind, status):
+    headers = {"Content-Type": kind}
+    found = client.post("/v1/recommend", content=content, headers=headers)
+    assert found.status_code == status
+    assert found.json()["error"]["message"]
+
+
+def test_other_paths_and_methods_have_the_same_shape(client):
+    for path, method, status in (("/nothing", "GET", 404), ("/v1/models", "PUT", 405)):
+        found = client.request(method, path, json={})
+        assert found.status_code == status
+        assert found.json()["error"]["message"]
+
+
+def test_too_many_at_once_are_told_to_come_again():
+    app = make_app(
+        Shelf([load_served("golden", GOLDEN)]),
+        limits=Limits(body_bytes=100, body_seconds=1.0, at_once=0),
+    )
+    client = TestClient(app)
+    found = client.post("/v1/recommend", json=ASKED)
+    assert (found.status_code, found.headers["Retry-After"]) == (503, "1")
+    assert client.get("/health").status_code == 200
+    found = client.post("/v1/recommend", json={"users": ["u1"] * 100})
+    assert found.status_code == 413
+
+
+def test_what_is_unexpected_has_an_id_that_the_log_has(client, monkeypatch, caplog):
+    rec = client.app.state.shelf.get(None).rec
+    monkeypatch.setattr(type(rec), "similar_items", lambda *a, **b: 1 / 0)
+    with caplog.at_level(logging.ERROR):
+        found = client.post("/v1/similar", json={"item": "food1", "domain": "food"})
+    assert found.status_code == 500
+    error = found.json()["error"]
+    assert error["id"] in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert "ZeroDivision" not in found.text
+    assert "Traceback" not in found.text
+
+
+def with_keys(**keys):
+    return TestClient(
+        make_app(Shelf([load_served("golden", GOLDEN)]), keys=Keys(**keys))
+    )
+
+
+def test_writing_is_off_without_a_key(client):
+    found = client.post("/v1/remove", json={"users": ["u1"]})
+    assert found.status_code == 403
+    assert "--write-key-file" in found.json()["error"]["message"]
+
+
+def test_keys_open_what_they_are_for():
+    client = with_keys(read=["r" * 20], write=["w" * 20])
+    opens = {"r" * 20: (200, 401), "w" * 20: (200, 403), "x" * 20: (401, 401)}
+    for key, expected in opens.items():
+        headers = {"Authorization": f"Bearer {key}"}
+        asked = client.post("/v1/recommend", json=ASKED, headers=headers)
+        body = {"users": ["u1"]}
+        # the artefact takes no additions: a key that fits gets no further than that
+        wrote = client.post("/v1/remove", json=body, headers=headers)
+        assert (asked.status_code, wrote.status_code) == expected, key
+    assert client.post("/v1/recommend", json=ASKED).status_code == 401
+    assert client.get("/v1/models").status_code == 401
+    assert client.get("/health").status_code == 200
+
+
+def test_keys_of_a_file(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(f"# of the shop\n{KEY}\n\n  {KEY * 2}  \n")
+    assert keys_of(path, None) == [KEY, KEY * 2]
+    assert keys_of(None, KEY) == [KEY]
+    assert keys_of(None, None) == []
+    for content, words in (("short\n", "fewer than 16"), ("# none\n", "no key")):
+        path.write_text(content)
+        with pytest.raises(InputError, match=words):
+            keys_of(path, None)
+
+
+def test_names_of_artefacts():
+    found = names_of(["films", "a=x/y", "runs/one/artefact", "./two/"])
+    assert [*found] == ["films", "a", "one", "two"]
+    with pytest.raises(InputError, match="two artefacts are called 'films'"):
+        names_of(["films", "old/films"])
+    with pytest.raises(InputError, match="a name has letters"):
+        names_of(["my films"])
+
+
+def test_metrics_count_requests_by_path_and_hold_no_ids(client):
+    client.post("/v1/recommend", json=ASKED)
+    client.get("/v1/nothing/u1")
+    text = client.get("/metrics").text
+    line = 'micrec_requests_total{method="POST",path="/v1/recommend",status="200"}'
+    assert line in text
+    assert 'path="other",status="404"' in text
+    assert "u1" not in text
