@@ -51,8 +51,9 @@ class Browser:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def open(self, path: Path, *, width: int, height: int, dark: bool) -> None:
-        """Show a file in a window of a size, and wait until it is loaded."""
+    def open(self, page: Path | str, *, width: int, height: int, dark: bool) -> None:
+        """Show a file or an address in a window of a size; wait until it is loaded."""
+        address = page if isinstance(page, str) else page.resolve().as_uri()
         self.events.clear()
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -63,9 +64,9 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=address)
         self.wait_for(
-            "document.readyState === 'complete' && location.protocol === 'file:'"
+            "document.readyState === 'complete' && location.protocol !== 'about:'"
         )
 
     def ask(self, script: str) -> Any:

@@ -60,6 +60,7 @@ def test_a_domain_without_images_has_no_file(artefact):
     assert names <= sealed.keys()
 
 
+@pytest.mark.fuzz
 def test_they_can_be_left_out(trained, shop, tmp_path):
     image = shop / "food" / "images" / "food1.png"
     image.parent.mkdir()

@@ -45,11 +45,22 @@ def explained(served: Served, question: questions.Explain) -> answers.Explanatio
 
 
 def found_items(served: Served, search: questions.Search) -> answers.FoundItems:
-    """Return the items whose id or title has a text in it; whole ids come first."""
+    """Return the items whose id or title has a text in it.
+
+    A whole id comes first, then titles that begin with the text, short ones first.
+    """
     domain = served.domain(search.domain)
     table = served.rec.titles(domain)
     found = table.filter(_holds("item", search.q) | _holds("title", search.q))
-    found = found.sort(pl.col("item") != search.q, maintain_order=True)
+    title = pl.col("title").str.to_lowercase()
+    best = [
+        pl.col("item") != search.q,
+        ~title.str.starts_with(search.q.lower()),
+        title.str.len_chars(),
+    ]
+    found = (
+        found.sort(*best, maintain_order=True, nulls_last=True) if search.q else found
+    )
     return answers.FoundItems(
         model=served.name,
         domain=domain,

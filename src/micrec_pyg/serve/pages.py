@@ -1,14 +1,40 @@
-"""The page to look with, at ``/``: static files of ``page/`` beside this module."""
+"""The page to look with, at ``/``: the static files of ``page/`` beside this module."""
 
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from micrec_pyg.serve import images
+
 PAGE = Path(__file__).parent / "page"
+HEADERS = {
+    # nothing from elsewhere, no script or style inside of the page
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # another version of the package may serve another page: ask each time
+    "Cache-Control": "no-cache",
+}
+
+
+class Guarded(StaticFiles):
+    """Static files that load nothing from elsewhere."""
+
+    async def get_response(
+        self, path: str, scope: MutableMapping[str, Any]
+    ) -> Response:
+        """Return a file with the headers that keep the page to itself."""
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response
 
 
 def add_page(app: FastAPI) -> None:
-    """Let an app show the page, if it is there."""
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    """Let an app show the page, and the pictures of items on it."""
+    app.include_router(images.router)
+    app.mount("/", Guarded(directory=PAGE, html=True), name="page")

@@ -92,6 +92,10 @@ class OfUser(Query):
     user: RawId
 
 
+class Picture(Query):
+    """Ask for the picture of an item; the path says of which."""
+
+
 class Recommend(Body):
     """Ask for lists: give either ``users`` or ``history``."""
 

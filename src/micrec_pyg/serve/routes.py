@@ -58,7 +58,7 @@ def _info(served: Served) -> answers.ModelInfo:
                 users=len(served.rec.users(name)),
                 items=len(served.rec.items(name)),
                 modalities=widths[name],
-                images=False,
+                images=served.rec.has_pictures(name),
             )
             for name in served.rec.domains
         ],

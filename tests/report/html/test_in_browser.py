@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser, chromium
+from reference.contrast import contrast
 from reference.pages import EVIL
 
 pytestmark = [
@@ -114,7 +115,7 @@ def test_text_stands_out(browser: Browser, pages: dict[str, Path], dark: bool) -
     )
     assert len(colors) > 50
     # 4.5 to 1 is what WCAG 2 asks of small text
-    assert min(_contrast(ink, paper) for ink, paper, _ in colors) >= 4.5
+    assert min(contrast(ink, paper) for ink, paper, _ in colors) >= 4.5
     paper = browser.ask("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(22, 24, 29)" if dark else "rgb(255, 255, 255)")
 
@@ -129,17 +130,3 @@ def test_the_button_turns_light_to_dark(
     browser.wait_for(f"document.querySelector('.chart text') && {label} !== '{before}'")
     paper = browser.ask("getComputedStyle(document.body).backgroundColor")
     assert paper == "rgb(22, 24, 29)"
-
-
-def _contrast(first: list[float], second: list[float]) -> float:
-    """Return the contrast of two colours after WCAG 2."""
-    low, high = sorted(map(_luminance, (first, second)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(color: list[float]) -> float:
-    parts = [value / 255 for value in color]
-    linear = [
-        p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
-    ]
-    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
