@@ -15,7 +15,7 @@ from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import ITEM, USER, InputError, Vocab
 
-History = Mapping[str, Sequence[str]]
+History = Mapping[str, Sequence[str] | pl.Series]
 """By domain: raw ids of items."""
 
 

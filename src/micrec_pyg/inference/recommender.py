@@ -28,6 +28,7 @@ from micrec_pyg.inference.people import (
 )
 from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
+from micrec_pyg.inference.tower import with_towers_of
 from micrec_pyg.inference.world import World, make_world
 from micrec_pyg.runs.read import Run
 from micrec_pyg.schema import InputError
@@ -187,7 +188,8 @@ class Recommender(Listing):
             InputError: An item is there already, or a column cannot be used.
         """
         world, name = self._world, check_domain(self._world, domain)
-        self._world = with_items(world, name, id_table(items, "items", ["item"]))
+        more = with_items(world, name, id_table(items, "items", ["item"]))
+        self._world = with_towers_of(world, more)
 
     def add_interactions(self, interactions: Any, *, domain: str | None = None) -> None:
         """Add what known or new users did with known items.
@@ -202,7 +204,8 @@ class Recommender(Listing):
         """
         table = id_table(interactions, "interactions", ["user", "item"])
         tables = tables_by_domain(self._world, table, domain)
-        self._world = with_interactions(self._world, tables)
+        world = self._world
+        self._world = with_towers_of(world, with_interactions(world, tables))
 
     def remove(
         self,
@@ -227,11 +230,12 @@ class Recommender(Listing):
         names = list(world.domains) if domain is None else [domain]
         if len(items) or domain is not None:
             names = names if len(names) == 1 else [check_domain(world, domain)]
-        self._world = without(
+        less = without(
             world,
             places_of(world, names, "users", users),
             places_of(world, names[:1] if len(items) else [], "items", items),
         )
+        self._world = with_towers_of(world, less)
 
 
 def _no_history(who: str, domain: str) -> InputError:
