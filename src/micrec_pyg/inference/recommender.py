@@ -31,7 +31,7 @@ from micrec_pyg.inference.tables import id_table, tables_by_domain
 from micrec_pyg.inference.tower import with_towers_of
 from micrec_pyg.inference.world import World, make_world
 from micrec_pyg.runs.read import Run
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import USER, InputError
 
 
 class Listing:
@@ -162,6 +162,12 @@ class Recommender(Listing):
         world, name = self._world, check_domain(self._world, domain)
         row = item_row(world, name, item)
         if isinstance(user, Mapping):
+            if USER not in world.model.answers:
+                raise InputError(
+                    f"the model {world.name} has no answer for people it never saw, so "
+                    "another link answers a history, and its score has no parts; give "
+                    "the id of a user"
+                )
             people = new_people(world, user)
             if not int(people.askers.degree(name)[0]):
                 raise _no_history("the person", name)
