@@ -69,6 +69,7 @@ def scratch(world):
 def test_any_sequence_gives_what_a_rebuild_gives(world, seed, monkeypatch):
     monkeypatch.setattr(changes, "SHARE", 1)  # tiny graphs too follow their changes
     rec = Recommender(world)
+    rec.recommend(history={"food": ["food-1"]}, domain="food")  # makes a tower
     hand = Hand(rec, seed)
     for _ in range(STEPS):
         hand.act()
@@ -78,6 +79,15 @@ def test_any_sequence_gives_what_a_rebuild_gives(world, seed, monkeypatch):
         with torch.no_grad():
             ours, theirs = found.scores[name](rows), expected.scores[name](rows)
         assert torch.allclose(ours, theirs, atol=1e-5, rtol=0), name
+        history = {name: rec.items(name).tail(3)}
+        ours, theirs = (
+            each.recommend(history=history, domain=name, k=100)
+            for each in (rec, Recommender(expected))
+        )
+        assert ours["item"].sort().equals(theirs["item"].sort())
+        assert ours["score"].to_list() == pytest.approx(
+            theirs["score"].to_list(), abs=1e-5
+        )
         for kind in (SIMILAR_USER, SIMILAR_ITEM):
             assert torch.equal(
                 found.graphs[name][kind].adj_t.to_dense(),

@@ -223,6 +223,39 @@ def test_what_is_removed_leaves_no_trace(world, rec):
     assert "new1" not in rec.recommend(users=["u3"], domain="food")["item"]
 
 
+def test_a_history_of_what_the_model_lacks_is_answered_and_said(world, rec, caplog):
+    """New items are in no graph of a model that has no answer for them."""
+    vector = [[1.0, 0.0, 2.0, 0.0, 0.0, 1.0]]
+    rec.add_items(pl.DataFrame({"item": ["new1"], "text": vector}), domain="food")
+    one = {"domain": "food", "k": 6}
+    known = rec.recommend(history={"food": ["food-3", "food-1"]}, **one)
+    caplog.clear()
+    found = rec.recommend(history={"food": ["food-3", "new1", "food-1"]}, **one)
+    assert found.height == 6
+    if ITEM in world.model.answers:
+        assert not caplog.records
+        assert "new1" not in found["item"]
+        return
+    assert "no answer for new items: 1 of the histories in food" in caplog.text
+    assert found.equals(known)
+    alone = rec.recommend(history={"food": ["new1"]}, **one)
+    assert {*alone["reason"]} == {"popularity"}
+
+
+def test_a_history_is_explained_or_refused(world, rec):
+    history = {"food": ["food-1", "food-3"]}
+    if USER not in world.model.answers:
+        with pytest.raises(InputError, match="has no answer for people it never saw"):
+            rec.explain(history, "food-4", domain="food")
+        return
+    parts = explained(rec, history, "food-4")
+    if parts is None:
+        return
+    lists = rec.recommend(history=history, domain="food", k=50)
+    score = lists.filter(item="food-4")["score"][0]
+    assert parts["contribution"].sum() == pytest.approx(score, abs=1e-4)
+
+
 def explained(rec, user, item):
     """Return the parts of a score; None where the model says that it has none."""
     try:

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 import yaml
 
 from micrec_pyg.schema import StorageError
+from micrec_pyg.storage import parts
 from micrec_pyg.storage.parts import OLD_S, part_folder, remove_stale_parts
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
 from micrec_pyg.storage.writing import (
@@ -257,15 +259,42 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     remove_stale_parts(tmp_path / "missing")
 
 
-def test_a_reused_process_id_is_told_by_age(tmp_path: Path) -> None:
+def test_a_process_id_that_is_in_use_again_is_told_by_its_start(
+    tmp_path: Path,
+) -> None:
     mine = part_folder(tmp_path / "a")
     mine.mkdir()
     remove_stale_parts(tmp_path)
     assert mine.is_dir()
-    old = mine.stat().st_mtime - OLD_S - 1
-    os.utime(mine, times=(old, old))
+    # Written before this process began: by another one of the same number.
+    before = start_of_this_process() - 10
+    os.utime(mine, times=(before, before))
     remove_stale_parts(tmp_path)
     assert not mine.exists()
+
+
+def start_of_this_process() -> float:
+    """Return when this process began, by the age that ps knows."""
+    found = subprocess.run(
+        ["ps", "-o", "etimes=", "-p", str(os.getpid())],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return time.time() - float(found.stdout)
+
+
+def test_where_no_start_is_known_a_day_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_started", lambda process: 0.0)
+    mine = part_folder(tmp_path / "a")
+    mine.mkdir()
+    for age, stays in ((OLD_S / 2, True), (OLD_S + 1, False)):
+        at = time.time() - age
+        os.utime(mine, times=(at, at))
+        remove_stale_parts(tmp_path)
+        assert mine.exists() == stays
 
 
 def test_tensors_come_back_as_they_were(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Raw ids and histories of a question -> rows of the graphs."""
 
 import difflib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import ITEM, USER, InputError, Vocab
 
-History = Mapping[str, Sequence[str]]
+logger = logging.getLogger(__name__)
+
+History = Mapping[str, Sequence[str] | pl.Series]
 """By domain: raw ids of items."""
 
 
@@ -67,6 +70,8 @@ def known_people(world: World, domain: str, users: Sequence[str] | pl.Series) ->
 def new_people(world: World, history: History | Any) -> People:
     """Return people who are known by their history alone.
 
+    Items for which the model has no answer are left out, and the log says so.
+
     Args:
         world: What is known.
         history: Of one person, raw ids of items by domain; or of many, a frame with
@@ -89,7 +94,17 @@ def new_people(world: World, history: History | Any) -> People:
     for name in world.domains:
         mine = table.filter(domain=name).drop_nulls("item")
         row = _item_rows(world, name, mine["item"], "history")
-        edges[name] = in_order(torch.tensor(mine["person"].to_list()).long(), row)
+        known = row >= 0
+        if not bool(known.all()):
+            logger.warning(
+                "the model %s has no answer for new items: %d of the histories in %s "
+                "are left out",
+                world.name,
+                int((~known).sum()),
+                name,
+            )
+        asker = torch.from_numpy(mine["person"].to_numpy(writable=True))
+        edges[name] = in_order(asker[known], row[known])
     none = torch.zeros(0, dtype=torch.int64)
     everybody = torch.zeros(len(names), dtype=torch.bool)
     return People(names, none, Askers(person, edges), everybody)

@@ -24,9 +24,10 @@ from micrec_pyg.inference.people import (
 )
 from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
+from micrec_pyg.inference.tower import with_towers_of
 from micrec_pyg.inference.world import make_world
 from micrec_pyg.runs.read import Run
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import USER, InputError
 
 
 class Recommender(Contents):
@@ -124,6 +125,12 @@ class Recommender(Contents):
         world, name = self._world, check_domain(self._world, domain)
         row = item_row(world, name, item)
         if isinstance(user, Mapping):
+            if USER not in world.model.answers:
+                raise InputError(
+                    f"the model {world.name} has no answer for people it never saw, so "
+                    "another link answers a history, and its score has no parts; give "
+                    "the id of a user"
+                )
             people = new_people(world, user)
             if not int(people.askers.degree(name)[0]):
                 raise _no_history("the person", name)
@@ -151,7 +158,8 @@ class Recommender(Contents):
             InputError: An item is there already, or a column cannot be used.
         """
         world, name = self._world, check_domain(self._world, domain)
-        self._world = with_items(world, name, id_table(items, "items", ["item"]))
+        more = with_items(world, name, id_table(items, "items", ["item"]))
+        self._world = with_towers_of(world, more)
 
     def add_interactions(self, interactions: Any, *, domain: str | None = None) -> None:
         """Add what known or new users did with known items.
@@ -166,7 +174,8 @@ class Recommender(Contents):
         """
         table = id_table(interactions, "interactions", ["user", "item"])
         tables = tables_by_domain(self._world, table, domain)
-        self._world = with_interactions(self._world, tables)
+        world = self._world
+        self._world = with_towers_of(world, with_interactions(world, tables))
 
     def remove(
         self,
@@ -191,11 +200,12 @@ class Recommender(Contents):
         names = list(world.domains) if domain is None else [domain]
         if len(items) or domain is not None:
             names = names if len(names) == 1 else [check_domain(world, domain)]
-        self._world = without(
+        less = without(
             world,
             places_of(world, names, "users", users),
             places_of(world, names[:1] if len(items) else [], "items", items),
         )
+        self._world = with_towers_of(world, less)
 
 
 def _no_history(who: str, domain: str) -> InputError:

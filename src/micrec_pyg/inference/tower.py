@@ -130,6 +130,16 @@ def tower_in(world: World, graph: str) -> Tower | None:
     return found
 
 
+def with_towers_of(before: World, now: World) -> World:
+    """Return a world after making the towers that one before it had.
+
+    So whoever changes a world waits for them, and not the next who asks.
+    """
+    for graph in list(before.towers):
+        tower_in(now, graph)
+    return now
+
+
 def why_no_tower(world: World) -> str | None:
     """Return why a model has no tower; None where it has one."""
     model, name = world.model, world.name
@@ -149,8 +159,7 @@ def why_no_tower(world: World) -> str | None:
         return (
             f"the model {name} reads the histories of all domains, a tower that of one"
         )
-    named = ", ".join(kind.__name__ for kind in MODELS)
-    return f"the model {name} has no user tower; those that have one are {named}"
+    return f"the model {name} has no user tower; {NAMES} have one"
 
 
 def _messages(
@@ -247,4 +256,5 @@ MODELS: Mapping[type[Model], Maker] = {
     FREEDOM: _freedom,
     AlphaRec: _alpharec,
 }
-"""Models that have a tower; INMO-MF is an INMO, and LightGCN may have neighbours."""
+NAMES = "alpharec, freedom, inmo, inmo_mf, lightgcn, lightgcn_neighbors and micrec"
+"""What these models are called, with their variants."""

@@ -16,6 +16,8 @@ from micrec_pyg.storage.failures import PART
 
 OLD_S = 24 * 3600.0
 """Age from which a part of another machine, or of a reused process id, is left over."""
+CLOCKS_S = 2.0
+"""How far apart the clocks of processes and of files may be."""
 # most file systems allow 255 bytes, and host, numbers and suffix need some
 _LONGEST = 150
 _count = itertools.count()
@@ -42,9 +44,12 @@ def _is_stale(part: Path) -> bool:
     if host == _host() and not _is_alive(int(number)):
         return True
     try:
-        return time.time() - part.stat().st_mtime > OLD_S
+        changed = part.stat().st_mtime
     except FileNotFoundError:
         return False
+    if host == _host() and _started(int(number)) > changed + CLOCKS_S:
+        return True  # another process has the number now
+    return time.time() - changed > OLD_S
 
 
 def _is_alive(process: int) -> bool:
@@ -55,6 +60,18 @@ def _is_alive(process: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return True
+
+
+def _started(process: int) -> float:
+    """Return when a process began, in seconds since 1970; 0 where nobody can tell."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+        boot = Path("/proc/stat").read_text(encoding="utf-8")
+    except OSError:  # it is no more, or this is not Linux
+        return 0.0
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    begin = int(boot.partition("\nbtime ")[2].split()[0])
+    return begin + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _host() -> str:
