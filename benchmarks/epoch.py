@@ -30,6 +30,7 @@ from benchmarks.harness import (
 
 BATCH_SIZE = 2048
 TURNS = 3
+SSM, BPR = "loss=ssm with 1,024 negatives", "own loss=bpr"
 RECBOLE, PYG, INMO = "RecBole 1.2.1", "PyG's own LightGCN", "official INMO code"
 NO_INMO = "give --inmo PATH, a clone of github.com/WuYunfan/igcn_cf"
 """Its authors gave no licence: this project neither contains nor fetches it."""
@@ -52,12 +53,15 @@ def measure(options: Options) -> list[Row]:
 
 
 def lightgcn(source: Source, data: Path, folder: Path, options: Options) -> list[Row]:
-    """Return ours against RecBole and PyG's own."""
+    """Return ours against RecBole and PyG's own, and against our other loss."""
     given = {"data": str(data), "batch_size": BATCH_SIZE}
     absent: dict[str, str] = {}
     with ExitStack() as stack:
-        ours = train(folder, [*source.only("kitchen"), "model=lightgcn"])
-        turns = {"ours": stack.enter_context(ours).turn}
+        overrides = [*source.only("kitchen"), "model=lightgcn"]
+        turns = {
+            name: stack.enter_context(train(folder, [*overrides, f"loss={loss}"])).turn
+            for name, loss in (("ours", "bpr"), (SSM, "ssm"))
+        }
         turns[PYG] = stack.enter_context(Worker("pyg_lightgcn.py", given)).turn
         try:
             turns[RECBOLE] = stack.enter_context(recbole(given, folder, options)).turn
@@ -65,7 +69,9 @@ def lightgcn(source: Source, data: Path, folder: Path, options: Options) -> list
             absent[RECBOLE] = f"{RECBOLE} (not measured: {error})"
         found = alternate(turns, options.turns(TURNS))
     what = f"LightGCN epoch, Kitchen of {source.label}"
-    return [
+    target = ratio_of(1 / 1.5)
+    rows = [row(f"{what}, {SSM}", "s", found[SSM], found["ours"], BPR, target=target)]
+    return rows + [
         row(
             what,
             "s",

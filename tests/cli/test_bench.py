@@ -142,6 +142,7 @@ def test_an_epoch_is_compared_with_each_peer(pretend, rows_of):
         {
             "rank.py": 0.0,
             "pyg_lightgcn.py": 12.0,
+            "loss=ssm": 4.0,
             "model=lightgcn": 3.0,
             "model=micrec_plus": 18.0,
             "model=micrec": 9.0,
@@ -152,6 +153,7 @@ def test_an_epoch_is_compared_with_each_peer(pretend, rows_of):
     )
     rows = {row["peer_name"]: row for row in rows_of("epoch")}
     assert rows["PyG's own LightGCN"]["ratio"] == pytest.approx(12 / 3)
+    assert rows["own loss=bpr"]["ratio"] == pytest.approx(3 / 4)
     joint, apart = (row for name, row in rows.items() if name.startswith("own INMO"))
     assert joint["ratio"] == pytest.approx(5 / 9)
     assert apart["ratio"] == pytest.approx((2 + 4) / 9)

@@ -12,8 +12,11 @@ from reference import worlds
 from reference.experiments import experiment
 
 from micrec_pyg.evaluation.evaluate import evaluate
+from micrec_pyg.models.ease import EASE
+from micrec_pyg.models.ease_xc import EASExc
 from micrec_pyg.models.lightgcn import LightGCN
 from micrec_pyg.models.micrec import MICRec
+from micrec_pyg.nn.ranking import SampledSoftmax
 from micrec_pyg.runs import free_memory, memory
 from micrec_pyg.schema import EdgeSplit, Feature, InputError
 
@@ -81,6 +84,47 @@ def test_the_estimate_counts_batches_by_what_a_model_asks_for() -> None:
     rows = estimate(model=Rows, batch_size=18) - estimate(model=Rows)
     assert rows == 10 * 20 * 4 * memory.ROWS
     assert estimate(model=Rows, batch_size=10**9) == estimate(model=Rows, batch_size=30)
+
+
+def pooled(pool, in_batch=False):
+    """Return the estimate for a model that compares with a pool."""
+    loss = SampledSoftmax(
+        temperature=0.1, cosine=True, num_negatives=pool, in_batch=in_batch, log_q=False
+    )
+    return estimate(items=100, model=partial(LightGCN, loss=loss))
+
+
+def test_the_estimate_counts_a_pool_once_and_every_comparison_with_it() -> None:
+    vector = 64 * 4 * memory.PER_VECTOR + memory.PER_SAMPLE
+    pairs = 8 * memory.PER_COMPARED  # of the eight samples of a batch
+    assert pooled(30) - pooled(20) == 10 * (vector + pairs)
+    assert pooled(30, in_batch=True) - pooled(30) == 8 * pairs
+    assert pooled(10**9) == pooled(100)  # no more than all items
+    # in place of a negative for each sample
+    assert pooled(30) - estimate(items=100) == 30 * (vector + pairs) - 8 * vector
+
+
+def test_the_estimate_counts_the_matrix_of_a_closed_form() -> None:
+    sizes = {"users": 5000, "items": 4500}
+    closed = partial(EASE, ridge=1.0)
+    none = estimate(model=partial(closed, max_dense=4499), **sizes)
+    dense = estimate(model=partial(closed, max_dense=4500), **sizes)
+    assert dense - none == 3 * 4500**2 * 4
+    small = estimate(model=partial(closed, max_dense=4500), items=30, users=20)
+    none = estimate(model=partial(closed, max_dense=19), items=30, users=20)
+    assert small - none == 3 * 20**2 * 8  # inverted in double precision
+
+
+def test_one_matrix_of_all_domains_where_the_closed_form_joins_them() -> None:
+    settings = {"content": {"text": 1.0, "image": 1.0}, "content_dim": 3}
+    inputs = [
+        {name: made for name in ("a", "b")} for made in (domain(), split(30, 40, 10))
+    ]
+    found = [
+        memory.estimate(run(model=partial(EASExc, **settings, max_dense=most)), *inputs)
+        for most in (65, 66)  # two times 30 users, and 6 axes
+    ]
+    assert found[1] - found[0] == 3 * 66**2 * 8
 
 
 def test_the_estimate_counts_the_heads_of_a_model_that_aligns() -> None:

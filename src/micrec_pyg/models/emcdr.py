@@ -150,14 +150,11 @@ class EMCDR(Model):
     ) -> Float[Tensor, ""]:
         terms = []
         for pair in sorted(batch.overlap):
-            first, second = (
-                e[name].user[rows[name].shared[pair]].detach() for name in pair
-            )
-            for source, target, there, here in (
-                (*pair, first, second),
-                (*reversed(pair), second, first),
-            ):
-                error = self._map(source, target, there) - here
+            user = {
+                name: e[name].user[rows[name].shared[pair]].detach() for name in pair
+            }
+            for source, target in (pair, pair[::-1]):
+                error = self._map(source, target, user[source]) - user[target]
                 terms.append(error.square().sum(1).mean())
         return torch.stack(terms).sum()
 

@@ -28,4 +28,5 @@ def mean_of_others(
     """
     edges = data[TOWARDS[kind]].adj_t
     total = product(edges, torch.ones_like(edges.values()), others.detach())
-    return total / edges.crow_indices().diff().clamp(min=1).view(-1, 1)
+    count: Tensor = edges.crow_indices().diff().clamp(min=1).view(-1, 1)
+    return total / count

@@ -69,4 +69,5 @@ class SpectralFusion(nn.Module):
     ) -> Float[Tensor, "items dim"]:
         """Return the vectors of a filtered spectrum."""
         filtered = spectrum * torch.view_as_complex(w)
-        return torch.fft.irfft(filtered, n=self.dim, dim=1, norm="ortho")
+        back: Tensor = torch.fft.irfft(filtered, n=self.dim, dim=1, norm="ortho")
+        return back

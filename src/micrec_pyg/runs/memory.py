@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from micrec_pyg.evaluation.block_size import users_at_once
+from micrec_pyg.nn.closed_form import DOUBLE
+from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.free_memory import free_bytes
 from micrec_pyg.schema import USER, Domain, EdgeSplit, InputError
@@ -36,6 +38,11 @@ users, the scaled vectors of both kinds, and those of the block at hand."""
 ROWS = 4
 """Times that a step holds the dense rows of sampled users: they, what the model makes
 of them, and the gradients."""
+DENSE = 3
+"""Square matrices at the peak of an inversion (docs/baselines.md)."""
+PER_COMPARED = 13
+"""Bytes of a pair of a sample and an item of the pool: whether the user took it (1),
+its logit, what the softmax makes of it, and its gradient (4 each)."""
 RUNTIME = 800 * 2**20
 """Bytes of Python, torch and the other libraries."""
 
@@ -71,7 +78,7 @@ def estimate(
     From nodes, edges, features, d, K and the batches; by design an upper estimate, as
     the growth part of docs/performance.md measures.
     """
-    total, scores = RUNTIME, 0
+    total, scores = RUNTIME + _closed_forms(experiment, splits), 0
     for name, split in splits.items():
         users, items = len(split.seen_user), len(split.seen_item)
         total += (users + items) * experiment.dim * FLOAT * TABLES
@@ -103,6 +110,52 @@ def _num_negatives(experiment: Experiment) -> int:
     return int(settings.get("num_negatives", fixed))
 
 
+def _closed_forms(experiment: Experiment, splits: Mapping[str, EdgeSplit]) -> int:
+    """Return the bytes of the largest dense matrix that is inverted, and its copies.
+
+    It has as many rows as there are users, with the axes of content, or as items,
+    whichever are fewer; above ``max_dense`` there is none.
+    """
+    model: Any = experiment.make_model
+    # a closed form by itself, or beside a trained model
+    of_term = getattr(model, "keywords", {}).get("term", model)
+    settings = getattr(of_term, "keywords", {})
+    if "max_dense" not in settings:
+        return 0
+    shapes = [(len(s.seen_user), len(s.seen_item)) for s in splits.values()]
+    if getattr(of_term, "func", of_term).reads_other_domains:
+        users, items = zip(*shapes, strict=True)
+        shapes = [(sum(users), sum(items))]
+    axes = settings.get("content_dim", 0) * len(settings.get("content", ()))
+    sizes = [min(users + axes, items) for users, items in shapes]
+    held = [
+        DENSE * size**2 * (2 * FLOAT if size <= DOUBLE else FLOAT)
+        for size in sizes
+        if size <= settings["max_dense"]
+    ]
+    return max(held, default=0)
+
+
+def _pool(experiment: Experiment, items: int) -> tuple[int, int] | None:
+    """Return how many negatives a batch shares, and with how many each is compared.
+
+    None where every sample has negatives of its own.
+    """
+    model: Any = experiment.net
+    settings = getattr(model, "keywords", {})
+    loss, parts = settings.get("loss"), getattr(model, "func", model).terms.values()
+    batch = experiment.fit.batch_size
+    if isinstance(loss, RankingLoss):
+        if loss.part != "pool":
+            return None
+        shared = min(loss.num_negatives, items)
+        return shared, shared + (batch if loss.in_batch else 0)
+    if "num_negatives" in settings and "negatives" not in parts:  # a softmax of its own
+        shared = min(settings["num_negatives"], items)
+        return shared, shared
+    return None
+
+
 def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
     """Return the bytes of what one domain adds to the model and to a step."""
     dim, batch = experiment.dim, experiment.fit.batch_size
@@ -116,8 +169,13 @@ def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
         "template_triplets": 3,
         "negatives": 2 + _num_negatives(experiment),
     }
+    per_vector = dim * FLOAT * PER_VECTOR + PER_SAMPLE
+    pool = _pool(experiment, items)
+    if pool is not None and "triplets" in parts:
+        vectors["triplets"] = 2
+        total += pool[0] * per_vector + batch * pool[1] * PER_COMPARED
     for part in parts & vectors.keys():
-        total += batch * vectors[part] * (dim * FLOAT * PER_VECTOR + PER_SAMPLE)
+        total += batch * vectors[part] * per_vector
     if "users" in parts:
         total += min(batch, users) * items * FLOAT * ROWS
     return total
