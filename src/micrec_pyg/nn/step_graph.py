@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import PartialShare
-from micrec_pyg.nn.spmm import draw_kept
+from micrec_pyg.nn.edge_dropout import draw_kept
 from micrec_pyg.nn.template_rows import are_templates
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (

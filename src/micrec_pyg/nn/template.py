@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.spmm import dropout
+from micrec_pyg.nn.edge_dropout import dropout
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     DESCRIBES_ITEM,
