@@ -10,7 +10,7 @@ from micrec_pyg.graph.norm import empty_csr, sparse_csr, transpose
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.edge_dropout import dropout
 from micrec_pyg.nn.kernels import KERNELS, configure
-from micrec_pyg.nn.row_parts import RowParts
+from micrec_pyg.nn.row_parts import RowIndex, RowParts
 from micrec_pyg.nn.spmm import product, product_from_rows, product_rows, spmm
 from micrec_pyg.schema import InputError
 
@@ -235,7 +235,7 @@ def test_product_of_a_table_that_is_zero_but_at_some_rows(rows, kernel):
     expected = reference.spmm(csr.to_dense().double().numpy(), table.numpy())
     configure(kernel=kernel)
     try:
-        found = product_from_rows(csr, RowParts(rows, given, 5))
+        found = product_from_rows(csr, RowParts(RowIndex(rows, 5), given))
     finally:
         configure()
     assert_close(found.numpy(), expected)

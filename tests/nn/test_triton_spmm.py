@@ -12,7 +12,7 @@ from micrec_pyg.graph.norm import empty_csr, sparse_csr, transpose
 from micrec_pyg.nn import kernels
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.row_parts import RowParts
+from micrec_pyg.nn.row_parts import RowIndex, RowParts
 from micrec_pyg.nn.spmm import product, product_from_rows, product_rows, spmm
 from micrec_pyg.schema import ITEM, USER, Embeddings, InputError
 
@@ -118,7 +118,7 @@ def test_what_joins_the_sum(triton):
     assert_close(found.detach(), loop(csr, x) + x.detach())
     (gradient,) = torch.autograd.grad(found, x, given)
     assert_close(gradient, csr.to_dense().double().T @ given + given)
-    plus = RowParts(torch.tensor([14, 2, 2, 1, 14, 2]), random(5, 6, 3), 15)
+    plus = RowParts(RowIndex(torch.tensor([14, 2, 2, 1, 14, 2]), 15), random(5, 6, 3))
     expected = loop(csr, x) + plus.table()
     assert_close(product(csr, csr.values(), x.detach(), plus=plus), expected)
     both = product(csr, csr.values(), x.detach(), plus=plus, residual=True)
@@ -129,10 +129,10 @@ def test_what_joins_the_sum(triton):
 @pytest.mark.parametrize("rows", [[], [2], [4, 0, 4, 3, 0, 0, 4] * 3])
 def test_a_table_that_is_zero_but_at_some_rows(triton, rows):
     csr, _ = matrix([3, 0, 5, 2], 5)
-    given = RowParts(torch.tensor(rows).long(), random(3, len(rows), 3), 5)
+    given = RowParts(RowIndex(torch.tensor(rows).long(), 5), random(3, len(rows), 3))
     found = product_from_rows(csr, given)
     assert_close(found, loop(csr, given.table()))
-    other = given.with_parts(2 * given.parts)
+    other = RowParts(given.index, 2 * given.parts)
     assert_close(product_from_rows(csr, other), 2 * found)
 
 
@@ -163,7 +163,7 @@ def test_the_same_input_gives_the_same_bits(triton):
     csr, _ = matrix([3, 0, 70, 9, 2], 80)
     x = random(3, 80, 5, dtype=torch.float32)
     rows = torch.tensor([2, 2, 0, 2])
-    plus = RowParts(rows, random(4, 4, 5, dtype=torch.float32), 5)
+    plus = RowParts(RowIndex(rows, 5), random(4, 4, 5, dtype=torch.float32))
     first = product(csr, csr.values(), x, plus=plus)
     assert torch.equal(product(csr, csr.values(), x, plus=plus), first)
     some = product_rows(csr, rows, x)

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.row_parts import RowParts
+from micrec_pyg.nn.row_parts import RowIndex, RowParts
 from micrec_pyg.nn.spmm import product, product_from_rows, product_rows
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings
 
@@ -157,14 +157,9 @@ class _MeanOfLayersAt(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         layers, count = ctx.layers, ctx.layers.count
         at = grads[0] / (count + 1), grads[1] / (count + 1)
-        user, item = (
-            RowParts(*side) for side in zip(ctx.rows, at, ctx.sizes, strict=True)
-        )
-        parts = user, item
-        last = (
-            user.with_parts(at[0] + grads[2]),
-            item.with_parts(at[1] + grads[3]),
-        )
+        user, item = map(RowIndex, ctx.rows, ctx.sizes)
+        parts = RowParts(user, at[0]), RowParts(item, at[1])
+        last = RowParts(user, at[0] + grads[2]), RowParts(item, at[1] + grads[3])
         if count == 0:
             return last[0].table(), last[1].table(), None, None
         first = layers.step_from(parts)

@@ -1,6 +1,6 @@
 """Some rows of a table that is zero elsewhere, such as the gradient of a batch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -9,33 +9,16 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class RowParts:
-    """Vectors that belong to rows; those of a row that repeats add up."""
+class RowIndex:
+    """Rows of a table; repeats are fine. Nothing here waits for the device."""
 
     rows: Int[Tensor, " given"]
-    parts: Float[Tensor, "given dim"]
     size: int
     """Rows of the whole table."""
 
-    def with_parts(self, parts: Float[Tensor, "given dim"]) -> "RowParts":
-        """Return other vectors of the same rows; nothing is sorted anew."""
-        other = replace(self, parts=parts)
-        other.__dict__.update(
-            {k: v for k, v in self.__dict__.items() if k in ("runs", "place")}
-        )
-        return other
-
-    def table(self) -> Float[Tensor, "size dim"]:
-        """Return the whole table."""
-        return self.added_to(self.parts.new_zeros(self.size, self.parts.shape[1]))
-
-    def added_to(self, table: Float[Tensor, "size dim"]) -> Float[Tensor, "size dim"]:
-        """Return a table with the vectors added to their rows, in place."""
-        return table.index_add_(0, self.rows, self.parts)
-
     @cached_property
     def runs(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Where equal rows stand side by side, without waiting for the device.
+        """Where equal rows stand side by side.
 
         Returns:
             (start, end, order): row ``rows[order[p]]`` has the places
@@ -55,3 +38,19 @@ class RowParts:
         first = torch.searchsorted(row, row).to(torch.int32)
         # where a row repeats the same number is written each time
         return found.index_copy_(0, row, first)
+
+
+@dataclass(frozen=True, eq=False)
+class RowParts:
+    """Vectors that belong to rows; those of a row that repeats add up."""
+
+    index: RowIndex
+    parts: Float[Tensor, "given dim"]
+
+    def table(self) -> Float[Tensor, "size dim"]:
+        """Return the whole table."""
+        return self.added_to(self.parts.new_zeros(self.index.size, self.parts.shape[1]))
+
+    def added_to(self, table: Float[Tensor, "size dim"]) -> Float[Tensor, "size dim"]:
+        """Return a table with the vectors added to their rows, in place."""
+        return table.index_add_(0, self.index.rows, self.parts)

@@ -158,17 +158,19 @@ def product_from_rows(
         check_triton_runs(x)
         from micrec_pyg.nn import triton_spmm
 
-        read = given.with_parts(as_read(x, x))
+        read = RowParts(given.index, as_read(x, x))
         return triton_spmm.product_from_rows(
             matrix.crow_indices(), matrix.col_indices(), as_read(values, x), read
         ).to(x.dtype)
     if x.is_cuda or is_forced():
         return product(matrix, values, given.table())
     place = torch.zeros(matrix.shape[1], dtype=matrix.col_indices().dtype)
-    place[given.rows] = torch.arange(1, len(given.rows) + 1, dtype=place.dtype)
-    table = x.new_zeros(len(given.rows) + 1, x.shape[1])
+    place[given.index.rows] = torch.arange(
+        1, len(given.index.rows) + 1, dtype=place.dtype
+    )
+    table = x.new_zeros(len(given.index.rows) + 1, x.shape[1])
     # int64, by which torch adds rows several times faster than by int32
-    table.index_add_(0, place.index_select(0, given.rows).long(), x)
+    table.index_add_(0, place.index_select(0, given.index.rows).long(), x)
     return run(
         kernel,
         matrix.crow_indices(),

@@ -150,7 +150,7 @@ def product(
         plan: That of ``crow``; None looks it up.
     """
     plan = plan or plan_of(crow)
-    added = None if plus is None else (plus.place, _row_sums(plus))
+    added = None if plus is None else (plus.index.place, _row_sums(plus))
     out = _result(plan.num_rows + plan.parts, x)
     _segments(plan, col, values, None, x.contiguous(), out, residual, added)
     return out[: plan.num_rows]
@@ -162,7 +162,7 @@ def product_from_rows(
     """Return the product of a table that is zero but at some rows."""
     plan, table = plan_of(crow), _row_sums(given)
     out = _result(plan.num_rows + plan.parts, table)
-    _segments(plan, col, values, given.place, table, out, False, None)
+    _segments(plan, col, values, given.index.place, table, out, False, None)
     return out[: plan.num_rows]
 
 
@@ -222,7 +222,7 @@ def _segments(
 def _row_sums(given: RowParts) -> Float[Tensor, "_given dim"]:
     """Return, at the first place of each row, the sum of its parts."""
     parts = given.parts.contiguous()
-    start, end, order = given.runs
+    start, end, order = given.index.runs
     size = len(order)
     out = _result(size, parts)
     none = order[:0]
