@@ -10,7 +10,7 @@ from reference import fitting
 from micrec_pyg.cli.config import composed
 from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError
-from micrec_pyg.training.optimizer import adam, row_adam, schedule, set_rate
+from micrec_pyg.training.optimizer import adam, one_drop, row_adam, schedule, set_rate
 
 
 def network(seed=0):
@@ -116,6 +116,14 @@ def test_a_rate_of_zero_moves_nothing():
     parameter.grad = torch.ones(2, 3)
     optimizer.step()
     assert torch.equal(parameter, torch.ones(2, 3))
+
+
+def test_a_rate_that_drops_once():
+    factors = [one_drop(epoch, at=2, factor=0.25) for epoch in range(4)]
+    assert factors == [1.0, 1.0, 0.25, 0.25]
+    for wrong in ({"at": -1, "factor": 0.5}, {"at": 1, "factor": 0}):
+        with pytest.raises(InputError, match=r"fit\.schedule\.at"):
+            one_drop(0, **wrong)
 
 
 def test_without_options_it_is_plain_adam():

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from micrec_pyg.allowed import Count, Natural, NotNegative
+from micrec_pyg.allowed import Count, Natural, NotNegative, PositiveShare
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.row_adam import RowAdam
 
@@ -124,6 +124,25 @@ def schedule(epoch: int, *, warm_up: Natural, decay: Count | None) -> float:
     if decay is None:
         return 1.0
     return (1 + math.cos(math.pi * min((epoch - warm_up) / decay, 1))) / 2
+
+
+def one_drop(epoch: int, *, at: Natural, factor: PositiveShare) -> float:
+    """Return the factor of the learning rate in an epoch: 1, then a smaller one.
+
+    Args:
+        epoch: Counted from 0.
+        at: First epoch of the smaller rate.
+        factor: From there on.
+
+    Raises:
+        InputError: A value is impossible.
+    """
+    if at < 0 or not 0 < factor <= 1:
+        raise InputError(
+            f"fit.schedule.at={at} and factor={factor}: give 0 or more, and a number "
+            "above 0, at most 1"
+        )
+    return float(factor) if epoch >= at else 1.0
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> None:
