@@ -20,6 +20,9 @@ import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():
+    # Before triton is imported: its kernels then run on tensors of the CPU.
+    os.environ["TRITON_INTERPRET"] = "1"
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")

@@ -147,8 +147,9 @@ def _kept(path: Path) -> list[Any]:
 
 def _is_whole(entry: dict[str, Any]) -> bool:
     fastest = entry.get("fastest")
-    whole = isinstance(fastest, dict) and fastest.keys() == SHAPES.keys()
-    return whole and set(fastest.values()) <= {TORCH, NUMPY}
+    if not isinstance(fastest, dict) or fastest.keys() != SHAPES.keys():
+        return False
+    return all(name in (TORCH, NUMPY) for name in fastest.values())
 
 
 def _keep(path: Path, entries: list[Any]) -> None:

@@ -11,7 +11,7 @@ from reference.waiting import NoWaiting
 
 from micrec_pyg.graph.build import train_stage, valid_stage
 from micrec_pyg.models.base import parts_of
-from micrec_pyg.nn.spmm import configure
+from micrec_pyg.nn.kernels import configure
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.sampler import Sampler

@@ -1,6 +1,7 @@
 """The estimate of memory, and that it refuses before any work."""
 
 import resource
+import weakref
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,24 @@ import pytest
 import torch
 from reference import worlds
 from reference.experiments import experiment
+from reference.fitting import ADAM
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from micrec_pyg.evaluation.evaluate import evaluate
+from micrec_pyg.graph.build import domain_sizes, train_stage
 from micrec_pyg.models.ease import EASE
 from micrec_pyg.models.ease_xc import EASExc
+from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.lightgcn import LightGCN
 from micrec_pyg.models.micrec import MICRec
-from micrec_pyg.nn.ranking import SampledSoftmax
+from micrec_pyg.nn.ranking import BPR, SampledSoftmax
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs import free_memory, memory
 from micrec_pyg.schema import EdgeSplit, Feature, InputError
+from micrec_pyg.training.optimizer import adam, row_adam
+from micrec_pyg.training.sampler import Sampler
+from micrec_pyg.training.step import Step
 
 
 def split(users, items, edges):
@@ -43,24 +53,38 @@ def domain(*widths):
     return replace(made, features=features)
 
 
-def run(model=LightGCN, dim=64, neighbors=0, users_at_once=10, batch_size=8):
+def run(
+    model=LightGCN,
+    dim=64,
+    neighbors=0,
+    users_at_once=10,
+    batch_size=8,
+    optimizer=ADAM,
+    device="cpu",
+):
     return experiment(
+        device=device,
         make_model=partial(model, dim=dim),
         graph=worlds.options(num_neighbors=neighbors),
         rank=partial(evaluate, ks=[5], batch_size=users_at_once, groups=False),
-        fit=replace(experiment().fit, batch_size=batch_size),
+        fit=replace(experiment().fit, batch_size=batch_size, optimizer=optimizer),
     )
 
 
-def estimate(users=30, items=20, edges=10, widths=(), **options):
-    return memory.estimate(
-        run(**options), {"a": domain(*widths)}, {"a": split(users, items, edges)}
-    )
+def needed(users=30, items=20, edges=10, widths=(), **options):
+    sizes = memory.sizes_of({"a": domain(*widths)}, {"a": split(users, items, edges)})
+    return memory.estimate(run(**options), sizes)
+
+
+def estimate(**options):
+    found = needed(**options)
+    assert found.device == 0
+    return found.host
 
 
 def test_the_estimate_counts_tables_edges_and_scores() -> None:
     rows = estimate(users=1030) - estimate()
-    assert rows == 1000 * 64 * 4 * memory.TABLES
+    assert rows == 1000 * 64 * 4 * (memory.TABLES + 2 + memory.BEST)
     assert estimate(edges=110) - estimate() == 100 * memory.PER_EDGE
     assert estimate(neighbors=3) - estimate() == 50 * 3 * memory.PER_NEIGHBOR
     assert estimate(users_at_once=20) - estimate() == 2 * 10 * 20 * 4
@@ -120,18 +144,110 @@ def test_one_matrix_of_all_domains_where_the_closed_form_joins_them() -> None:
     inputs = [
         {name: made for name in ("a", "b")} for made in (domain(), split(30, 40, 10))
     ]
+    sizes = memory.sizes_of(*inputs)
     found = [
-        memory.estimate(run(model=partial(EASExc, **settings, max_dense=most)), *inputs)
+        memory.estimate(run(model=partial(EASExc, **settings, max_dense=most)), sizes)
         for most in (65, 66)  # two times 30 users, and 6 axes
     ]
-    assert found[1] - found[0] == 3 * 66**2 * 8
+    assert found[1].host - found[0].host == 3 * 66**2 * 8
 
 
 def test_the_estimate_counts_the_heads_of_a_model_that_aligns() -> None:
-    tables = 2 * memory.TABLES * 50 * 4 * 1000  # what else grows with d
+    tables = 2 * 9 * 50 * 4 * 1000  # what else grows with d
     growth = estimate(model=MICRec, dim=2000) - estimate(model=MICRec, dim=1000)
     assert growth > 2 * 4 * memory.HEADS * (2000**2 - 1000**2)
     assert growth < 2 * 4 * memory.HEADS * (2000**2 - 1000**2) + tables
+
+
+def test_a_row_wise_optimiser_keeps_a_table_less():
+    saved = estimate() - estimate(optimizer=partial(row_adam, rates={}))
+    assert saved == 50 * 64 * 4
+
+
+def test_a_gpu_and_its_host_are_counted_apart():
+    found, cpu = needed(device="cuda"), estimate()
+    tables = 50 * 64 * 4
+    assert found.device == cpu - memory.BEST * tables
+    assert needed(device="cuda", batch_size=1008).host == found.host
+    kept = found.host - memory.RUNTIME - memory.CUDA_RUNTIME
+    assert kept == 10 * memory.PER_EDGE + 5 * tables
+
+
+@pytest.mark.parametrize("model", [LightGCN, MICRec])
+def test_a_hundred_million_interactions_fit_a_card_of_80_gb(model):
+    """22.3 M nodes of Kitchen's ratio, d = 64; the context of CUDA takes the rest."""
+    users, items = 47_589 * 296, 27_637 * 296
+    size = memory.Size(users=users, items=items, edges=10**8, widths=0)
+    large = run(
+        model=model,
+        device="cuda",
+        neighbors=3 if model is MICRec else 0,
+        users_at_once="auto",
+        batch_size=2048 * 300,
+        optimizer=partial(row_adam, rates={}),
+    )
+    assert 40e9 < memory.estimate(large, [size]).device < 72e9
+
+
+class Peak(TorchDispatchMode):
+    """The most bytes of tensors that lived at once, counted as they come and go."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = self.most = 0
+        self.seen = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for each in tree_leaves(found):
+            if isinstance(each, torch.Tensor) and each.layout == torch.strided:
+                self._count(each.untyped_storage())
+        return found
+
+    def _count(self, storage):
+        place = storage._cdata
+        if place not in self.seen:
+            self.seen.add(place)
+            self.now += storage.nbytes()
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self._gone, place, storage.nbytes())
+
+    def _gone(self, place, size):
+        self.seen.discard(place)
+        self.now -= size
+
+
+@pytest.mark.parametrize("make", [adam, row_adam])
+@pytest.mark.parametrize("model", [LightGCN, INMO])
+def test_steps_hold_no_more_than_the_estimate_says(model, make):
+    dim, rest = 512, {}  # so wide that tables outweigh all else
+    optimizer = partial(make, weight_decay=0.0, rates={})
+    users, items = 700, 500
+    pairs = worlds.random_edges(users, items, 0.01, seed=0)
+    food = worlds.domain("food", pairs, num_users=users, num_items=items)
+    splits = {"food": worlds.split(pairs, users, items)}
+    train = train_stage({"food": food}, splits, worlds.options(num_neighbors=0))
+    if model is INMO:
+        rest = {"dropout": 0.3, "alpha_decay": 0.9}
+    else:
+        rest = {"neighbor": None}
+    streams, sizes = RandomStreams(0), domain_sizes(train)
+    net = partial(model, dim=dim, std=0.1, num_layers=3, loss=BPR(), **rest)
+    with Peak() as peak:
+        made = net(sizes=sizes, streams=streams)
+        parts = set(made.terms.values())
+        sampler = Sampler(train, batch_size=8, parts=parts, streams=streams)
+        moved = optimizer(made.named_parameters(), lr=0.1, recorded=False)
+        terms = dict.fromkeys(made.terms, 1.0)
+        step = Step(made, train, sampler, terms, moved, streams)
+        for _ in range(2):
+            step()
+    run_ = replace(run(optimizer=optimizer), make_model=net)
+    size = memory.Size(users=users, items=items, edges=pairs.shape[1], widths=0)
+    tables = (users + items) * dim * 4
+    said = memory.estimate(run_, [size]).host - memory.RUNTIME - memory.BEST * tables
+    said -= 2 * 10 * items * 4  # scores
+    assert said / 1.7 < peak.most < said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from micrec_pyg.nn.ranking import BPR
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.fit import fit
-from micrec_pyg.training.optimizer import adam, schedule
+from micrec_pyg.training.optimizer import adam, row_adam, schedule
 from micrec_pyg.training.sampler import Sampler
 
 WEIGHTS = {"ranking": 1.0, "self_enhanced": 0.01}
@@ -116,8 +116,13 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("changes", [{}, GROUPS], ids=["plain", "groups"])
-@pytest.mark.parametrize("killed_after", [0, 1, 4])
+ROWS = {"optimizer": partial(row_adam, weight_decay=0.1, rates={})}
+
+
+@pytest.mark.parametrize(
+    ("changes", "killed_after"),
+    [(changes, after) for changes in ({}, GROUPS) for after in (0, 1, 4)] + [(ROWS, 1)],
+)
 def test_a_killed_run_goes_on_with_the_same_bits(
     stages, tmp_path, killed_after, changes
 ):

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.nn.spmm import dropout
+from micrec_pyg.nn.edge_dropout import dropout
 from micrec_pyg.nn.template import TemplateEmbedding
 from micrec_pyg.nn.template_rows import as_node_rows
 from micrec_pyg.random_streams import RandomStreams

@@ -10,11 +10,13 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.spmm import product_from_rows, product_rows
+from micrec_pyg.nn.row_parts import RowIndex, RowParts
+from micrec_pyg.nn.spmm import product, product_from_rows, product_rows
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings
 
 Sides = tuple[Tensor, Tensor]
 """One tensor for users, one for items."""
+Parts = tuple[RowParts, RowParts]
 
 
 class Propagation(nn.Module):
@@ -83,11 +85,19 @@ class _Layers:
             product_rows(self.to_item, rows[1], x[0]),
         )
 
-    def step_from(self, x: Sides, rows: Sides) -> Sides:
+    def step_plus(self, x: Sides, parts: Parts) -> Sides:
+        """Return the next layer of all nodes with something added to some."""
+        to_user, to_item = self.to_user, self.to_item
+        return (
+            product(to_user, to_user.values(), x[1], plus=parts[0]),
+            product(to_item, to_item.values(), x[0], plus=parts[1]),
+        )
+
+    def step_from(self, parts: Parts) -> Sides:
         """Return the layer after one that is zero but at some nodes."""
         return (
-            product_from_rows(self.to_user, rows[1], x[1]),
-            product_from_rows(self.to_item, rows[0], x[0]),
+            product_from_rows(self.to_user, parts[1]),
+            product_from_rows(self.to_item, parts[0]),
         )
 
     def mean(self, x: Sides) -> Sides:
@@ -129,7 +139,7 @@ class _MeanOfLayersAt(torch.autograd.Function):
     def forward(
         ctx: Any, user: Tensor, item: Tensor, layers: _Layers, rows: Sides
     ) -> tuple[Tensor, ...]:
-        ctx.layers, ctx.rows, ctx.shapes = layers, rows, (user.shape, item.shape)
+        ctx.layers, ctx.rows, ctx.sizes = layers, rows, (len(user), len(item))
         x = user, item
         total = start = _take(x, rows)
         for layer in range(layers.count):
@@ -145,23 +155,24 @@ class _MeanOfLayersAt(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        layers, rows = ctx.layers, ctx.rows
-        at = grads[0] / (layers.count + 1), grads[1] / (layers.count + 1)
-        if layers.count:
-            x = layers.step_from(at, rows)
-        else:
-            x = at[0].new_zeros(ctx.shapes[0]), at[1].new_zeros(ctx.shapes[1])
-        for _ in range(layers.count - 1):
-            x = layers.step(_added(x, rows, at))
-        return *_added(x, rows, (at[0] + grads[2], at[1] + grads[3])), None, None
+        layers, count = ctx.layers, ctx.layers.count
+        at = grads[0] / (count + 1), grads[1] / (count + 1)
+        user, item = map(RowIndex, ctx.rows, ctx.sizes)
+        parts = RowParts(user, at[0]), RowParts(item, at[1])
+        last = RowParts(user, at[0] + grads[2]), RowParts(item, at[1] + grads[3])
+        if count == 0:
+            return last[0].table(), last[1].table(), None, None
+        first = layers.step_from(parts)
+        x = _added(first, parts if count > 1 else last)
+        for layer in range(1, count):
+            x = layers.step_plus(x, parts if layer < count - 1 else last)
+        return *x, None, None
 
 
 def _take(x: Sides, rows: Sides) -> Sides:
     return x[0].index_select(0, rows[0]), x[1].index_select(0, rows[1])
 
 
-def _added(table: Sides, rows: Sides, parts: Sides) -> Sides:
-    """Add to the rows of both tables, in place; rows that repeat get every part."""
-    for side, row, part in zip(table, rows, parts, strict=True):
-        side.index_add_(0, row, part)
-    return table
+def _added(table: Sides, parts: Parts) -> Sides:
+    """Return both tables with something added to some rows, in place."""
+    return parts[0].added_to(table[0]), parts[1].added_to(table[1])

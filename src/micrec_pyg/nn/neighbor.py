@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Positive
+from micrec_pyg.nn.constants import constant, per_edge
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.schema import (
     SIMILAR_ITEM,
@@ -82,8 +83,11 @@ class NeighborAggregation(nn.Module):
         edges = data[edge_type]
         if edges.adj_t.values().numel() == 0:
             return h
-        weights = self._weights(edges.adj_t)
-        values = (weights, weights.index_select(0, edges.perm))
+        values = constant(
+            edges.adj_t,
+            (self.aggregation, self.temperature),
+            lambda: self._values(edges.adj_t, edges.perm),
+        )
         if self.aggregation == "mean":
             count: Tensor = edges.adj_t.crow_indices().diff().view(-1, 1)
             mean = self.sum(h, edges.adj_t, edges.adj, values)
@@ -93,28 +97,26 @@ class NeighborAggregation(nn.Module):
         refined: Tensor = self.sum(h, edges.adj_t, edges.adj, values, residual=True)
         return refined
 
+    def _values(self, adj_t: Tensor, perm: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the factors in the order of the matrix and of its transpose."""
+        weights = self._weights(adj_t)
+        return weights, weights.index_select(0, perm)
+
     def _weights(self, adj_t: Tensor) -> Tensor:
-        """Return the factor of each neighbour; on edges, not on vectors: cheap."""
+        """Return the factor of each neighbour."""
         similarity, crow = adj_t.values(), adj_t.crow_indices()
-        count = crow.diff()
         if self.aggregation == "weighted":
             return similarity
         if self.aggregation == "mean":
-            return _spread(1 / (count + 1), count, len(similarity))
+            return per_edge(adj_t, 1 / (crow.diff() + 1))
         if self.aggregation == "softmax":
             # the largest of a row stands at 1, so nothing overflows or vanishes
             top = torch.segment_reduce(similarity, "max", offsets=crow)
-            similarity = similarity - _spread(top, count, len(similarity))
+            similarity = similarity - per_edge(adj_t, top)
             similarity = (similarity / self.temperature).exp()
         total = torch.segment_reduce(similarity, "sum", offsets=crow)
         total = torch.where(total > 0, total, 1.0)
-        share: Tensor = similarity / _spread(total, count, len(similarity))
-        return share
-
-
-def _spread(per_row: Tensor, count: Tensor, size: int) -> Tensor:
-    """Return a value per row as one per non-zero of it."""
-    return per_row.repeat_interleave(count, output_size=size)
+        return similarity / per_edge(adj_t, total)
 
 
 def _gated(total: Tensor, gate: Tensor | None) -> Tensor:

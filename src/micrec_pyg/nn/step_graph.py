@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import PartialShare
-from micrec_pyg.nn.spmm import draw_kept
+from micrec_pyg.nn.constants import per_edge
+from micrec_pyg.nn.edge_dropout import draw_kept
 from micrec_pyg.nn.template_rows import are_templates
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -73,7 +74,7 @@ class StepGraph(nn.Module):
         if self.users:
             generator = streams("users without edges", domain)
             drawn = draw_kept(data[USER].num_nodes, self.users, generator)
-            stays = _per_edge(matrix, drawn.to(matrix.values().dtype))
+            stays = per_edge(matrix, drawn.to(matrix.values().dtype))
             kept = stays if kept is None else kept * stays
         if self.targets and batch is not None:
             if kept is None:
@@ -101,7 +102,7 @@ def smaller(data: HeteroData, kept: Float[Tensor, " edges"]) -> HeteroData:
     result[USER].rho = 1 + _of_templates(data, ITEM, to_user, kept, degree[0])
     result[ITEM].rho = 1 + _of_templates(data, USER, to_item, kept_of_item, degree[1])
     user, item = (side.clamp(min=1).rsqrt() for side in degree)
-    weights = kept * _per_edge(to_user, user)
+    weights = kept * per_edge(to_user, user)
     weights *= item.index_select(0, to_user.col_indices())
     result[INTERACTED_BY].adj_t = _with_values(to_user, weights)
     result[INTERACTS].adj_t = _with_values(to_item, weights.index_select(0, order))
@@ -122,7 +123,7 @@ def edge_places(
     """
     num_users, num_items = matrix.shape
     first = num_items * torch.arange(num_users, device=user.device)
-    keys = _per_edge(matrix, first).add_(matrix.col_indices())
+    keys = per_edge(matrix, first).add_(matrix.col_indices())
     return torch.searchsorted(keys, user * num_items + item)
 
 
@@ -135,13 +136,6 @@ def _of_templates(
         return degree
     counted = kept * template.index_select(0, matrix.col_indices())
     return _row_sums(matrix, counted)
-
-
-def _per_edge(matrix: Tensor, per_row: Tensor) -> Tensor:
-    """Return a value per row as one per non-zero of it."""
-    return per_row.repeat_interleave(
-        matrix.crow_indices().diff(), output_size=matrix.values().numel()
-    )
 
 
 def _row_sums(matrix: Tensor, values: Tensor) -> Tensor:

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.nn.constants import per_edge
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.spmm import dropout
+from micrec_pyg.nn.edge_dropout import dropout
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     DESCRIBES_ITEM,
@@ -105,9 +106,7 @@ class TemplateEmbedding(nn.Module):
         edges = data[edge_type]
         scale: Tensor = data[kind].rho.pow(self.alpha / 2 - 1)
         # The scale of a node joins the weights of its edges: no pass over vectors.
-        values = scale.repeat_interleave(
-            edges.adj_t.crow_indices().diff(), output_size=len(edges.perm)
-        )
+        values = per_edge(edges.adj_t, scale)
         if streams is not None and self.dropout > 0:
             generator = streams("dropout", domain, kind)
             pair = dropout(values, edges.perm, self.dropout, generator)

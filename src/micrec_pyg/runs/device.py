@@ -43,7 +43,7 @@ def check_compute(precision: str, spmm: str, blas: str) -> None:
         InputError: There is no such precision, kernel or library.
     """
     from micrec_pyg.blas import check_library
-    from micrec_pyg.nn.spmm import PRECISIONS, check_kernel
+    from micrec_pyg.nn.kernels import PRECISIONS, check_kernel
 
     check_library(blas)
     if precision not in ("tf32", *PRECISIONS):
@@ -67,7 +67,7 @@ def set_compute(precision: str, spmm: str, blas: str) -> None:
     import torch
 
     from micrec_pyg import blas as dense
-    from micrec_pyg.nn.spmm import configure
+    from micrec_pyg.nn.kernels import configure
 
     check_compute(precision, spmm, blas)
     dense.configure(blas)

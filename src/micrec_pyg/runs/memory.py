@@ -1,8 +1,11 @@
 """Whether a run fits in memory, estimated before it starts."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from micrec_pyg.evaluation.block_size import users_at_once
 from micrec_pyg.nn.closed_form import DOUBLE
@@ -10,6 +13,7 @@ from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.free_memory import free_bytes
 from micrec_pyg.schema import USER, Domain, EdgeSplit, InputError
+from micrec_pyg.training.optimizer import row_adam
 from micrec_pyg.training.sampler import MAX_OVERLAP
 
 logger = logging.getLogger(__name__)
@@ -21,9 +25,16 @@ PER_EDGE = 132
 transposed ones (36), labels and the samplers' index (56), weights of one step (40)."""
 PER_NEIGHBOR = 40
 """Bytes of a similarity edge: twice CSR, the order, the weights of one step."""
-TABLES = 9
-"""Tables [nodes, d] at the peak of a step: parameters, gradient, two moments, the
-best epoch's copy, and what a propagation and its gradient hold at once."""
+TABLES = 6
+"""Tables [nodes, d] at the peak of a step, moments apart: parameters, gradient, and
+what a propagation and its gradient hold at once."""
+MOMENTS = {row_adam: 1}
+"""Tables [nodes, d] that an optimiser keeps; others keep 2."""
+BEST = 1
+"""Tables of the best epoch's copy, which lie on the host."""
+CHECKPOINT = 4
+"""Tables that a checkpoint of a GPU holds on the host while it is written: parameters,
+the moments, and one that is being copied."""
 HEADS = 6
 """Matrices [d, d] for each of a projection: itself, gradient, two moments, the best
 epoch's copy, and the one that a checkpoint writes."""
@@ -45,6 +56,29 @@ PER_COMPARED = 13
 its logit, what the softmax makes of it, and its gradient (4 each)."""
 RUNTIME = 800 * 2**20
 """Bytes of Python, torch and the other libraries."""
+CUDA_RUNTIME = 2 * 2**30
+"""Bytes on the host of CUDA's libraries, beside them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large a domain is."""
+
+    users: int
+    items: int
+    edges: int
+    """Interactions that the largest graph knows."""
+    widths: int
+    """Of the vectors of all modalities together."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Bytes at the peak of a run."""
+
+    host: int
+    device: int
+    """Of a GPU; 0 where the run is on the CPU."""
 
 
 def check_memory(
@@ -55,62 +89,89 @@ def check_memory(
     """Refuse a run that would not fit; called before graphs are built.
 
     Raises:
-        InputError: The estimate is above what the device has free.
+        InputError: The estimate is above what the host or the device has free.
     """
-    needed = estimate(experiment, domains, splits)
-    free = free_bytes(experiment.device, RUNTIME)
-    logger.info("memory: about %.1f GiB are needed", needed / 2**30)
-    if free is not None and needed > free:
-        raise InputError(
-            f"this run needs about {needed / 2**30:.1f} GiB on {experiment.device} and "
-            f"{free / 2**30:.1f} GiB are free; lower model.net.dim, K, fit.batch_size "
-            "or rank.batch_size, take fewer domains, or filter the data (k-core)"
+    needed = estimate(experiment, sizes_of(domains, splits))
+    places = {"cpu": needed.host, experiment.device: needed.device or needed.host}
+    for place, size in places.items():
+        free = free_bytes(place, RUNTIME)
+        logger.info("memory: about %.1f GiB are needed on %s", size / 2**30, place)
+        if free is not None and size > free:
+            raise InputError(
+                f"this run needs about {size / 2**30:.1f} GiB on {place} and "
+                f"{free / 2**30:.1f} GiB are free; lower model.net.dim, K, "
+                "fit.batch_size or rank.batch_size, give fit=large, take fewer "
+                "domains, or filter the data (k-core)"
+            )
+
+
+def sizes_of(
+    domains: Mapping[str, Domain], splits: Mapping[str, EdgeSplit]
+) -> list[Size]:
+    """Return the sizes of all domains."""
+    return [
+        Size(
+            users=len(split.seen_user),
+            items=len(split.seen_item),
+            edges=split.known_at_test.shape[1],
+            widths=sum(f.values.shape[1] for f in domains[name].features.values()),
         )
+        for name, split in splits.items()
+    ]
 
 
-def estimate(
-    experiment: Experiment,
-    domains: Mapping[str, Domain],
-    splits: Mapping[str, EdgeSplit],
-) -> int:
+def estimate(experiment: Experiment, sizes: Sequence[Size]) -> Needed:
     """Return the bytes that training and evaluation need at their peak.
 
     From nodes, edges, features, d, K and the batches; by design an upper estimate, as
     the growth part of docs/performance.md measures.
     """
-    total, scores = RUNTIME + _closed_forms(experiment, splits), 0
-    for name, split in splits.items():
-        users, items = len(split.seen_user), len(split.seen_item)
-        total += (users + items) * experiment.dim * FLOAT * TABLES
-        total += split.known_at_test.shape[1] * PER_EDGE
-        total += _neighbors(experiment, domains[name], users, items)
-        total += _model_and_batch(experiment, users, items)
-        block = users_at_once(experiment.block_size, items, experiment.device)
-        scores = max(scores, min(block, users) * items * FLOAT)
+    graphs = sum(_graph(experiment, size) for size in sizes)
+    tables = sum(size.users + size.items for size in sizes) * experiment.dim * FLOAT
+    moments = MOMENTS.get(_function(experiment.fit.optimizer), 2)
+    steps = sum(_model_and_batch(experiment, size) for size in sizes)
     # scores of one block of users, and the copy that the top-k works on
-    return total + 2 * scores
+    scores = 2 * max((_scores(experiment, size) for size in sizes), default=0)
+    dense = _closed_forms(experiment, sizes)
+    training = graphs + (TABLES + moments) * tables + steps + scores + dense
+    if torch.device(experiment.device).type == "cpu":
+        return Needed(RUNTIME + training + BEST * tables, 0)
+    kept = (BEST + CHECKPOINT) * tables
+    return Needed(RUNTIME + CUDA_RUNTIME + graphs + kept, RUNTIME + training)
 
 
-def _neighbors(experiment: Experiment, domain: Domain, users: int, items: int) -> int:
-    """Return the bytes of similarity edges and of the search for them."""
+def _scores(experiment: Experiment, size: Size) -> int:
+    """Return the bytes of the scores of a block of users."""
+    block = users_at_once(experiment.block_size, size.items, experiment.device)
+    return min(block, size.users) * size.items * FLOAT
+
+
+def _graph(experiment: Experiment, size: Size) -> int:
+    """Return the bytes of the edges of a domain, and of the search for neighbours."""
+    total = size.edges * PER_EDGE
     graph = experiment.graph
     k, of_user = graph.num_neighbors, graph.neighbors_of(USER)
     if not k:
-        return 0
-    widths = sum(each.values.shape[1] for each in domain.features.values())
-    edges = (min(of_user, users) * users + min(k, items) * items) * PER_NEIGHBOR
-    return edges + (users + items) * widths * FLOAT * FEATURES
+        return total
+    pairs = min(of_user, size.users) * size.users + min(k, size.items) * size.items
+    found = (size.users + size.items) * size.widths * FLOAT * FEATURES
+    return total + pairs * PER_NEIGHBOR + found
+
+
+def _function(maker: Any) -> Any:
+    """Return what a partial calls."""
+    return getattr(maker, "func", maker)
 
 
 def _num_negatives(experiment: Experiment) -> int:
     """Return the negatives of a positive, a setting of some models."""
     model: Any = experiment.make_model
     settings = getattr(model, "keywords", {})
-    fixed = getattr(model, "func", model).num_negatives
+    fixed = _function(model).num_negatives
     return int(settings.get("num_negatives", fixed))
 
 
-def _closed_forms(experiment: Experiment, splits: Mapping[str, EdgeSplit]) -> int:
+def _closed_forms(experiment: Experiment, sizes: Sequence[Size]) -> int:
     """Return the bytes of the largest dense matrix that is inverted, and its copies.
 
     It has as many rows as there are users, with the axes of content, or as items,
@@ -122,16 +183,16 @@ def _closed_forms(experiment: Experiment, splits: Mapping[str, EdgeSplit]) -> in
     settings = getattr(of_term, "keywords", {})
     if "max_dense" not in settings:
         return 0
-    shapes = [(len(s.seen_user), len(s.seen_item)) for s in splits.values()]
+    shapes = [(size.users, size.items) for size in sizes]
     if getattr(of_term, "func", of_term).reads_other_domains:
         users, items = zip(*shapes, strict=True)
         shapes = [(sum(users), sum(items))]
     axes = settings.get("content_dim", 0) * len(settings.get("content", ()))
-    sizes = [min(users + axes, items) for users, items in shapes]
+    rows = [min(users + axes, items) for users, items in shapes]
     held = [
-        DENSE * size**2 * (2 * FLOAT if size <= DOUBLE else FLOAT)
-        for size in sizes
-        if size <= settings["max_dense"]
+        DENSE * n**2 * (2 * FLOAT if n <= DOUBLE else FLOAT)
+        for n in rows
+        if n <= settings["max_dense"]
     ]
     return max(held, default=0)
 
@@ -156,10 +217,10 @@ def _pool(experiment: Experiment, items: int) -> tuple[int, int] | None:
     return None
 
 
-def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
+def _model_and_batch(experiment: Experiment, size: Size) -> int:
     """Return the bytes of what one domain adds to the model and to a step."""
     dim, batch = experiment.dim, experiment.fit.batch_size
-    model: Any = getattr(experiment.net, "func", experiment.net)
+    model: Any = _function(experiment.net)
     parts = set(model.terms.values())
     total = 0
     if "overlap" in parts:  # what aligns domains projects their users first
@@ -170,12 +231,12 @@ def _model_and_batch(experiment: Experiment, users: int, items: int) -> int:
         "negatives": 2 + _num_negatives(experiment),
     }
     per_vector = dim * FLOAT * PER_VECTOR + PER_SAMPLE
-    pool = _pool(experiment, items)
+    pool = _pool(experiment, size.items)
     if pool is not None and "triplets" in parts:
         vectors["triplets"] = 2
         total += pool[0] * per_vector + batch * pool[1] * PER_COMPARED
     for part in parts & vectors.keys():
         total += batch * vectors[part] * per_vector
     if "users" in parts:
-        total += min(batch, users) * items * FLOAT * ROWS
+        total += min(batch, size.users) * size.items * FLOAT * ROWS
     return total

@@ -96,7 +96,8 @@ def fit(
         if folder is not None and (over or _done(run, options)):
             run.save(folder)
             saved = time.perf_counter()
-    model.load_state(run.best)
+    device = streams.device
+    model.load_state({name: value.to(device) for name, value in run.best.items()})
     return _result(run, valid, validate)
 
 
@@ -205,7 +206,9 @@ def _terms(model: Model, weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def _copy(model: Model) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}
+    """Return the state of a model, in memory of the host: a GPU's is scarcer."""
+    state = model.state_dict()
+    return {name: value.to("cpu", copy=True) for name, value in state.items()}
 
 
 def _result(

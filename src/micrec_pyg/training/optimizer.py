@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from micrec_pyg.allowed import Count, Natural, NotNegative
+from micrec_pyg.allowed import Count, Natural, NotNegative, PositiveShare
 from micrec_pyg.schema import InputError
+from micrec_pyg.training.row_adam import RowAdam
 
 Schedule = Callable[[int], float]
 """An epoch, counted from 0 -> the factor of the learning rate in it."""
@@ -35,17 +37,43 @@ def adam(
     Raises:
         InputError: A value is impossible, or no parameter has such a name.
     """
+    groups = _groups(named_parameters, lr, weight_decay, rates)
+    return torch.optim.Adam(
+        groups, lr=lr, weight_decay=weight_decay, fused=True, capturable=recorded
+    )
+
+
+def row_adam(
+    named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
+    *,
+    lr: float | Tensor,
+    recorded: bool,
+    weight_decay: NotNegative,
+    rates: Mapping[str, NotNegative],
+) -> Optimizer:
+    """Return Adam with one second moment per row, for tables that fill the memory.
+
+    Arguments and errors are those of ``adam``; ``recorded`` changes nothing.
+    """
+    groups = _groups(named_parameters, lr, weight_decay, rates)
+    return RowAdam(groups, lr=lr, weight_decay=weight_decay)
+
+
+def _groups(
+    named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
+    lr: float | Tensor,
+    weight_decay: float,
+    rates: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """Return a group of parameters for each learning rate."""
     if not 0 <= weight_decay < math.inf:
         raise InputError(
             f"fit.optimizer.weight_decay={weight_decay}: give a number of 0 or more"
         )
-    groups = [
+    return [
         {"params": params, "lr": lr * factor}
         for factor, params in _by_rate(dict(named_parameters), rates)
     ]
-    return torch.optim.Adam(
-        groups, lr=lr, weight_decay=weight_decay, fused=True, capturable=recorded
-    )
 
 
 def _by_rate(
@@ -96,6 +124,25 @@ def schedule(epoch: int, *, warm_up: Natural, decay: Count | None) -> float:
     if decay is None:
         return 1.0
     return (1 + math.cos(math.pi * min((epoch - warm_up) / decay, 1))) / 2
+
+
+def one_drop(epoch: int, *, at: Natural, factor: PositiveShare) -> float:
+    """Return the factor of the learning rate in an epoch: 1, then a smaller one.
+
+    Args:
+        epoch: Counted from 0.
+        at: First epoch of the smaller rate.
+        factor: From there on.
+
+    Raises:
+        InputError: A value is impossible.
+    """
+    if at < 0 or not 0 < factor <= 1:
+        raise InputError(
+            f"fit.schedule.at={at} and factor={factor}: give 0 or more, and a number "
+            "above 0, at most 1"
+        )
+    return float(factor) if epoch >= at else 1.0
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> None:

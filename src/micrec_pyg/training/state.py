@@ -32,7 +32,7 @@ class RunState:
     """None where the model has no parameters."""
     streams: RandomStreams
     best: dict[str, Tensor]
-    """State of the model after its best epoch."""
+    """State of the model after its best epoch, in memory of the host."""
     best_epoch: int = 0
     best_value: float = float("-inf")
     best_val: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -77,12 +77,9 @@ class RunState:
             drop_damaged(path, error)
             return False
         device = self.streams.device
-        states = {
-            part: {k: v.to(device) for k, v in _under(part, tensors).items()}
-            for part in ("model", "best")
-        }
-        self.model.load_state(states["model"])
-        self.best = states["best"]
+        state = _under("model", tensors)
+        self.model.load_state({name: v.to(device) for name, v in state.items()})
+        self.best = _under("best", tensors)
         self.streams.load(_under("stream", tensors))
         if self.optimizer is not None:
             saved = self.optimizer.state_dict()

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from micrec_pyg.models.base import Model
+from micrec_pyg.nn.kernels import recorded
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage
 from micrec_pyg.training.sampler import Sampler
@@ -64,13 +65,14 @@ class Step:
             InputError: The device refuses the recording. The step can be taken
                 nevertheless, one launch after another.
         """
-        warm_up(self)
+        with recorded():
+            warm_up(self)
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         drawn = self.streams.state()
         for generator in self.streams.made.values():
             graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(graph):
+            with recorded(), torch.cuda.graph(graph):
                 self._take()
         except RuntimeError as error:
             # torch leaves the stream and the generators as in the recording

@@ -1,0 +1,188 @@
+"""CUDA kernels of the sparse product, in Triton.
+
+Rows of a table lie d elements apart; a program holds up to D of them. Sums are kept in
+``ACC`` and nothing is added by atomics: the same input gives the same bits.
+"""
+
+from typing import no_type_check
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+@no_type_check
+def segment_sums(
+    start_p,
+    end_p,
+    dest_p,
+    col_p,
+    val_p,
+    place_p,
+    x_p,
+    out_p,
+    count,
+    num_rows,
+    d,
+    plus_place_p,
+    plus_p,
+    D: tl.constexpr,
+    R: tl.constexpr,
+    U: tl.constexpr,
+    PLACE: tl.constexpr,
+    RESIDUAL: tl.constexpr,
+    PLUS: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """Sum the weighted rows of R segments of non-zeros, U of each at a time.
+
+    Segment m is start[m]..end[m] and goes to row dest[m] of out. With PLACE the table
+    holds the rows that place names alone, -1 stands for a row of zeros. RESIDUAL adds
+    row dest of x and PLUS row plus_place[dest] of plus, where it is not -1, to rows
+    below num_rows; those after it hold parts of long rows.
+    """
+    m = tl.program_id(0).to(tl.int64) * R + tl.arange(0, R)
+    lane = tl.program_id(1) * D + tl.arange(0, D)
+    u = tl.arange(0, U)
+    live = m < count
+    wide = lane < d
+    start = tl.load(start_p + m, mask=live, other=0)
+    end = tl.load(end_p + m, mask=live, other=0)
+    dest = tl.load(dest_p + m, mask=live, other=0).to(tl.int64)
+    acc = tl.zeros((R, U, D), ACC)
+    longest = tl.max(end - start, axis=0)
+    for i in range(0, longest, U):
+        at = start[:, None] + i + u[None, :]
+        inside = at < end[:, None]
+        col = tl.load(col_p + at, mask=inside, other=0)
+        val = tl.load(val_p + at, mask=inside, other=0.0).to(ACC)
+        if PLACE:
+            col = tl.load(place_p + col, mask=inside, other=-1)
+            inside = inside & (col >= 0)
+        where = col.to(tl.int64)[:, :, None] * d + lane[None, None, :]
+        there = inside[:, :, None] & wide[None, None, :]
+        acc += tl.load(x_p + where, mask=there, other=0.0).to(ACC) * val[:, :, None]
+    total = tl.sum(acc, axis=1)
+    target = dest[:, None] * d + lane[None, :]
+    stored = live[:, None] & wide[None, :]
+    whole = live & (dest < num_rows)
+    if RESIDUAL:
+        own = whole[:, None] & wide[None, :]
+        total += tl.load(x_p + target, mask=own, other=0.0).to(ACC)
+    if PLUS:
+        place = tl.load(plus_place_p + dest, mask=whole, other=-1).to(tl.int64)
+        own = (place >= 0)[:, None] & wide[None, :]
+        added = tl.load(
+            plus_p + place[:, None] * d + lane[None, :], mask=own, other=0.0
+        )
+        total += added.to(ACC)
+    tl.store(out_p + target, total, mask=stored)
+
+
+@triton.jit
+@no_type_check
+def long_rows(
+    first_p,
+    last_p,
+    row_p,
+    x_p,
+    out_p,
+    d,
+    plus_place_p,
+    plus_p,
+    D: tl.constexpr,
+    U: tl.constexpr,
+    RESIDUAL: tl.constexpr,
+    PLUS: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """Sum the parts first..last of a long row, which lie in out, to its row."""
+    m = tl.program_id(0)
+    lane = tl.program_id(1) * D + tl.arange(0, D)
+    wide = lane < d
+    first = tl.load(first_p + m)
+    last = tl.load(last_p + m)
+    row = tl.load(row_p + m).to(tl.int64)
+    u = tl.arange(0, U)
+    acc = tl.zeros((U, D), ACC)
+    for i in range(first, last, U):
+        at = (i + u).to(tl.int64)
+        there = (at < last)[:, None] & wide[None, :]
+        acc += tl.load(out_p + at[:, None] * d + lane[None, :], mask=there, other=0.0)
+    total = tl.sum(acc, axis=0)
+    if RESIDUAL:
+        total += tl.load(x_p + row * d + lane, mask=wide, other=0.0).to(ACC)
+    if PLUS:
+        place = tl.load(plus_place_p + row).to(tl.int64)
+        own = wide & (place + 0 * lane >= 0)
+        total += tl.load(plus_p + place * d + lane, mask=own, other=0.0).to(ACC)
+    tl.store(out_p + row * d + lane, total, mask=wide)
+
+
+@triton.jit
+@no_type_check
+def asked_parts(
+    crow_p,
+    rows_p,
+    col_p,
+    val_p,
+    x_p,
+    part_p,
+    d,
+    D: tl.constexpr,
+    U: tl.constexpr,
+    SPLIT: tl.constexpr,
+    LEAST: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """Sum one of at most SPLIT parts of an asked row; parts have LEAST or more."""
+    r = tl.program_id(0).to(tl.int64)
+    j = tl.program_id(1)
+    lane = tl.program_id(2) * D + tl.arange(0, D)
+    wide = lane < d
+    u = tl.arange(0, U)
+    row = tl.load(rows_p + r)
+    start = tl.load(crow_p + row)
+    end = tl.load(crow_p + row + 1)
+    size = tl.maximum(LEAST, (end - start + SPLIT - 1) // SPLIT)
+    first = start + j * size
+    last = tl.minimum(end, first + size)
+    if (first < end) | (j == 0):
+        acc = tl.zeros((U, D), ACC)
+        for i in range(first, last, U):
+            at = i + u
+            inside = at < last
+            col = tl.load(col_p + at, mask=inside, other=0).to(tl.int64)
+            val = tl.load(val_p + at, mask=inside, other=0.0).to(ACC)
+            there = inside[:, None] & wide[None, :]
+            where = x_p + col[:, None] * d + lane[None, :]
+            acc += tl.load(where, mask=there, other=0.0).to(ACC) * val[:, None]
+        target = part_p + (r * SPLIT + j) * d + lane
+        tl.store(target, tl.sum(acc, axis=0), mask=wide)
+
+
+@triton.jit
+@no_type_check
+def asked_rows(
+    crow_p,
+    rows_p,
+    part_p,
+    out_p,
+    d,
+    D: tl.constexpr,
+    SPLIT: tl.constexpr,
+    LEAST: tl.constexpr,
+):
+    """Sum the parts of an asked row."""
+    r = tl.program_id(0).to(tl.int64)
+    lane = tl.program_id(1) * D + tl.arange(0, D)
+    wide = lane < d
+    row = tl.load(rows_p + r)
+    length = tl.load(crow_p + row + 1) - tl.load(crow_p + row)
+    size = tl.maximum(LEAST, (length + SPLIT - 1) // SPLIT)
+    count = tl.maximum(1, (length + size - 1) // size)
+    j = tl.arange(0, SPLIT)
+    there = (j < count)[:, None] & wide[None, :]
+    parts = part_p + (r * SPLIT + j)[:, None] * d + lane[None, :]
+    total = tl.sum(tl.load(parts, mask=there, other=0.0), axis=0)
+    tl.store(out_p + r * d + lane, total, mask=wide)
