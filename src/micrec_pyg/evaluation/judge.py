@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.evaluation.divided import rank_groups
 from micrec_pyg.evaluation.groups import Group, Scope, pools_of
 from micrec_pyg.evaluation.list_metrics import (
     ItemFacts,
@@ -17,7 +18,6 @@ from micrec_pyg.evaluation.list_metrics import (
     list_metrics,
 )
 from micrec_pyg.evaluation.metrics import accuracy_metrics
-from micrec_pyg.evaluation.rank import rank_groups
 from micrec_pyg.schema import ITEM, USER, InputError, RankedLists, Score, Task
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from micrec_pyg.allowed import Count, Natural, NotNegative
+from micrec_pyg.allowed import Count, Natural, NotNegative, PerHop
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.optimizer import Schedule
 
@@ -41,6 +41,10 @@ class FitOptions:
     """Least seconds between two checkpoints; 0 writes one after every epoch."""
     cuda_graph: bool
     """Whether a step on CUDA is recorded once and replayed; no effect on a CPU."""
+
+    neighbors_per_hop: PerHop | None = None
+    """Neighbours that are sampled around a batch at each hop, -1 for all; None trains
+    on whole graphs, as runs of versions without this key did."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
