@@ -7,6 +7,7 @@ from typing import Any
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.free_memory import free_bytes
 from micrec_pyg.schema import USER, Domain, EdgeSplit, InputError
+from micrec_pyg.storage.mapped import MAPPED_BYTES
 from micrec_pyg.training.sampler import MAX_OVERLAP
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,10 @@ def _neighbors(experiment: Experiment, domain: Domain, users: int, items: int) -
         return 0
     widths = sum(each.values.shape[1] for each in domain.features.values())
     edges = (min(of_user, users) * users + min(k, items) * items) * PER_NEIGHBOR
-    return edges + (users + items) * widths * FLOAT * FEATURES
+    table = (users + items) * widths * FLOAT
+    if graph.cache_dir is not None:
+        table = min(table, 2 * MAPPED_BYTES)  # larger ones lie in files
+    return edges + table * FEATURES
 
 
 def _num_negatives(experiment: Experiment) -> int:

@@ -25,7 +25,7 @@ def few_neighbors(
         there: The modalities of the nodes that are searched; at least one.
         k: Columns of the result, at least one.
     """
-    inverse = [[_inverse_norms(m) for m in side] for side in (asked, there)]
+    inverse = [[inverse_norms(m) for m in side] for side in (asked, there)]
     size = len(there[0].mask)
     rows = torch.arange(len(asked[0].mask), device=asked[0].mask.device)
     found = [
@@ -38,7 +38,7 @@ def few_neighbors(
     )
 
 
-def _inverse_norms(modality: Modality) -> Float[Tensor, " nodes"]:
+def inverse_norms(modality: Modality) -> Float[Tensor, " nodes"]:
     """Return 1 / length in float64; a zero vector has cosine 0 with everything."""
     length = vector_norms(modality.values)
     return torch.where(length > TINY, 1 / length, 0.0)
@@ -64,18 +64,26 @@ def _block(
     width = sum(m.values.shape[1] for m in there)
     close = (total >= (bound - rounding(width))[:, None]) & (total != 0)
     row, col = close.nonzero(as_tuple=True)
-    similarity = _similarity(rows[row], col, asked, there, inverse)
+    similarity = similarities(rows[row], col, asked, there, inverse)
     return best_pairs(row, col, similarity, shape=(len(rows), k))
 
 
-def _similarity(
+def similarities(
     a: Int[Tensor, " pairs"],
     b: Int[Tensor, " pairs"],
     asked: Sequence[Modality],
     there: Sequence[Modality],
     inverse: Sequence[Sequence[Tensor]],
 ) -> Float[Tensor, " pairs"]:
-    """Return s(a, b) as it is defined, in float64, rounded to float32."""
+    """Return s(a, b) as it is defined, in float64, rounded to float32.
+
+    Args:
+        a: Rows of ``asked``.
+        b: As many rows of ``there``.
+        asked: Modalities of the nodes on one side.
+        there: Those of the other side.
+        inverse: ``inverse_norms`` of both sides.
+    """
     total = torch.zeros(len(a), dtype=torch.float64, device=a.device)
     weight = torch.zeros_like(total)
     for mine, other, one, two in zip(asked, there, *inverse, strict=True):
