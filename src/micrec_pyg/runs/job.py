@@ -9,7 +9,7 @@ from typing import Any
 
 from micrec_pyg.evaluation.evaluate import Report, validate
 from micrec_pyg.graph.build import domain_sizes, valid_stage
-from micrec_pyg.graph.to_device import to_device
+from micrec_pyg.graph.to_device import pairs_to_device, to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
@@ -111,6 +111,8 @@ def _train(
         answers=model.answers,
     )
     valid = to_device(valid, device)
+    # parts of a graph are taken on the host, and they alone go to the device
+    move = pairs_to_device if experiment.fit.neighbors_per_hop else to_device
     judge = partial(
         validate,
         k=cut_off(experiment.fit.metric),
@@ -119,7 +121,7 @@ def _train(
     with step("training"):
         result = fit(
             model,
-            to_device(inputs.train, device),
+            move(inputs.train, device),
             valid,
             options=experiment.fit,
             weights=experiment.weights,

@@ -1,6 +1,7 @@
 """What one process of several does of a step: all draw the same batch and divide it."""
 
 from dataclasses import replace
+from typing import Any
 
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.process_group import own_rows, size
@@ -19,7 +20,7 @@ def own_share(model: Model, batch: Batch) -> Batch:
     """
     if size() == 1:
         return batch
-    divided = {
+    divided: dict[str, Any] = {
         part: {domain: _own(each) for domain, each in getattr(batch, part).items()}
         for part in model.divisible
     }
@@ -45,7 +46,7 @@ def weight_of_share(model: Model, part: Part, batch_size: int) -> float:
     if part not in model.divisible:
         return 1 / size()
     rows = own_rows(batch_size)
-    return (rows.stop - rows.start) / batch_size
+    return float(rows.stop - rows.start) / batch_size
 
 
 def _own(each: Triplets) -> Triplets:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,7 +55,11 @@ def cached_lists(
     """
 
     def search() -> NeighborLists:
-        wanted = {"num_nodes": num_nodes, "k": k, "include_self": include_self}
+        wanted: dict[str, Any] = {
+            "num_nodes": num_nodes,
+            "k": k,
+            "include_self": include_self,
+        }
         if approximate and modalities and k:
             return approximate_lists(modalities, **wanted)
         return neighbor_lists([m.to(device) for m in modalities], **wanted).to("cpu")
