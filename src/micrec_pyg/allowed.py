@@ -64,6 +64,13 @@ Widths = Annotated[
     Sequence[int],
     Allowed("a list of whole numbers of 1 or more, such as [64,32]", _are_widths),
 ]
+PerHop = Annotated[
+    Sequence[int],
+    Allowed(
+        "a list of the neighbours to sample at each hop, such as [10,5]; -1 takes all",
+        lambda values: bool(values) and all(n == -1 or n >= 1 for n in values),
+    ),
+]
 Weights = Annotated[
     Sequence[int | float],
     Allowed(

@@ -85,9 +85,9 @@ class Vocab:
             return torch.tensor(found, dtype=torch.int64)
         places = pl.DataFrame({"id": self.ids}).with_row_index("place")
         asked = pl.DataFrame({"id": raw.cast(pl.String)})
-        found = asked.join(places, on="id", how="left", maintain_order="left")
+        joined = asked.join(places, on="id", how="left", maintain_order="left")
         return torch.from_numpy(
-            found["place"].cast(pl.Int64).fill_null(-1).to_numpy(writable=True)
+            joined["place"].cast(pl.Int64).fill_null(-1).to_numpy(writable=True)
         )
 
 

@@ -9,10 +9,12 @@ from reference.fitting import options as fit_options
 from reference.scoring import same, scores
 from reference.waiting import NoWaiting
 
+from micrec_pyg import process_group
 from micrec_pyg.graph.build import train_stage, valid_stage
 from micrec_pyg.models.base import parts_of
 from micrec_pyg.nn.kernels import configure
 from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.training import shares
 from micrec_pyg.training.fit import fit
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.step import Step
@@ -77,6 +79,33 @@ def test_losses_only_of_the_parts_that_a_batch_has(make, stage):
         losses = model.losses(train.graphs, batch, RandomStreams(1))
         assert set(losses) == {name for name, p in parts.items() if p == part}
         assert all(bool(loss.isfinite()) for loss in losses.values())
+
+
+def test_a_batch_can_be_divided_as_the_model_says(make, stage, monkeypatch):
+    train = stage[-1]
+    model = make(train)
+    if not trains(model):
+        pytest.skip("has no step")
+    parts = parts_of(model)
+    batch = sampler(model, train).draw()
+    whole, drawn = RandomStreams(1), []
+    expected = model.losses(train.graphs, batch, whole)
+    found = dict.fromkeys(expected, 0.0)
+    monkeypatch.setattr(process_group, "size", lambda: 3)
+    for rank in range(3):
+        monkeypatch.setattr(process_group, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(shares, "size", lambda: 3)
+        streams = RandomStreams(1)
+        own = shares.own_share(model, batch)
+        for name, loss in model.losses(train.graphs, own, streams).items():
+            weight = shares.weight_of_share(model, parts[name], 20)
+            found[name] = found[name] + weight * loss
+        drawn.append(streams.state())
+    for name, loss in expected.items():
+        torch.testing.assert_close(found[name], loss, rtol=1e-5, atol=1e-6)
+    for state in drawn:  # what all draw must stay the same in all
+        assert state.keys() == whole.state().keys()
+        assert all(torch.equal(v, whole.state()[name]) for name, v in state.items())
 
 
 def test_a_step_never_waits_for_the_device(make, stage):

@@ -5,6 +5,7 @@ import torch
 from reference import nn as reference
 from torch.testing import assert_close
 
+from micrec_pyg.nn import lightgcn
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.lightgcn import Propagation
@@ -34,6 +35,20 @@ def test_layers(graph, which, num_layers):
     )
     assert_close(z.user.detach().double().numpy(), user, rtol=1e-5, atol=1e-6)
     assert_close(z.item.detach().double().numpy(), item, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 4])
+def test_inference_by_columns_is_the_propagation(graph, monkeypatch, columns):
+    data, layer = graph[1], Propagation(num_layers=2)
+    with torch.no_grad():
+        h = start(data)
+        whole = layer(h, data)
+        monkeypatch.setattr(lightgcn, "LARGE", 0)
+        monkeypatch.setattr(lightgcn, "COLUMNS", columns)
+        monkeypatch.setattr(lightgcn._MeanOfLayers, "apply", None)
+        narrow = layer(h, data)
+    assert_close(narrow.user, whole.user)
+    assert_close(narrow.item, whole.item)
 
 
 def test_gradient(graph):

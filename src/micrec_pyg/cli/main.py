@@ -60,8 +60,14 @@ def _run(command: str, argv: list[str]) -> int:
             f"micrec_pyg.cli.{PACKAGES.get(command, command)}"
         )
         from micrec_pyg.cli.failures import attempt
+        from micrec_pyg.cli.together import refuse_several
 
-        return attempt(lambda: module.main(argv))
+        def call() -> int:
+            if command != "train":
+                refuse_several(f"micrec {command}")
+            return int(module.main(argv))
+
+        return attempt(call)
     except KeyboardInterrupt:
         sys.stderr.write(
             "\nmicrec: interrupted; finished work is kept; the same command continues\n"

@@ -108,6 +108,15 @@ def run_job(
     return float("nan") if value is None else value
 
 
+def count() -> int:
+    """Return the number of jobs of the sweep that this process is part of, 0 unknown.
+
+    It is known where every key lists its values.
+    """
+    axes = _axes()
+    return math.prod(len(values) for values in axes.values()) if axes else 0
+
+
 def selection(folder: Path, metric: str) -> float:
     """Return a metric of a finished run on validation, mean over the domains.
 
@@ -190,7 +199,7 @@ def _settings(done: Sequence[Job]) -> list[str]:
 
 def _tell_job(job: Job, sweep: Path) -> None:
     """Log one line about a job, and how long the others may take."""
-    total = math.prod(len(values) for values in _axes().values())
+    total = count()
     of = f" of {total}" if total > 1 else ""
     what = job.error or f"{job.metric} {job.value:.4f}"
     left = ""

@@ -20,11 +20,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from micrec_pyg.cli import config as configs
 from micrec_pyg.cli.config_errors import explain, options
+from micrec_pyg.cli.lost_jobs import launch, numbered
 from micrec_pyg.cli.overrides import readable
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.cli.sweep_axes import axes_of, without_effect
 from micrec_pyg.cli.sweep_jobs import AXES, WORKERS, name_of, read, run_job, tables
+from micrec_pyg.cli.together import refuse_several, together
 from micrec_pyg.cli.train_output import summary
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
@@ -58,7 +60,8 @@ KEYS = {
 EXAMPLES = """examples:
   micrec train data=movielens model=micrec K=3
   micrec train -m data=movielens K=0,3,10 gamma=0,1 seed=0,1,2
-  micrec train data=tables data.path=my_catalogue split=new_nodes model=inmo"""
+  micrec train data=tables data.path=my_catalogue split=new_nodes model=inmo
+  torchrun --nproc-per-node 4 -m micrec_pyg train data=movielens model=lightgcn"""
 
 
 def main(argv: list[str]) -> int:
@@ -73,8 +76,12 @@ def main(argv: list[str]) -> int:
     prepare()
     if not any(arg.startswith("-") for arg in argv):
         log_to_stderr()
-        _tell(train_job(argv))
+        with together() as tells:
+            folder = train_job(argv)
+            if tells:
+                _tell(folder)
         return 0
+    refuse_several("micrec train with -m or another flag")
     if {"-m", "--multirun"} & {*argv}:
         log_to_stderr()
         return _sweep(argv)
@@ -97,12 +104,14 @@ def _sweep(argv: list[str]) -> int:
     os.environ[AXES] = json.dumps(axes_of(argv))
     os.environ[WORKERS] = str(jobs)
     try:
-        _hydra(argv)
+        lost = launch(lambda: _hydra(argv), Path(folder))
     finally:
         os.environ.pop(AXES, None)
         os.environ.pop(WORKERS, None)
         code = _tell_sweep(Path(folder))
-    return code
+    if lost:
+        show(f"{numbered(lost)} left no result; the same command runs what is left\n")
+    return FAILED if lost else code
 
 
 def _without_jobs(argv: Sequence[str]) -> tuple[list[str], int]:
@@ -150,17 +159,20 @@ def _train(
     """Return the folder of the run with these resolved settings."""
     # these load torch, which the help need not wait for
     from micrec_pyg.cli.tracking.tracker import Tracker
+    from micrec_pyg.process_group import is_first, joined
     from micrec_pyg.runs.experiment import experiment_of
     from micrec_pyg.runs.job import train
     from micrec_pyg.runs.listener import Call
     from micrec_pyg.runs.progress import Progress
 
-    tracker = Tracker(settings["logger"], sweep)
-    listeners = [Progress(), tracker]
-    if on_epoch is not None:
-        listeners.append(Call(on_epoch))
-    folder = train(experiment_of(settings), listeners)
-    tracker.complete(folder)
+    with joined():
+        tracker = Tracker(settings["logger"], sweep)
+        listeners = [Progress(), tracker]
+        if on_epoch is not None:
+            listeners.append(Call(on_epoch))
+        folder = train(experiment_of(settings), listeners)
+        if is_first():
+            tracker.complete(folder)
     return folder
 
 

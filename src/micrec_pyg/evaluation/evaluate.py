@@ -12,12 +12,13 @@ from torch import Tensor
 
 from micrec_pyg.allowed import CutOffs
 from micrec_pyg.evaluation.block_size import BlockSize, users_at_once
+from micrec_pyg.evaluation.divided import rank
 from micrec_pyg.evaluation.groups import groups_of
 from micrec_pyg.evaluation.judge import check_cut_offs, judge
 from micrec_pyg.evaluation.list_metrics import item_facts
 from micrec_pyg.evaluation.metrics import accuracy_metrics
-from micrec_pyg.evaluation.rank import rank
 from micrec_pyg.models.base import Model
+from micrec_pyg.process_group import from_first
 from micrec_pyg.schema import (
     ITEM,
     USER,
@@ -132,7 +133,8 @@ def validate(
             )
             values = accuracy_metrics(lists, task.hidden, num_items=num_items, ks=[k])
             means[domain] = {name: float(v.mean()) for name, v in values.items()}
-    return means
+    # what is selected by them must be the same in all processes of a run
+    return from_first(lambda: means)
 
 
 def summary(report: Report) -> dict[str, dict[str, dict[str, float | int]]]:

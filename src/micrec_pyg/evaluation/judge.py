@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.evaluation.block_size import BlockSize, users_at_once
+from micrec_pyg.evaluation.divided import rank_groups
 from micrec_pyg.evaluation.groups import Group, Scope, pools_of
 from micrec_pyg.evaluation.list_metrics import (
     ItemFacts,
@@ -18,7 +19,6 @@ from micrec_pyg.evaluation.list_metrics import (
     list_metrics,
 )
 from micrec_pyg.evaluation.metrics import accuracy_metrics
-from micrec_pyg.evaluation.rank import rank_groups
 from micrec_pyg.schema import ITEM, USER, InputError, RankedLists, Score, Task
 
 logger = logging.getLogger(__name__)

@@ -22,6 +22,8 @@ from tqdm import tqdm
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.lock import locked
+from micrec_pyg.storage.mapped import empty_table
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
@@ -59,6 +61,19 @@ def cached_vectors(
     stored = _index(folder, items, encoder)
     missing = [key for key in items if key not in stored]
     if missing:
+        with locked(folder):
+            stored = _encoded(folder, encoder, items, chunk_items)
+    return _gather(stored, list(items), cache_dir)
+
+
+def _encoded(
+    folder: Path, encoder: Encoder, items: Mapping[bytes, str], chunk_items: int
+) -> dict[bytes, tuple[Path, int]]:
+    """Return the place of every vector, after encoding those that are not on disk."""
+    # another process may have encoded them meanwhile
+    stored = _index(folder, items, encoder)
+    missing = [key for key in items if key not in stored]
+    if missing:
         logger.info(
             "%s: %d items to encode, %d in the cache",
             encoder.name,
@@ -69,7 +84,7 @@ def cached_vectors(
             values = encoder.encode([items[key] for key in keys])
             path = _write(folder, keys, values, encoder)
             stored |= {key: (path, row) for row, key in enumerate(keys)}
-    return _gather(stored, list(items))
+    return stored
 
 
 def _description(encoder: Encoder) -> list[object]:
@@ -163,17 +178,26 @@ def _check(path: Path, num_keys: int, encoder: Encoder) -> None:
 
 
 def _gather(
-    stored: Mapping[bytes, tuple[Path, int]], keys: Sequence[bytes]
+    stored: Mapping[bytes, tuple[Path, int]], keys: Sequence[bytes], folder: Path
 ) -> Float[Tensor, "items width"]:
-    """Return the vectors of these keys, reading each chunk once."""
+    """Return the vectors of these keys, reading each chunk once.
+
+    Args:
+        stored: Chunk and row of each.
+        keys: In the order of the result.
+        folder: Takes a table that is too large for the memory.
+    """
     wanted: dict[Path, list[tuple[int, int]]] = {}
     for target, key in enumerate(keys):
         path, row = stored[key]
         wanted.setdefault(path, []).append((target, row))
-    targets, parts = [], []
+    table = None
     for path, pairs in wanted.items():
-        rows = torch.tensor([row for _, row in pairs])
+        target, row = torch.tensor(pairs).T
         with safe_open(path, framework="pt") as chunk:
-            parts.append(chunk.get_tensor("values")[rows])
-        targets += [target for target, _ in pairs]
-    return torch.cat(parts)[torch.tensor(targets).argsort()]
+            values = chunk.get_tensor("values")
+        if table is None:
+            table = empty_table(len(keys), values.shape[1], folder)
+        table[target] = values[row]
+    assert table is not None  # there is at least one item
+    return table

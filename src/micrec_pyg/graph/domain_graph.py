@@ -93,7 +93,9 @@ def domain_graph(
         _add_cooccurring(data, SIMILAR_ITEM, edges.flip(0), options)
         return share_equal(data)
     compared = features if options.num_neighbors > 0 else {}
-    user_features = mean_of_items(edges, compared, len(users.n_id))
+    user_features = mean_of_items(
+        edges, compared, len(users.n_id), folder=options.cache_dir
+    )
     _add_similar(data, SIMILAR_USER, user_features, options)
     _add_similar(data, SIMILAR_ITEM, compared, options)
     return share_equal(data)
@@ -211,6 +213,7 @@ def _add_similar(
         include_self=options.knn_include_self,
         cache_dir=options.cache_dir,
         device=options.device,
+        approximate=options.ann_from is not None and num_nodes >= options.ann_from,
     )
     add_with_transpose(data, edge_type, similarity_matrix(lists.first(k), shape))
 

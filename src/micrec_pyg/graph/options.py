@@ -51,6 +51,10 @@ class GraphOptions:
     """Whether the model sees all domains as one graph."""
     cache_dir: str | None
     """Folder of the neighbour lists; None computes them anew every time."""
+    ann_from: Natural | None = None
+    """Nodes of one kind from which on their neighbours by features are searched
+    approximately, with measured recall (docs/scale.md); None always compares every
+    pair, as runs of versions without this key did."""
     device: str = "cpu"
     """Where neighbours by features are searched: no choice about the graph, which is
     the same wherever, so the run sets it and not the yaml."""

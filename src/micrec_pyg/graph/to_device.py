@@ -42,6 +42,15 @@ def to_device(stage: Stage, device: str) -> Stage:
     )
 
 
+def pairs_to_device(stage: TrainStage, device: str) -> TrainStage:
+    """Return a stage whose labels and shared users lie on a device, its graphs not."""
+    return replace(
+        stage,
+        labels={name: pairs.to(device) for name, pairs in stage.labels.items()},
+        overlap={pair: rows.to(device) for pair, rows in stage.overlap.items()},
+    )
+
+
 def _tasks(
     tasks: Mapping[str, Task], move: Callable[[HeteroData], HeteroData], device: str
 ) -> dict[str, Task]:

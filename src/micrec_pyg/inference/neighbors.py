@@ -153,11 +153,12 @@ def _after(
             if any(bool(each.mask.any()) for each in features.values()):
                 return None
             continue
-        found[kind] = old.replaced(changed[kind], features, now[kind].num_nodes)
+        new = old.replaced(changed[kind], features, now[kind].num_nodes)
+        found[kind] = new
         counts = {n for n, w in options.weights.items() if w > 0 and n in features}
         there = {m.name for m in old.modalities}
         come = any(bool(features[n].mask.any()) for n in counts - there)
-        left = any(not bool(m.mask.any()) for m in found[kind].modalities)
+        left = any(not bool(m.mask.any()) for m in new.modalities)
         if come or left:
             return None
     return found

@@ -43,6 +43,22 @@ class Model(nn.Module):
     """Whether other domains change the scores of a domain, of its new nodes alone too,
     before any training step."""
 
+    divisible: ClassVar[frozenset[Part]] = frozenset(
+        {"triplets", "template_triplets", "negatives"}
+    )
+    """Parts of a batch whose losses are means over rows that do not see each other.
+
+    Processes that train together divide their rows; every one reads other parts whole,
+    such as a pool that a batch shares. The losses draw nothing per row of them.
+    """
+
+    reads_neighborhoods: ClassVar[bool] = False
+    """Whether a loss reads only nodes near those that a batch asks about.
+
+    It takes vectors of a node by ``train_row`` or from templates, so that a part of the
+    training graph can stand for the whole.
+    """
+
     num_negatives: int = 1
     """Negatives of each positive in the part ``negatives``."""
 

@@ -24,6 +24,8 @@ class INMO(Model):
         "self_enhanced": "template_triplets",
     }
 
+    reads_neighborhoods: ClassVar[bool] = True
+
     loss: RankingLoss
 
     def __init__(

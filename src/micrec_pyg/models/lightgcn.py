@@ -16,7 +16,7 @@ from micrec_pyg.nn.neighbor import NeighborAggregation
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import Batch, DomainSize, Embeddings
+from micrec_pyg.schema import ITEM, USER, Batch, DomainSize, Embeddings
 
 
 class LightGCN(Model):
@@ -27,6 +27,8 @@ class LightGCN(Model):
     """
 
     terms: ClassVar[Mapping[str, Part]] = {"ranking": "triplets", "l2": "triplets"}
+
+    reads_neighborhoods: ClassVar[bool] = True
 
     loss: RankingLoss
 
@@ -69,7 +71,7 @@ class LightGCN(Model):
         of_z, of_e = {}, {}
         for domain, rows in asked(batch).items():
             data = graphs[domain]
-            e = self._table(domain)
+            e = self._table(domain, data)
             h = self._refine(e, data)
             z, start = self.propagation.with_start(h, data, rows)
             if h is not e:
@@ -80,9 +82,14 @@ class LightGCN(Model):
             "l2": over_domains(l2_loss, of_e),
         }
 
-    def _table(self, domain: str) -> Embeddings:
-        """Return the vectors of the training graph's nodes."""
-        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
+    def _table(self, domain: str, data: HeteroData) -> Embeddings:
+        """Return the vectors of the training graph's nodes, or of a part's."""
+        table = cast(IdEmbedding, self.embedding[module_key(domain)])
+        whole = data[USER].num_nodes, data[ITEM].num_nodes
+        if whole == (len(table.user), len(table.item)):
+            return table.training_rows()
+        e: Embeddings = table(data)
+        return e
 
     def _refine(self, e: Embeddings, data: HeteroData) -> Embeddings:
         """Return e itself, or with the vectors of similar nodes added."""

@@ -32,6 +32,8 @@ class MICRec(Model):
         "contrastive": "overlap",
     }
 
+    reads_neighborhoods: ClassVar[bool] = True
+
     loss: RankingLoss
 
     def __init__(

@@ -65,6 +65,9 @@ class MICRecPlus(Model):
         "contrastive": "overlap",
     }
 
+    divisible: ClassVar[frozenset[Part]] = frozenset({"template_triplets"})
+    """A step's graph lacks the pairs of its batch, of all rows together."""
+
     reads_other_domains: ClassVar[bool] = True
 
     def __init__(

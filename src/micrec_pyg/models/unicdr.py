@@ -54,6 +54,9 @@ class UniCDR(Model):
 
     answers: ClassVar[frozenset[str]] = frozenset({USER})
 
+    divisible: ClassVar[frozenset[Part]] = frozenset()
+    """The critic compares every user of a batch with another one of it."""
+
     reads_other_domains: ClassVar[bool] = True
 
     def __init__(

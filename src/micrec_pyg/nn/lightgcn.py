@@ -39,6 +39,8 @@ class Propagation(nn.Module):
         self, h: Embeddings, data: HeteroData, rows: NodeRows | None = None
     ) -> Embeddings:
         """Return z of every node, or of the nodes that are asked about alone."""
+        if rows is None and not torch.is_grad_enabled() and _is_large(h):
+            return _by_columns(h, self._layers(data))
         if rows is None:
             user, item = _MeanOfLayers.apply(  # type: ignore[no-untyped-call]
                 h.user, h.item, self._layers(data)
@@ -62,6 +64,29 @@ class Propagation(nn.Module):
     def _layers(self, data: HeteroData) -> "_Layers":
         to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
         return _Layers(self.sum, to_user, to_item, self.num_layers)
+
+
+LARGE, COLUMNS = 2**29, 16
+"""Numbers of the tables of both sides, 2 GiB, from which on inference propagates so
+many columns at a time; narrow rows are slower to read."""
+
+
+def _is_large(h: Embeddings) -> bool:
+    return h.user.numel() + h.item.numel() >= LARGE
+
+
+def _by_columns(h: Embeddings, layers: "_Layers") -> Embeddings:
+    """Return z of every node without a gradient, a few columns at a time.
+
+    Columns do not see each other, so beside h and z there are three narrow tables
+    where there would be three whole ones.
+    """
+    z = Embeddings(torch.empty_like(h.user), torch.empty_like(h.item))
+    for columns in torch.arange(h.user.shape[1]).split(COLUMNS):
+        some = slice(int(columns[0]), int(columns[-1]) + 1)
+        part = layers.mean((h.user[:, some].contiguous(), h.item[:, some].contiguous()))
+        z.user[:, some], z.item[:, some] = part
+    return z
 
 
 @dataclass(frozen=True)

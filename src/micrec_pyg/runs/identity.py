@@ -59,6 +59,10 @@ NEIGHBORS = (
 """Keys that nothing reads where a graph has no neighbours."""
 
 
+OFF_WITHOUT = (("fit", "neighbors_per_hop"), ("graph", "ann_from"))
+"""Keys that change nothing where they are null; versions without them had none."""
+
+
 def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return every setting that this run reads and that decides its result.
 
@@ -107,7 +111,11 @@ def run_id(
 def _unread(settings: Mapping[str, Any]) -> set[str]:
     """Return keys that this model or this graph does not read."""
     model, graph = settings.get("model", {}), settings.get("graph", {})
-    unread: set[str] = set()
+    unread = {
+        f"{group}.{key}"
+        for group, key in OFF_WITHOUT
+        if settings.get(group, {}).get(key) is None
+    }
     if settings.get("term", {}).get("name", "none") == "none":
         unread |= {"term", "term.*"}
     if "net" in model and "num_neighbors" in graph:

@@ -1,26 +1,28 @@
 """One run, from its description to its folder."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from micrec_pyg.evaluation.evaluate import Report, validate
 from micrec_pyg.graph.build import domain_sizes, valid_stage
-from micrec_pyg.graph.to_device import to_device
+from micrec_pyg.graph.to_device import pairs_to_device, to_device
 from micrec_pyg.models.base import Model
+from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
 from micrec_pyg.runs.listener import Listener, Listeners
-from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
 from micrec_pyg.runs.term import choose_weight
 from micrec_pyg.schema import ValidStage
+from micrec_pyg.storage.lock import locked
 from micrec_pyg.training.fit import FitResult, fit
 
 logger = logging.getLogger(__name__)
@@ -29,8 +31,9 @@ logger = logging.getLogger(__name__)
 def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     """Return the folder of a finished run; a complete one is not trained again.
 
-    A run that was interrupted goes on where it was. Of two processes with one run the
-    second waits for the first.
+    A run that was interrupted goes on where it was. Of two commands with one run the
+    second waits for the first. Of the processes of one command (``process_group``) the
+    first one alone writes and tells.
 
     Args:
         experiment: What the run is.
@@ -39,19 +42,21 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     Raises:
         InputError: The settings or the data cannot be used.
     """
-    catalogues = read_data(experiment)
+    catalogues = first_before_others(lambda: read_data(experiment))
     digests = data_digests(catalogues)
     folder = run_folder(experiment, digests)
-    if _is_there(folder):
+    if from_first(lambda: _is_there(folder)):
         return folder
-    with locked(folder):
-        if _is_there(folder):  # another process trained it meanwhile
+    with _locked_by_first(folder):
+        if from_first(lambda: _is_there(folder)):  # by another command meanwhile
             return folder
         logger.info("run: %s", folder)
-        remove_leftovers(folder)
-        inputs = make_inputs(experiment, catalogues)
-        write_begin(folder, experiment, inputs)
-        told = Listeners(listeners)
+        if is_first():
+            remove_leftovers(folder)
+        inputs = first_before_others(lambda: make_inputs(experiment, catalogues))
+        if is_first():
+            write_begin(folder, experiment, inputs)
+        told = Listeners(listeners if is_first() else ())
         told.start(experiment, folder)
         metrics = None
         try:
@@ -59,6 +64,16 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
         finally:
             told.finish(metrics)
     return folder
+
+
+@contextmanager
+def _locked_by_first(folder: Path) -> Iterator[None]:
+    """Keep other commands out of a folder; the lock is the first process's."""
+    if not is_first():
+        yield
+        return
+    with locked(folder):
+        yield
 
 
 def _is_there(folder: Path) -> bool:
@@ -104,6 +119,8 @@ def trained_model(
         answers=model.answers,
     )
     valid = to_device(valid, device)
+    # parts of a graph are taken on the host, and they alone go to the device
+    move = pairs_to_device if experiment.fit.neighbors_per_hop else to_device
     judge = partial(
         validate,
         k=cut_off(experiment.fit.metric),
@@ -112,7 +129,7 @@ def trained_model(
     with step("training"):
         result = fit(
             model,
-            to_device(inputs.train, device),
+            move(inputs.train, device),
             valid,
             options=experiment.fit,
             weights=experiment.weights,
@@ -142,5 +159,6 @@ def _train(
     with step("validation"):
         report: Report = experiment.rank(model, valid, groups=False)
     metrics = metrics_of(experiment, result, report, digests)
-    write_run(folder, experiment, inputs, model, valid, report, metrics)
+    if is_first():
+        write_run(folder, experiment, inputs, model, valid, report, metrics)
     return metrics

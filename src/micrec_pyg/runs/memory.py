@@ -13,6 +13,7 @@ from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.free_memory import free_bytes
 from micrec_pyg.schema import USER, Domain, EdgeSplit, InputError
+from micrec_pyg.storage.mapped import MAPPED_BYTES
 from micrec_pyg.training.optimizer import row_adam
 from micrec_pyg.training.sampler import MAX_OVERLAP
 
@@ -154,8 +155,10 @@ def _graph(experiment: Experiment, size: Size) -> int:
     if not k:
         return total
     pairs = min(of_user, size.users) * size.users + min(k, size.items) * size.items
-    found = (size.users + size.items) * size.widths * FLOAT * FEATURES
-    return total + pairs * PER_NEIGHBOR + found
+    table = (size.users + size.items) * size.widths * FLOAT
+    if graph.cache_dir is not None:
+        table = min(table, 2 * MAPPED_BYTES)  # larger ones lie in files
+    return total + pairs * PER_NEIGHBOR + table * FEATURES
 
 
 def _function(maker: Any) -> Any:

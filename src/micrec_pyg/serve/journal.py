@@ -85,7 +85,7 @@ class Journal:
     @property
     def digest(self) -> str:
         """Return the digest of the artefact that the rows belong to."""
-        return self._about["artefact"]
+        return str(self._about["artefact"])
 
     def read(self) -> Additions:
         """Return everything that is in it.

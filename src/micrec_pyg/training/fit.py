@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from micrec_pyg.models.base import Model, check_weights, parts_of
+from micrec_pyg.process_group import sum_up
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage, ValidStage
+from micrec_pyg.training.neighborhoods import Neighborhoods, check_can_sample
 from micrec_pyg.training.optimizer import set_rate
 from micrec_pyg.training.options import FitOptions
 from micrec_pyg.training.sampler import Sampler
@@ -150,8 +152,15 @@ def _step(
         num_negatives=model.num_negatives,
         loss=model.loss,
     )
-    step = Step(model, train, sampler, terms, optimizer, streams)
-    record(step, options.cuda_graph)
+    around = None
+    if options.neighbors_per_hop is not None:
+        check_can_sample(model)
+        around = Neighborhoods(
+            train.graphs, per_hop=options.neighbors_per_hop, streams=streams
+        )
+    step = Step(model, train, sampler, terms, optimizer, streams, around)
+    if around is None:
+        record(step, options.cuda_graph)
     return step
 
 
@@ -169,6 +178,7 @@ def _epoch(step: Step, epoch: int, rate: float) -> dict[str, float]:
     count = step.sampler.num_steps
     for _ in range(count):
         step()
+    sum_up(step.sums.values())
     means = {name: float(total) / count for name, total in step.sums.items()}
     broken = [name for name, value in means.items() if not abs(value) < float("inf")]
     if broken:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from micrec_pyg.allowed import Count, Natural, NotNegative
+from micrec_pyg.allowed import Count, Natural, NotNegative, PerHop
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.optimizer import Schedule
 
@@ -43,6 +43,10 @@ class FitOptions:
     cuda_graph: bool | Literal["auto"]
     """Whether a step on CUDA is recorded once and replayed; no effect on a CPU.
     ``auto`` records where the device allows it."""
+
+    neighbors_per_hop: PerHop | None = None
+    """Neighbours that are sampled around a batch at each hop, -1 for all; None trains
+    on whole graphs, as runs of versions without this key did."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

@@ -153,7 +153,7 @@ def template_pairs(data: HeteroData, labels: Int[Tensor, "2 _"]) -> Int[Tensor, 
     sides = ((USER, USER_TEMPLATE), (ITEM, ITEM_TEMPLATE))
     rows = torch.stack(
         [
-            _template_row(data[kind].n_id, data[template].n_id)[edge]
+            _template_row(data[kind].n_id, data[template].n_id).to(edge.device)[edge]
             for (kind, template), edge in zip(sides, labels, strict=True)
         ]
     )

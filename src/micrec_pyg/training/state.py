@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from micrec_pyg.models.base import Model
+from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import DamagedFileError
+from micrec_pyg.schema import DamagedFileError, InputError
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
@@ -47,7 +48,12 @@ class RunState:
         return len(self.history)
 
     def save(self, folder: Path) -> None:
-        """Write ``checkpoint.safetensors``, then ``history.jsonl``, each whole."""
+        """Write ``checkpoint.safetensors``, then ``history.jsonl``, each whole.
+
+        Of several processes with one run, the first one alone writes.
+        """
+        if not is_first():
+            return
         tensors = {
             **_prefixed("model", self.model.state_dict()),
             **_prefixed("best", self.best),
@@ -65,7 +71,19 @@ class RunState:
 
         A damaged one is dropped with a warning: training starts anew, and comes to
         the same end.
+
+        Raises:
+            InputError: Another process has found another checkpoint.
         """
+        there = first_before_others(lambda: self._load(folder))
+        if from_first(lambda: self.epoch) != self.epoch:
+            raise InputError(
+                f"{folder} is not the same folder in all processes of the run; give an "
+                "output_dir on a disk that all of them share"
+            )
+        return there
+
+    def _load(self, folder: Path) -> bool:
         remove_stale_parts(folder)
         path = folder / CHECKPOINT
         if not path.exists():
@@ -89,8 +107,8 @@ class RunState:
             self.optimizer.load_state_dict(saved)
         for name in PLAIN:
             setattr(self, name, meta[name])
-        # a kill may have come between the two files
-        self._write_history(folder)
+        if is_first():  # a kill may have come between the two files
+            self._write_history(folder)
         return True
 
     def _check(

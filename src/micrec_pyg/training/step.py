@@ -6,11 +6,14 @@ from typing import Literal
 
 import torch
 
-from micrec_pyg.models.base import Model
+from micrec_pyg.models.base import Model, parts_of
 from micrec_pyg.nn.kernels import recorded
+from micrec_pyg.process_group import size, sum_gradients
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage
+from micrec_pyg.training.neighborhoods import Neighborhoods
 from micrec_pyg.training.sampler import Sampler
+from micrec_pyg.training.shares import own_share, weight_of_share
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ class Step:
         terms: Mapping[str, float],
         optimizer: torch.optim.Optimizer,
         streams: RandomStreams,
+        around: Neighborhoods | None = None,
     ) -> None:
         """Prepare the sums.
 
@@ -43,9 +47,17 @@ class Step:
             terms: Weight of each loss by name, above 0.
             optimizer: Of the model's parameters.
             streams: Draw masks.
+            around: Finds the graphs around a batch; None takes those of ``train``.
         """
+        self.around = around
         self.model, self.train, self.sampler = model, train, sampler
-        self.terms, self.optimizer, self.streams = terms, optimizer, streams
+        self.optimizer, self.streams = optimizer, streams
+        self.shares = {
+            name: weight_of_share(model, parts_of(model)[name], sampler.batch_size)
+            for name in terms
+        }
+        """Of every loss, the factor that makes it this process's part of the whole."""
+        self.terms = terms
         device = next(model.parameters()).device
         self.sums = {name: torch.zeros((), device=device) for name in terms}
         """Of every loss, unweighted, over the steps since they were last zero."""
@@ -65,6 +77,8 @@ class Step:
             InputError: The device refuses the recording. The step can be taken
                 nevertheless, one launch after another.
         """
+        if size() > 1:
+            return  # several processes wait for each other within a step
         with recorded():
             warm_up(self)
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
@@ -87,11 +101,19 @@ class Step:
         self._replay = graph.replay
 
     def _take(self) -> None:
-        losses = self.model.losses(self.train.graphs, self.sampler.draw(), self.streams)
-        used = {name: losses[name] for name in self.terms if name in losses}
+        batch, graphs = own_share(self.model, self.sampler.draw()), self.train.graphs
+        if self.around is not None:
+            graphs, batch = self.around(batch)
+        losses = self.model.losses(graphs, batch, self.streams)
+        used = {
+            name: share * losses[name]
+            for name, share in self.shares.items()
+            if name in losses
+        }
         weighted = [self.terms[name] * loss for name, loss in used.items()]
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(weighted).sum().backward()
+        sum_gradients(self.model.parameters())
         self.optimizer.step()
         for name, loss in used.items():
             self.sums[name] += loss.detach()

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from micrec_pyg.data.files import text
 from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
@@ -41,6 +42,43 @@ def test_chosen_texts_of_parquet_become_codes_with_the_same_values(tmp_path):
     assert table.drop(ROW).cast({"uid": pl.String}).equals(frame)
     with pytest.raises(InputError, match="row 2, column 'uid'"):
         ids(table, "uid", path)
+
+
+PIECES = {
+    "plain.tsv": "user\titem\tn\n" + "".join(f"u{n % 7}\ti\t{n}\n" for n in range(40)),
+    "no end.csv": "user,item,n\n" + "\n".join(f"u{n},i{n},{n}" for n in range(30)),
+    "blank.tsv": "user\titem\tn\n\n" + "a\tb\t1\n\n\n\nc\td\t2\n" * 9,
+    "quotes.csv": "user,item,n\n" + 'a,"x\n,y",1\nb,z,2\n' * 9,
+    "null.tsv": "user\titem\tn\r\n" + "a\t\t1\r\n\tb\t2\r\n" * 9,
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_a_table_read_in_pieces_is_the_table(tmp_path, monkeypatch, name):
+    path = write(tmp_path / name.replace(" ", "_"), PIECES[name])
+    whole = pl.read_csv(
+        path,
+        separator="," if name.endswith("csv") else "\t",
+        quote_char='"' if name.endswith("csv") else None,
+        infer_schema=False,
+    ).with_row_index(ROW)
+    whole = whole.filter(pl.any_horizontal(pl.exclude(ROW).is_not_null()))
+    for size in (1, 17, 64):
+        monkeypatch.setattr(text, "BLOCK", size)
+        table = read_table(path, codes=lambda names: names[:2])
+        assert table.cast({"user": pl.String, "item": pl.String}).equals(whole), size
+        if name in ("plain.tsv", "no end.csv", "null.tsv"):
+            assert table["user"].dtype == pl.Categorical
+
+
+def test_a_coded_id_without_a_fault_stays_a_code(tmp_path):
+    path = write(tmp_path / "i.tsv", "user\nb\na\nb\nnan\n")
+    table = read_table(path, codes=lambda names: names)
+    with pytest.raises(InputError, match=r"line 5, column 'user'"):
+        ids(table, "user", path)
+    good = ids(table.head(3), "user", path)
+    assert good.dtype == pl.Categorical
+    assert good.cast(pl.String).to_list() == ["b", "a", "b"]
 
 
 def test_a_quote_in_tsv_is_an_ordinary_character(tmp_path):

@@ -27,6 +27,9 @@ def ids(
 ) -> pl.Series:
     """Return a column of raw ids as strings, null where there is none.
 
+    A Categorical column without a fault is returned as it is: its few different ids
+    are looked at, and not every row.
+
     Raises:
         InputError: a row has no usable id; its line is named.
     """
@@ -40,7 +43,20 @@ def ids(
     if not usable:
         problems.add(_wrong_type(raw, path, "ids must be texts or whole numbers"))
         return pl.Series(column, [None] * len(raw), dtype=pl.String)
+    if raw.dtype == pl.Categorical and not raw.has_nulls():
+        different = raw.unique().cast(pl.String)
+        if not any(bad.any() for bad, _, _ in _faults_of_ids(different, path)):
+            return raw
     text = raw.cast(pl.String)
+    for bad, need, mend in _faults_of_ids(text, path):
+        if bad.any():
+            add_cells(frame, text, bad, path, problems, need=need, mend=mend)
+            text = text.set(bad, None)
+    return text
+
+
+def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, str]]:
+    """Return for every possible fault which ids have it, what is needed, what to do."""
     faults = [
         ((text == "").fill_null(True), "an id is needed", "fill it in or drop the row"),
         (
@@ -63,11 +79,7 @@ def ids(
     if kind_of(path) == ".jsonl":
         nested = text.str.contains(_NESTED).fill_null(False)
         faults.append((nested, "a nested value, an id is needed", "write the id alone"))
-    for bad, need, mend in faults:
-        if bad.any():
-            add_cells(frame, text, bad, path, problems, need=need, mend=mend)
-            text = text.set(bad, None)
-    return text
+    return faults
 
 
 def decimals(

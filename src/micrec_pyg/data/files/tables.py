@@ -5,7 +5,7 @@ column. By default the first one is raised as an ``InputError``. What the column
 is decided elsewhere (``domain_folder``).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,17 @@ import polars as pl
 from micrec_pyg.data.files.columns import nearest
 from micrec_pyg.data.files.compressed import DAMAGED, open_bytes, open_lines
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
+from micrec_pyg.data.files.separated import (
+    Codes,
+    read_in_pieces,
+    read_separated,
+    with_codes,
+)
 from micrec_pyg.data.files.table_names import SUFFIXES, kind_of
 from micrec_pyg.data.files.text import check_json_lines, check_text
 
 ROW = "_row"
 """Name of the column that ``read_table`` adds: the place of the row in its file."""
-Codes = Callable[[Sequence[str]], Collection[str]]
 _ROWS_AT_ONCE = 2**18
 _DELIMITERS = {
     ",": "commas",
@@ -41,8 +46,8 @@ def read_table(
     Args:
         path: a file; one with none of the ``SUFFIXES`` is read as TSV.
         problems: where to note what is wrong.
-        codes: given the names of the columns, which texts of a Parquet file become
-            Categorical; that takes a tenth of the memory where they repeat.
+        codes: given the names of the columns, which texts of a TSV, CSV or Parquet
+            file become Categorical; that takes a tenth of the memory where they repeat.
 
     Returns:
         None where the file cannot be parsed and problems are collected.
@@ -65,7 +70,7 @@ def read_table(
         if kind_of(path) == ".parquet":
             frame = _parquet(path, problems, codes)
         else:
-            frame = _text_table(path, problems)
+            frame = _text_table(path, problems, codes)
     except DAMAGED as error:
         fault = f"the gzip data are damaged or cut off ({error})"
         problems.add(Problem(path, fault, "write the file again"))
@@ -94,7 +99,7 @@ def column_names(path: Path) -> list[str]:
     if kind_of(path) == ".jsonl":
         with open_bytes(path) as file:
             return pl.read_ndjson(file.read(), infer_schema_length=None).columns
-    return [str(name) for name in _separated(path, header=False, rows=1).row(0)]
+    return [str(name) for name in read_separated(path, header=False, rows=1).row(0)]
 
 
 def require_columns(
@@ -142,9 +147,10 @@ def places(frame: pl.DataFrame, positions: Sequence[int], path: Path) -> list[st
         with open_lines(path) as file:
             filled = [n for n, line in enumerate(file, start=1) if line.strip()]
         return [f"line {filled[row]}" for row in rows]
-    # a quoted CSV field may hold line breaks
-    text = frame.select(ROW, pl.col(pl.String).str.count_matches("\n").fill_null(0))
-    breaks = text.select(pl.sum_horizontal(pl.exclude(ROW)).cum_sum()).to_series()
+    # a quoted CSV field may hold line breaks; there are no codes in such a table
+    inside = pl.col(pl.String).str.count_matches("\n").fill_null(0)
+    text = frame.select(pl.col(ROW) * 0, inside)
+    breaks = text.select(pl.sum_horizontal(pl.all()).cum_sum()).to_series()
     before = [int(breaks[at - 1]) if at else 0 for at in positions]
     return [f"line {row + 2 + more}" for row, more in zip(rows, before, strict=True)]
 
@@ -217,7 +223,7 @@ def _delimiter(found: Sequence[str], path: Path) -> str:
     return ""
 
 
-def _text_table(path: Path, problems: Problems) -> pl.DataFrame | None:
+def _text_table(path: Path, problems: Problems, codes: Codes) -> pl.DataFrame | None:
     """Return a TSV, CSV or JSONL table, None if it has a fault."""
     if not check_text(path, problems):
         return None
@@ -226,10 +232,13 @@ def _text_table(path: Path, problems: Problems) -> pl.DataFrame | None:
             with open_bytes(path) as file:
                 return pl.read_ndjson(file.read(), infer_schema_length=None)
         # polars would rename a repeated column
-        header = _separated(path, header=False, rows=1).row(0)
+        header = read_separated(path, header=False, rows=1).row(0)
         if _repeated([str(name) for name in header if name], path, problems):
             return None
-        return _separated(path, header=True, rows=None)
+        pieces = read_in_pieces(path, codes)
+        if pieces is None:
+            return read_separated(path, header=True, rows=None)
+        return pieces
     except pl.exceptions.PolarsError as error:
         if kind_of(path) != ".jsonl" or check_json_lines(path, problems):
             fault = str(error).splitlines()[0]
@@ -237,20 +246,6 @@ def _text_table(path: Path, problems: Problems) -> pl.DataFrame | None:
                 Problem(path, f"not a readable {kind_of(path)} table: {fault}")
             )
         return None
-
-
-def _separated(path: Path, *, header: bool, rows: int | None) -> pl.DataFrame:
-    """Return the first rows of a TSV or CSV table as polars reads them."""
-    plain = kind_of(path) != ".csv"
-    return pl.read_csv(
-        path,
-        separator="\t" if plain else ",",
-        quote_char=None if plain else '"',
-        has_header=header,
-        n_rows=rows,
-        infer_schema=False,
-        glob=False,  # a folder may be called a? or [b]
-    )
 
 
 def _repeated(names: Sequence[str], path: Path, problems: Problems) -> bool:
@@ -296,8 +291,4 @@ def _piece(batch: Any, names: Sequence[str], coded: Collection[str]) -> pl.DataF
 
     frame = pl.from_arrow(pa.table(batch.columns, names=names))
     assert isinstance(frame, pl.DataFrame)
-    return frame.with_columns(
-        frame[name].cast(pl.Categorical)
-        for name in coded
-        if frame.schema[name] == pl.String
-    )
+    return with_codes(frame, coded)

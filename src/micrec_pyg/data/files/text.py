@@ -41,7 +41,7 @@ def check_text(path: Path, problems: Problems) -> bool:
     ragged: list[tuple[int, int]] = []
     separator = b"," if kind_of(path) == ".csv" else b"\t"
     width: int | None = None
-    for first_line, block in _blocks(path):
+    for first_line, block in blocks(path):
         if first_line == 1 and not _readable(path, block, problems):
             return False
         _check_encoding(path, block, first_line, problems)
@@ -112,7 +112,7 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield whole lines in blocks, each with the number of its first line."""
     line = 1
     with open_bytes(path) as file:

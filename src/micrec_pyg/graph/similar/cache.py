@@ -11,14 +11,17 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from micrec_pyg.graph.similar.approximate import approximate_lists
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.schema import DamagedFileError
+from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
@@ -37,6 +40,7 @@ def cached_lists(
     include_self: bool,
     cache_dir: str | None,
     device: str,
+    approximate: bool = False,
 ) -> NeighborLists:
     """Return ``neighbor_lists`` of these arguments, from disk where they are there.
 
@@ -47,18 +51,25 @@ def cached_lists(
         include_self: Whether a node may be its own neighbour.
         cache_dir: Folder of the files, made if need be; None keeps nothing.
         device: Where to search; the lists are returned on the CPU.
+        approximate: Whether ``approximate_lists`` searches, on the CPU.
     """
+
+    def search() -> NeighborLists:
+        wanted: dict[str, Any] = {
+            "num_nodes": num_nodes,
+            "k": k,
+            "include_self": include_self,
+        }
+        if approximate and modalities and k:
+            return approximate_lists(modalities, **wanted)
+        return neighbor_lists([m.to(device) for m in modalities], **wanted).to("cpu")
+
     return stored_lists(
-        _key(modalities, include_self),
+        _key(modalities, include_self, approximate),
         num_nodes=num_nodes,
         k=k,
         cache_dir=cache_dir if modalities else None,
-        search=lambda: neighbor_lists(
-            [m.to(device) for m in modalities],
-            num_nodes=num_nodes,
-            k=k,
-            include_self=include_self,
-        ).to("cpu"),
+        search=search,
     )
 
 
@@ -79,24 +90,36 @@ def stored_lists(
         cache_dir: Folder of the files, made if need be; None keeps nothing.
         search: Makes the lists, k wide.
     """
-    path = None
-    if cache_dir is not None:
-        path = Path(cache_dir) / f"knn-{key}.safetensors"
-        stored = _read(path, key, num_nodes)
-        if stored is not None and stored.index.shape[1] >= k:
-            return stored.first(k)
-    start = time.perf_counter()
-    lists = search()
-    seconds = time.perf_counter() - start
-    logger.info("%d neighbours of %d nodes: %.1f s", k, num_nodes, seconds)
-    if path is not None:
+    if cache_dir is None:
+        return _timed(search, num_nodes, k)
+    path = Path(cache_dir) / f"knn-{key}.safetensors"
+    stored = _read(path, key, num_nodes, k)
+    if stored is not None:
+        return stored
+    with locked(path.with_suffix(".lock")):
+        # another process may have searched them meanwhile
+        stored = _read(path, key, num_nodes, k)
+        if stored is not None:
+            return stored
+        lists = _timed(search, num_nodes, k)
         tensors = {"index": lists.index, "similarity": lists.similarity}
         write_tensors(path, tensors, {"key": key})
     return lists
 
 
-def _key(modalities: Sequence[Modality], include_self: bool) -> str:
-    digest = hashlib.sha256(f"{FORMAT} {include_self}".encode())
+def _timed(
+    search: Callable[[], NeighborLists], num_nodes: int, k: int
+) -> NeighborLists:
+    start = time.perf_counter()
+    lists = search()
+    seconds = time.perf_counter() - start
+    logger.info("%d neighbours of %d nodes: %.1f s", k, num_nodes, seconds)
+    return lists
+
+
+def _key(modalities: Sequence[Modality], include_self: bool, approximate: bool) -> str:
+    how = " approximate" if approximate else ""
+    digest = hashlib.sha256(f"{FORMAT} {include_self}{how}".encode())
     for m in modalities:
         shape = list(m.values.shape)
         digest.update(json.dumps([m.name, m.weight, shape]).encode())
@@ -109,8 +132,8 @@ def _bytes(tensor: Tensor) -> memoryview:
     return tensor.cpu().contiguous().numpy().data
 
 
-def _read(path: Path, key: str, num_nodes: int) -> NeighborLists | None:
-    """Return stored lists, None where there are none that can be used."""
+def _read(path: Path, key: str, num_nodes: int, k: int) -> NeighborLists | None:
+    """Return stored lists, None where there are none of this width to be used."""
     remove_stale_parts(path.parent)
     if not path.exists():
         return None
@@ -120,7 +143,8 @@ def _read(path: Path, key: str, num_nodes: int) -> NeighborLists | None:
     except DamagedFileError as error:
         drop_damaged(path, error)
         return None
-    return NeighborLists(tensors["index"], tensors["similarity"])
+    lists = NeighborLists(tensors["index"], tensors["similarity"])
+    return lists.first(k) if lists.index.shape[1] >= k else None
 
 
 def _check(

@@ -31,7 +31,7 @@ class Compared:
     @classmethod
     def of(cls, modalities: Sequence[Modality]) -> "Compared":
         """Return nodes with their lengths."""
-        return cls(modalities, [_inverse_norms(m.values) for m in modalities])
+        return cls(modalities, [inverse_norms(m.values) for m in modalities])
 
     def __len__(self) -> int:
         """Return how many nodes there are."""
@@ -76,7 +76,7 @@ class Compared:
                     mask=_put(m.mask, rows, feature.mask, size),
                 )
             )
-            lengths.append(_put(inverse, rows, _inverse_norms(values), size))
+            lengths.append(_put(inverse, rows, inverse_norms(values), size))
         return Compared(modalities, lengths)
 
     def scores(self, there: "Compared") -> Float[Tensor, "rows nodes"]:
@@ -144,7 +144,8 @@ def few_neighbors(
     )
 
 
-def _inverse_norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"]:
+def inverse_norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"]:
+    """Return 1 / length in float64; 0 for a zero vector, whose cosines are 0."""
     length = vector_norms(values)
     return torch.where(length > TINY, 1 / length, 0.0)
 

@@ -1,4 +1,4 @@
-"""One process at a time in a run folder."""
+"""One process at a time in a folder."""
 
 import fcntl
 import logging
@@ -12,7 +12,7 @@ from micrec_pyg.storage.failures import explained
 logger = logging.getLogger(__name__)
 
 FILE = ".lock"
-"""Empty; what locks is the operating system. It is there while a run is worked on."""
+"""Empty; what locks is the operating system. It is there while somebody works there."""
 
 
 @contextmanager
