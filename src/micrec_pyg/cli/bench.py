@@ -17,6 +17,7 @@ PARTS = {
     "ranking": "ranking all items for all users",
     "answers": "answers of a trained model by raw id",
     "knn": "exact multimodal nearest neighbours",
+    "gpu": "products, steps, ranking and neighbours on a CUDA device",
     "growth": "time and memory from 0.1 to 10 M interactions",
     "startup": "until help is shown, until training begins",
 }
@@ -40,7 +41,9 @@ def main(argv: list[str]) -> int:
         sys.path.insert(0, str(root))
     harness: Any = importlib.import_module("benchmarks.harness")
     page: Any = importlib.import_module("benchmarks.page")
-    options = harness.Options(runs=given.runs, quick=given.quick, inmo=given.inmo)
+    options = harness.Options(
+        runs=given.runs, quick=given.quick, inmo=given.inmo, json=given.json
+    )
     machine = page.machine()
     rows, failed = [], False
     for part in [given.part] if given.part else PARTS:
@@ -58,7 +61,7 @@ def main(argv: list[str]) -> int:
     if given.json:
         write_text(given.json, page.as_json(rows))
     if given.page or not (given.part or given.quick or failed):
-        print(f"\nwrote {page.write(page.with_other_parts(rows), machine)}")
+        print(f"\nwrote {page.write(page.with_others(rows, machine))}")
     return int(failed)
 
 
