@@ -33,13 +33,20 @@ def bytes_of_step(nodes: int, edges: int, dim: int, num_layers: int) -> int:
     return 2 * (num_layers - 1) * product + first_of_backward + adam
 
 
-def copy_speed(size: int) -> float:
+def copy_speed(size: int, device: str = "cpu") -> float:
     """Return the bytes per second, read or written, of copies of ``size`` bytes."""
-    source = torch.ones(max(1, size // WORD))
+    source = torch.ones(max(1, size // WORD), device=device)
     target = torch.empty_like(source).copy_(source)
     seconds = []
     for _ in range(COPIES):
+        _wait(device)
         begin = time.perf_counter()
         target.copy_(source)
+        _wait(device)
         seconds.append(time.perf_counter() - begin)
     return 2 * WORD * len(source) / statistics.median(seconds)
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()

@@ -38,6 +38,14 @@ class Options:
     """Tiny data and no peer that must be installed: to see that it works."""
     inmo: Path | None = None
     """A clone of the official INMO code."""
+    json: Path | None = None
+    """Where rows are kept as they are measured."""
+
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Write the rows of a part so far: a run that is cut off loses none."""
+        print(f"  {rows[-1]['name']}: {rows[-1]['ours']:.4g}", flush=True)
+        if self.json is not None:
+            self.json.write_text(json.dumps(list(rows), indent=1) + "\n")
 
     def turns(self, default: int) -> int:
         """Return the number of timed turns."""

@@ -14,6 +14,7 @@ import torch
 from benchmarks import (
     answers,
     epoch,
+    gpu,
     growth,
     knn,
     propagation,
@@ -37,6 +38,7 @@ PARTS = {
     "answers": ("Answers", answers),
     "serve": ("Service", serve),
     "knn": ("Nearest neighbours", knn),
+    "gpu": ("One GPU", gpu),
     "growth": ("Growth", growth),
     "startup": ("Start-up", startup),
 }
@@ -59,8 +61,9 @@ Written by `micrec bench`; do not edit. The numbers behind it: [rows.json](perfo
 
 ## How it was measured
 
-{machine}
+{machines}
 
+- A number is that of the machine which stands above its table; a ratio is of one run on one machine.
 - Contenders of one comparison run in turns on the same machine and data, with the same number of threads, after warming up; numbers are
   medians, in brackets the smallest and largest. **Ratio > 1: ours is better.**
 - Every contender is a process of its own, except under *Propagation* and *Sampling*. Our epochs are those of `micrec train`, validation left out.
@@ -94,6 +97,9 @@ def machine() -> dict[str, str]:
     """Return what the numbers depend on, before anything runs."""
     load = os.getloadavg()[0]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    gpu_name = {}
+    if torch.cuda.is_available():
+        gpu_name = {"GPU": torch.cuda.get_device_name()}
     threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     versions = [f"{name} {found}" for name in PACKAGES if (found := _version(name))]
     return {
@@ -103,59 +109,82 @@ def machine() -> dict[str, str]:
         "Versions": ", ".join([f"Python {platform.python_version()}", *versions]),
         "Date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         "Load average before": f"{load:.1f}",
+        **gpu_name,
     }
 
 
-def write(rows: Sequence[Row], machine: dict[str, str]) -> Path:
+def write(rows: Sequence[Row]) -> Path:
     """Write the page with its plots and rows; return where it is."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     ratio_plot(rows, FOLDER / "ratios.svg")
     if any(row["part"] == "growth" for row in rows):
         growth_plot(rows, FOLDER / "growth.svg")
     write_text(FOLDER / "rows.json", as_json(rows))
-    write_text(PAGE, text(rows, machine))
+    write_text(PAGE, text(rows))
     return PAGE.relative_to(ROOT)
 
 
-def with_other_parts(rows: Sequence[Row]) -> list[Row]:
-    """Return these rows and, of the parts they are not about, those of the page."""
+def with_others(rows: Sequence[Row], machine: dict[str, str]) -> list[Row]:
+    """Return these rows and those of the page: of other parts, or other machines.
+
+    Args:
+        rows: Measured now.
+        machine: Where.
+    """
     path = FOLDER / "rows.json"
     before = json.loads(path.read_text()) if path.is_file() else []
-    new = {row["part"] for row in rows}
-    kept = [row for row in before if row["part"] not in new]
+    rows = [{**row, "machine": machine} for row in rows]
+    new = {(row["part"], _device(row)) for row in rows}
+    kept = [row for row in before if (row["part"], _device(row)) not in new]
     order = list(PARTS)
     return sorted([*kept, *rows], key=lambda row: order.index(row["part"]))
 
 
-def text(rows: Sequence[Row], machine: dict[str, str]) -> str:
+def _device(row: Row) -> str:
+    """Return what a row was measured on: the GPU, in the part of that name."""
+    machine = row["machine"]
+    if row["part"] == "gpu" and "GPU" in machine:
+        return str(machine["GPU"])
+    return str(machine["CPU"])
+
+
+def text(rows: Sequence[Row]) -> str:
     """Return the page."""
-    facts = "\n".join(f"| {name} | {value} |" for name, value in machine.items())
+    machines = {_device(row): row["machine"] for row in rows}
     judged = [row["met"] for row in rows if row["met"] is not None]
     absent = sum(row["target"] is not None and row["met"] is None for row in rows)
     summary = f"{sum(judged)} of {len(judged)} measured targets are met"
     summary += f"; {absent} could not be measured." if absent else "."
     return TEMPLATE.format(
         summary=summary,
-        machine=f"| machine | |\n|---|---|\n{facts}",
+        machines="\n\n".join(map(_facts, machines.values())),
         parts="\n\n".join(_part(part, rows) for part in PARTS),
     )
+
+
+def _facts(machine: dict[str, str]) -> str:
+    facts = "\n".join(f"| {name} | {value} |" for name, value in machine.items())
+    return f"| machine | |\n|---|---|\n{facts}"
 
 
 def _part(part: str, rows: Sequence[Row]) -> str:
     title, module = PARTS[part]
     _, _, about = (module.__doc__ or "").strip().partition("\n\n")
     about = about.replace("``", "`")
-    table = [
-        "| what | ours | peer | | ratio | target |",
-        "|---|---|---|---|---|---|",
-        *(_cells(row) for row in rows if row["part"] == part),
-    ]
-    if len(table) == 2:
+    tables: dict[str, list[str]] = {}
+    for row in rows:
+        if row["part"] == part:
+            name = f"{_device(row)}; {row['machine'].get('Date', '')}"
+            tables.setdefault(name, []).append(_cells(row))
+    if not tables:
         return (
             f"## {title}\n\n{about}\n\nNot measured yet: `micrec bench {part} --page`."
         )
     plot = "\n\n![Time and memory](performance/growth.svg)" if part == "growth" else ""
-    body = "\n".join(table)
+    head = "| what | ours | peer | | ratio | target |\n|---|---|---|---|---|---|"
+    body = "\n\n".join(
+        "\n".join([f"**{name}**\n\n{head}", *cells]) for name, cells in tables.items()
+    )
     return f"## {title}\n\n{about}\n\n{body}{plot}"
 
 

@@ -18,6 +18,7 @@ from micrec_pyg.cli.process import prepare
 
 prepare()  # before the first tensor: torch then asks for huge pages
 
+from micrec_pyg import blas  # noqa: E402
 from micrec_pyg.cli.config import experiment  # noqa: E402
 from micrec_pyg.evaluation.block_size import users_at_once  # noqa: E402
 from micrec_pyg.evaluation.evaluate import validate  # noqa: E402
@@ -89,7 +90,8 @@ def validation() -> None:
 
 request = turns.done(num_users=len(z.user), num_items=len(z.item))
 while True:
-    turn = {"ranking": ranking, "validation": validation}[request]
+    turn = validation if request == "validation" else ranking
+    blas.configure(request if request in blas.LIBRARIES else blas.AUTO)
     begin = time.perf_counter()
     turn()
     request = turns.done(seconds=time.perf_counter() - begin)

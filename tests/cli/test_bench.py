@@ -3,6 +3,7 @@ import json
 from functools import partial
 
 import pytest
+import torch
 
 from micrec_pyg.cli.bench import PARTS, main
 from micrec_pyg.schema import InputError
@@ -91,6 +92,32 @@ def test_propagation_has_a_row_per_peer(rows_of):
     assert {"PyG gather-scatter", "torch.sparse.mm COO"} <= {
         row["peer_name"] for row in rows_of("propagation")
     }
+
+
+def test_one_gpu_is_measured_row_by_row(tmp_path, harness, monkeypatch):
+    if not torch.cuda.is_available():
+        pytest.importorskip("triton")  # its interpreter stands in
+    gpu = importlib.import_module("benchmarks.gpu")
+    monkeypatch.setattr(gpu, "MODELS", {"inmo": (2, 0)})
+    kept, path = [], tmp_path / "rows"
+    keep = harness.Options.keep
+    monkeypatch.setattr(
+        harness.Options, "keep", lambda self, rows: kept.append(keep(self, rows))
+    )
+    rows = gpu.measure(harness.Options(quick=True, json=path))
+    assert json.loads(path.read_text()) == rows
+    assert len(kept) == len(rows)
+    peers = {row["peer_name"] for row in rows}
+    assert {"cuSPARSE", gpu.FLOOR, "128 users at a time"} < peers
+    assert [row["same_lists"] for row in rows if "same_lists" in row] == [True]
+    monkeypatch.setattr(gpu, "BUDGET_S", 0.0)
+    assert len(gpu.measure(harness.Options(quick=True))) == 1
+
+
+def test_without_a_gpu_nothing_is_measured(harness, monkeypatch):
+    gpu = importlib.import_module("benchmarks.gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.measure(harness.Options()) == []
 
 
 @pytest.mark.fuzz  # slow
@@ -248,7 +275,9 @@ def test_the_page_shows_every_row_and_its_target(harness, page, tmp_path, monkey
         for unit in ("s", "MB"):
             grown = row(f"{size}", unit, [size / 2], None, "", interactions=size)
             rows.append({**grown, "part": "growth"})
-    page.write(rows, {"CPU": "an abacus"})
+    abacus = {"CPU": "an abacus", "Date": "2026-01-02"}
+    rows = page.with_others(rows, abacus)
+    page.write(rows)
     text = (tmp_path / "performance.md").read_text()
     assert "1 of 2 measured targets are met; 1 could not be measured." in text
     assert (
@@ -266,9 +295,18 @@ def test_the_page_shows_every_row_and_its_target(harness, page, tmp_path, monkey
     # one part measured anew: the others stay, in the order of the parts
     sampled = {**row("drawn", "s", [1.0], None, ""), "part": "sampler"}
     again = {**row("fast", "s", [0.5], None, ""), "part": "epoch"}
-    page.write(page.with_other_parts([sampled, again]), {})
+    page.write(page.with_others([sampled, again], abacus))
     kept = json.loads((tmp_path / "performance" / "rows.json").read_text())
-    assert kept == [again, sampled, *rows[3:]]
+    new = [{**each, "machine": abacus} for each in (again, sampled)]
+    assert kept == [*new, *rows[3:]]
+    # another machine has a table of its own
+    rule = {"CPU": "a slide rule", "Date": "2026-03-04"}
+    page.write(page.with_others([again], rule))
+    kept = json.loads((tmp_path / "performance" / "rows.json").read_text())
+    assert len(kept) == len(rows) + 1 - 3 + 2
+    text = (tmp_path / "performance.md").read_text()
+    tables = text.partition("## Training epoch")[2].partition("## Sampling")[0]
+    assert tables.index("an abacus; 2026-01-02") < tables.index("rule; 2026-03-04")
     assert "`micrec bench knn --page`" in (tmp_path / "performance.md").read_text()
 
 

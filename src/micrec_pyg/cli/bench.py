@@ -18,6 +18,7 @@ PARTS = {
     "answers": "answers of a trained model by raw id",
     "serve": "the service, asked over HTTP by eight clients",
     "knn": "exact multimodal nearest neighbours",
+    "gpu": "products, steps, ranking and neighbours on a CUDA device",
     "growth": "time and memory from 0.1 to 10 M interactions",
     "startup": "until help is shown, until training begins",
 }
@@ -41,7 +42,9 @@ def main(argv: list[str]) -> int:
         sys.path.insert(0, str(root))
     harness: Any = importlib.import_module("benchmarks.harness")
     page: Any = importlib.import_module("benchmarks.page")
-    options = harness.Options(runs=given.runs, quick=given.quick, inmo=given.inmo)
+    options = harness.Options(
+        runs=given.runs, quick=given.quick, inmo=given.inmo, json=given.json
+    )
     machine = page.machine()
     rows, failed = [], False
     for part in [given.part] if given.part else PARTS:
@@ -59,7 +62,7 @@ def main(argv: list[str]) -> int:
     if given.json:
         write_text(given.json, page.as_json(rows))
     if given.page or not (given.part or given.quick or failed):
-        print(f"\nwrote {page.write(page.with_other_parts(rows), machine)}")
+        print(f"\nwrote {page.write(page.with_others(rows, machine))}")
     return int(failed)
 
 
