@@ -55,6 +55,7 @@ def measure(options: Options) -> list[Row]:
         return [
             row(f"loading an artefact, {label}", "s", [loading], None, ""),
             *_of_everybody(rec, str(run.path), folder, label, options),
+            *_of_many(rec, label, options),
             *_of_one(rec, label, options),
             *_of_additions(rec, label, options),
         ]
@@ -77,15 +78,7 @@ def _of_everybody(
     def everybody() -> None:
         rec.recommend(users=users)
 
-    generator = torch.Generator().manual_seed(0)
-    names = [f"new{n}" for n in range(PEOPLE)]
-    items = _some(rec.items(), 10 * PEOPLE, generator)
-    many = pl.DataFrame({"user": names * 10, "item": items})
-
-    def histories() -> None:
-        rec.recommend(history=many)
-
-    found = [
+    return [
         row(
             f"{what}, {label}",
             "users/s",
@@ -100,8 +93,19 @@ def _of_everybody(
             ("micrec recommend --all, loading and writing included", written),
         )
     ]
+
+
+def _of_many(rec: micrec_pyg.Recommender, label: str, options: Options) -> list[Row]:
+    generator = torch.Generator().manual_seed(0)
+    names = [f"new{n}" for n in range(PEOPLE)]
+    items = _some(rec.items(), 10 * PEOPLE, generator)
+    many = pl.DataFrame({"user": names * 10, "item": items})
+
+    def histories() -> None:
+        rec.recommend(history=many)
+
+    turns = options.turns(5)
     return [
-        *found,
         row(
             f"new people with histories of 10, {PEOPLE:,} at once, {label}",
             "people/s",
@@ -109,7 +113,7 @@ def _of_everybody(
             None,
             "",
             larger_is_better=True,
-        ),
+        )
     ]
 
 

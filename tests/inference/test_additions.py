@@ -117,3 +117,34 @@ def test_what_it_does_not_touch_is_not_searched(world, monkeypatch):
     users, items = asked
     assert 1 <= users < world.graphs["food"]["user"].num_nodes
     assert items == 0
+
+
+class Reader:
+    """An encoder whose vectors say what it was given."""
+
+    name, reads, settings = "reader", "file", {}
+
+    def encode(self, items):
+        vectors = torch.tensor([[len(item), 1.0, 0.0, 2.0] for item in items])
+        return torch.where(vectors[:, :1] > 20, torch.nan, vectors)
+
+
+@pytest.mark.parametrize("config", ["micrec"], indirect=True)
+def test_texts_and_images_are_encoded_as_the_run_encoded_its_own(world):
+    """A missing image is one that is not given, or that the encoder cannot read."""
+    node = {"_target_": "micrec_pyg.features.ResNet"}
+    rec = Recommender(
+        dataclasses.replace(
+            world, features={"image": node}, encoders={"image": Reader()}
+        )
+    )
+    images = ["a.jpg", None, "of a name that is too long.jpg", " "]
+    names = ["n1", "n2", "n3", "n4"]
+    rec.add_items(pl.DataFrame({"item": names, "image": images}), domain="food")
+    image = rec._world.domains["food"].features["image"]
+    assert image.mask[-4:].tolist() == [True, False, False, False]
+    assert image.values[-4].tolist() == [5.0, 1.0, 0.0, 2.0]
+    assert not image.values[-3:].any()
+    assert not rec._world.domains["food"].features["text"].mask[-4:].any()
+    found = rec.recommend(history={"food": ["n1"]}, domain="food", k=5)
+    assert {*found["reason"]} <= {"history", "content"}

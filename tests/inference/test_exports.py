@@ -1,6 +1,7 @@
 """What other programs take over gives the scores that the model gives."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import duckdb
@@ -146,6 +147,14 @@ def test_the_tables_join_to_the_scores_of_the_lists(world, tmp_path):
     ).pl()
     assert joined.height > 10
     assert joined["product"].to_list() == pytest.approx(joined["score"].to_list(), 1e-4)
+
+
+@pytest.mark.parametrize(("way", "extra"), [("faiss", "ann"), ("onnx", "onnx")])
+def test_a_missing_package_is_named(way, extra, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, way, None)
+    with pytest.raises(InputError, match=rf"pip install 'micrec-pyg\[{extra}\]'"):
+        main([way, str(GOLDEN), "--output", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_says_what_it_wrote(tmp_path, capsys):

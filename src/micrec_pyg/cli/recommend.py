@@ -140,6 +140,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", metavar="FILE", help=".parquet, .csv or .jsonl; else CSV on stdout"
     )
+    _add_files(parser)
+    parser.add_argument(
+        "--keep-seen", action="store_true", help="also items that a person has already"
+    )
+    parser.add_argument("--device", default="cpu", help="where the model computes")
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the items to choose from, and what is added first."""
     parser.add_argument(
         "--items",
         metavar="FILE",
@@ -163,8 +173,3 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="interactions that are added first: user, item",
     )
-    parser.add_argument(
-        "--keep-seen", action="store_true", help="also items that a person has already"
-    )
-    parser.add_argument("--device", default="cpu", help="where the model computes")
-    return parser

@@ -8,7 +8,7 @@ import polars as pl
 
 from micrec_pyg.cli.process import show
 from micrec_pyg.schema import InputError
-from micrec_pyg.storage.writing import whole
+from micrec_pyg.storage.writing import fill_parquet, whole
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
@@ -37,7 +37,7 @@ def write_lists(lists: Iterable[pl.DataFrame], output: Path | None) -> int:
         return _csv(lists, lambda text: show(text))
     with whole(output) as part:
         if output.suffix == ".parquet":
-            return _parquet(lists, part)
+            return fill_parquet(part, lists)
         with part.open("wb") as file:
             if output.suffix == ".csv":
                 return _csv(lists, lambda text: _write(file, text))
@@ -57,22 +57,6 @@ def _jsonl(lists: Iterable[pl.DataFrame], file: BinaryIO) -> int:
     for frame in lists:
         _write(file, frame.write_ndjson())
         rows += frame.height
-    return rows
-
-
-def _parquet(lists: Iterable[pl.DataFrame], path: Path) -> int:
-    import pyarrow.parquet as pq
-
-    rows, writer = 0, None
-    try:
-        for frame in lists:
-            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table)
-            rows += frame.height
-    finally:
-        if writer is not None:
-            writer.close()
     return rows
 
 

@@ -175,13 +175,16 @@ def with_graphs(
     graphs = {**world.graphs, **stage.graphs}
     # sorted once, so that no question sorts the pairs of everybody
     tasks = {**world.tasks, **{n: _by_user(task) for n, task in stage.tasks.items()}}
+    # a model that reads no other domain answers for those as before
+    read = graphs if world.model.reads_other_domains else stage.graphs
     with torch.no_grad():
-        z = world.model(graphs)
-        scores = {
-            name: task_score(world.model.scorer(task.graph, z, graphs), task)
-            for name, task in tasks.items()
-        }
-        personal = {name: _differ(score, tasks[name]) for name, score in scores.items()}
+        z = {**world.z, **world.model(read)}
+        scores, personal = dict(world.scores), dict(world.personal)
+        for name, task in tasks.items():
+            if task.graph in read:
+                score = world.model.scorer(task.graph, z, graphs)
+                scores[name] = task_score(score, task)
+                personal[name] = _differ(scores[name], task)
     return replace(
         world,
         graphs=graphs,

@@ -8,7 +8,7 @@ removed by ``parts.remove_stale_parts``.
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,28 @@ def write_parquet(path: Path, frame: pl.DataFrame) -> None:
     """Write a table whole or not at all."""
     with whole(path) as part:
         frame.write_parquet(part)
+
+
+def fill_parquet(part: Path, frames: Iterable[pl.DataFrame]) -> int:
+    """Return the number of rows written to a new file; one frame is held at a time.
+
+    Args:
+        part: The file, as ``whole`` yields it.
+        frames: Of the same columns.
+    """
+    import pyarrow.parquet as pq
+
+    rows, writer = 0, None
+    try:
+        for frame in frames:
+            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or pq.ParquetWriter(part, table.schema)
+            writer.write_table(table)
+            rows += frame.height
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:

@@ -15,7 +15,7 @@ from micrec_pyg.inference.exports.vectors import (
 )
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.inference.world import World
-from micrec_pyg.storage.writing import whole, write_parquet
+from micrec_pyg.storage.writing import fill_parquet, whole, write_parquet
 
 USERS_AT_ONCE = 8192
 """Users whose lists are held at a time."""
@@ -49,8 +49,7 @@ def write_tables(world: World, domain: str, folder: Path, *, k: int) -> Tables:
     write_parquet(paths["items"], items)
     top = folder / f"top-{domain}.parquet"
     with whole(top) as part:
-        frames = [pl.LazyFrame(f) for f in _lists(world, domain, k)]
-        pl.concat(frames).sink_parquet(part)
+        fill_parquet(part, _lists(world, domain, k))
     return Tables([*paths.values(), top], has_vectors(world))
 
 
