@@ -10,7 +10,7 @@ from reference import fitting
 from micrec_pyg.cli.config import composed
 from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError
-from micrec_pyg.training.optimizer import adam, schedule, set_rate
+from micrec_pyg.training.optimizer import adam, row_wise_adagrad, schedule, set_rate
 
 
 def network(seed=0):
@@ -51,6 +51,55 @@ def test_adam_follows_its_paper(decay):
         parameter.grad = torch.tensor([grad])
         optimizer.step()
     assert parameter.item() == pytest.approx(by_hand(2.0, grads, 0.1, decay), rel=1e-5)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_row_wise_adagrad_is_a_loop_over_rows(decay):
+    generator = torch.Generator().manual_seed(0)
+    table = torch.nn.Parameter(torch.randn(5, 3, generator=generator))
+    vector = torch.nn.Parameter(torch.randn(4, generator=generator))
+    number = torch.nn.Parameter(torch.tensor(2.0))
+    named = [("table", table), ("vector", vector), ("number", number)]
+    expected = [
+        p.detach().double().view(-1, w).tolist()
+        for (_, p), w in zip(named, (3, 1, 1), strict=True)
+    ]
+    sums = [[0.0] * len(rows) for rows in expected]
+    optimizer = row_wise_adagrad(
+        named, lr=0.1, recorded=False, weight_decay=decay, rates={}
+    )
+    for _ in range(3):
+        for place, (_, parameter) in enumerate(named):
+            grad = torch.randn(parameter.shape, generator=generator)
+            if parameter is table:
+                grad[2] = 0
+            parameter.grad = grad
+            for r, row in enumerate(grad.double().view(len(sums[place]), -1).tolist()):
+                old = expected[place][r]
+                g = [a + decay * b for a, b in zip(row, old, strict=True)]
+                sums[place][r] += sum(x * x for x in g) / len(g)
+                root = math.sqrt(sums[place][r]) + 1e-8
+                expected[place][r] = [
+                    b - 0.1 * x / root for b, x in zip(old, g, strict=True)
+                ]
+        optimizer.step()
+    for place, (_, parameter) in enumerate(named):
+        found = parameter.detach().double().view(len(sums[place]), -1)
+        torch.testing.assert_close(
+            found, torch.tensor(expected[place]).double(), rtol=1e-5, atol=1e-6
+        )
+    state = optimizer.state_dict()["state"]
+    assert [each["sum"].numel() for each in state.values()] == [5, 4, 1]
+
+
+def test_the_row_wise_option_is_a_setting_of_fit():
+    fit = build(composed(["data=synthetic", "fit=row_wise"])["fit"])
+    model = network()
+    optimizer = fit.optimizer(model.named_parameters(), lr=fit.lr, recorded=False)
+    before = [p.detach().clone() for p in model.parameters()]
+    steps(model, optimizer)
+    assert type(optimizer).__name__ == "RowWiseAdagrad"
+    assert not any(map(torch.equal, before, model.parameters()))
 
 
 def test_without_options_it_is_plain_adam():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch.optim import Optimizer
 
 from micrec_pyg.allowed import Count, Natural, NotNegative
 from micrec_pyg.schema import InputError
+from micrec_pyg.training.row_wise import RowWiseAdagrad
 
 Schedule = Callable[[int], float]
 """An epoch, counted from 0 -> the factor of the learning rate in it."""
@@ -35,17 +37,46 @@ def adam(
     Raises:
         InputError: A value is impossible, or no parameter has such a name.
     """
+    groups = _groups(named_parameters, lr, weight_decay, rates)
+    return torch.optim.Adam(
+        groups, lr=lr, weight_decay=weight_decay, fused=True, capturable=recorded
+    )
+
+
+def row_wise_adagrad(
+    named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
+    *,
+    lr: float | Tensor,
+    recorded: bool,
+    weight_decay: NotNegative,
+    rates: Mapping[str, NotNegative],
+) -> Optimizer:
+    """Return Adagrad with one number for each row of a table; arguments of ``adam``.
+
+    For tables whose moments would not fit (docs/scale.md).
+
+    Raises:
+        InputError: See ``adam``.
+    """
+    groups = _groups(named_parameters, lr, weight_decay, rates)
+    return RowWiseAdagrad(groups, lr=lr, weight_decay=weight_decay)
+
+
+def _groups(
+    named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
+    lr: float | Tensor,
+    weight_decay: float,
+    rates: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """Return a group of parameters for each learning rate."""
     if not 0 <= weight_decay < math.inf:
         raise InputError(
             f"fit.optimizer.weight_decay={weight_decay}: give a number of 0 or more"
         )
-    groups = [
+    return [
         {"params": params, "lr": lr * factor}
         for factor, params in _by_rate(dict(named_parameters), rates)
     ]
-    return torch.optim.Adam(
-        groups, lr=lr, weight_decay=weight_decay, fused=True, capturable=recorded
-    )
 
 
 def _by_rate(
