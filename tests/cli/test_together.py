@@ -116,7 +116,11 @@ def _folder(output: Path) -> Path:
 
 
 def _check_same(found: Path, expected: Path) -> None:
-    """Compare two runs: results exactly, parameters within rounding."""
+    """Compare two runs: results exactly, parameters within rounding.
+
+    Adam divides by the size of a gradient, so rounding is far from the last bit where
+    one is nearly zero; a batch that is divided wrongly is off by 0.005, the step.
+    """
     mine, other = (
         json.loads((folder / "metrics.json").read_text())
         for folder in (found, expected)
@@ -140,7 +144,7 @@ def _check_same(found: Path, expected: Path) -> None:
 def _check_tensors(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=2e-5)
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=3e-4)
 
 
 def test_two_processes_train_the_run_of_one(micrec, tmp_path, capsys) -> None:

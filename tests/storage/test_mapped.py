@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.user_features import mean_of_items
 from micrec_pyg.schema import Feature, StorageError
 from micrec_pyg.storage import mapped
-from micrec_pyg.storage.mapped import empty_table
+from micrec_pyg.storage.mapped import empty_table, rows_of
 
 
 def _is_mapped_from(folder: Path) -> bool:
@@ -46,6 +47,29 @@ def test_a_full_disk_is_told_before_the_table_is_used(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="the disk is full"):
         empty_table(10, 8, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_table_are_a_selection_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(mapped, "MAPPED_BYTES", 64)
+    monkeypatch.setattr(mapped, "BLOCK", 3)
+    table = torch.randn(10, 4)
+    rows = torch.tensor([0, 2, 3, 7, 9])
+    assert torch.equal(rows_of(table, rows, tmp_path), table[rows])
+    assert torch.equal(rows_of(table, rows[:0], tmp_path), table[:0])
+    assert rows_of(table, torch.arange(10), tmp_path) is table
+    turned = torch.arange(10).flip(0)
+    assert torch.equal(rows_of(table, turned, tmp_path), table.flip(0))
+
+
+def test_vectors_behind_a_mask_are_cleared_only_where_there_are_any():
+    mask = torch.arange(6) != 2
+    values = torch.ones(6, 3) * mask[:, None]
+    clean = weighted({"text": Feature(values, mask)}, {"text": 1.0})[0]
+    assert clean.values is values
+    values = torch.ones(6, 3)
+    values[2] = torch.nan
+    cleared = weighted({"text": Feature(values, mask)}, {"text": 1.0})[0]
+    assert torch.equal(cleared.values, torch.ones(6, 3) * mask[:, None])
 
 
 def test_user_features_are_the_same_from_a_file(tmp_path, monkeypatch):

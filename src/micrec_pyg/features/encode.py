@@ -14,6 +14,7 @@ from micrec_pyg.features.cache import KEY_BYTES, cached_vectors, identity
 from micrec_pyg.features.domains import combined_digest, without_absent
 from micrec_pyg.features.encoder import READS_FILE, READS_TEXT, Encoder
 from micrec_pyg.schema import TEXT, Domain, DomainCatalogue, Feature, InputError
+from micrec_pyg.storage.mapped import BLOCK, empty_table
 
 logger = logging.getLogger(__name__)
 
@@ -152,16 +153,21 @@ def _features(
     features = {}
     for name, each in inputs.items():
         rows = torch.tensor([-1 if key is None else row[key] for key in each.keys])
-        features[name] = _feature(values, rows)
+        features[name] = _feature(values, rows, cache_dir)
         _warn_unreadable(name, encoder, each.items, features[name].mask)
     return features
 
 
-def _feature(values: Tensor, rows: Tensor) -> Feature:
+def _feature(values: Tensor, rows: Tensor, folder: str) -> Feature:
     """Return the vectors of these rows; a row of -1 or NaN is masked and zero."""
-    picked = values[rows.clamp(min=0)]
-    mask = (rows >= 0) & ~picked.isnan().any(dim=1)
-    return Feature(torch.where(mask[:, None], picked, 0.0), mask)
+    table = empty_table(len(rows), values.shape[1], folder)
+    mask = torch.zeros(len(rows), dtype=torch.bool)
+    for first in range(0, len(rows), BLOCK):
+        some = slice(first, first + BLOCK)
+        picked = values[rows[some].clamp(min=0)]
+        mask[some] = (rows[some] >= 0) & ~picked.isnan().any(dim=1)
+        table[some] = torch.where(mask[some, None], picked, 0.0)
+    return Feature(table, mask)
 
 
 def _warn_unreadable(

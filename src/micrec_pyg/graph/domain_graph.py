@@ -33,6 +33,7 @@ from micrec_pyg.schema import (
     Feature,
     InputError,
 )
+from micrec_pyg.storage.mapped import rows_of
 
 NODE_FIELDS = ("n_id", "train_row", "num_nodes", "degree", "rho", "person")
 """Names that a modality must not have."""
@@ -69,7 +70,7 @@ def domain_graph(
         options: Neighbours and modalities.
     """
     edges = _sorted(edges, len(items.n_id))
-    features = _features_of(domain, items)
+    features = _features_of(domain, items, options.cache_dir)
     data = HeteroData()
     _add_nodes(data, edges, users, items)
     data[USER].person = person[users.n_id]
@@ -126,7 +127,7 @@ def _sorted(edges: Tensor, num_items: int) -> Tensor:
     return edges[:, torch.argsort(key)]
 
 
-def _features_of(domain: Domain, items: Rows) -> dict[str, Feature]:
+def _features_of(domain: Domain, items: Rows, folder: str | None) -> dict[str, Feature]:
     taken = {*NODE_FIELDS, *(f"{name}_mask" for name in domain.features)}
     for modality in domain.features:
         if modality in taken:
@@ -139,7 +140,9 @@ def _features_of(domain: Domain, items: Rows) -> dict[str, Feature]:
     return {
         modality: feature
         if everything
-        else Feature(feature.values[items.n_id], feature.mask[items.n_id])
+        else Feature(
+            rows_of(feature.values, items.n_id, folder), feature.mask[items.n_id]
+        )
         for modality, feature in domain.features.items()
     }
 

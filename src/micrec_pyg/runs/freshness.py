@@ -34,11 +34,11 @@ from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.runs.job import trained_model
-from micrec_pyg.storage.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import write_metrics
 from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import ITEM, USER, EdgeSplit, InputError, no_edges
+from micrec_pyg.storage.lock import locked
 
 logger = logging.getLogger(__name__)
 

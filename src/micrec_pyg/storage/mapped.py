@@ -5,11 +5,13 @@ import tempfile
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from micrec_pyg.storage.failures import explained
 
+BLOCK = 2**14
+"""Rows that are copied at a time."""
 MAPPED_BYTES = 2 * 2**30
 """A table of this size or more lies in a file."""
 
@@ -42,3 +44,23 @@ def empty_table(
                 file.name, shared=True, size=rows * width, dtype=torch.float32
             )
     return table.view(rows, width)
+
+
+def rows_of(
+    table: Float[Tensor, "rows width"],
+    rows: Int[Tensor, " some"],
+    folder: str | Path | None,
+) -> Float[Tensor, "some width"]:
+    """Return some rows of a table; the table itself for all of them in their order.
+
+    Args:
+        table: May be mapped from a file.
+        rows: Places in it.
+        folder: As for ``empty_table``.
+    """
+    if len(rows) == len(table) and torch.equal(rows, torch.arange(len(table))):
+        return table
+    found = empty_table(len(rows), table.shape[1], folder)
+    for first in range(0, len(rows), BLOCK):
+        found[first : first + BLOCK] = table[rows[first : first + BLOCK]]
+    return found

@@ -105,18 +105,16 @@ class Step:
         if self.around is not None:
             graphs, batch = self.around(batch)
         losses = self.model.losses(graphs, batch, self.streams)
-        used = {
-            name: share * losses[name]
-            for name, share in self.shares.items()
-            if name in losses
-        }
-        weighted = [self.terms[name] * loss for name, loss in used.items()]
+        used = {name: losses[name] for name in self.terms if name in losses}
+        weighted = [
+            self.terms[name] * self.shares[name] * loss for name, loss in used.items()
+        ]
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(weighted).sum().backward()
         sum_gradients(self.model.parameters())
         self.optimizer.step()
         for name, loss in used.items():
-            self.sums[name] += loss.detach()
+            self.sums[name].add_(loss.detach(), alpha=self.shares[name])
 
 
 def record(step: Step, wanted: bool | Literal["auto"]) -> None:

@@ -62,7 +62,9 @@ def weighted(
 
 def _present(name: str, feature: Feature) -> Float[Tensor, "nodes width"]:
     values = feature.values.float()
-    if not feature.mask.all():  # else no copy: vectors may fill half the memory
+    absent = (~feature.mask).nonzero().flatten().split(BLOCK)
+    # else no copy: vectors may fill half the memory, or lie in a file
+    if any(bool(values[rows].any()) for rows in absent):
         values = torch.where(feature.mask[:, None], values, 0.0)
     finite = [torch.isfinite(part).all(dim=1) for part in values.split(BLOCK)]
     broken = ~torch.cat(finite)
