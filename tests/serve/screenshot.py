@@ -43,7 +43,11 @@ def main(names: list[str], target: Path) -> None:
         assert browser.complaints() == []
         browser.picture(Path(folder) / "page.png")
         content = (Path(folder) / "page.png").read_bytes()
-    image = Image.open(io.BytesIO(content)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    image = (
+        Image.open(io.BytesIO(content))
+        .convert("RGB")
+        .quantize(COLOURS, dither=Image.Dither.NONE)
+    )
     image.save(target, optimize=True)
 
 

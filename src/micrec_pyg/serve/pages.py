@@ -12,8 +12,9 @@ from micrec_pyg.serve import images
 
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
-    # nothing from elsewhere, no script or style inside of the page
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; "
+    # nothing from elsewhere, no script or style inside of the page; a blob is a
+    # picture that was asked for with a key
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
