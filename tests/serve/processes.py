@@ -45,6 +45,14 @@ class Process:
             raise RuntimeError(f"ended with {code}: {log.read_text()}")
         self.port = int(found[1])
 
+    def __enter__(self) -> "Process":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill it, if it has not ended."""
+        self.end(signal.SIGKILL)
+
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Return status and answer of a request, on a connection of its own."""
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -17,7 +17,7 @@ from micrec_pyg.inference.recommender import load
 
 pytestmark = pytest.mark.fuzz
 
-KILLS = 10
+KILLS = 8
 VECTOR = [0.5, -1.0, 0.25, 0.0, 1.0, 2.0]
 
 
@@ -53,25 +53,25 @@ def test_nothing_that_was_acknowledged_is_lost(tmp_path, tried):
     choice = random.Random(0)
     items: list[str] = []
     pairs: list[tuple[str, str]] = []
+    where = ("--state", str(tmp_path / "state"))
     for kill in range(KILLS):
-        process = Process(tmp_path / "log", "--state", str(tmp_path / "state"))
-        adders = [Adder(process, f"{kill}-{n}") for n in range(3)]
-        for adder in adders:
-            adder.start()
-        time.sleep(choice.uniform(0.05, 1.5))
-        process.end(signal.SIGKILL)
+        with Process(tmp_path / "log", *where) as process:
+            everything_is_there(process, items, pairs)
+            adders = [Adder(process, f"{kill}-{n}") for n in range(3)]
+            for adder in adders:
+                adder.start()
+            time.sleep(choice.uniform(0.1, 1.5))
+            process.end(signal.SIGKILL)
         for adder in adders:
             adder.join()
             items += adder.items
             pairs += adder.pairs
-        there = Process(tmp_path / "log2", "--state", str(tmp_path / "state"))
-        everything_is_there(there, items, pairs)
-        assert there.end() == 0
     assert len(items) > KILLS
     assert len(pairs) > KILLS
-    there = Process(tmp_path / "log2", "--state", str(tmp_path / "state"))
-    answers_are_those_of_a_rebuild(there, tmp_path / "state")
-    there.end()
+    with Process(tmp_path / "log", *where) as process:
+        everything_is_there(process, items, pairs)
+        answers_are_those_of_a_rebuild(process, tmp_path / "state")
+        assert process.end() == 0
     tried("kill -9 of the service during additions, everything acknowledged", KILLS)
 
 
@@ -114,23 +114,22 @@ def rows_of(path):
 
 
 def test_a_second_writer_is_refused_and_a_reader_answers(tmp_path):
-    state = str(tmp_path / "state")
-    first = Process(tmp_path / "log", "--state", state)
+    where = ("--state", str(tmp_path / "state"))
     new = {"items": [{"item": "new", "vectors": {"text": VECTOR}}], "domain": "food"}
-    assert first.ask("/v1/items", new)[0] == 200
-    with pytest.raises(RuntimeError, match=r"ended with 2: micrec: .* takes additions"):
-        Process(tmp_path / "log2", "--state", state)
-    reader = Process(tmp_path / "log2", "--state", state, "--read-only")
-    _, found = reader.ask("/v1/items?domain=food&q=new")
-    assert found["total"] == 1
-    status, found = reader.ask("/v1/items", new)
-    assert (status, found["error"]["field"]) == (403, None)
-    assert reader.end() == 0
-    assert first.end() == 0
+    with Process(tmp_path / "log", *where) as first:
+        assert first.ask("/v1/items", new)[0] == 200
+        refused = r"ended with 2: micrec: .* takes additions there"
+        with pytest.raises(RuntimeError, match=refused):
+            Process(tmp_path / "log2", *where)
+        with Process(tmp_path / "log2", *where, "--read-only") as reader:
+            _, found = reader.ask("/v1/items?domain=food&q=new")
+            assert found["total"] == 1
+            assert reader.ask("/v1/items", new)[0] == 403
+            assert reader.end() == 0
+        assert first.end() == 0
 
 
-def test_a_stop_answers_what_was_asked_and_a_hang_up_loads_again(tmp_path):
-    process = Process(tmp_path / "log", "--state", str(tmp_path / "state"))
+def test_a_hang_up_loads_again_and_a_stop_answers_what_was_asked(tmp_path):
     question = {"users": ["u1"], "domain": "food", "k": 5}
     faults: list[object] = []
     stopped = threading.Event()
@@ -141,15 +140,16 @@ def test_a_stop_answers_what_was_asked_and_a_hang_up_loads_again(tmp_path):
             if status != 200:
                 faults.append(found)
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for count in range(1, 4):
-        process.tell(signal.SIGHUP)
-        while process.log.read_text().count("answers now") < count:
-            time.sleep(0.05)
-    stopped.set()
-    for thread in threads:
-        thread.join()
+    with Process(tmp_path / "log", "--state", str(tmp_path / "state")) as process:
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for count in range(1, 4):
+            process.tell(signal.SIGHUP)
+            while process.log.read_text().count("answers now") < count:
+                time.sleep(0.05)
+        stopped.set()
+        for thread in threads:
+            thread.join()
+        assert process.end() == 0
     assert not faults
-    assert process.end() == 0

@@ -36,7 +36,8 @@ class Batches(Generic[Asked, Answered]):
 
     async def ask(self, question: Asked) -> Answered:
         """Return the answer to a question, or raise what is wrong with it."""
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answered] = loop.create_future()
         self._waiting.append((question, future))
         if self._work is None:
             self._work = asyncio.create_task(self._until_empty())

@@ -71,7 +71,9 @@ class Journal:
                 check(self._base, self.path)
                 if writable:
                     self._prepare(digest)
-                self._about = dict(self._base.execute("SELECT key, value FROM about"))
+                self._about: dict[str, str] = dict(
+                    self._base.execute("SELECT key, value FROM about")
+                )
                 files = self._files()
             if self._about.get("format") != str(FORMAT):
                 raise InputError(

@@ -79,6 +79,7 @@ async def _do(
         raise RefusedError(
             403, "this process only reads; send additions to the one that writes"
         )
-    done = await request.app.state.writers[served.name].do(change)
+    writer: Writer = request.app.state.writers[served.name]
+    done = await writer.do(change)
     request.app.state.metrics.rows.labels(served.name, kind).inc(done.rows)
     return done
