@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from serve.running import running
 from serve.shops import shelf_of_shops
 
 from micrec_pyg.serve.app import make_app
+from micrec_pyg.serve.keys import Keys
 
 pytestmark = [
     pytest.mark.browser,
@@ -312,3 +314,20 @@ def test_everything_has_a_name_for_those_who_listen(visitor: Visitor) -> None:
     )
     assert levels.count(1) == 1
     assert all(b <= a + 1 for a, b in pairwise(levels))
+
+
+@pytest.mark.fuzz
+def test_a_service_with_a_key_asks_for_it(browser: Browser, tmp_path: Path) -> None:
+    keys = Keys(read=["a key of sixteen"])
+    with running(make_app(shelf_of_shops(tmp_path), keys=keys)) as address:
+        visitor = Visitor(browser, address)
+        page = f"{address}/?domain=food&in.food=food1"
+        browser.open(page, width=DESK, height=900, dark=False)
+        for key in ("wrong", "a key of sixteen"):
+            browser.wait_for("document.querySelector('#key')?.value === ''")
+            visitor.types("key", key)
+            visitor.presses("Enter")
+        browser.wait_for("document.documentElement.dataset.ready === 'yes'")
+        assert len(visitor.items()) == 18
+        browser.wait_for("document.querySelectorAll('.picture.loaded').length === 3")
+        browser.ask("sessionStorage.clear()")

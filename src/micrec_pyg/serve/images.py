@@ -2,14 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from micrec_pyg.serve.errors import responses
+from micrec_pyg.serve.keys import may_ask
 from micrec_pyg.serve.questions import Picture
-from micrec_pyg.serve.shelf import Shelf
+from micrec_pyg.serve.routes import served_of
 
-router = APIRouter(prefix="/v1", responses=responses(422, 500))
+router = APIRouter(
+    prefix="/v1",
+    tags=["ask"],
+    dependencies=[Depends(may_ask)],
+    responses=responses(401, 422, 500, 503),
+)
 
 SECONDS = 600
 """For which a browser need not ask again; an item may be removed meanwhile."""
@@ -17,7 +23,6 @@ SECONDS = 600
 
 @router.get(
     "/image/{domain}/{item:path}",
-    tags=["ask"],
     response_class=Response,
     responses={
         200: {"content": {"image/jpeg": {}}},
@@ -28,8 +33,7 @@ def image(
     request: Request, domain: str, item: str, query: Annotated[Picture, Query()]
 ) -> Response:
     """Return a small picture of an item as JPEG, and nothing where it has none."""
-    shelf: Shelf = request.app.state.shelf
-    served = shelf.get(query.model)
+    served = served_of(request, query.model)
     jpeg = served.rec.picture(item, domain=served.domain(domain))
     headers = {"Cache-Control": f"private, max-age={SECONDS}"}
     if jpeg is None:

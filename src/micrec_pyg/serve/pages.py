@@ -12,9 +12,10 @@ from micrec_pyg.serve import images
 
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
-    # nothing from elsewhere, no script or style inside of the page
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    # nothing from elsewhere, no script or style inside of the page; a blob is a
+    # picture that was asked for with a key
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     # another version of the package may serve another page: ask each time

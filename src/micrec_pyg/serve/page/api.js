@@ -3,9 +3,30 @@
 /** What went wrong, in a sentence for people. */
 export class ServiceError extends Error {}
 
+/** The service wants a key, or another one. */
+export class KeyError extends ServiceError {}
+
+const KEY = "micrec key";
+
+/** Send a key with every question, until the window is closed. */
+export function useKey(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+function headers() {
+  const key = sessionStorage.getItem(KEY);
+  return key === null ? {} : { Authorization: `Bearer ${key}` };
+}
+
 /** Return the answer of the service and the milliseconds it took. */
-async function ask(path, options = {}) {
+async function ask(path, { body, signal } = {}) {
   const begin = performance.now();
+  const options = { headers: headers(), signal };
+  if (body !== undefined) {
+    options.method = "POST";
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
   let response;
   try {
     response = await fetch(path, options);
@@ -14,6 +35,7 @@ async function ask(path, options = {}) {
     throw new ServiceError("The service does not answer. Is micrec serve still running?");
   }
   const answer = await response.json().catch(() => null);
+  if (response.status === 401) throw new KeyError("The service wants a key.");
   if (!response.ok) {
     const told = answer?.error?.message;
     throw new ServiceError(told ?? `The service answered with status ${response.status}.`);
@@ -24,11 +46,6 @@ async function ask(path, options = {}) {
 function get(path, query, signal) {
   const given = Object.entries(query).filter(([, value]) => value !== null);
   return ask(`${path}?${new URLSearchParams(given)}`, { signal });
-}
-
-function post(path, body) {
-  const headers = { "Content-Type": "application/json" };
-  return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 /** Return whom a question is about, in the words of the service. */
@@ -60,7 +77,7 @@ export async function recommend(model, state) {
   const { user, history } = who(state);
   const people = user === undefined ? { history } : { users: [user] };
   const question = { model, domain: state.domain, k: state.k, ...people };
-  const { answer, ms } = await post("/v1/recommend", question);
+  const { answer, ms } = await ask("/v1/recommend", { body: question });
   return { rows: answer.lists[0].rows, ms };
 }
 
@@ -69,18 +86,22 @@ export async function titles(model, domain, items) {
   // a list that may hold these items alone brings all their titles at once
   const nobody = { history: {}, exclude_seen: false };
   const question = { model, domain, items, k: items.length, ...nobody };
-  const { answer } = await post("/v1/recommend", question);
+  const { answer } = await ask("/v1/recommend", { body: question });
   return new Map(answer.lists[0].rows.map((row) => [row.item, row.title]));
 }
 
 /** Return {score, parts}: what a score is made of. */
 export async function explain(model, state, item) {
   const question = { model, domain: state.domain, item, ...who(state) };
-  return (await post("/v1/explain", question)).answer;
+  return (await ask("/v1/explain", { body: question })).answer;
 }
 
-/** Return where the picture of an item is. */
-export function imagePath(model, domain, item) {
+/** Return where the picture of an item is; an image cannot send a key itself. */
+export async function imageSource(model, domain, item) {
   const place = [domain, item].map(encodeURIComponent).join("/");
-  return `/v1/image/${place}?${new URLSearchParams({ model })}`;
+  const path = `/v1/image/${place}?${new URLSearchParams({ model })}`;
+  const sent = headers();
+  if (!("Authorization" in sent)) return path;
+  const response = await fetch(path, { headers: sent });
+  return response.status === 200 ? URL.createObjectURL(await response.blob()) : null;
 }

@@ -1,6 +1,6 @@
 // The page: what is asked, and what follows from it.
 
-import { findItems, findUsers, models } from "./api.js";
+import { findItems, findUsers, KeyError, models, useKey } from "./api.js";
 import { basketOf, remember, showBasket } from "./basket.js";
 import { showChoices, wireChoices } from "./choices.js";
 import { byId, count, fill, h } from "./dom.js";
@@ -143,12 +143,29 @@ function wire() {
   });
 }
 
+/** Return what to do about a service that does not answer. */
+function wantsPatience(error) {
+  const again = h("button", { type: "button", onclick: start }, "Try again");
+  return h("div", { class: "error", role: "alert" }, h("p", {}, error.message), again);
+}
+
+/** Return a form that takes the key which the service wants. */
+function wantsKey(error) {
+  const field = h("input", { type: "password", id: "key", autocomplete: "off", required: true });
+  const take = (event) => {
+    event.preventDefault();
+    useKey(field.value);
+    start();
+  };
+  return h("form", { class: "key", onsubmit: take }, h("p", { role: "alert" }, error.message),
+    h("label", { for: "key" }, "Key, as in a line of --read-key-file"), field, h("button", {}, "Go on"));
+}
+
 async function start() {
   try {
     known = await models();
   } catch (error) {
-    const again = h("button", { type: "button", onclick: () => location.reload() }, "Try again");
-    fill(byId("lists"), h("div", { class: "error", role: "alert" }, h("p", {}, error.message), again));
+    fill(byId("lists"), error instanceof KeyError ? wantsKey(error) : wantsPatience(error));
     return;
   }
   state = readState(window.location.search, known);

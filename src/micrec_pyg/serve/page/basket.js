@@ -6,8 +6,8 @@ import { picture } from "./picture.js";
 import { sizeOf } from "./state.js";
 import { nameOf } from "./titles.js";
 
-/** Histories of known people by model and id; they change only with additions. */
-const people = new Map();
+/** The history of the known person who was asked for last. */
+let person = { key: null, known: null };
 /** Titles by model, domain and item. */
 const names = new Map();
 let round = 0;
@@ -15,15 +15,15 @@ let round = 0;
 /** Return what a state's person has, as ids by domain. */
 export async function basketOf(state) {
   if (state.user === null) return state.basket;
-  const known = await personOf(state);
+  const known = await personOf(state, { again: false });
   const ids = Object.entries(known).map(([d, items]) => [d, items.map((each) => each.item)]);
   return Object.fromEntries(ids.filter(([, items]) => items.length));
 }
 
-async function personOf({ model, user }) {
+async function personOf({ model, user }, { again }) {
   const key = JSON.stringify([model, user]);
-  if (!people.has(key)) people.set(key, await history(model, user));
-  return people.get(key);
+  if (again || person.key !== key) person = { key, known: await history(model, user) };
+  return person.known;
 }
 
 /** Remember the title of an item, which saves asking for it. */
@@ -33,7 +33,7 @@ export function remember(model, domain, item, title) {
 
 /** Return the items of a state's person by domain, with titles where they are known. */
 async function itemsOf(state) {
-  if (state.user !== null) return personOf(state);
+  if (state.user !== null) return personOf(state, { again: true });
   const found = {};
   for (const [domain, items] of Object.entries(state.basket)) {
     const key = (item) => JSON.stringify([state.model, domain, item]);

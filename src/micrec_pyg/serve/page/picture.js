@@ -1,6 +1,6 @@
 // The picture of an item, or a drawn one in its place.
 
-import { imagePath } from "./api.js";
+import { imageSource } from "./api.js";
 import { h } from "./dom.js";
 
 /**
@@ -11,16 +11,29 @@ import { h } from "./dom.js";
 export function picture(row, { model, domain, images }) {
   const frame = h("span", { class: "picture", "aria-hidden": "true" }, initials(row));
   frame.style.setProperty("--hue", hue(row.item));
-  if (!images) return frame;
+  if (images) show(frame, imageSource(model, domain, row.item));
+  return frame;
+}
+
+/** Put an image in a frame as soon as it is there. */
+async function show(frame, source) {
+  const src = await source.catch(() => null);
+  if (src === null) return;
+  const done = () => URL.revokeObjectURL(src);
   const image = h("img", {
-    src: imagePath(model, domain, row.item),
+    src,
     alt: "",
     loading: "lazy",
-    onload: () => frame.classList.add("loaded"),
-    onerror: () => image.remove(),
+    onload: () => {
+      frame.classList.add("loaded");
+      done();
+    },
+    onerror: () => {
+      image.remove();
+      done();
+    },
   });
   frame.append(image);
-  return frame;
 }
 
 function initials({ item, title }) {
