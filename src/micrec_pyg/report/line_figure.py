@@ -112,7 +112,12 @@ def lines_of(
 
 
 def draw_panels(
-    panels: Mapping[str, Sequence[Line]], path: Path, *, axis: str, metric: str
+    panels: Mapping[str, Sequence[Line]],
+    path: Path,
+    *,
+    axis: str,
+    metric: str,
+    ticks: Mapping[float, str] | None = None,
 ) -> list[Path]:
     """Return the pictures written, as SVG and as PDF.
 
@@ -121,42 +126,40 @@ def draw_panels(
         path: Its ending is replaced.
         axis: Name of the x axis.
         metric: Name of the y axis.
+        ticks: What stands at a value of the x axis; None: the value.
     """
-    figure = _figure(panels, axis=axis, metric=metric)
+    figure = _figure(panels, axis=axis, metric=metric, ticks=ticks or {})
     written = [path.with_suffix(ending) for ending in (".svg", ".pdf")]
     for picture in written:
         save(figure, picture)
     return written
 
 
-def _figure(panels: Mapping[str, Sequence[Line]], *, axis: str, metric: str) -> Any:
+def panels_of(number: int) -> tuple[Any, list[Any]]:
+    """Return a figure of matplotlib and its panels, at most three side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    across = min(len(panels), 3)
-    down = -(-len(panels) // across)
+    across = min(number, 3)
+    down = -(-number // across)
     size = PANEL_INCHES * across + 0.4, HEIGHT_INCHES * down + 0.7
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    names = dict.fromkeys(line.name for lines in panels.values() for line in lines)
-    colors = {name: COLORS[n % len(COLORS)] for n, name in enumerate(names)}
-    places = _places(panels)
-    axes = figure.subplots(down, across, squeeze=False).flat
-    for place, (title, lines) in enumerate(panels.items()):
-        drawn = axes[place]
-        for line in lines:
-            _draw(drawn, line, places, colors[line.name])
-        drawn.set_title(title, loc="left", fontsize=9)
-        drawn.set_xticks(list(places.values()), [f"{x:g}" for x in places])
-        drawn.set_xlabel(axis)
-        drawn.set_ylabel(metric if place % across == 0 else "")
-        drawn.spines[["top", "right"]].set_visible(False)
-    for left in axes[len(panels) :]:
-        left.set_axis_off()
-    handles: dict[str, Any] = {}
-    for drawn in axes[: len(panels)]:
-        for handle, name in zip(*drawn.get_legend_handles_labels(), strict=True):
-            handles.setdefault(name, handle)
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
+    for axis in axes[number:]:
+        axis.set_axis_off()
+    for axis in axes[:number]:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes[:number]
+
+
+def legend_below(figure: Any, handles: Mapping[str, Any]) -> None:
+    """Put one legend of all panels under them.
+
+    Args:
+        figure: Of matplotlib.
+        handles: What stands for each name.
+    """
     figure.legend(
         list(handles.values()),
         list(handles),
@@ -165,7 +168,37 @@ def _figure(panels: Mapping[str, Sequence[Line]], *, axis: str, metric: str) -> 
         fontsize=8,
         frameon=False,
     )
+
+
+def _figure(
+    panels: Mapping[str, Sequence[Line]],
+    *,
+    axis: str,
+    metric: str,
+    ticks: Mapping[float, str],
+) -> Any:
+    figure, axes = panels_of(len(panels))
+    names = dict.fromkeys(line.name for lines in panels.values() for line in lines)
+    looks = {name: look(place) for place, name in enumerate(names)}
+    places = _places(panels)
+    handles: dict[str, Any] = {}
+    for drawn, (title, lines) in zip(axes, panels.items(), strict=True):
+        for line in lines:
+            handles[line.name] = _draw(drawn, line, places, *looks[line.name])
+        drawn.set_title(title, loc="left", fontsize=9)
+        drawn.set_xticks(
+            list(places.values()), [ticks.get(x, f"{x:g}") for x in places]
+        )
+        drawn.set_xlabel(axis)
+    axes[0].set_ylabel(metric)
+    legend_below(figure, handles)
     return figure
+
+
+def look(place: int) -> tuple[str, str]:
+    """Return colour and style of a line by its place in the legend."""
+    styles = ("-", "--", ":", "-.")
+    return COLORS[place % len(COLORS)], styles[place // len(COLORS) % len(styles)]
 
 
 def _places(panels: Mapping[str, Sequence[Line]]) -> dict[float, int]:
@@ -174,12 +207,15 @@ def _places(panels: Mapping[str, Sequence[Line]]) -> dict[float, int]:
     return {x: place for place, x in enumerate(sorted(values))}
 
 
-def _draw(drawn: Any, line: Line, places: Mapping[float, int], color: str) -> None:
+def _draw(
+    drawn: Any, line: Line, places: Mapping[float, int], color: str, style: str
+) -> Any:
+    """Draw one line; return what stands for it in the legend."""
     if not line.x:
-        drawn.axhline(line.mean[0], color=color, linestyle="--", label=line.name)
-        return
+        return drawn.axhline(line.mean[0], color=color, linestyle=(0, (1, 1)))
     x = [places[value] for value in line.x]
     low = [mean - sd for mean, sd in zip(line.mean, line.sd, strict=True)]
     high = [mean + sd for mean, sd in zip(line.mean, line.sd, strict=True)]
-    drawn.plot(x, line.mean, marker="o", ms=4, color=color, label=line.name)
     drawn.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    (handle,) = drawn.plot(x, line.mean, marker="o", ms=4, color=color, linestyle=style)
+    return handle

@@ -91,9 +91,13 @@ class Manifest:
             )
         base = {**self.values, **({"splits": splits} if splits else {})}
         return [
-            _study(name, base, read_yaml(self.folder / f"{name}.yaml"), extra)
-            for name in (names or known)
+            _study(name, base, self._read(name), extra) for name in (names or known)
         ]
+
+    def _read(self, name: str) -> Values:
+        """Return what the file of a study says, over that of the study it is like."""
+        own = read_yaml(self.folder / f"{name}.yaml")
+        return {**(self._read(own["like"]) if "like" in own else {}), **own}
 
 
 def data_of(base: Values, extra: Sequence[str]) -> str:

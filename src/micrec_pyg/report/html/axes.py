@@ -1,16 +1,14 @@
 """Swept settings: a heat map and a table per pair of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from statistics import fmean, stdev
 
 import polars as pl
 
+from micrec_pyg.report.heat_figure import MOST_PAIRS, ordered
 from micrec_pyg.report.html.blocks import Block, Heading, Table, Text, plain, spread
 from micrec_pyg.report.html.charts import heat_map
-
-MOST_PAIRS = 15
-"""Heat maps of one sweep."""
 
 
 def pairs_of_axes(runs: pl.DataFrame, axes: Sequence[str], *, name: str) -> list[Block]:
@@ -64,13 +62,3 @@ def _pair(runs: pl.DataFrame, down: str, across: str, name: str) -> list[Block]:
     caption = f"{name}: {down} down, {across} across; mean ± sd over the runs"
     table = Table(caption, [down, *orders[0]], cells)
     return [Heading(title), chart, table]
-
-
-def ordered(values: Sequence[str]) -> list[str]:
-    """Return different values in order: of size if all are numbers, else of letters."""
-    different = sorted({*values})
-    key: Callable[[str], float] = float
-    try:
-        return sorted(different, key=key)
-    except ValueError:
-        return different

@@ -7,7 +7,8 @@ from statistics import fmean
 import polars as pl
 
 from micrec_pyg.report.collect import labels_of
-from micrec_pyg.report.html.axes import ordered, pairs_of_axes
+from micrec_pyg.report.heat_figure import ordered
+from micrec_pyg.report.html.axes import pairs_of_axes
 from micrec_pyg.report.html.blocks import (
     Block,
     Cell,
