@@ -10,7 +10,7 @@ import yaml
 from micrec_pyg.cli import tune_study
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.sweep_jobs import selection
-from micrec_pyg.cli.tune_study import check_space
+from micrec_pyg.cli.tune_study import check_space, given_values
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
@@ -53,6 +53,19 @@ def test_a_search_continues_and_is_repeatable(search, capsys, tmp_path) -> None:
     assert values == pytest.approx(sorted(table["ndcg@20"]), abs=1e-9)
     for run in runs:
         assert '"test"' not in (run / "metrics.json").read_text()
+
+
+def test_the_first_trial_takes_the_settings_as_they_are(search) -> None:
+    table = search(1, "fit.lr=0.01", "model.net.num_layers=1")
+    row = table.row(0, named=True)
+    assert (row["fit.lr"], row["model.net.num_layers"]) == (0.01, 1)
+
+
+def test_values_outside_of_a_space_are_drawn() -> None:
+    space = {"K": {"choices": [1, 3]}, "fit.lr": {"low": 0.1, "high": 1.0}}
+    settings = {"K": 2, "fit": {"lr": 0.1}}
+    assert given_values(space, settings) == {"fit.lr": 0.1}
+    assert given_values(space, {"K": 3}) == {"K": 3}
 
 
 def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:

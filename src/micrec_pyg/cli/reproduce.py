@@ -63,6 +63,12 @@ def _reproduce(
     preset = Preset.read(given.preset)
     if splits := listed(given.splits, "splits"):
         preset = replace(preset, splits=[f"split={split}" for split in splits])
+    if given.trials is not None and preset.trials:
+        preset = replace(
+            preset,
+            trials=given.trials,
+            tuning=f"{given.trials} trials in place of {preset.tuning}",
+        )
     where = {"extra": given.overrides, "output_dir": given.output_dir}
     searches = preset.searches(**where)
     runs = partial(preset.jobs, seeds=seeds or preset.seeds, **where)
@@ -181,6 +187,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", metavar="0,1,2", help="of the runs")
     parser.add_argument(
+        "--trials",
+        type=_trials,
+        metavar="N",
+        help="of each search of a preset that searches; more continue it later",
+    )
+    parser.add_argument(
         "--splits", metavar="random,new_nodes", help="in place of the preset's"
     )
     parser.add_argument(
@@ -196,6 +208,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dry-run", action="store_true", help="list the runs, no more")
     return parser
+
+
+def _trials(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a number of 1 or more")
+    return int(text)
 
 
 def _count(text: str) -> int:

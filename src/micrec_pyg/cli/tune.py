@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 EPILOG = """The space is conf/tune/<model>.yaml, and where the model takes a loss also
 conf/tune/loss/<loss>.yaml if there is one: by key, either choices, or low and high,
-log: true on a logarithmic scale. Tree-structured Parzen estimators propose; a trial
+log: true on a logarithmic scale. The first trial takes the settings as they are given,
+then tree-structured Parzen estimators propose; a trial
 that is behind the median of the others at its epoch is ended. One trial at a time is
 repeatable by its seed; several at a time depend on who ends first. The same command
 continues; the test set stays sealed."""
@@ -65,20 +66,22 @@ def plan_of(
     Raises:
         InputError: A setting or the space cannot be used.
     """
-    from micrec_pyg.cli.tune_study import Plan, check_space
+    from micrec_pyg.cli.tune_study import Plan, check_space, given_values
 
     settings = composed(overrides)
     paths = [Path(space)] if space else _paths(overrides, settings)
     model = str(settings["model"]["name"])
     found = {key: at for path in paths for key, at in _space(path, model).items()}
     name = _name(overrides, paths, seed)
+    checked = check_space(found)
     plan = Plan(
         folder=Path(str(settings["output_dir"])) / "tune" / name,
         overrides=tuple(overrides),
-        space=check_space(found),
+        space=checked,
         metric=str(settings["fit"]["metric"]),
         trials=trials,
         seed=seed,
+        first=given_values(checked, settings),
     )
     for key, choice in plan.space.items():
         logger.info("%s: %s", key, choice)

@@ -4,7 +4,7 @@ import math
 import multiprocessing
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ class Plan:
     trials: int
     """In all, those of earlier calls among them."""
     seed: int
+    first: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the first trial, by key; the others of its keys are drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,26 @@ def check_space(space: Mapping[str, object]) -> dict[str, Choice]:
                 "high, and above 0 with log"
             )
         found[key] = given
+    return found
+
+
+def given_values(
+    space: Mapping[str, Choice], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values that settings have for the keys of a space, if it has them."""
+    found = {}
+    for key, choice in space.items():
+        value: Any = settings
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if "choices" in choice:
+            inside = value in choice["choices"]
+        else:
+            inside = isinstance(value, int | float) and (
+                choice["low"] <= value <= choice["high"]
+            )
+        if inside:
+            found[key] = value
     return found
 
 
@@ -125,6 +147,8 @@ def _study(plan: Plan, worker: int = 0) -> "optuna.Study":
     # a sampler that began anew would propose what it proposed before
     seed = plan.seed + 1000 * worker + len(study.trials)
     study.sampler = optuna.samplers.TPESampler(seed=seed)
+    if not study.trials and worker == 0:
+        study.enqueue_trial(dict(plan.first))
     return study
 
 
