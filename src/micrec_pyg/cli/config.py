@@ -76,8 +76,9 @@ def experiment(overrides: Sequence[str]) -> "Experiment":
 
 
 def current_choices() -> dict[str, str]:
-    """Return the option of every group in the running Hydra job."""
-    return dict(HydraConfig.get().runtime.choices)
+    """Return the option of every group in the running Hydra job that has one."""
+    choices = HydraConfig.get().runtime.choices
+    return {group: option for group, option in choices.items() if option is not None}
 
 
 def resolved(config: Any, choices: Mapping[str, Any]) -> Config:
