@@ -3,7 +3,6 @@
 The runs are two of MovieLens, whose titles may be shown; no picture is on the page.
 """
 
-import io
 import sys
 import tempfile
 from pathlib import Path
@@ -14,8 +13,6 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
 SEARCH = "/?domain=A&k=10&in.A=50&in.A=172&in.B=1"
-COLOURS = 256
-"""Of the file: enough for a page without photographs."""
 
 
 def main(names: list[str], target: Path) -> None:
@@ -34,7 +31,7 @@ def main(names: list[str], target: Path) -> None:
         chromium(Path(folder) / "profile") as browser,
     ):
         page = f"{address}{SEARCH}&other={other}"
-        browser.open(page, width=1280, height=860, dark=False)
+        browser.open(page, width=1180, height=760, dark=False)
         browser.wait_for("document.documentElement.dataset.ready === 'yes'")
         browser.ask("document.querySelectorAll('.card .add')[3].click()")
         browser.wait_for("!!document.querySelector('.move')")
@@ -42,13 +39,8 @@ def main(names: list[str], target: Path) -> None:
         browser.wait_for("!!document.querySelector('.parts')")
         assert browser.complaints() == []
         browser.picture(Path(folder) / "page.png")
-        content = (Path(folder) / "page.png").read_bytes()
-    image = (
-        Image.open(io.BytesIO(content))
-        .convert("RGB")
-        .quantize(COLOURS, dither=Image.Dither.NONE)
-    )
-    image.save(target, optimize=True)
+        with Image.open(Path(folder) / "page.png") as image:
+            image.convert("RGB").save(target, optimize=True)
 
 
 if __name__ == "__main__":

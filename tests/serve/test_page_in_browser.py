@@ -326,7 +326,7 @@ def test_a_service_with_a_key_asks_for_it(browser: Browser, tmp_path: Path) -> N
         for key in ("wrong", "a key of sixteen"):
             browser.wait_for("document.querySelector('#key')?.value === ''")
             visitor.types("key", key)
-            visitor.presses("Enter")
+            visitor.ask("document.querySelector('.key button').click()")
         browser.wait_for("document.documentElement.dataset.ready === 'yes'")
         assert len(visitor.items()) == 18
         browser.wait_for("document.querySelectorAll('.picture.loaded').length === 3")

@@ -20,7 +20,7 @@ export function showChoices(state, known) {
   fill(byId("about"), [chosen.dataset, chosen.model].join(" · "));
   fill(byId("model"), ...known.map(({ name }) => option(name, name, state.model)));
   const others = known.filter(({ name }) => name !== state.model);
-  const none = option("", others.length ? "no other" : "no other is loaded", state.other ?? "");
+  const none = option("", others.length ? "no other" : "none loaded", state.other ?? "");
   fill(byId("other"), none, ...others.map(({ name }) => option(name, name, state.other)));
   byId("other").disabled = others.length === 0;
   fill(byId("length"), ...LENGTHS.map((k) => option(k, k, state.k)));

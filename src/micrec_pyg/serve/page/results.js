@@ -67,7 +67,7 @@ function alike(before, after) {
 }
 
 function column(model, { rows, ms, error }, given) {
-  const told = error ? "" : `${count(rows.length, "item")} in ${Math.max(1, Math.round(ms))} ms`;
+  const told = error ? "" : `${count(rows.length, "item")} in ${duration(ms)}`;
   const id = `list-${model}`;
   return h(
     "section",
@@ -75,6 +75,10 @@ function column(model, { rows, ms, error }, given) {
     h("header", {}, h("h2", { id }, model), h("small", { class: "latency" }, told)),
     error ? h("p", { class: "error", role: "alert" }, error) : body(model, rows, given),
   );
+}
+
+function duration(ms) {
+  return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 function body(model, rows, { state, add, images, before, other }) {
