@@ -26,7 +26,7 @@ class RowWiseAdagrad(Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move every parameter that has a gradient; ``closure`` is not used."""
         for group in self.param_groups:
             for parameter in group["params"]:
