@@ -10,7 +10,7 @@ from reference import fitting
 from micrec_pyg.cli.config import composed
 from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError
-from micrec_pyg.training.optimizer import adam, row_wise_adagrad, schedule, set_rate
+from micrec_pyg.training.optimizer import adam, one_drop, row_adam, schedule, set_rate
 
 
 def network(seed=0):
@@ -53,53 +53,77 @@ def test_adam_follows_its_paper(decay):
     assert parameter.item() == pytest.approx(by_hand(2.0, grads, 0.1, decay), rel=1e-5)
 
 
+def rows_by_hand(table, grads, lr, decay):
+    """Return a table after RowAdam's steps, row by row."""
+    moved = []
+    for place, row in enumerate(table):
+        row, mean, square = list(row), [0.0] * len(row), 0.0
+        for number, grad in enumerate(grads, start=1):
+            g = [x + decay * p for x, p in zip(grad[place], row, strict=True)]
+            mean = [0.9 * m + 0.1 * x for m, x in zip(mean, g, strict=True)]
+            square = 0.999 * square + 0.001 * sum(x * x for x in g) / len(g)
+            root = math.sqrt(square / (1 - 0.999**number)) + 1e-8
+            bias = 1 - 0.9**number
+            row = [p - lr * m / bias / root for p, m in zip(row, mean, strict=True)]
+        moved.append(row)
+    return moved
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.3])
-def test_row_wise_adagrad_is_a_loop_over_rows(decay):
+def test_row_adam_has_one_scale_per_row(decay):
     generator = torch.Generator().manual_seed(0)
-    table = torch.nn.Parameter(torch.randn(5, 3, generator=generator))
-    vector = torch.nn.Parameter(torch.randn(4, generator=generator))
-    number = torch.nn.Parameter(torch.tensor(2.0))
-    named = [("table", table), ("vector", vector), ("number", number)]
-    expected = [
-        p.detach().double().view(-1, w).tolist()
-        for (_, p), w in zip(named, (3, 1, 1), strict=True)
-    ]
-    sums = [[0.0] * len(rows) for rows in expected]
-    optimizer = row_wise_adagrad(
-        named, lr=0.1, recorded=False, weight_decay=decay, rates={}
+    table, *grads = torch.randn(5, 3, 4, generator=generator)
+    parameter = torch.nn.Parameter(table.clone())
+    bias = torch.nn.Parameter(torch.tensor([2.0]))
+    optimizer = row_adam(
+        [("x", parameter), ("b", bias)],
+        lr=0.1,
+        recorded=False,
+        weight_decay=decay,
+        rates={"b": 0.5},
     )
-    for _ in range(3):
-        for place, (_, parameter) in enumerate(named):
-            grad = torch.randn(parameter.shape, generator=generator)
-            if parameter is table:
-                grad[2] = 0
-            parameter.grad = grad
-            for r, row in enumerate(grad.double().view(len(sums[place]), -1).tolist()):
-                old = expected[place][r]
-                g = [a + decay * b for a, b in zip(row, old, strict=True)]
-                sums[place][r] += sum(x * x for x in g) / len(g)
-                root = math.sqrt(sums[place][r]) + 1e-8
-                expected[place][r] = [
-                    b - 0.1 * x / root for b, x in zip(old, g, strict=True)
-                ]
+    for grad in grads:
+        parameter.grad, bias.grad = grad.clone(), grad[0, :1].clone()
         optimizer.step()
-    for place, (_, parameter) in enumerate(named):
-        found = parameter.detach().double().view(len(sums[place]), -1)
-        torch.testing.assert_close(
-            found, torch.tensor(expected[place]).double(), rtol=1e-5, atol=1e-6
-        )
-    state = optimizer.state_dict()["state"]
-    assert [each["sum"].numel() for each in state.values()] == [5, 4, 1]
+    steps = [grad.tolist() for grad in grads]
+    expected = torch.tensor(rows_by_hand(table.tolist(), steps, 0.1, decay))
+    torch.testing.assert_close(parameter.data, expected, rtol=1e-5, atol=1e-6)
+    alone = by_hand(2.0, [step[0][0] for step in steps], 0.05, decay)
+    assert bias.item() == pytest.approx(alone, rel=1e-5)
 
 
-def test_the_row_wise_option_is_a_setting_of_fit():
-    fit = build(composed(["data=synthetic", "fit=row_wise"])["fit"])
-    model = network()
-    optimizer = fit.optimizer(model.named_parameters(), lr=fit.lr, recorded=False)
-    before = [p.detach().clone() for p in model.parameters()]
-    steps(model, optimizer)
-    assert type(optimizer).__name__ == "RowWiseAdagrad"
-    assert not any(map(torch.equal, before, model.parameters()))
+def test_row_adam_keeps_a_table_and_a_number_per_row():
+    parameter = torch.nn.Parameter(torch.ones(7, 4))
+    optimizer = row_adam(
+        [("x", parameter)], lr=0.1, recorded=False, weight_decay=0.0, rates={}
+    )
+    parameter.grad = torch.ones(7, 4)
+    optimizer.step()
+    (state,) = optimizer.state.values()
+    assert sum(value.numel() for value in state.values()) == 7 * 4 + 7 + 1
+
+
+def test_a_rate_of_zero_moves_nothing():
+    parameter = torch.nn.Parameter(torch.ones(2, 3))
+    optimizer = row_adam(
+        [("x", parameter)],
+        lr=torch.tensor(0.1),
+        recorded=True,
+        weight_decay=0.0,
+        rates={},
+    )
+    set_rate(optimizer, 0.0)
+    parameter.grad = torch.ones(2, 3)
+    optimizer.step()
+    assert torch.equal(parameter, torch.ones(2, 3))
+
+
+def test_a_rate_that_drops_once():
+    factors = [one_drop(epoch, at=2, factor=0.25) for epoch in range(4)]
+    assert factors == [1.0, 1.0, 0.25, 0.25]
+    for wrong in ({"at": -1, "factor": 0.5}, {"at": 1, "factor": 0}):
+        with pytest.raises(InputError, match=r"fit\.schedule\.at"):
+            one_drop(0, **wrong)
 
 
 def test_without_options_it_is_plain_adam():

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from micrec_pyg.allowed import Count, Natural, NotNegative
+from micrec_pyg.allowed import Count, Natural, NotNegative, PositiveShare
 from micrec_pyg.schema import InputError
-from micrec_pyg.training.row_wise import RowWiseAdagrad
+from micrec_pyg.training.row_adam import RowAdam
 
 Schedule = Callable[[int], float]
 """An epoch, counted from 0 -> the factor of the learning rate in it."""
@@ -43,7 +43,7 @@ def adam(
     )
 
 
-def row_wise_adagrad(
+def row_adam(
     named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
     *,
     lr: float | Tensor,
@@ -51,15 +51,12 @@ def row_wise_adagrad(
     weight_decay: NotNegative,
     rates: Mapping[str, NotNegative],
 ) -> Optimizer:
-    """Return Adagrad with one number for each row of a table; arguments of ``adam``.
+    """Return Adam with one second moment per row, for tables that fill the memory.
 
-    For tables whose moments would not fit (docs/scale.md).
-
-    Raises:
-        InputError: See ``adam``.
+    Arguments and errors are those of ``adam``; ``recorded`` changes nothing.
     """
     groups = _groups(named_parameters, lr, weight_decay, rates)
-    return RowWiseAdagrad(groups, lr=lr, weight_decay=weight_decay)
+    return RowAdam(groups, lr=lr, weight_decay=weight_decay)
 
 
 def _groups(
@@ -127,6 +124,25 @@ def schedule(epoch: int, *, warm_up: Natural, decay: Count | None) -> float:
     if decay is None:
         return 1.0
     return (1 + math.cos(math.pi * min((epoch - warm_up) / decay, 1))) / 2
+
+
+def one_drop(epoch: int, *, at: Natural, factor: PositiveShare) -> float:
+    """Return the factor of the learning rate in an epoch: 1, then a smaller one.
+
+    Args:
+        epoch: Counted from 0.
+        at: First epoch of the smaller rate.
+        factor: From there on.
+
+    Raises:
+        InputError: A value is impossible.
+    """
+    if at < 0 or not 0 < factor <= 1:
+        raise InputError(
+            f"fit.schedule.at={at} and factor={factor}: give 0 or more, and a number "
+            "above 0, at most 1"
+        )
+    return float(factor) if epoch >= at else 1.0
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> None:
