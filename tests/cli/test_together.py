@@ -29,13 +29,13 @@ PROCESSES.set_forkserver_preload(["micrec_pyg.runs.job", "micrec_pyg.cli.train"]
 LIMIT_S = 120
 
 
-def _train(argv: Sequence[str], environment: dict[str, str], ends: Any) -> None:
-    """Run ``micrec train`` as one of several processes; tell how it ended."""
+def _run(argv: Sequence[str], environment: dict[str, str], ends: Any) -> None:
+    """Run a command as one of several processes; tell how it ended."""
     os.environ.update(environment)
     torch.set_num_threads(1)
     if number := int(environment.get("KILL_AFTER_SAVES", "0")):
         _kill_after(number)
-    sys.argv = ["micrec", "train", *argv]
+    sys.argv = ["micrec", *argv]
     with (
         contextlib.redirect_stdout(io.StringIO()) as out,
         contextlib.redirect_stderr(io.StringIO()) as err,
@@ -62,7 +62,7 @@ def _together(argv: Sequence[str], count: int, **kill: int) -> dict[int, Any]:
     """Return {rank: (exit code, stdout, stderr)} of those that ended by themselves.
 
     Args:
-        argv: Overrides.
+        argv: The command.
         count: Processes.
         kill: By ``rank``, after how many saved epochs it is killed.
     """
@@ -80,7 +80,7 @@ def _together(argv: Sequence[str], count: int, **kill: int) -> dict[int, Any]:
             "MASTER_PORT": str(port),
             "KILL_AFTER_SAVES": str(kill.get(f"rank{rank}", 0)),
         }
-        process = PROCESSES.Process(target=_train, args=(argv, environment, ends))
+        process = PROCESSES.Process(target=_run, args=(argv, environment, ends))
         process.start()
         started.append(process)
     for process in started:
@@ -150,7 +150,7 @@ def _check_tensors(found: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_two_processes_train_the_run_of_one(micrec, tmp_path, capsys) -> None:
     settings = _settings(tmp_path, "model=micrec")
     assert micrec("train", *settings, f"output_dir={tmp_path}/one") == 0
-    ends = _together([*settings, f"output_dir={tmp_path}/two"], 2)
+    ends = _together(["train", *settings, f"output_dir={tmp_path}/two"], 2)
     (code, out, _), (other, quiet, silent) = ends[0], ends[1]
     assert (code, other) == (0, 0)
     assert out.splitlines()[-1] == str(_folder(tmp_path / "two"))
@@ -163,8 +163,8 @@ def test_a_command_of_one_process_is_refused_in_several(
 ) -> None:
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert micrec("evaluate", "outputs") == 2
-    assert "micrec evaluate runs in one process" in capsys.readouterr().err
+    assert micrec("report", "outputs") == 2
+    assert "micrec report runs in one process" in capsys.readouterr().err
     assert micrec("train", "-m", "seed=0,1") == 2
     assert "runs in one process" in capsys.readouterr().err
 
@@ -188,9 +188,28 @@ def test_any_number_of_processes_trains_the_same_run(
 ) -> None:
     settings = _settings(tmp_path, *model)
     assert micrec("train", *settings, f"output_dir={tmp_path}/one") == 0
-    ends = _together([*settings, f"output_dir={tmp_path}/many"], count)
+    ends = _together(["train", *settings, f"output_dir={tmp_path}/many"], count)
     assert [ends[rank][0] for rank in range(count)] == [0] * count
     _check_same(_folder(tmp_path / "many"), _folder(tmp_path / "one"))
+
+
+@pytest.mark.fuzz
+def test_several_processes_evaluate_as_one(micrec, tmp_path) -> None:
+    settings = _settings(tmp_path, "model=micrec", f"output_dir={tmp_path}/outputs")
+    assert micrec("train", *settings) == 0
+    folder = _folder(tmp_path / "outputs")
+    shutil.copytree(folder, other := tmp_path / "copy" / folder.name)
+    assert micrec("evaluate", folder) == 0
+    ends = _together(["evaluate", str(other)], 3)
+    assert [ends[rank][0] for rank in range(3)] == [0, 0, 0]
+    assert [bool(ends[rank][1]) for rank in range(3)] == [True, False, False]
+    found, expected = (
+        json.loads((each / "metrics.json").read_text()) for each in (other, folder)
+    )
+    assert found["test"] == expected["test"]
+    assert found["test_evaluations"] == 1
+    for name in ("per_user.parquet", "artefact/artefact.json"):
+        assert (other / name).read_bytes() == (folder / name).read_bytes()
 
 
 @pytest.mark.fuzz
@@ -200,7 +219,7 @@ def test_a_lost_process_ends_the_job_and_any_number_goes_on(
 ) -> None:
     settings = _settings(tmp_path, "model=micrec", "fit.max_epochs=6")
     assert micrec("train", *settings, f"output_dir={tmp_path}/one") == 0
-    broken = [*settings, f"output_dir={tmp_path}/many"]
+    broken = ["train", *settings, f"output_dir={tmp_path}/many"]
     ends = _together(broken, 2, **{f"rank{lost}": 2})
     ((code, out, err),) = ends.values()
     assert (code, out) == (1, "")

@@ -8,6 +8,7 @@ from typing import Any
 
 from micrec_pyg.cli.averages import AVERAGE, average
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.together import together
 from micrec_pyg.cli.tracking.push import add_results
 from micrec_pyg.grid import aligned
 from micrec_pyg.runs.evaluate import evaluate_job
@@ -29,13 +30,15 @@ def main(argv: list[str]) -> int:
     log_to_stderr()
     data = dict(_setting(text) for text in given.runs if _is_setting(text))
     names = [text for text in given.runs if not _is_setting(text)]
-    for folder in find(names):
-        metrics = evaluate_job(
-            folder, again=given.again, device=given.device, data=data
-        )
-        add_results(folder)
-        table = _text(metrics["test"], given.group)
-        show(f"{folder}\n{table}\nevery group: {folder / 'run_card.md'}\n\n")
+    with together() as tells:
+        for folder in find(names):
+            metrics = evaluate_job(
+                folder, again=given.again, device=given.device, data=data
+            )
+            if tells:
+                add_results(folder)
+                table = _text(metrics["test"], given.group)
+                show(f"{folder}\n{table}\nevery group: {folder / 'run_card.md'}\n\n")
     return 0
 
 

@@ -63,7 +63,7 @@ def _run(command: str, argv: list[str]) -> int:
         from micrec_pyg.cli.together import refuse_several
 
         def call() -> int:
-            if command != "train":
+            if command not in ("train", "evaluate"):
                 refuse_several(f"micrec {command}")
             return int(module.main(argv))
 

@@ -19,8 +19,8 @@ def refuse_several(what: str) -> None:
     """
     if "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(
-            f"{what} runs in one process; torchrun starts several only of one run: "
-            "torchrun --nproc-per-node N -m micrec_pyg train KEY=VALUE ..."
+            f"{what} runs in one process; torchrun starts several of these alone: "
+            "micrec train KEY=VALUE ..., and micrec evaluate RUN ..."
         )
 
 

@@ -12,12 +12,13 @@ from micrec_pyg.evaluation.evaluate import Report, summary
 from micrec_pyg.graph.build import test_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
+from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.runs.device import check_device
 from micrec_pyg.runs.experiment import Experiment, experiment_of
 from micrec_pyg.runs.files import read_config, read_json
 from micrec_pyg.runs.folder import from_anywhere, remove_leftovers
 from micrec_pyg.runs.inputs import Inputs, load
-from micrec_pyg.runs.job import make_model
+from micrec_pyg.runs.job import locked_by_first, make_model
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.results import per_user
 from micrec_pyg.runs.save import (
@@ -29,7 +30,6 @@ from micrec_pyg.runs.save import (
 )
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
 from micrec_pyg.schema import TestStage
-from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
 
@@ -47,7 +47,8 @@ def evaluate_job(
 
     The first call evaluates on the test set; later ones return what is written,
     unless ``again``. Every evaluation counts in the run card before it begins, so
-    that one which fails or is killed counts too.
+    that one which fails or is killed counts too. Several processes of one command
+    (``process_group``) divide the users; the first one alone writes.
 
     Args:
         folder: Of the run.
@@ -60,23 +61,33 @@ def evaluate_job(
     """
     if not (folder / MANIFEST).exists():
         read_json(folder / METRICS)  # a folder of something else gets no lock
-    with locked(folder):
-        check_run(folder)
-        remove_leftovers(folder)
-        metrics = read_json(folder / METRICS)
+    with locked_by_first(folder):
+        metrics = from_first(lambda: _checked_metrics(folder))
         if "test" in metrics and not again:
             logger.info("%s: test results are there already", folder)
             return metrics
-        experiment, inputs, model = open_run(folder, device=device, data=data)
+        experiment, inputs, model = first_before_others(
+            lambda: open_run(folder, device=device, data=data)
+        )
         metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
-        write_metrics(folder, metrics, experiment, inputs)
+        # the others wait here: an evaluation counts before anybody reads a test edge
+        from_first(lambda: write_metrics(folder, metrics, experiment, inputs))
         with step("test evaluation"):
             frame, report, sealed = _test(experiment, inputs, model)
         metrics["test"] = summary(report)
         metrics["timing"]["evaluate_users_per_s"] = report.users_per_s
-        write_test(folder, frame)
-        write_known(folder, experiment, inputs, sealed)
-        write_metrics(folder, metrics, experiment, inputs)
+        if is_first():
+            write_test(folder, frame)
+            write_known(folder, experiment, inputs, sealed)
+            write_metrics(folder, metrics, experiment, inputs)
+    return metrics
+
+
+def _checked_metrics(folder: Path) -> dict[str, Any]:
+    """Return the metrics of a run that is whole, without what a kill left in it."""
+    check_run(folder)
+    remove_leftovers(folder)
+    metrics: dict[str, Any] = read_json(folder / METRICS)
     return metrics
 
 

@@ -47,7 +47,7 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     folder = run_folder(experiment, digests)
     if from_first(lambda: _is_there(folder)):
         return folder
-    with _locked_by_first(folder):
+    with locked_by_first(folder):
         if from_first(lambda: _is_there(folder)):  # by another command meanwhile
             return folder
         logger.info("run: %s", folder)
@@ -67,7 +67,7 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
 
 
 @contextmanager
-def _locked_by_first(folder: Path) -> Iterator[None]:
+def locked_by_first(folder: Path) -> Iterator[None]:
     """Keep other commands out of a folder; the lock is the first process's."""
     if not is_first():
         yield
