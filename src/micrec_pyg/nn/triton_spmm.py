@@ -17,6 +17,7 @@ import triton.language as tl
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from micrec_pyg.graph.norm import INT32_LIMIT
 from micrec_pyg.nn import triton_kernels as kernels
 from micrec_pyg.nn.row_parts import RowParts
 
@@ -104,11 +105,12 @@ def make_plan(crow: Int[Tensor, " _rows_1"], stretch: int | None = None) -> Plan
     begin = crow[owner] + nth * stretch
     end = torch.minimum(begin + stretch, crow[owner + 1])
     slot = rows + torch.arange(total, device=crow.device)
+    place = torch.int32 if rows + total < INT32_LIMIT else torch.int64
     return Plan(
         num_rows=rows,
         start=torch.cat([begin, crow[short]]).to(crow.dtype),
         end=torch.cat([end, crow[short + 1]]).to(crow.dtype),
-        dest=torch.cat([slot, short]),
+        dest=torch.cat([slot, short]).to(place),
         parts=total,
         first=rows + first,
         last=rows + first + count,
