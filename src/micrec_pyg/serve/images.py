@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from micrec_pyg.serve.errors import responses
 from micrec_pyg.serve.keys import may_ask

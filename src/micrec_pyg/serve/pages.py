@@ -4,9 +4,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
+from fastapi import FastAPI, Response
+from fastapi.staticfiles import StaticFiles
 
 from micrec_pyg.serve import images
 
