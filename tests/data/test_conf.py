@@ -28,7 +28,7 @@ CONF = Path(__file__).parents[2] / "conf"
 READ = {field.name for field in fields(ReadingOptions)}
 DATA = {"movielens", "tables", "food_kitchen", "ml100k_posters", "synthetic"}
 DATA |= {"amazon2014", "amazon2018", "amazon2023"}
-DATA |= {"recbole", "mmrec", "heterodata", "ngcf"}
+DATA |= {"toy_game", "citeulike", "recbole", "mmrec", "heterodata", "ngcf"}
 SPLITS = {
     "random": random_ratio,
     "random_811": random_ratio,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from micrec_pyg.cli.train import train_job
-from micrec_pyg.runs.lock import FILE, locked
+from micrec_pyg.storage.lock import FILE, locked
 
 ROOT = Path(__file__).parents[2]
 TRAIN = "from micrec_pyg.cli.train import main; main({argv!r})"
@@ -72,7 +72,7 @@ def test_no_two_processes_are_inside(tmp_path: Path) -> None:
 
 def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
     code = (
-        "import pathlib, time\nfrom micrec_pyg.runs.lock import locked\n"
+        "import pathlib, time\nfrom micrec_pyg.storage.lock import locked\n"
         f"with locked(pathlib.Path({str(tmp_path / 'run')!r})):\n    time.sleep(600)"
     )
     process = start(code)

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
@@ -14,6 +15,9 @@ from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_text
 from micrec_pyg.yaml_files import read_yaml
+
+if TYPE_CHECKING:
+    from micrec_pyg.cli.tune_study import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,19 @@ continues; the test set stays sealed."""
 
 def main(argv: list[str]) -> int:
     """Return 0 when all trials are done, after printing the best settings.
+
+    Raises:
+        InputError: A setting or the space cannot be used.
+    """
+    search(argv)
+    return DONE
+
+
+def search(argv: list[str]) -> "Outcome":
+    """Return what all trials came to; print it, and write it beside the trials.
+
+    Args:
+        argv: Of ``micrec tune``; a finished search is read and not done again.
 
     Raises:
         InputError: A setting or the space cannot be used.
@@ -53,7 +70,7 @@ def main(argv: list[str]) -> int:
     command = " ".join(["micrec", "train", *outcome.best])
     write_text(plan.folder / "best.txt", f"{command}\n")
     show("\n".join([*outcome.lines, f"best: {command}", f"all: {plan.folder}", ""]))
-    return DONE
+    return outcome
 
 
 def _space(path: Path, model: str) -> dict[str, dict[str, object]]:

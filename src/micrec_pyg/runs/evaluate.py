@@ -18,7 +18,6 @@ from micrec_pyg.runs.files import read_config, read_json
 from micrec_pyg.runs.folder import from_anywhere, remove_leftovers
 from micrec_pyg.runs.inputs import Inputs, load
 from micrec_pyg.runs.job import make_model
-from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.results import per_user
 from micrec_pyg.runs.save import (
@@ -30,6 +29,7 @@ from micrec_pyg.runs.save import (
 )
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
 from micrec_pyg.schema import TestStage
+from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
 

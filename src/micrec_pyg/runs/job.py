@@ -15,11 +15,11 @@ from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
 from micrec_pyg.runs.listener import Listener, Listeners
-from micrec_pyg.runs.lock import locked
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
 from micrec_pyg.runs.term import choose_weight
+from micrec_pyg.storage.lock import locked
 from micrec_pyg.training.fit import fit
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ The types are those of the signatures that take the settings. Everything is chec
 before a run begins, so nothing is read or computed for settings that are wrong.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
@@ -175,7 +176,12 @@ def check_node(node: Mapping[str, Any], key: str) -> None:
             raise InputError(f"{where} has a _target_: give {words(kind)}")
     source = _source(call)
     if source is not None:
-        if missing := [name for name in kinds if name not in given]:
+        younger = {
+            each.name
+            for each in dataclasses.fields(ReadingOptions)
+            if each.default is None
+        }  # than some runs whose settings are read again
+        if missing := [name for name in kinds if name not in {*given, *younger}]:
             raise InputError(f"{key}.{missing[0]} has no value; give it one")
         with naming(key, given):
             source.parse(**given)

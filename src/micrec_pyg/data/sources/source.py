@@ -10,7 +10,7 @@ from typing import Any
 
 from micrec_pyg.data.catalogue.reader import read_tables
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
-from micrec_pyg.schema import DomainCatalogue
+from micrec_pyg.schema import DomainCatalogue, InputError
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,21 @@ def read(source: Source, options: ReadingOptions) -> dict[str, DomainCatalogue]:
         links_in=files.links_in,
         tell_unread=files.tell_unread,
     )
-    return {name: _with_origin(each, files) for name, each in catalogues.items()}
+    names = _chosen(list(catalogues), options.only)
+    return {name: _with_origin(catalogues[name], files) for name in names}
+
+
+def _chosen(found: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
+    """Return the domains that a run is on.
+
+    Raises:
+        InputError: One of those that are wanted is not there, or none is wanted.
+    """
+    if only is None:
+        return found
+    if not only or not {*only} <= {*found}:
+        raise InputError(f"only={list(only)}: give some of {', '.join(found)}")
+    return [name for name in found if name in only]
 
 
 def _with_origin(catalogue: DomainCatalogue, files: OwnFormat) -> DomainCatalogue:

@@ -19,6 +19,7 @@ from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.schema import DamagedFileError
+from micrec_pyg.storage.lock import making
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
@@ -79,19 +80,30 @@ def stored_lists(
         cache_dir: Folder of the files, made if need be; None keeps nothing.
         search: Makes the lists, k wide.
     """
-    path = None
-    if cache_dir is not None:
-        path = Path(cache_dir) / f"knn-{key}.safetensors"
+    if cache_dir is None:
+        return _searched(search, k, num_nodes)
+    path = Path(cache_dir) / f"knn-{key}.safetensors"
+    stored = _read(path, key, num_nodes)
+    if stored is not None and stored.index.shape[1] >= k:
+        return stored.first(k)
+    with making(path):
         stored = _read(path, key, num_nodes)
         if stored is not None and stored.index.shape[1] >= k:
-            return stored.first(k)
+            return stored.first(k)  # another process searched meanwhile
+        lists = _searched(search, k, num_nodes)
+        tensors = {"index": lists.index, "similarity": lists.similarity}
+        write_tensors(path, tensors, {"key": key})
+    return lists
+
+
+def _searched(
+    search: Callable[[], NeighborLists], k: int, num_nodes: int
+) -> NeighborLists:
+    """Return new lists, and say how long that took."""
     start = time.perf_counter()
     lists = search()
     seconds = time.perf_counter() - start
     logger.info("%d neighbours of %d nodes: %.1f s", k, num_nodes, seconds)
-    if path is not None:
-        tensors = {"index": lists.index, "similarity": lists.similarity}
-        write_tensors(path, tensors, {"key": key})
     return lists
 
 
