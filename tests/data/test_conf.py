@@ -80,7 +80,9 @@ def test_the_shared_yaml_holds_the_reading_options():
 def test_the_shared_yaml_is_no_data_set():
     with pytest.raises(InputError, match=r"data\._target_ has no value"):
         composed(["data=_reading"])
-    with pytest.raises(InputError, match=r"are amazon2014, (?!.*_reading).*, tables$"):
+    with pytest.raises(
+        InputError, match=r"are amazon2014, (?!.*_reading).*, toy_game$"
+    ):
         composed(["data=nothing_like_it"])
     with pytest.raises(InputError, match=r"nearest valid key is 'data\.rating_min'"):
         composed(["data.rating_mim=3"])

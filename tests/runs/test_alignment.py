@@ -29,21 +29,17 @@ def test_the_own_vector_has_rank_one_and_equal_ones_that_of_chance() -> None:
     assert counterpart_ranks(torch.ones(5, 2), torch.ones(5, 2)).tolist() == [3] * 5
 
 
-@pytest.fixture
-def aligned(small: list[str]) -> list[str]:
-    return [*small, "model=micrec", "fit.lr=0.02", "fit.max_epochs=25"]
-
-
-def test_alignment_brings_accounts_together_where_it_acts(aligned: list[str]) -> None:
-    scores = {}
-    for gamma in (0, 100):
-        folder = train_job([*aligned, f"gamma={gamma}"])
-        table = measure_alignment(folder)
-        scores[gamma] = dict(table.select("stage", "mean_rank").rows())
-        assert table["chance"].unique().to_list() == [(table["users"][0] + 1) / 2]
-        assert measure_alignment(folder).equals(table)
-    assert scores[100]["projected"] < 0.6 * scores[0]["projected"]
-    assert scores[100]["z"] < scores[0]["z"]
+def test_alignment_brings_accounts_together_where_it_acts(small: list[str]) -> None:
+    settings = ["model=micrec", "gamma=100", "fit.lr=0.02", "fit.max_epochs=8"]
+    folder = train_job([*small, *settings, "fit.eval_every=8"])
+    table = measure_alignment(folder)
+    (chance,) = table["chance"].unique().to_list()
+    assert chance == (table["users"][0] + 1) / 2
+    ranks = dict(table.select("stage", "mean_rank").rows())
+    assert ranks["projected"] < 0.7 * chance
+    assert ranks["projected"] < ranks["e"]
+    # asked for again, it is read
+    assert measure_alignment(folder).equals(table)
 
 
 def test_z_is_what_the_run_recommends_with(small: list[str]) -> None:
@@ -52,7 +48,7 @@ def test_z_is_what_the_run_recommends_with(small: list[str]) -> None:
     for domain, vectors in zip(pair, stages["z"], strict=True):
         every = Run.read(folder).embeddings(domain).user
         known = torch.tensor(every["vector"].to_list())
-        distance = torch.cdist(vectors, known).min(dim=1).values
+        distance = (vectors[:, None] - known).abs().amax(dim=2).amin(dim=1)
         assert distance.max() < 1e-5
         assert len(vectors) < len(known)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -128,6 +129,6 @@ def draw_support(
     return draw_panels(panels, path, axis="support edges", metric=metric)
 
 
-def _cell(row: Mapping[str, float | None]) -> str:
+def _cell(row: Mapping[str, Any]) -> str:
     mean = f"{row['mean']:.4f}"
     return mean if row["sd"] is None else f"{mean} ± {row['sd']:.4f}"

@@ -4,7 +4,6 @@ The types are those of the signatures that take the settings. Everything is chec
 before a run begins, so nothing is read or computed for settings that are wrong.
 """
 
-import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
@@ -21,7 +20,7 @@ from micrec_pyg.allowed import (
     one_of,
 )
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
-from micrec_pyg.data.sources.source import Source
+from micrec_pyg.data.sources.source import YOUNGER, Source
 from micrec_pyg.runs.build import is_node, naming, target
 from micrec_pyg.runs.setting_types import check_value, words
 from micrec_pyg.schema import InputError
@@ -176,12 +175,7 @@ def check_node(node: Mapping[str, Any], key: str) -> None:
             raise InputError(f"{where} has a _target_: give {words(kind)}")
     source = _source(call)
     if source is not None:
-        younger = {
-            each.name
-            for each in dataclasses.fields(ReadingOptions)
-            if each.default is None
-        }  # than some runs whose settings are read again
-        if missing := [name for name in kinds if name not in {*given, *younger}]:
+        if missing := [name for name in kinds if name not in {*given, *YOUNGER}]:
             raise InputError(f"{key}.{missing[0]} has no value; give it one")
         with naming(key, given):
             source.parse(**given)

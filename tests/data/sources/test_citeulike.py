@@ -11,7 +11,7 @@ from micrec_pyg.features.knowledge_graph import KnowledgeGraph
 from micrec_pyg.runs.inputs import read_data
 from micrec_pyg.schema import InputError
 
-KG = "a0\tcites\ta1\na2\tcites\ta0\na3\ttag\tt7\na1\ttag\tt7\n"
+KG = "a0\tcites\ta1\na2\tcites\ta0\na3\ttag\tt7\na1\ttag\tnone\n"
 
 
 @pytest.fixture
@@ -60,7 +60,8 @@ def test_who_cites_whom_is_a_neighbour_and_nobody_else(library):
 
 def test_without_facts_there_are_none_and_a_wrong_one_is_refused(library):
     assert read(library).facts is None
-    assert set(read(library, "tag").facts["relation"]) == {"tag"}
+    tags = read(library, "tag").facts.select("relation", "entity")
+    assert sorted(tags.rows()) == [("tag", "tag:none"), ("tag", "tag:t7")]
     with pytest.raises(InputError, match=r"facts=\['likes'\]: give any of cites, tag"):
         read(library, "likes")
 

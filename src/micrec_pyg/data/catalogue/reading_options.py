@@ -40,9 +40,9 @@ class ReadingOptions:
     split_by: Mapping[str, object] | None
     """{field, sep, domains: {name: [values] or None}} divides the items of every folder
     into several domains by a column (see ``ItemSplit``); None divides nothing."""
-    only: Sequence[str] | None = None
+    only: Sequence[str] | None
     """The domains that a run is on, of those that were read, divided and filtered;
-    None: all. Each is the same as with the others. Settings of earlier runs lack it."""
+    None: all. Each is the same as with the others."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
-from micrec_pyg.data.catalogue.facts import KG, read_facts
+from micrec_pyg.data.catalogue.facts import COLUMNS, KG
 from micrec_pyg.data.files.writing import write_tsv
 from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.source import OwnFormat, Source
@@ -64,14 +64,30 @@ def _convert(source: Path, wanted: list[str], folder: Path) -> None:
     target.mkdir()
     for name in FILES[:2]:
         (target / name).write_bytes((source / name).read_bytes())
-    facts = read_facts(source / FILES[2], None)
-    assert facts is not None  # errors are raised
+    facts = _facts(source / FILES[2])
     known = facts["relation"].unique().sort().to_list()
     if unknown := [name for name in wanted if name not in known]:
         raise InputError(f"facts={unknown}: give any of {', '.join(known)}")
     if wanted:
         chosen = facts.filter(pl.col("relation").is_in(wanted))
         write_tsv(_closed(chosen), target / FILES[2])
+
+
+def _facts(path: Path) -> pl.DataFrame:
+    """Return item, relation and entity of every row; a tag is not taken for a word.
+
+    There is a tag "none", and that would mark a missing value.
+
+    Raises:
+        InputError: the table lacks a column.
+    """
+    facts = pl.read_csv(path, separator="\t", quote_char=None, infer_schema=False)
+    if missing := [name for name in COLUMNS if name not in facts.columns]:
+        raise InputError(f"{path}: column {', '.join(missing)} is missing")
+    tag = pl.concat_str("relation", "entity", separator=":")
+    is_article = pl.col("relation") == CITES
+    entity = pl.when(is_article).then("entity").otherwise(tag)
+    return facts.select("item", "relation", entity.alias("entity"))
 
 
 def _closed(facts: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,9 @@ from micrec_pyg.schema import DomainCatalogue, InputError
 
 log = logging.getLogger(__name__)
 
+YOUNGER: Mapping[str, Any] = {"only": None}
+"""Options that the settings of earlier runs lack, and the value they had."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFormat:
@@ -84,6 +87,7 @@ class Source(ABC):
         """
         shared = {each.name for each in dataclasses.fields(ReadingOptions)}
         options = {name: settings.pop(name) for name in shared & settings.keys()}
+        options = {**YOUNGER, **options}
         return cls(**settings), ReadingOptions(**options)
 
 
