@@ -28,7 +28,7 @@ CONF = Path(__file__).parents[2] / "conf"
 READ = {field.name for field in fields(ReadingOptions)}
 DATA = {"movielens", "tables", "food_kitchen", "ml100k_posters", "synthetic"}
 DATA |= {"amazon2014", "amazon2018", "amazon2023"}
-DATA |= {"recbole", "mmrec", "heterodata", "ngcf"}
+DATA |= {"toy_game", "citeulike", "recbole", "mmrec", "heterodata", "ngcf"}
 SPLITS = {
     "random": random_ratio,
     "random_811": random_ratio,
@@ -80,7 +80,9 @@ def test_the_shared_yaml_holds_the_reading_options():
 def test_the_shared_yaml_is_no_data_set():
     with pytest.raises(InputError, match=r"data\._target_ has no value"):
         composed(["data=_reading"])
-    with pytest.raises(InputError, match=r"are amazon2014, (?!.*_reading).*, tables$"):
+    with pytest.raises(
+        InputError, match=r"are amazon2014, (?!.*_reading).*, toy_game$"
+    ):
         composed(["data=nothing_like_it"])
     with pytest.raises(InputError, match=r"nearest valid key is 'data\.rating_min'"):
         composed(["data.rating_mim=3"])

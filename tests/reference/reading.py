@@ -14,6 +14,7 @@ READING = {
     "filters": None,
     "links": None,
     "split_by": None,
+    "only": None,
 }
 
 

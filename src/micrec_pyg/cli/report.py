@@ -14,6 +14,7 @@ from micrec_pyg.report.html import check_packages
 from micrec_pyg.report.latex import latex
 from micrec_pyg.report.remarks import remarks
 from micrec_pyg.report.tables import Sheet, as_markdown, sheets, write
+from micrec_pyg.report.training_figures import draw_training
 from micrec_pyg.runs.read import read_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.parts import remove_stale_parts
@@ -26,7 +27,7 @@ METRICS = ("recall@20", "ndcg@20", "precision@20")
 ALSO = {
     "--html": "also a page with charts, in one file that needs no network",
     "--latex": "also the tables as LaTeX (booktabs)",
-    "--figures": "also pictures of the first metric, as SVG and as PDF",
+    "--figures": "also pictures of results, training and swept settings, SVG and PDF",
 }
 """What else is written, by its flag."""
 
@@ -67,6 +68,7 @@ def main(argv: list[str]) -> int:
     if given.figures:
         metric = options["metrics"][0]
         written += draw_study(results, out, metric=metric, part=given.part)
+        written += draw_training(results, out, metric=metric, part=given.part)
     show(text)
     logger.info("written: %s", ", ".join(map(str, written)))
     return 0

@@ -19,6 +19,7 @@ from micrec_pyg.cli.preset import Preset, preset_folder
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.cli.studies.main import asked_of, listed, run_studies
+from micrec_pyg.cli.studies.paper import pairs_of, run_paper
 from micrec_pyg.cli.studies.study import Manifest
 from micrec_pyg.cli.tabulate import results_of, tabulate
 from micrec_pyg.cli.tuned import search_all
@@ -45,13 +46,17 @@ def main(argv: list[str]) -> int:
     seeds = _seeds(given.seeds) if given.seeds else None
     workers = _count(given.jobs)
     manifest = Manifest.find(given.preset, preset_folder())
-    if manifest is None:
+    pairs = pairs_of(given.preset, preset_folder())
+    if manifest is None and pairs is None:
         return _reproduce(given, seeds, workers, command)
     log_to_stderr()
     prepare()
     asked = asked_of(given, seeds=seeds, workers=workers, command=command)
     with _ends_workers():
-        outcome = run_studies(manifest, asked)
+        if manifest is not None:
+            outcome = run_studies(manifest, asked)
+        elif pairs is not None:
+            outcome = run_paper(pairs, preset_folder(), asked)
     _tell_failed(outcome)
     return FAILED if outcome.errors else DONE
 

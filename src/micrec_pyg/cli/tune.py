@@ -17,7 +17,7 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
 
 if TYPE_CHECKING:
-    from micrec_pyg.cli.tune_study import Plan
+    from micrec_pyg.cli.tune_study import Outcome, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,19 @@ def main(argv: list[str]) -> int:
     Raises:
         InputError: A setting or the space cannot be used.
     """
+    search(argv)
+    return DONE
+
+
+def search(argv: list[str]) -> "Outcome":
+    """Return what all trials came to; print it, and write it beside the trials.
+
+    Args:
+        argv: Of ``micrec tune``; a finished search is read and not done again.
+
+    Raises:
+        InputError: A setting or the space cannot be used.
+    """
     given = _parser().parse_intermixed_args(argv)
     prepare()
     log_to_stderr()
@@ -49,7 +62,7 @@ def main(argv: list[str]) -> int:
     save(plan, outcome)
     command = shlex.join(["micrec", "train", *outcome.best])
     show("\n".join([*outcome.lines, f"best: {command}", f"all: {plan.folder}", ""]))
-    return DONE
+    return outcome
 
 
 def plan_of(

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.digests import json_digest
-from micrec_pyg.storage.lock import locked
+from micrec_pyg.storage.lock import making
 from micrec_pyg.storage.mapped import empty_table
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
@@ -59,32 +59,34 @@ def cached_vectors(
     """
     folder = cache_dir / f"{encoder.name}-{identity(encoder)[:16]}"
     stored = _index(folder, items, encoder)
-    missing = [key for key in items if key not in stored]
-    if missing:
-        with locked(folder):
-            stored = _encoded(folder, encoder, items, chunk_items)
+    if any(key not in stored for key in items):
+        with making(folder):  # another process may encode the same items
+            stored = _index(folder, items, encoder)
+            stored |= _encoded(encoder, items, stored, folder, chunk_items)
     return _gather(stored, list(items), cache_dir)
 
 
 def _encoded(
-    folder: Path, encoder: Encoder, items: Mapping[bytes, str], chunk_items: int
+    encoder: Encoder,
+    items: Mapping[bytes, str],
+    stored: Mapping[bytes, tuple[Path, int]],
+    folder: Path,
+    chunk_items: int,
 ) -> dict[bytes, tuple[Path, int]]:
-    """Return the place of every vector, after encoding those that are not on disk."""
-    # another process may have encoded them meanwhile
-    stored = _index(folder, items, encoder)
+    """Return the chunk and the row of every item that was not on disk."""
     missing = [key for key in items if key not in stored]
-    if missing:
-        logger.info(
-            "%s: %d items to encode, %d in the cache",
-            encoder.name,
-            len(missing),
-            len(items) - len(missing),
-        )
-        for keys in _chunks(missing, chunk_items, encoder.name):
-            values = encoder.encode([items[key] for key in keys])
-            path = _write(folder, keys, values, encoder)
-            stored |= {key: (path, row) for row, key in enumerate(keys)}
-    return stored
+    if not missing:
+        return {}
+    known = len(items) - len(missing)
+    logger.info(
+        "%s: %d items to encode, %d in the cache", encoder.name, len(missing), known
+    )
+    found = {}
+    for keys in _chunks(missing, chunk_items, encoder.name):
+        values = encoder.encode([items[key] for key in keys])
+        path = _write(folder, keys, values, encoder)
+        found |= {key: (path, row) for row, key in enumerate(keys)}
+    return found
 
 
 def _description(encoder: Encoder) -> list[object]:

@@ -21,7 +21,7 @@ from micrec_pyg.allowed import (
 )
 from micrec_pyg.blas import LIBRARIES
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
-from micrec_pyg.data.sources.source import Source
+from micrec_pyg.data.sources.source import YOUNGER, Source
 from micrec_pyg.runs.build import is_node, naming, target
 from micrec_pyg.runs.setting_types import check_value, words
 from micrec_pyg.schema import InputError
@@ -178,7 +178,7 @@ def check_node(node: Mapping[str, Any], key: str) -> None:
             raise InputError(f"{where} has a _target_: give {words(kind)}")
     source = _source(call)
     if source is not None:
-        if missing := [name for name in kinds if name not in given]:
+        if missing := [name for name in kinds if name not in {*given, *YOUNGER}]:
             raise InputError(f"{key}.{missing[0]} has no value; give it one")
         with naming(key, given):
             source.parse(**given)

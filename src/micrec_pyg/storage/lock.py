@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""One process at a time in a folder, or at a file or folder that is made once."""
 
 import fcntl
 import logging
@@ -12,7 +12,7 @@ from micrec_pyg.storage.failures import explained
 logger = logging.getLogger(__name__)
 
 FILE = ".lock"
-"""Empty; what locks is the operating system. It is there while somebody works there."""
+"""Empty; what locks is the operating system. It is there while somebody works."""
 
 
 @contextmanager
@@ -32,6 +32,19 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(file)
         with suppress(OSError):  # as a rule it is not empty
             folder.rmdir()
+
+
+@contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Keep other processes from making the same file or folder, and wait for them.
+
+    Whoever waited finds it made: look again inside.
+
+    Args:
+        path: What is made; the lock lies beside it and is gone afterwards.
+    """
+    with locked(path.with_name(f".{path.name[:100]}.making")):
+        yield
 
 
 def _take(folder: Path) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.digests import file_digest
 from micrec_pyg.storage.failures import explained
+from micrec_pyg.storage.lock import making
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.writing import whole, write_json
 
@@ -117,18 +118,29 @@ def kept_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         StorageError: The disk refuses.
     """
     remove_stale_parts(folder.parent)
-    if folder.exists():
-        try:
-            if not folder.is_dir():
-                raise DamagedFileError(f"{folder} is a file, not a folder")
-            check(folder)
+    if _is_kept(folder):
+        return
+    with making(folder):
+        if _is_kept(folder):  # another process made it meanwhile
             return
-        except DamagedFileError as error:
-            drop_damaged(folder, error)
-    with whole(folder) as part:
-        part.mkdir()
-        fill(part)
-        seal(part)
+        with whole(folder) as part:
+            part.mkdir()
+            fill(part)
+            seal(part)
+
+
+def _is_kept(folder: Path) -> bool:
+    """Return whether a folder is there and undamaged; drop a damaged one."""
+    if not folder.exists():
+        return False
+    try:
+        if not folder.is_dir():
+            raise DamagedFileError(f"{folder} is a file, not a folder")
+        check(folder)
+    except DamagedFileError as error:
+        drop_damaged(folder, error)
+        return False
+    return True
 
 
 def drop_damaged(path: Path, error: DamagedFileError) -> None:

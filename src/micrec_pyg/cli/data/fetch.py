@@ -21,12 +21,25 @@ def main(argv: list[str]) -> int:
     """
     given = _parser().parse_intermixed_args(argv)
     source = _source(given.settings)
-    remotes = source.remotes()
     log_to_stderr()
     if not given.dry_run:
-        fetch_all(remotes)
-    show(_table(remaining_bytes(remotes), source))
+        fetch_all(source.remotes())
+    show(sizes(given.settings)[1])
     return 0
+
+
+def sizes(settings: list[str]) -> tuple[Mapping[Remote, int | None], str]:
+    """Return the bytes that each file lacks (None: unknown), and them as a table.
+
+    Args:
+        settings: As on the command line.
+
+    Raises:
+        InputError: the settings cannot be used, or the server cannot be asked.
+    """
+    source = _source(settings)
+    left = remaining_bytes(source.remotes())
+    return left, _table(left, source)
 
 
 def _parser() -> argparse.ArgumentParser:

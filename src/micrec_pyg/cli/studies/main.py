@@ -9,10 +9,11 @@ from pathlib import Path
 
 from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
 from micrec_pyg.cli.process import show
+from micrec_pyg.cli.studies.done import Done
 from micrec_pyg.cli.studies.estimate import estimate
 from micrec_pyg.cli.studies.plan import Book, Plan, key_of, plan_of
 from micrec_pyg.cli.studies.study import Manifest, Study
-from micrec_pyg.cli.studies.views import VIEWS, Done
+from micrec_pyg.cli.studies.views import VIEWS
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)

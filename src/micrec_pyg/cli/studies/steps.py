@@ -31,5 +31,21 @@ class Step:
         MEASURES[self.name](folder, self.values)
 
 
-MEASURES: Mapping[str, Measure] = {}
+def _support_edges(folder: Path, counts: Sequence[int]) -> None:
+    # torch takes seconds to load, and who plans a study need not wait for that
+    from micrec_pyg.runs.support import measure_support
+
+    measure_support(folder, counts)
+
+
+def _alignment(folder: Path, counts: Sequence[int]) -> None:
+    from micrec_pyg.runs.alignment import measure_alignment
+
+    measure_alignment(folder)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "support_edges": _support_edges,
+    "alignment": _alignment,
+}
 """By name."""

@@ -1,14 +1,17 @@
 """The runs of a study -> its table (Markdown, CSV, LaTeX) and figure (SVG, PDF)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.preset import Preset
-from micrec_pyg.cli.studies.study import Study
+from micrec_pyg.cli.studies.done import Done
+from micrec_pyg.cli.studies.measured import (
+    show_alignment,
+    show_support,
+    show_transfer,
+)
 from micrec_pyg.cli.tabulate import ALPHA, results_of, tabulate
 from micrec_pyg.report.curve_figure import draw_curves, ends
 from micrec_pyg.report.figure import draw
@@ -18,22 +21,6 @@ from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, sheets
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.storage.writing import write_text
-
-
-@dataclass(frozen=True)
-class Done:
-    """The finished runs of one study."""
-
-    study: Study
-    jobs: Sequence[Job]
-    """In the order of the study, with the labels of its rows."""
-    folders: Mapping[Job, Path]
-    """Of the jobs that are done; at least one."""
-    path: Path
-    """The Markdown file; all others lie beside it under the same name."""
-    facts: Mapping[str, str]
-    """Lines above the tables."""
-
 
 DEGREE = "item_degree_"
 """Beginning of the names of the groups that a study by degree has."""
@@ -148,5 +135,11 @@ def _latex(done: Done, results: pl.DataFrame) -> Path:
     return path
 
 
-VIEWS: Mapping[str, View] = {"rows": show_rows, "degrees": show_degrees}
+VIEWS: Mapping[str, View] = {
+    "rows": show_rows,
+    "degrees": show_degrees,
+    "support_edges": show_support,
+    "transfer": show_transfer,
+    "alignment": show_alignment,
+}
 """By the name that a study gives as ``view``."""

@@ -40,12 +40,18 @@ class ReadingOptions:
     split_by: Mapping[str, object] | None
     """{field, sep, domains: {name: [values] or None}} divides the items of every folder
     into several domains by a column (see ``ItemSplit``); None divides nothing."""
+    only: Sequence[str] | None
+    """The domains that a run is on, of those that were read, divided and filtered;
+    None: all. Each is the same as with the others."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         check_texts(text_sep=[self.text_sep])
         check_texts(
-            domains=self.domains, text_fields=self.text_fields, links=self.links
+            domains=self.domains,
+            only=self.only,
+            text_fields=self.text_fields,
+            links=self.links,
         )
         self.key()  # reads filters and split_by: refused here, before any file is read
 
@@ -64,7 +70,7 @@ class ReadingOptions:
     def key(self) -> dict[str, object]:
         """Return all that decides the result, for a digest and a data card.
 
-        ``domains`` is not in it: each catalogue has a digest of its own.
+        ``domains`` and ``only`` are not in it: each catalogue has a digest of its own.
         """
         fields, links = self.text_fields, self.links
         return {

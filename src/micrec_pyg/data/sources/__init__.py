@@ -5,6 +5,7 @@ source is.
 """
 
 from micrec_pyg.data.sources.amazon.reader import Amazon
+from micrec_pyg.data.sources.citeulike import CiteULike
 from micrec_pyg.data.sources.mmrec import MMRec
 from micrec_pyg.data.sources.movielens import MovieLens
 from micrec_pyg.data.sources.ngcf import NGCF
@@ -17,6 +18,7 @@ from micrec_pyg.data.sources.tables import Tables
 __all__ = [
     "NGCF",
     "Amazon",
+    "CiteULike",
     "HeteroDataFile",
     "MMRec",
     "MovieLens",

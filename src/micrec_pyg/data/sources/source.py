@@ -10,9 +10,12 @@ from typing import Any
 
 from micrec_pyg.data.catalogue.reader import read_tables
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
-from micrec_pyg.schema import DomainCatalogue
+from micrec_pyg.schema import DomainCatalogue, InputError
 
 log = logging.getLogger(__name__)
+
+YOUNGER: Mapping[str, Any] = {"only": None}
+"""Options that the settings of earlier runs lack, and the value they had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,7 @@ class Source(ABC):
         """
         shared = {each.name for each in dataclasses.fields(ReadingOptions)}
         options = {name: settings.pop(name) for name in shared & settings.keys()}
+        options = {**YOUNGER, **options}
         return cls(**settings), ReadingOptions(**options)
 
 
@@ -108,7 +112,21 @@ def read(source: Source, options: ReadingOptions) -> dict[str, DomainCatalogue]:
         links_in=files.links_in,
         tell_unread=files.tell_unread,
     )
-    return {name: _with_origin(each, files) for name, each in catalogues.items()}
+    names = _chosen(list(catalogues), options.only)
+    return {name: _with_origin(catalogues[name], files) for name in names}
+
+
+def _chosen(found: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
+    """Return the domains that a run is on.
+
+    Raises:
+        InputError: One of those that are wanted is not there, or none is wanted.
+    """
+    if only is None:
+        return found
+    if not only or not {*only} <= {*found}:
+        raise InputError(f"only={list(only)}: give some of {', '.join(found)}")
+    return [name for name in found if name in only]
 
 
 def _with_origin(catalogue: DomainCatalogue, files: OwnFormat) -> DomainCatalogue:

@@ -21,7 +21,7 @@ from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.schema import DamagedFileError
-from micrec_pyg.storage.lock import locked
+from micrec_pyg.storage.lock import making
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
@@ -96,7 +96,7 @@ def stored_lists(
     stored = _read(path, key, num_nodes, k)
     if stored is not None:
         return stored
-    with locked(path.with_suffix(".lock")):
+    with making(path):
         # another process may have searched them meanwhile
         stored = _read(path, key, num_nodes, k)
         if stored is not None:

@@ -1,0 +1,173 @@
+"""Studies of what is measured beside the metrics: their tables and figures."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg import grid
+from micrec_pyg.cli.pool import Job
+from micrec_pyg.cli.studies.done import Done
+from micrec_pyg.evaluation.significance import TestOptions
+from micrec_pyg.report import compare_output
+from micrec_pyg.report.compare import Cell, Question
+from micrec_pyg.report.negative_transfer import GROUPS, measure_transfer
+from micrec_pyg.report.support import draw_support, support_markdown, support_table
+from micrec_pyg.report.transfer_figure import draw_shares, per_user_shares
+from micrec_pyg.report.tsne_figure import Cloud, draw_clouds, title_of
+from micrec_pyg.runs import alignment, support
+from micrec_pyg.runs.read import Run, read_run
+from micrec_pyg.schema import InputError
+from micrec_pyg.storage.reading import read_parquet
+from micrec_pyg.storage.writing import write_text
+
+REFERENCES = ("Popularity", "Content kNN")
+"""What an answer for someone new must be better than."""
+ALONE = "data.only="
+"""Begins the override of a run on one domain."""
+OPTIONS = TestOptions(test="wilcoxon", alpha=0.05, resamples=1000, seed=0)
+
+logger = logging.getLogger(__name__)
+
+
+def show_support(done: Done) -> list[Path]:
+    """Return the files of the study by number of support edges."""
+    frames = {
+        (job.label, str(run.record["split"]), run.seed): read_parquet(
+            Path(run.path) / support.FILE
+        )
+        for job, run in _runs(done).items()
+    }
+    table = support_table(frames)
+    labels = [row.label for row in done.study.preset.rows]
+    metric = done.study.preset.metrics[0]
+    text = support_markdown(table, labels, REFERENCES, metric)
+    return [
+        *_written(done, text, table),
+        *draw_support(table, labels, metric, done.path),
+    ]
+
+
+def show_transfer(done: Done) -> list[Path]:
+    """Return the files of the study of joint training against each domain alone."""
+    preset = done.study.preset
+    question = Question(part="test", groups=GROUPS, metrics=preset.metrics)
+    text, shares = [], []
+    for split in preset.splits:
+        own = [job for job in done.folders if split in job.overrides]
+        joint, alone = (
+            [str(done.folders[job]) for job in own if _is_alone(job) is wanted]
+            for wanted in (False, True)
+        )
+        if not joint or not alone:
+            continue
+        table = measure_transfer(joint, alone, question, OPTIONS)
+        name = split.partition("=")[2]
+        shares.append(per_user_shares(table).with_columns(split=pl.lit(name)))
+        text += _of_split(name, table, question, shares[-1])
+    if not shares:
+        raise InputError("transfer: no joint run has its runs on each domain alone")
+    found = pl.concat(shares)
+    return [
+        *_written(done, "\n".join(text), found),
+        *draw_shares(found, preset.metrics[0], done.path),
+    ]
+
+
+def show_alignment(done: Done) -> list[Path]:
+    """Return the files of the study of shared users before and after alignment."""
+    runs = _runs(done)
+    rows = [
+        read_parquet(Path(run.path) / alignment.FILE).with_columns(
+            label=pl.lit(job.label), seed=pl.lit(run.seed)
+        )
+        for job, run in runs.items()
+    ]
+    table = (
+        pl.concat(rows)
+        .group_by("label", "pair", "stage", maintain_order=True)
+        .agg(
+            pl.col("users", "mean_rank").mean(),
+            pl.col("mean_rank").std().alias("sd"),
+            pl.col("chance", "hits@10").mean(),
+            pl.len().alias("seeds"),
+        )
+    )
+    head = [list(table.columns)]
+    cells = [[_text(value) for value in row] for row in table.iter_rows()]
+    stages = "\n".join(f"- {name}: {what}" for name, what in alignment.STAGES.items())
+    text = "\n".join([stages, "", *grid.markdown([*head, *cells], right=range(3, 8))])
+    first = min(run.seed for run in runs.values())
+    pictured = {j.label: run for j, run in runs.items() if run.seed == first}
+    return [*_written(done, text, table), *_clouds(pictured, rows, first, done.path)]
+
+
+def _clouds(
+    runs: Mapping[str, Run], scores: Sequence[pl.DataFrame], seed: int, path: Path
+) -> list[Path]:
+    """Return the pictures of one seed; none where openTSNE is not installed."""
+    table = pl.concat(scores).filter(seed=seed)
+    clouds = [
+        Cloud(
+            title_of(
+                label,
+                stage,
+                table.filter(label=label, stage=stage, pair=" & ".join(pair)).row(
+                    0, named=True
+                ),
+            ),
+            *vectors,
+            names=pair,
+        )
+        for label, run in runs.items()
+        for pair, stages in alignment.shared_vectors(Path(run.path)).items()
+        for stage, vectors in stages.items()
+    ]
+    try:
+        return draw_clouds(clouds, path, seed=seed)
+    except InputError as error:
+        logger.warning("%s; the scores are there without it", error)
+        return []
+
+
+def _of_split(
+    name: str, table: Sequence[Cell], question: Question, shares: pl.DataFrame
+) -> list[str]:
+    rows = compare_output.rows_of(table, OPTIONS)
+    cells = [[_text(value) for value in row] for row in shares.iter_rows()]
+    return [
+        f"## split {name}\n",
+        compare_output.caption(table, question, OPTIONS) + "\n",
+        compare_output.markdown(rows),
+        "### share of users\n",
+        *grid.markdown([shares.columns, *cells], right=range(4, len(shares.columns))),
+        "",
+    ]
+
+
+def _is_alone(job: Job) -> bool:
+    return any(each.startswith(ALONE) for each in job.overrides)
+
+
+def _runs(done: Done) -> dict[Job, Run]:
+    """Return the finished runs in the order of the study."""
+    return {
+        job: read_run(done.folders[job]) for job in done.jobs if job in done.folders
+    }
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _written(done: Done, text: str, table: pl.DataFrame) -> list[Path]:
+    """Return the paths of the tables written: Markdown and CSV."""
+    lines = [f"- {key}: {fact}" for key, fact in done.facts.items()]
+    head = "\n".join([f"# {done.study.preset.title}\n", *lines, ""])
+    csv = done.path.with_suffix(".csv")
+    write_text(done.path, f"{head}\n{text}\n")
+    write_text(csv, table.write_csv())
+    return [done.path, csv]

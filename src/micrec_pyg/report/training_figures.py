@@ -1,0 +1,53 @@
+"""Pictures of how runs trained, and of two swept settings, beside the tables."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from micrec_pyg.report.collect import labels_of, varied
+from micrec_pyg.report.curve_figure import draw_curves
+from micrec_pyg.report.heat_figure import draw_pairs
+from micrec_pyg.runs.read import Run, family_of, read_run
+
+
+def draw_training(
+    results: pl.DataFrame, path: Path, *, metric: str, part: str
+) -> list[Path]:
+    """Return the pictures written, as SVG and as PDF.
+
+    Per data set and split the validation and the losses by epoch, per model with two
+    swept settings a heat map of each pair.
+
+    Args:
+        results: As ``collect`` returns it.
+        path: What the pictures' names begin with; its ending is left out.
+        metric: Of the heat maps, mean over the domains.
+        part: ``val`` or ``test``.
+    """
+    runs = [read_run(Path(run)) for run in results["run"].unique(maintain_order=True)]
+    labels, settings = labels_of(runs), varied(runs)
+    written = []
+    for place in dict.fromkeys(family_of(run)[:2] for run in runs):
+        own: dict[str, list[Run]] = {}
+        for run in runs:
+            if family_of(run)[:2] == place:
+                own.setdefault(labels[run.path], []).append(run)
+        written += draw_curves(own, _named(path, *place, "training"))
+    rows = results.filter(part=part, group="all", metric=metric)
+    values = dict(rows.group_by("run").agg(pl.col("value").mean()).iter_rows())
+    for family in dict.fromkeys(map(family_of, runs)):
+        mine = [r for r in runs if family_of(r) == family and r.path in values]
+        frame = pl.DataFrame(
+            [{**settings[run.path], "value": values[run.path]} for run in mine]
+        )
+        axes = [name for name in frame.columns if name != "value"]
+        place_of = _named(path, *family)
+        written += draw_pairs(frame, axes, place_of, name=f"{part} {metric}")
+    return written
+
+
+def _named(path: Path, *parts: str) -> Path:
+    """Return the path of a picture, whose ending is replaced."""
+    name = "-".join([path.stem, *parts])
+    return path.with_name(re.sub("[^A-Za-z0-9_-]+", "-", name) + ".svg")

@@ -1,0 +1,134 @@
+"""Studies of what is measured beside the metrics, and a domain taken alone."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from micrec_pyg.cli import reproduce
+from micrec_pyg.cli.config import experiment
+from micrec_pyg.cli.reproduce import main
+from micrec_pyg.cli.studies.paper import run_paper
+from micrec_pyg.report.compare import Cell
+from micrec_pyg.report.heat_figure import means
+from micrec_pyg.report.pairs import Pairs
+from micrec_pyg.report.transfer_figure import per_user_shares
+from micrec_pyg.report.tsne_figure import Cloud, draw_clouds
+from micrec_pyg.runs.inputs import data_digests, read_data
+from micrec_pyg.schema import InputError
+
+MANIFEST = """
+title: One
+studies: [transfer]
+tuning: nothing
+seeds: [0]
+overrides: [data=synthetic]
+splits: [split=random]
+metrics: [ndcg@20]
+"""
+TRANSFER = """
+title: Transfer
+question: Whom?
+needs: [shared_users]
+view: transfer
+rows:
+  - {label: Joint, overrides: [model=popularity]}
+  - {label: DOMAIN alone, overrides: [model=popularity, "data.only=[DOMAIN]"]}
+"""
+
+
+def test_transfer_of_a_model_that_knows_no_other_domain_is_none(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one.yaml").write_text(MANIFEST)
+    (tmp_path / "one" / "transfer.yaml").write_text(TRANSFER)
+    monkeypatch.setattr(reproduce, "preset_folder", lambda: tmp_path)
+    given = [each for each in small if not each.startswith("output_dir")]
+    out = tmp_path / "out"
+    assert main(["preset=one", "--jobs", "1", f"--output-dir={out}", *given]) == 0
+    folder = out / "studies" / "synthetic"
+    shares = pl.read_csv(folder / "transfer.csv")
+    # joint and alone, every user has the same lists: the same data and split
+    assert set(shares["domain"]) == {"d0", "d1"}
+    assert shares["equal"].to_list() == [1.0] * shares.height
+    assert (folder / "transfer.svg").is_file()
+    assert "## split random" in (folder / "transfer.md").read_text()
+
+
+def test_a_domain_alone_is_what_it_was_with_the_others(small: list[str]) -> None:
+    filters = "data.filters.users=shared"
+    every = data_digests(read_data(experiment([*small, filters])))
+    alone = data_digests(read_data(experiment([*small, filters, "data.only=[d1]"])))
+    assert alone == {"d1": every["d1"]}
+    with pytest.raises(InputError, match=r"only=\['d7'\]: give some of d0, d1"):
+        read_data(experiment([*small, "data.only=[d7]"]))
+
+
+def test_shares_of_users_by_hand() -> None:
+    difference = np.array([-0.5, 0.0, 0.25, 0.5])
+    pairs = Pairs(difference, 0.1, 0.2, {0: 0.0625}, 0)
+    names = {"domain": "A", "group": "all", "metric": "m", "reference": "r"}
+    cell = Cell(**names, model="ours", pairs=pairs, result=None)
+    none = Cell(**names, model="theirs", pairs=None, result=None)
+    (row,) = per_user_shares([cell, none]).to_dicts()
+    assert (row["worse"], row["equal"], row["better"]) == (0.25, 0.25, 0.5)
+    assert row["users"] == 4
+    assert row["difference"] == 0.0625
+
+
+def test_a_heat_map_has_means_in_the_order_of_numbers() -> None:
+    runs = pl.DataFrame(
+        {
+            "K": ["10", "3", "3", "10"],
+            "gamma": ["0", "0", "0", "1"],
+            "value": [0.5, 0.1, 0.3, 0.7],
+        }
+    )
+    rows, columns, table = means(runs, "K", "gamma")
+    assert rows == ["3", "10"]
+    assert columns == ["0", "1"]
+    assert table[0][0] == pytest.approx(0.2)
+    assert table[1] == [0.5, 0.7]
+    assert np.isnan(table[0][1])
+
+
+@pytest.mark.fuzz
+def test_a_picture_of_shared_users_is_the_same_for_the_same_vectors(
+    tmp_path: Path,
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 30, 8, generator=generator)
+    clouds = [Cloud("gamma 0, z: mean rank 9", first, second, ("A", "B"))]
+    once, again = (
+        draw_clouds(clouds, tmp_path / name, seed=0)[0].read_bytes() for name in "xy"
+    )
+    assert once == again
+    assert b"mean rank 9" in once
+
+
+def test_a_dry_run_of_the_paper_tells_every_step_and_fetches_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def sizes(settings: list[str]) -> tuple[dict[object, int | None], str]:
+        assert "data=amazon2018" in settings
+        remote = type("Remote", (), {"url": "https://example.org/ratings.csv"})()
+        return {remote: 6_000_000_000}, "6,000,000,000 bytes of ratings\n"
+
+    monkeypatch.setattr("micrec_pyg.cli.data.fetch.sizes", sizes)
+    assert main(["preset=paper", "--dry-run", f"--output-dir={tmp_path}/out"]) == 0
+    said = capsys.readouterr().out
+    for pair in ("food_kitchen", "beauty_electronics", "toy_game"):
+        assert f"# {pair}\n1. fetch: micrec data fetch data=amazon2018" in said
+    assert said.count("about 10 min at 10 MB/s") == 3
+    assert said.count("at most 150,000,000 ratings") == 3
+    assert said.count("micrec tune model=") == 3 * 6
+    assert said.count("3. tune: 120 trials") == 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_paper_needs_a_preset_of_studies(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="preset=none: a preset of studies is needed"):
+        run_paper({"preset": "none"}, tmp_path, None)  # type: ignore[arg-type]
