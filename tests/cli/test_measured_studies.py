@@ -10,6 +10,7 @@ import torch
 from micrec_pyg.cli import reproduce
 from micrec_pyg.cli.config import experiment
 from micrec_pyg.cli.reproduce import main
+from micrec_pyg.cli.studies.main import Asked
 from micrec_pyg.cli.studies.paper import run_paper
 from micrec_pyg.report.compare import Cell
 from micrec_pyg.report.heat_figure import means
@@ -130,5 +131,6 @@ def test_a_dry_run_of_the_paper_tells_every_step_and_fetches_nothing(
 
 
 def test_the_paper_needs_a_preset_of_studies(tmp_path: Path) -> None:
+    asked = Asked(None, None, None, (), str(tmp_path), 1, True, "micrec")
     with pytest.raises(InputError, match="preset=none: a preset of studies is needed"):
-        run_paper({"preset": "none"}, tmp_path, None)  # type: ignore[arg-type]
+        run_paper({"preset": "none"}, tmp_path, asked)

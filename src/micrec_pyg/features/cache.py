@@ -81,7 +81,7 @@ def _encoded(
     logger.info(
         "%s: %d items to encode, %d in the cache", encoder.name, len(missing), known
     )
-    found = {}
+    found: dict[bytes, tuple[Path, int]] = {}
     for keys in _chunks(missing, chunk_items, encoder.name):
         values = encoder.encode([items[key] for key in keys])
         path = _write(folder, keys, values, encoder)

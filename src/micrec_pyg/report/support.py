@@ -102,7 +102,7 @@ def support_markdown(
             least = [least_edges(part, label, name) for name in known]
             ahead = [ABSENT if n is None else str(n) for n in least]
             rows.append([label, *(cells.get(n, ABSENT) for n in edges), *ahead])
-        nodes = part["nodes"].max()
+        nodes = max(part["nodes"].to_list())
         text.append(
             f"## split {split}, new {side}s, {domain}, {metric} by support edges\n\n"
             f"{nodes:.0f} new {side}s are judged (mean over seeds).\n"

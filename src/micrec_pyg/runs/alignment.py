@@ -7,6 +7,7 @@ user's own account there. 1 is perfect, (n + 1) / 2 is chance.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -120,11 +121,13 @@ def shared_vectors(folder: Path) -> dict[Pair, Vectors]:
 
 def _vectors(model: Model, stage: TrainStage, pair: Pair, rows: Tensor) -> Vectors:
     z = model(stage.graphs)
+    # what not every model has: its templates and its projection heads
+    parts: Any = model
     found: dict[str, list[Tensor]] = {name: [] for name in STAGES}
     for domain, own in zip(pair, rows, strict=True):
-        e = model.templates(domain, stage.graphs[domain], None)
+        e = parts.templates(domain, stage.graphs[domain], None)
         mine = z[domain].user[own]
         found["e"].append(e.user[own].cpu())
         found["z"].append(mine.cpu())
-        found["projected"].append(model.head[module_key(domain)](mine).cpu())
+        found["projected"].append(parts.head[module_key(domain)](mine).cpu())
     return {name: (first, second) for name, (first, second) in found.items()}
