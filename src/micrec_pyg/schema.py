@@ -81,8 +81,8 @@ class Vocab:
     def index(self, raw: pl.Series) -> Int[Tensor, " n"]:
         """Return the index of each raw id, -1 where it is unknown."""
         if len(raw) <= FEW_IDS:
-            found = [self._place.get(i, -1) for i in raw.cast(pl.String).to_list()]
-            return torch.tensor(found, dtype=torch.int64)
+            few = [self._place.get(i, -1) for i in raw.cast(pl.String).to_list()]
+            return torch.tensor(few, dtype=torch.int64)
         places = pl.DataFrame({"id": self.ids}).with_row_index("place")
         asked = pl.DataFrame({"id": raw.cast(pl.String)})
         joined = asked.join(places, on="id", how="left", maintain_order="left")

@@ -145,22 +145,19 @@ def _after(
         name: Feature(each.values[changed[ITEM]], each.mask[changed[ITEM]])
         for name, each in items.items()
     }
+    counts = {name for name in items if options.weights.get(name, 0.0) > 0}
     found: ByKind = {}
     for kind, features in ((USER, profiles), (ITEM, some)):
         old = compared[kind]
-        found[kind] = None
-        if old is None:
-            if any(bool(each.mask.any()) for each in features.values()):
-                return None
-            continue
-        new = old.replaced(changed[kind], features, now[kind].num_nodes)
-        found[kind] = new
-        counts = {n for n, w in options.weights.items() if w > 0 and n in features}
-        there = {m.name for m in old.modalities}
-        come = any(bool(features[n].mask.any()) for n in counts - there)
-        left = any(not bool(m.mask.any()) for m in new.modalities)
-        if come or left:
+        there = set() if old is None else {m.name for m in old.modalities}
+        if any(bool(features[name].mask.any()) for name in counts - there):
             return None
+        found[kind] = None
+        if old is not None:
+            new = old.replaced(changed[kind], features, now[kind].num_nodes)
+            if not all(bool(m.mask.any()) for m in new.modalities):
+                return None
+            found[kind] = new
     return found
 
 

@@ -175,8 +175,8 @@ def _messages(
             product(to_user, to_user.values(), item),
             product(to_item, to_item.values(), user),
         )
-    found: Tensor = total * data[ITEM].degree.clamp(min=1).float().rsqrt()[:, None]
-    return found
+    scale: Tensor = data[ITEM].degree.clamp(min=1).float().rsqrt()
+    return total * scale[:, None]
 
 
 def _inmo(world: World, name: str, data: HeteroData) -> Tower:
