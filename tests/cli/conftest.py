@@ -17,7 +17,10 @@ def _logging_stays_as_it_was() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger("micrec_pyg")
     before = root.handlers[:], root.level, ours.level
     yield
-    root.handlers[:], root.level, ours.level = before
+    root.handlers[:] = before[0]
+    # an assignment would leave what loggers remember about their level
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
 
 
 @pytest.fixture
