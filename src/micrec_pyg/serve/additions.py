@@ -73,6 +73,16 @@ def replay(rec: Recommender, additions: Additions) -> None:
         rec.add_interactions(table, domain=domain)
 
 
+def warm(rec: Recommender) -> None:
+    """Let a recommender prepare now what its first questions would wait for."""
+    for domain in rec.domains:
+        users = rec.users(domain).head(1)
+        items = rec.items(domain).head(1).to_list()
+        if len(users):
+            rec.recommend(users=users, domain=domain, k=1)
+        rec.recommend(history={domain: items}, domain=domain, k=1)
+
+
 def _remove(rec: Recommender, domain: str, additions: Additions) -> None:
     def gone(kind: str, ids: Callable[[str], pl.Series]) -> list[str]:
         wanted = {d for k, of, d in additions.removed if (k, of) == (kind, domain)}

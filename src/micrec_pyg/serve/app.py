@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from micrec_pyg import __version__
 from micrec_pyg.serve import answers, health, routes, routes_write
@@ -10,7 +10,7 @@ from micrec_pyg.serve import metrics as metrics_page
 from micrec_pyg.serve.batches import Batches
 from micrec_pyg.serve.errors import answer_errors
 from micrec_pyg.serve.gate import Gate
-from micrec_pyg.serve.keys import Keys
+from micrec_pyg.serve.keys import Keys, may_ask
 from micrec_pyg.serve.limits import LIMITS, Limits
 from micrec_pyg.serve.lists import MOST, Asked, answer_together
 from micrec_pyg.serve.metrics import Metrics
@@ -43,6 +43,8 @@ def make_app(
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # of every path, also of those that other modules add
+        dependencies=[Depends(may_ask)],
     )
     metrics = Metrics()
 

@@ -8,11 +8,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from micrec_pyg.serve.errors import error_response
+from micrec_pyg.serve.keys import API
 from micrec_pyg.serve.limits import Limits
 from micrec_pyg.serve.metrics import Metrics
 
-API = "/v1/"
-"""Beginning of the paths that do work."""
 OTHER = "other"
 """What paths and methods are counted as that do not exist: anybody can invent them."""
 METHODS = frozenset("GET HEAD OPTIONS POST PUT PATCH DELETE".split())

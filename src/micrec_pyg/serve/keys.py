@@ -13,6 +13,8 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.serve.errors import RefusedError
 from micrec_pyg.storage.failures import explained
 
+API = "/v1/"
+"""Beginning of the paths that may need a key; health and metrics need none."""
 LEAST = 16
 """Characters of a key."""
 
@@ -58,13 +60,14 @@ def keys_of(file: Path | None, variable: str | None) -> list[str]:
 
 
 async def may_ask(request: Request, given: Credentials) -> None:
-    """Let a request pass that only asks.
+    """Let a request pass, of any path, that needs no key or has one.
 
     Raises:
         RefusedError: A key is needed, and none that fits was sent.
     """
     keys: Keys = request.app.state.keys
-    if keys.read and not _fits(given, [*keys.read, *keys.write]):
+    asks = request.url.path.startswith(API)
+    if asks and keys.read and not _fits(given, [*keys.read, *keys.write]):
         raise _unknown()
 
 

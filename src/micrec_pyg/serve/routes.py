@@ -2,19 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from micrec_pyg import __version__
 from micrec_pyg.serve import answers, asking, questions
 from micrec_pyg.serve.errors import responses
-from micrec_pyg.serve.keys import may_ask
 from micrec_pyg.serve.lists import asked_of
 from micrec_pyg.serve.shelf import Served, Shelf
 
 router = APIRouter(
     prefix="/v1",
     tags=["ask"],
-    dependencies=[Depends(may_ask)],
     responses=responses(401, 422, 500, 503),
 )
 ASKED = responses(400, 408, 413, 415)

@@ -12,7 +12,7 @@ from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.runs.artefact import ARTEFACT, RECORD
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
-from micrec_pyg.serve.additions import replay
+from micrec_pyg.serve.additions import replay, warm
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.journal import FILE, Journal
 from micrec_pyg.storage.digests import file_digest
@@ -132,6 +132,7 @@ def load_served(
     served = _load(name, path, device)
     folder = state or _beside(artefact_folder(path))
     if not (writable or (folder / FILE).exists()):
+        warm(served.rec)
         return served
     journal = Journal(folder, served.digest, writable=writable)
     with ExitStack() as undo:
@@ -145,6 +146,7 @@ def load_served(
                     "--carry to add them to this one, or another --state"
                 )
         replay(served.rec, additions)
+        warm(served.rec)
         if writable:
             journal.bind(served.digest)
         undo.pop_all()

@@ -16,7 +16,7 @@ import polars as pl
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import InputError
 from micrec_pyg.serve import answers
-from micrec_pyg.serve.additions import NewItems, item_tables, replay
+from micrec_pyg.serve.additions import NewItems, item_tables, replay, warm
 from micrec_pyg.serve.batches import Batches
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.journal import Journal
@@ -110,6 +110,7 @@ class Writer:
             domain = served.domain(first.domain)
             table = pl.DataFrame(pairs, schema=["user", "item"], orient="row")
             rec.add_interactions(table, domain=domain)
+            warm(rec)
             journal.add(domain, interactions=pairs)
         served.rec = rec
 
@@ -131,6 +132,7 @@ def _add_items(
         rec.add_items(table, domain=domain)
     ids = [raw for table in tables for raw in table["item"]]
     new = NewItems(ids, [texts[i] for i in ids], rec.features(ids, domain=domain))
+    warm(rec)
     journal.add(domain, items=new)
 
 
@@ -142,6 +144,7 @@ def _remove(rec: Recommender, journal: Journal, served: Served, change: Remove) 
     else:
         names = rec.domains
     rec.remove(users=change.users, items=change.items, domain=change.domain)
+    warm(rec)
     items = {names[0]: change.items} if change.items else {}
     journal.remove({name: change.users for name in names}, items)
 
@@ -150,8 +153,9 @@ def _take_over(served: Served, fresh: Served) -> None:
     """Let another artefact answer, with what was added to the one before."""
     if served.journal is not None:
         replay(fresh.rec, served.journal.read())
-        if served.writable:
-            served.journal.bind(fresh.digest)
+    warm(fresh.rec)
+    if served.journal is not None and served.writable:
+        served.journal.bind(fresh.digest)
     served.record, served.digest, served.rec = fresh.record, fresh.digest, fresh.rec
     logger.info("%s: artefact %s answers now", served.name, fresh.digest[:12])
 
