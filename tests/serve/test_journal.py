@@ -189,8 +189,6 @@ def test_a_journal_of_another_artefact_is_refused_by_name(start, tmp_path):
     other = shutil.copytree(GOLDEN, tmp_path / "other")
     with open(other / "manifest.json", "a") as file:
         file.write("\n")
-    start(other)  # nothing was added yet
-    client = start(carry=True)
     fill(client)
     before = answers(client)
     with pytest.raises(

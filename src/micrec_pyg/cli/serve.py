@@ -1,17 +1,14 @@
 """``micrec serve``: answers over HTTP, from runs or their artefacts."""
 
 import argparse
-import logging
-import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from micrec_pyg.cli.process import log_to_stderr, prepare
 from micrec_pyg.schema import InputError
 
-logger = logging.getLogger(__name__)
-
-WRITE_KEY, READ_KEY = "MICREC_WRITE_KEY", "MICREC_READ_KEY"
-"""Environment variables that may hold a key."""
+NEEDED = ("fastapi", "prometheus_client", "uvicorn")
+"""What the extra ``serve`` installs."""
 
 
 def main(argv: list[str]) -> int:
@@ -23,52 +20,16 @@ def main(argv: list[str]) -> int:
     given = _parser().parse_args(argv)
     prepare()
     log_to_stderr()
-    try:
-        from micrec_pyg.serve import app, keys, process, shelf
-    except ModuleNotFoundError as error:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
         raise InputError(
-            f"the service needs {error.name}; install it: pip install 'micrec-pyg"
-            "[serve]'"
-        ) from error
-    found = keys.Keys(
-        read=keys.keys_of(given.read_key_file, os.environ.get(READ_KEY)),
-        write=keys.keys_of(given.write_key_file, os.environ.get(WRITE_KEY)),
-    )
-    if not (process.is_loopback(given.host) or found.read or given.open):
-        raise InputError(
-            f"--host {given.host} lets other machines ask; give --read-key-file, or "
-            "--open if everybody who reaches it may"
+            f"the service needs {', '.join(missing)}; install them: "
+            "pip install 'micrec-pyg[serve]'"
         )
-    writable = bool(found.write) and not given.read_only
-    names = shelf.names_of(given.artefacts)
-    place = process.listen(given.host, given.port)
-    served = [
-        shelf.load_served(
-            name,
-            path,
-            device=given.device,
-            state=None if given.state is None else given.state / name,
-            writable=writable,
-            carry=given.carry,
-        )
-        for name, path in names.items()
-    ]
-    host, port = place.getsockname()[:2]
+    # only now: the help, and the sentence above, must not need these libraries
+    from micrec_pyg.cli.serving import serve
 
-    def started() -> None:
-        logger.info(
-            "http://%s:%d answers for %s; additions are %s",
-            f"[{host}]" if ":" in host else host,
-            port,
-            ", ".join(names),
-            "taken" if writable else "off",
-        )
-
-    process.run(app.make_app(shelf.Shelf(served), keys=found), place, started=started)
-    for each in served:
-        if each.journal is not None:
-            each.journal.close()
-    return 0
+    return serve(given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,18 +54,25 @@ def _parser() -> argparse.ArgumentParser:
         help="where additions are kept, a folder for each artefact; else "
         "ARTEFACT.state beside it",
     )
+    _add_access(parser)
+    parser.add_argument("--device", default="cpu", help="where the model computes")
+    return parser
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say who may ask and write."""
     parser.add_argument(
         "--write-key-file",
         type=Path,
         metavar="FILE",
-        help=f"keys, one a line, that may add and remove; or {WRITE_KEY}; without one "
-        "nobody may",
+        help="keys, one a line, that may add and remove; or MICREC_WRITE_KEY; without "
+        "one nobody may",
     )
     parser.add_argument(
         "--read-key-file",
         type=Path,
         metavar="FILE",
-        help=f"keys, one a line, that may ask; or {READ_KEY}; without one all may",
+        help="keys, one a line, that may ask; or MICREC_READ_KEY; without one all may",
     )
     parser.add_argument(
         "--open",
@@ -121,5 +89,3 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="add to a newer artefact what was added to the one before",
     )
-    parser.add_argument("--device", default="cpu", help="where the model computes")
-    return parser
