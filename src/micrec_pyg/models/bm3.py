@@ -46,6 +46,7 @@ class BM3(Model):
         "content": "triplets",
         "l2": "triplets",
     }
+    divisible: ClassVar[frozenset[Part]] = frozenset()  # dropout draws for every row
 
     def __init__(
         self,

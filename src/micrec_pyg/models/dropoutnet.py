@@ -49,6 +49,9 @@ class DropoutNet(Model):
         "l2": "triplets",
         "distance": "negatives",
     }
+    divisible: ClassVar[frozenset[Part]] = frozenset(
+        {"triplets"}
+    )  # others draw per row
 
     loss: RankingLoss
 

@@ -49,6 +49,7 @@ class IDCF(Model):
         "agreement": "triplets",
         "l2": "triplets",
     }
+    divisible: ClassVar[frozenset[Part]] = frozenset()  # rows are compared with others
 
     loss: RankingLoss
 

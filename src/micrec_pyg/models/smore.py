@@ -66,6 +66,7 @@ class SMORE(Model):
         "agreement": "triplets",
         "l2": "triplets",
     }
+    divisible: ClassVar[frozenset[Part]] = frozenset()  # rows are compared with others
 
     loss: RankingLoss
 

@@ -43,8 +43,14 @@ def making(path: Path) -> Iterator[None]:
     Args:
         path: What is made; the lock lies beside it and is gone afterwards.
     """
-    with locked(path.with_name(f".{path.name[:100]}.making")):
-        yield
+    was_there = path.parent.exists()
+    try:
+        with locked(path.with_name(f".{path.name[:100]}.making")):
+            yield
+    finally:
+        if not was_there:
+            with suppress(OSError):  # as a rule something was made
+                path.parent.rmdir()
 
 
 def _take(folder: Path) -> int:
