@@ -75,7 +75,14 @@ def pretend(monkeypatch):
     return use
 
 
-@pytest.mark.parametrize("part", ["propagation", "sampler", "ranking"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "propagation",
+        "sampler",
+        pytest.param("ranking", marks=pytest.mark.fuzz),
+    ],
+)
 def test_a_part_writes_rows_of_medians_and_their_ratio(rows_of, part):
     rows = rows_of(part)
     assert {row["part"] for row in rows} == {part}

@@ -275,6 +275,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--preset" in capsys.readouterr().out
 
 
+@pytest.mark.fuzz  # slow
 def test_worker_processes_have_one_thread_and_hand_errors_back(
     tmp_path: Path,
 ) -> None:

@@ -33,6 +33,8 @@ PROTOCOLS = sorted({path.stem for path in SPLITS.glob("*.yaml")} - BROUGHT)
 COLD = [p for p in PROTOCOLS if "select:" in (SPLITS / f"{p}.yaml").read_text()]
 """Protocols in which selection can rank new nodes."""
 PROTOCOLS += [f"{name} select=new" for name in COLD]
+QUICK = ("random", "new_nodes", "new_nodes select=new", "global_time", "zero_edge")
+"""The others are tried by ``make fuzz``."""
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
@@ -69,7 +71,13 @@ def _garble_tests(monkeypatch: pytest.MonkeyPatch, protocol: str) -> list[int]:
     return calls
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.fuzz)
+        for name in PROTOCOLS
+    ],
+)
 def test_training_gives_the_same_bits_whatever_the_test_edges_are(
     small, tmp_path, monkeypatch, protocol
 ) -> None:

@@ -22,10 +22,18 @@ from micrec_pyg.graph.build import (
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.training.fit import fit
 
+QUICK = ("bpr_mf", "lightgcn", "micrec")
+"""The others are trained by ``make fuzz``."""
 MODELS = ["bpr_mf", "lightgcn", "lightgcn_neighbors", "inmo_mf", "inmo", "micrec"]
 
 
-@pytest.mark.parametrize("model_name", MODELS)
+@pytest.mark.parametrize(
+    "model_name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.fuzz)
+        for name in MODELS
+    ],
+)
 def test_the_withheld_item_comes_first(model_name, tmp_path):
     catalogues = Checkerboard.read(
         **READING, root=str(tmp_path), size=16, num_domains=2

@@ -298,7 +298,13 @@ def test_faults_that_stop_the_graphs_are_checks():
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("data", "split"), [*SHARED, ("food_kitchen", "global_time")])
+@pytest.mark.parametrize(
+    ("data", "split"),
+    [
+        *SHARED,
+        pytest.param("food_kitchen", "global_time", marks=pytest.mark.fuzz),
+    ],
+)
 def test_no_false_alarm_on_real_data(audit, shared_data, capsys, data, split):
     path = shared_data / {"food_kitchen": "amazon_food_kitchen"}.get(data, data)
     assert audit(f"data={data}", f"data.path={path}", f"split={split}") == 0

@@ -272,7 +272,7 @@ def build(rows, items, text, vectors, clock):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(contents())
 def test_what_is_exported_comes_back(content):
     catalogue = build(*content)
