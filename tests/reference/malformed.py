@@ -11,6 +11,7 @@ import polars as pl
 SUFFIXES = ("tsv", "csv", "jsonl", "parquet")
 OPTIONS = {
     "domains": None,
+    "only": None,
     "columns": None,
     "text_fields": None,
     "text_sep": " ",
