@@ -54,8 +54,12 @@ def read_item_split(options: Mapping[str, object]) -> ItemSplit:
         if values is not None and not isinstance(values, list | tuple):
             raise InputError(f"split_by: domain '{key}' needs a list, got {values!r}")
         lists[str(key)] = None if values is None else [str(v) for v in values]
-    if list(lists.values()).count(None) > 1:
-        raise InputError("split_by: only one domain can be the rest (null)")
+    rest = [name for name, values in lists.items() if values is None]
+    if len(rest) > 1:
+        raise InputError(
+            "split_by: only one domain can be the rest (null), and these are: "
+            f"{', '.join(rest)}; give lists of values to the others"
+        )
     return ItemSplit(name, sep, lists)
 
 

@@ -86,7 +86,9 @@ class Plan:
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise InputError(f"{name}={value}; needed: {low:g} to {high:g}")
+                per_item = name == "interactions_per_user"
+                why = f", with num_items={self.num_items}" if per_item else ""
+                raise InputError(f"{name}={value}; needed: {low:g} to {high:g}{why}")
 
     @property
     def sizes(self) -> tuple[int, int, int]:
