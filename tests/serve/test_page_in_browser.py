@@ -107,7 +107,8 @@ def test_a_known_person_and_a_change_of_their_history(visitor: Visitor) -> None:
     assert len(had) > 3
     assert {*visitor.texts(".reason")} == {"by history"}
     visitor.changes("document.querySelector('.card .add').click()")
-    assert visitor.texts("#who")[0].startswith("Basket")
+    basket = "document.querySelector('#who').textContent.trim().startsWith('Basket')"
+    visitor.browser.wait_for(basket)
     assert len(visitor.texts("#basket .name")) == len(had) + 1
     assert "user" not in visitor.ask("location.search")
     assert len(visitor.texts(".move")) == len(visitor.items())
