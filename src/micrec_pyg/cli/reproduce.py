@@ -65,15 +65,7 @@ def _reproduce(
     given: argparse.Namespace, seeds: Sequence[int] | None, workers: int, command: str
 ) -> int:
     """Return the exit code of a preset that is one study."""
-    preset = Preset.read(given.preset)
-    if splits := listed(given.splits, "splits"):
-        preset = replace(preset, splits=[f"split={split}" for split in splits])
-    if given.trials is not None and preset.trials:
-        preset = replace(
-            preset,
-            trials=given.trials,
-            tuning=f"{given.trials} trials in place of {preset.tuning}",
-        )
+    preset = _preset(given)
     where = {"extra": given.overrides, "output_dir": given.output_dir}
     searches = preset.searches(**where)
     runs = partial(preset.jobs, seeds=seeds or preset.seeds, **where)
@@ -106,6 +98,17 @@ def _reproduce(
             held = not found.beyond
     _tell_failed(outcome)
     return DONE if held and not outcome.errors else FAILED
+
+
+def _preset(given: argparse.Namespace) -> Preset:
+    """Return the preset with the splits and trials that the command gives."""
+    preset = Preset.read(given.preset)
+    if splits := listed(given.splits, "splits"):
+        preset = replace(preset, splits=[f"split={split}" for split in splits])
+    if given.trials is None or not preset.trials:
+        return preset
+    tuning = f"{given.trials} trials in place of {preset.tuning}"
+    return replace(preset, trials=given.trials, tuning=tuning)
 
 
 def _searched(

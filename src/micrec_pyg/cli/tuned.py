@@ -35,8 +35,8 @@ def save(plan: "Plan", found: "Found") -> None:
     best = found.trials.filter(state="complete").sort(plan.metric, descending=True)
     value = float(best[plan.metric][0])
     note = (
-        f"{found.trials.height} trials, {' '.join(plan.overrides)}, seed {plan.seed} "
-        f"of the search: validation {plan.metric} {value:.4f}"
+        f"{found.trials.height} trials, seed {plan.seed} of the search: validation "
+        f"{plan.metric} {value:.4f}"
     )
     own = found.best[len(plan.overrides) :]
     facts = {
@@ -46,7 +46,8 @@ def save(plan: "Plan", found: "Found") -> None:
         "seconds": sum(found.trials["seconds"].drop_nulls().to_list()),
     }
     write_text(plan.folder / "trials.csv", found.trials.write_csv())
-    write_text(plan.folder / "best.txt", shlex.join(["micrec", "train", *found.best]))
+    command = shlex.join(["micrec", "train", *found.best])
+    write_text(plan.folder / "best.txt", f"{command}\n")
     write_text(plan.folder / "best.yaml", as_experiment(found.best, note))
     write_json(plan.folder / BEST, facts)
 
