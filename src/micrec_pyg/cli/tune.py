@@ -26,7 +26,8 @@ conf/tune/loss/<loss>.yaml if there is one: by key, either choices, or low and h
 log: true on a logarithmic scale. The first trial takes the settings as they are given,
 then tree-structured Parzen estimators propose; a trial that is behind the median of the
 others at its epoch is ended. One trial at a time is repeatable by its seed; several at
-a time depend on who ends first. The same command continues; the test set stays sealed."""
+a time depend on who ends first. The same command continues; the test set stays
+sealed."""
 
 
 def main(argv: list[str]) -> int:
