@@ -51,27 +51,30 @@ def measure(options: Options) -> list[Row]:
             f"output_dir={folder}/outputs",
         )
         label = f"{size.items:,} items"
+        users = micrec_pyg.load(run.path).users()  # some drawn ones bought nothing
         with served(Path(run.path), folder) as port:
-            return _rows(port, size, label, options)
+            return _rows(port, users, size.items, label, options)
 
 
-def _rows(port: int, size: Size, label: str, options: Options) -> list[Row]:
+def _rows(
+    port: int, users: list[str], items: int, label: str, options: Options
+) -> list[Row]:
     generator = torch.Generator().manual_seed(0)
 
     def drawn(most: int, count: int) -> list[int]:
         return torch.randint(most, (count,), generator=generator).tolist()
 
     def user() -> bytes:
-        (number,) = drawn(size.users, 1)
-        return _request("recommend", {"users": [f"{DOMAIN}-{number}"], "k": 20})
+        (number,) = drawn(len(users), 1)
+        return _request("recommend", {"users": [users[number]], "k": 20})
 
     def history() -> bytes:
-        items = [f"i{number}" for number in drawn(size.items, LONG)]
-        return _request("recommend", {"history": {DOMAIN: items}, "k": 20})
+        basket = [f"i{number}" for number in drawn(items, LONG)]
+        return _request("recommend", {"history": {DOMAIN: basket}, "k": 20})
 
     def interaction() -> bytes:
         (number,) = drawn(10**9, 1)
-        pair = {"user": f"new-{number}", "item": f"i{drawn(size.items, 1)[0]}"}
+        pair = {"user": f"new-{number}", "item": f"i{drawn(items, 1)[0]}"}
         return _request("interactions", {"interactions": [pair]})
 
     turns = options.turns(250)
