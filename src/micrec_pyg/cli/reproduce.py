@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     Raises:
         InputError: An argument, or what the first run needs, cannot be used.
     """
-    given = _parser().parse_args(_as_flags(argv))
+    given = _parser().parse_intermixed_args(_as_flags(argv))
     command = shlex.join(["micrec", "reproduce", *argv])
     seeds = _seeds(given.seeds) if given.seeds else None
     workers = _count(given.jobs)

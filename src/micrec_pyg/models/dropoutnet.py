@@ -183,17 +183,15 @@ class DropoutNet(Model):
     ) -> Float[Tensor, "rows dim"]:
         """Return the outputs of a tower for nodes, or for rows that name nodes.
 
-        Content is much wider than a vector and a node is named many times in a step,
-        so that the first layer reads the content of each node once.
+        Content is much wider than a vector. Where there are fewer nodes than rows, the
+        first layer reads the content of each node once.
         """
         tower = cast(MLP, cast(nn.ModuleDict, self.tower[module_key(domain)])[kind])
-        place = None
-        if row is not None:
-            nodes, place = row.unique(return_inverse=True)
-            about = about.index_select(0, nodes)
+        if row is not None and len(row) <= len(about):
+            about, row = about.index_select(0, row), None
         dim, first = vector.shape[1], cast(nn.Linear, tower.layers[0])
         told = functional.linear(about, first.weight[:, dim:], first.bias)
-        told = told if place is None else told.index_select(0, place)
+        told = told if row is None else told.index_select(0, row)
         return tower.after_first(
             told + functional.linear(vector, first.weight[:, :dim])
         )
