@@ -112,13 +112,9 @@ sys.exit(10 + constants.HF_HUB_OFFLINE)
 """
 
 
-SLOW = pytest.mark.fuzz
-
-
-@pytest.mark.parametrize(
-    ("given", "offline"),
-    [(None, 1), pytest.param("0", 0, marks=SLOW), pytest.param("1", 1, marks=SLOW)],
-)
+# slow; that nothing said is offline is tried in test_main.py
+@pytest.mark.fuzz
+@pytest.mark.parametrize(("given", "offline"), [(None, 1), ("0", 0), ("1", 1)])
 def test_nothing_is_downloaded_unless_the_environment_says_so(given, offline) -> None:
     # a process of its own: the library reads the variable when it is imported
     environment = {k: v for k, v in os.environ.items() if k != "HF_HUB_OFFLINE"}
