@@ -185,7 +185,8 @@ def test_a_failed_run_is_told_and_its_study_has_the_others(
 def test_a_dry_run_tells_the_studies_the_time_and_the_disk_and_runs_nothing(
     fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(tmp_path, "--dry-run", "splits=random,new_nodes", "seeds=5") == 0
+    more = ["w=0.5", "--dry-run", "gamma=0", "splits=random,new_nodes", "seeds=5"]
+    assert _run(tmp_path, *more) == 0
     said = capsys.readouterr().out
     assert fake.asked == 0
     assert not (tmp_path / "out").exists()

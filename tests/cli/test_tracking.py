@@ -12,6 +12,7 @@ from reference.experiments import experiment
 
 from micrec_pyg.cli.tracking.sync import sync
 from micrec_pyg.cli.tracking.tracker import Tracker
+from micrec_pyg.inference.examples import examples_of
 from micrec_pyg.schema import InputError
 
 Micrec = Callable[..., int]
@@ -228,6 +229,10 @@ def test_train_then_evaluate_is_one_run(
     media = folder.glob("wandb/offline-run-*/files/media/table/test/groups*.json")
     table = json.loads(next(media).read_text())
     assert table["columns"][:2] == ["domain", "group"]
+    media = folder.glob("wandb/offline-run-*/files/media/table/test/examples*.json")
+    examples = json.loads(next(media).read_text())
+    assert {"user", "item", "title", "score", "reason"} <= {*examples["columns"]}
+    assert len(examples["data"]) == examples_of(folder).height > 0
     for each in of(tested, "artifact"):
         for entry in each["manifest"]["contents"]:
             assert Path(entry["local_path"]).is_relative_to(folder)

@@ -10,6 +10,7 @@ import pytest
 from inference.golden import write_shop
 from PIL import Image
 
+from micrec_pyg.inference.examples import examples_of
 from micrec_pyg.inference.recommender import load
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.seals import seal
@@ -51,6 +52,13 @@ def test_every_item_with_an_image_has_a_picture(artefact):
     assert [rec.has_pictures(name) for name in ("food", "kitchen")] == [True, False]
     with pytest.raises(InputError, match="food has no item 'kitchen1'"):
         rec.picture("kitchen1", domain="food")
+
+
+def test_examples_have_the_pictures_of_their_items(artefact):
+    rec, rows = load(artefact), examples_of(artefact, k=20)
+    for row in rows.iter_rows(named=True):
+        assert row["picture"] == rec.picture(row["item"], domain=row["domain"])
+    assert rows["picture"].null_count() < len(rows)
 
 
 def test_a_domain_without_images_has_no_file(artefact):

@@ -1,10 +1,13 @@
 """Run folders with all that a page shows, and with names that try to break it."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
+from PIL import Image
 from reference.runs import write_run
 
 EVIL = "<script>window.broken=1</script><img src=x onerror='window.broken=1'>"
@@ -26,6 +29,24 @@ def write_study(root: Path) -> Path:
                 name = f"{place}-{gamma:g}-s{seed}"
                 _write(root / name, model, value, seed, {"K": k, "gamma": gamma})
     return root
+
+
+def examples() -> pl.DataFrame:
+    """Return what a person has and is given; the first item has a picture."""
+    whole = io.BytesIO()
+    Image.new("RGB", (40, 60), "teal").save(whole, "JPEG")
+    rows = [
+        (kind, rank, f"i{rank}{EVIL_END}", title, score, reason, picture)
+        for kind, rank, title, score, reason, picture in (
+            ("history", 1, f"Tea {EVIL}", None, None, whole.getvalue()),
+            ("history", 2, None, None, None, None),
+            ("recommended", 1, f"Pot {EVIL}", 1.25, "history", None),
+        )
+    ]
+    names = ("kind", "rank", "item", "title", "score", "reason", "picture")
+    return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=9).select(
+        pl.lit(DOMAINS[1]).alias("domain"), pl.lit(f"u{EVIL}").alias("user"), *names
+    )
 
 
 def _write(

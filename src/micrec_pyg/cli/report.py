@@ -15,7 +15,7 @@ from micrec_pyg.report.latex import latex
 from micrec_pyg.report.remarks import remarks
 from micrec_pyg.report.tables import Sheet, as_markdown, sheets, write
 from micrec_pyg.report.training_figures import draw_training
-from micrec_pyg.runs.read import read_run
+from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.writing import write_text
@@ -90,10 +90,22 @@ def _write_html(
     root = Path(given.outputs)
     folders = results["run"].unique().to_list()
     if len(folders) == 1:
-        page = run_page(read_run(Path(folders[0])), results, **options)
+        run = read_run(Path(folders[0]))
+        page = run_page(run, results, examples=_examples(run), **options)
     else:
         page = study_page(results, found, root=root, **options)
     return write_page(page, out.with_suffix(".html"))
+
+
+def _examples(run: Run) -> pl.DataFrame | None:
+    """Return what some people would be given; None, with a line, if nothing answers."""
+    from micrec_pyg.inference.examples import examples_of
+
+    try:
+        return examples_of(run.path)
+    except InputError as error:
+        logger.warning("the page has no examples of lists: %s", error)
+        return None
 
 
 def _level(text: str) -> float | None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Count, Positive, Share, Widths
@@ -157,9 +158,7 @@ class DropoutNet(Model):
                 means[kind].index_select(0, row),
                 streams("dropout", domain, kind),
             )
-            told[kind] = self._output(
-                domain, kind, vector, contents[kind].index_select(0, row)
-            )
+            told[kind] = self._output(domain, kind, vector, contents[kind], row)
         wanted, found = (_scores(each, items.shape) for each in (own, told))
         return (wanted - found).square().mean()
 
@@ -175,11 +174,27 @@ class DropoutNet(Model):
         return torch.where(chance < self.dropout, instead, own)
 
     def _output(
-        self, domain: str, kind: str, vector: Tensor, about: Tensor
-    ) -> Float[Tensor, "nodes dim"]:
-        towers = cast(nn.ModuleDict, self.tower[module_key(domain)])
-        found: Tensor = towers[kind](torch.cat([vector, about], dim=1))
-        return found
+        self,
+        domain: str,
+        kind: str,
+        vector: Float[Tensor, "rows dim"],
+        about: Float[Tensor, "nodes width"],
+        row: Int[Tensor, " rows"] | None = None,
+    ) -> Float[Tensor, "rows dim"]:
+        """Return the outputs of a tower for nodes, or for rows that name nodes.
+
+        Content is much wider than a vector. Where there are fewer nodes than rows, the
+        first layer reads the content of each node once.
+        """
+        tower = cast(MLP, cast(nn.ModuleDict, self.tower[module_key(domain)])[kind])
+        if row is not None and len(row) <= len(about):
+            about, row = about.index_select(0, row), None
+        dim, first = vector.shape[1], cast(nn.Linear, tower.layers[0])
+        told = functional.linear(about, first.weight[:, dim:], first.bias)
+        told = told if row is None else told.index_select(0, row)
+        return tower.after_first(
+            told + functional.linear(vector, first.weight[:, :dim])
+        )
 
     def _contents(self, domain: str, data: HeteroData) -> Sides:
         """Return c of every user and item."""

@@ -36,10 +36,13 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*rows inputs"]) -> Float[Tensor, "*rows out"]:
         """Return the output of the last layer."""
-        for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
-        found: Tensor = self.layers[-1](x)
-        return found
+        return self.after_first(self.layers[0](x))
+
+    def after_first(self, x: Float[Tensor, "*rows h"]) -> Float[Tensor, "*rows out"]:
+        """Return the output of the last layer, given that of the first."""
+        for layer in self.layers[1:]:
+            x = layer(self.activation(x))
+        return x
 
 
 def glorot(

@@ -2,9 +2,10 @@
 
 import logging
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from reference.pages import write_study, write_sweep
+from reference.pages import examples, write_study, write_sweep
 
 from micrec_pyg.cli import report, sweep
 
@@ -18,7 +19,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     single = runs / "1-1-s0"
     folder = write_sweep(tmp_path_factory.mktemp("sweeps") / "s", runs)
     assert report.main([str(runs), "--html"]) == 0
-    assert report.main([str(single), "--html"]) == 0
+    with patch.object(report, "_examples", lambda run: examples()):
+        assert report.main([str(single), "--html"]) == 0
     assert sweep.main([str(folder), "--html"]) == 0
     root.handlers[:], root.level = before[0], before[1]
     return {

@@ -1,5 +1,7 @@
 """What the files of pages hold, read as HTML; names in them try to break out."""
 
+import base64
+import io
 import json
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -9,7 +11,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from reference.pages import DATASET, DOMAINS, EPOCHS, EVIL, MODELS, SEEDS
+from PIL import Image
+from reference.pages import DATASET, DOMAINS, EPOCHS, EVIL, EVIL_END, MODELS, SEEDS
 from scipy import stats
 
 from micrec_pyg.report.html.render import LARGEST
@@ -91,7 +94,7 @@ def test_nothing_is_loaded_and_the_file_is_small(
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_stay_text(kind: str, read: dict[str, Reader]) -> None:
     tags = [tag for tag, _, _ in read[kind].tags]
-    assert "img" not in tags
+    assert tags.count("img") == (kind == "single")  # the picture of an example
     scripts = [a for tag, a, _ in read[kind].tags if tag == "script"]
     assert sum("type" not in attributes for attributes in scripts) == 2  # our own
     assert any(EVIL in text for text in read[kind].texts("h1", "li", "td", "th"))
@@ -114,6 +117,21 @@ def test_what_a_screen_reader_needs(kind: str, read: dict[str, Reader]) -> None:
     assert len(names) == len({*names})
     targets = [a["href"] for tag, a, _ in reader.tags if tag == "a"]
     assert {f"#{name}" for name in names} >= {*targets}
+
+
+def test_examples_have_titles_pictures_scores_and_reasons(
+    read: dict[str, Reader],
+) -> None:
+    reader = read["single"]
+    assert f"{DOMAINS[1]}, user u{EVIL}" in reader.texts("h3")
+    tea, unnamed, pot = (t for t in reader.texts("li") if EVIL_END in t)
+    assert f"Tea {EVIL}" in tea
+    assert unnamed == f"i2{EVIL_END}"  # without a title the id stands alone
+    assert f"Pot {EVIL}" in pot
+    assert pot.endswith(f"i1{EVIL_END}, score 1.25, by history")
+    (picture,) = (a["src"] for tag, a, _ in reader.tags if tag == "img")
+    jpeg = base64.b64decode((picture or "").removeprefix("data:image/jpeg;base64,"))
+    assert Image.open(io.BytesIO(jpeg)).size == (40, 60)
 
 
 def test_numbers_are_those_of_the_tables(

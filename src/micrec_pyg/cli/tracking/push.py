@@ -1,6 +1,7 @@
 """A finished run folder -> its wandb run, whole, whenever that is wanted."""
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from micrec_pyg.cli.tracking.values import (
     summary_values,
 )
 from micrec_pyg.runs.read import Run, read_run
+from micrec_pyg.schema import InputError
+
+logger = logging.getLogger(__name__)
 
 
 def add_results(folder: Path) -> None:
@@ -73,6 +77,18 @@ def tables(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any
     }
 
 
+def _examples(folder: Path) -> dict[str, Any]:
+    """Return a table of what some people have and get; none if nothing answers."""
+    from micrec_pyg.inference.examples import examples_of
+
+    try:
+        rows = examples_of(folder).drop("picture").to_dicts()
+    except InputError as error:
+        logger.warning("wandb gets no examples of lists: %s", error)
+        return {}
+    return {"test/examples": _table(rows)} if rows else {}
+
+
 def _table(rows: list[dict[str, Any]]) -> Any:
     import wandb
 
@@ -105,6 +121,7 @@ def _send(run: Run, options: Mapping[str, Any], *, with_model: bool) -> None:
 def _send_test(open_run: Any, run: Run, options: Mapping[str, Any]) -> None:
     folder = Path(run.path)
     with waiting_files(folder):
-        open_run.log({**tables(run.record["test"]), **artifacts.figures(folder)})
+        logged = {**tables(run.record["test"]), **artifacts.figures(folder)}
+        open_run.log({**logged, **_examples(folder)})
     if options.get("artifacts", True):
         artifacts.log_results(open_run, folder)

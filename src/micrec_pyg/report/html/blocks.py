@@ -67,6 +67,26 @@ class Heading:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """An item as people see it."""
+
+    text: str
+    below: str
+    """A second line in small type."""
+    picture: str | None
+    """Address of an image within the page (``data:``)."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Items beside each other, in their order."""
+
+    caption: str
+    tiles: Sequence[Tile]
+    kind: ClassVar[str] = "shelf"
+
+
+@dataclass(frozen=True)
 class Fold:
     """Blocks that show when they are asked for."""
 
@@ -75,7 +95,7 @@ class Fold:
     kind: ClassVar[str] = "fold"
 
 
-Block = Table | Chart | Text | Code | Heading | Fold
+Block = Table | Chart | Text | Code | Heading | Shelf | Fold
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from micrec_pyg.report.html.blocks import (
 )
 from micrec_pyg.report.html.charts import colors_of
 from micrec_pyg.report.html.costs import environment, settings_as_written, timings
+from micrec_pyg.report.html.examples import example_blocks
 from micrec_pyg.report.html.groups import group_blocks
 from micrec_pyg.report.html.histories import histories, of_one_run
 from micrec_pyg.runs.grids import FEW_NOTE, grids
@@ -22,7 +23,14 @@ from micrec_pyg.runs.read import Run, family_of
 AXES = ("K", "w", "gamma")
 
 
-def run_page(run: Run, results: pl.DataFrame, *, metrics: list[str], part: str) -> Page:
+def run_page(
+    run: Run,
+    results: pl.DataFrame,
+    *,
+    metrics: list[str],
+    part: str,
+    examples: pl.DataFrame | None = None,
+) -> Page:
     """Return the page of one run.
 
     Args:
@@ -30,12 +38,14 @@ def run_page(run: Run, results: pl.DataFrame, *, metrics: list[str], part: str) 
         results: As ``collect`` returns it, of this run.
         metrics: Of the headline and the bars.
         part: ``val`` or ``test``, what the bars show.
+        examples: What some people have and are given; see ``example_blocks``.
     """
     dataset, split, model = family_of(run)
     curves: list[Block] = [c for h in histories([run]) for c in of_one_run(h)]
     sections = [
         Section("Results", [*_tables(run, "test"), *_tables(run, "val")]),
         Section("Groups", _bars(results, metrics, part, model)),
+        Section("Examples", [] if examples is None else example_blocks(examples)),
         Section("Training", curves),
         Section("Cost", [timings([run], {run.path: model})]),
         Section("Settings", _settings(run)),
