@@ -2,11 +2,23 @@
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 Rows = Sequence[Sequence[str]]
 """Cells; the head is the first row."""
 
 _BREAK = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Titled:
+    """A table with what stands above it."""
+
+    title: str
+    rows: Rows
+    right: Collection[int] = ()
+    """Numbers of the columns whose cells stand to the right."""
+    note: str = ""
 
 
 def aligned(rows: Rows, *, right: Collection[int] = ()) -> list[str]:
@@ -36,6 +48,16 @@ def markdown(rows: Rows, *, right: Collection[int] = ()) -> list[str]:
     head, *body = [[_escaped(cell) for cell in row] for row in rows]
     marks = ["---:" if place in right else "---" for place in range(len(head))]
     return [f"| {' | '.join(row)} |" for row in (head, marks, *body)]
+
+
+def titled_markdown(tables: Sequence[Titled]) -> str:
+    """Return tables with a heading and a note each, as Markdown."""
+    lines: list[str] = []
+    for table in tables:
+        note = [table.note, ""] if table.note else []
+        body = markdown(table.rows, right=table.right)
+        lines += [f"## {table.title}", "", *note, *body, ""]
+    return "\n".join(lines)
 
 
 def _escaped(cell: str) -> str:

@@ -57,6 +57,9 @@ def test_transfer_of_a_model_that_knows_no_other_domain_is_none(
     assert shares["equal"].to_list() == [1.0] * shares.height
     assert (folder / "transfer.svg").is_file()
     assert "## split random" in (folder / "transfer.md").read_text()
+    assert r"\caption{split random, share of users." in (
+        (folder / "transfer.tex").read_text()
+    )
 
 
 def test_a_domain_alone_is_what_it_was_with_the_others(small: list[str]) -> None:

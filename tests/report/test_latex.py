@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
+from micrec_pyg.grid import Titled
 from micrec_pyg.report.collect import COLUMNS
-from micrec_pyg.report.latex import escaped, latex
+from micrec_pyg.report.latex import escaped, latex, latex_of_texts
 from micrec_pyg.report.tables import sheets
 
 VALUES = {
@@ -83,3 +84,22 @@ def test_head_has_rules_and_domains() -> None:
 )
 def test_names_cannot_command_latex(given: str, printed: str) -> None:
     assert escaped(given) == printed
+
+
+def test_a_table_of_texts_keeps_its_cells_and_its_note() -> None:
+    rows = [["model", "0 edges"], ["50 % & more", "0.1000 ± 0.0100"]]
+    table = Titled("new_users, A", rows, right=[1], note="7 users.")
+    assert latex_of_texts([table], "support").splitlines()[2:] == [
+        r"\begin{table}",
+        r"\centering",
+        r"\caption{new\_users, A. 7 users.}",
+        r"\label{tab:support-new-users-A}",
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"model & 0 edges \\",
+        r"\midrule",
+        r"50 \% \& more & 0.1000 $\pm$ 0.0100 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]

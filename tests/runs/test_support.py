@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from micrec_pyg.cli.train import train_job
-from micrec_pyg.report.support import least_edges, support_markdown, support_table
+from micrec_pyg.grid import titled_markdown
+from micrec_pyg.report.support import least_edges, support_table, support_tables
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.support import judged_nodes, measure_support, thinned
@@ -153,6 +154,7 @@ def test_from_how_many_edges_on_a_model_is_ahead() -> None:
     row = own.filter(label="ours", edges=2).row(0, named=True)
     assert row["mean"] == pytest.approx(0.5)
     assert row["sd"] == pytest.approx(0.02**0.5)
-    text = support_markdown(table, ["ours", "late"], ["Popularity"], "ndcg@20")
+    tables = support_tables(table, ["ours", "late"], ["Popularity"], "ndcg@20")
+    text = titled_markdown(tables)
     assert "| ours | 0.5000 ± 0.0000 | 0.1500 ± 0.0707 | 0.5000 ± 0.1414 | 2 |" in text
     assert "| late | 0.2000 | 0.2000 | 0.2000 | - |" in text

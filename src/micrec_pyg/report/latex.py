@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from micrec_pyg.evaluation.metrics import METRICS
+from micrec_pyg.grid import Titled
 from micrec_pyg.report.marks import MARK
 from micrec_pyg.report.model_grid import ABSENT, Entry, ModelGrid
 from micrec_pyg.report.tables import GroupTable, Sheet
 from micrec_pyg.runs.grids import FEW
 
-HEAD = r"""% Tables of micrec report. In the preamble: \usepackage{booktabs}
-% Best of a column bold, second underlined; a tie is neither.
-"""
+PREAMBLE = "% In the preamble: \\usepackage{booktabs}\n"
+HEAD = f"{PREAMBLE}% Best of a column bold, second underlined; a tie is neither.\n"
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -45,6 +45,20 @@ def latex(sheets: Sequence[Sheet]) -> str:
     )
 
 
+def latex_of_texts(tables: Sequence[Titled], name: str) -> str:
+    """Return tables of text as LaTeX, as they stand in Markdown.
+
+    Args:
+        tables: Not of a model per row; nothing is bold.
+        name: Begins the labels.
+    """
+    text = PREAMBLE
+    for table in tables:
+        caption = f"{table.title}. {table.note}".strip()
+        text += "\n" + _framed(caption, f"{name}-{table.title}", _plain(table))
+    return text
+
+
 def escaped(text: str) -> str:
     """Return a text that LaTeX prints as it is; names come from files of others."""
     return "".join(SPECIAL.get(character, character) for character in text)
@@ -53,21 +67,40 @@ def escaped(text: str) -> str:
 def _table(sheet: Sheet, table: GroupTable) -> str:
     place = f"{sheet.dataset}, split {sheet.split}, group {table.group}."
     caption = " ".join([place, sheet.caption, *table.notes])
-    name = re.sub("[^A-Za-z0-9]+", "-", f"{sheet.dataset}-{sheet.split}-{table.group}")
+    name = f"{sheet.dataset}-{sheet.split}-{table.group}"
     caption = caption.replace(
         "in bold, but no tie", "in bold, second underlined, a tie neither"
     )
+    return _framed(caption, name, _tabular(table.grid))
+
+
+def _framed(caption: str, name: str, tabular: Sequence[str]) -> str:
+    label = re.sub("[^A-Za-z0-9]+", "-", name)
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{escaped(caption)}}}",
-            rf"\label{{tab:{name}}}",
-            *_tabular(table.grid),
+            rf"\label{{tab:{label}}}",
+            *tabular,
             r"\end{table}",
             "",
         ]
     )
+
+
+def _plain(table: Titled) -> list[str]:
+    head, *body = [[escaped(cell) for cell in row] for row in table.rows]
+    sides = ["r" if place in table.right else "l" for place in range(len(head))]
+    return [
+        rf"\begin{{tabular}}{{{''.join(sides)}}}",
+        r"\toprule",
+        _line(head),
+        r"\midrule",
+        *map(_line, body),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
 
 
 def _tabular(grid: ModelGrid) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg import grid
+from micrec_pyg.grid import Titled
 from micrec_pyg.report.line_figure import Line, draw_panels
 from micrec_pyg.report.model_grid import ABSENT, AVERAGE
 
@@ -74,9 +74,9 @@ def least_edges(table: pl.DataFrame, label: str, reference: str) -> int | None:
     return least
 
 
-def support_markdown(
+def support_tables(
     table: pl.DataFrame, labels: Sequence[str], references: Sequence[str], metric: str
-) -> str:
+) -> list[Titled]:
     """Return a table per split, side and domain: models down, edges across.
 
     Args:
@@ -86,7 +86,7 @@ def support_markdown(
         metric: What is shown.
     """
     own = table.filter(metric=metric)
-    text = []
+    found = []
     for split, side, domain in (
         own.select("split", "side", "domain").unique(maintain_order=True).iter_rows()
     ):
@@ -103,12 +103,10 @@ def support_markdown(
             ahead = [ABSENT if n is None else str(n) for n in least]
             rows.append([label, *(cells.get(n, ABSENT) for n in edges), *ahead])
         nodes = max(part["nodes"].to_list())
-        text.append(
-            f"## split {split}, new {side}s, {domain}, {metric} by support edges\n\n"
-            f"{nodes:.0f} new {side}s are judged (mean over seeds).\n"
-        )
-        text += [*grid.markdown(rows, right=range(1, len(rows[0]))), ""]
-    return "\n".join(text)
+        title = f"split {split}, new {side}s, {domain}, {metric} by support edges"
+        note = f"{nodes:.0f} new {side}s are judged (mean over seeds)."
+        found.append(Titled(title, rows, range(1, len(rows[0])), note))
+    return found
 
 
 def draw_support(

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg import grid
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.studies.done import Done
 from micrec_pyg.evaluation.significance import TestOptions
+from micrec_pyg.grid import Titled, titled_markdown
 from micrec_pyg.report import compare_output
 from micrec_pyg.report.compare import Cell, Question
+from micrec_pyg.report.latex import latex_of_texts
 from micrec_pyg.report.negative_transfer import GROUPS, measure_transfer
-from micrec_pyg.report.support import draw_support, support_markdown, support_table
+from micrec_pyg.report.support import draw_support, support_table, support_tables
 from micrec_pyg.report.transfer_figure import draw_shares, per_user_shares
 from micrec_pyg.report.tsne_figure import Cloud, draw_clouds, title_of
 from micrec_pyg.runs import alignment, support
@@ -42,9 +43,9 @@ def show_support(done: Done) -> list[Path]:
     table = support_table(frames)
     labels = [row.label for row in done.study.preset.rows]
     metric = done.study.preset.metrics[0]
-    text = support_markdown(table, labels, REFERENCES, metric)
+    tables = support_tables(table, labels, REFERENCES, metric)
     return [
-        *_written(done, text, table),
+        *_written(done, tables, table),
         *draw_support(table, labels, metric, done.path),
     ]
 
@@ -53,7 +54,8 @@ def show_transfer(done: Done) -> list[Path]:
     """Return the files of the study of joint training against each domain alone."""
     preset = done.study.preset
     question = Question(part="test", groups=GROUPS, metrics=preset.metrics)
-    text, shares = [], []
+    tables: list[Titled] = []
+    shares: list[pl.DataFrame] = []
     for split in preset.splits:
         own = [job for job in done.folders if split in job.overrides]
         joint, alone = (
@@ -65,12 +67,12 @@ def show_transfer(done: Done) -> list[Path]:
         table = measure_transfer(joint, alone, question, OPTIONS)
         name = split.partition("=")[2]
         shares.append(per_user_shares(table).with_columns(split=pl.lit(name)))
-        text += _of_split(name, table, question, shares[-1])
+        tables += _of_split(name, table, question, shares[-1])
     if not shares:
         raise InputError("transfer: no joint run has its runs on each domain alone")
     found = pl.concat(shares)
     return [
-        *_written(done, "\n".join(text), found),
+        *_written(done, tables, found),
         *draw_shares(found, preset.metrics[0], done.path),
     ]
 
@@ -96,11 +98,11 @@ def show_alignment(done: Done) -> list[Path]:
     )
     head = [list(table.columns)]
     cells = [[_text(value) for value in row] for row in table.iter_rows()]
-    stages = "\n".join(f"- {name}: {what}" for name, what in alignment.STAGES.items())
-    text = "\n".join([stages, "", *grid.markdown([*head, *cells], right=range(3, 8))])
+    stages = "; ".join(f"{name}: {what}" for name, what in alignment.STAGES.items())
+    ranks = Titled("rank of the own account", [*head, *cells], range(3, 8), stages)
     first = min(run.seed for run in runs.values())
     pictured = {j.label: run for j, run in runs.items() if run.seed == first}
-    return [*_written(done, text, table), *_clouds(pictured, rows, first, done.path)]
+    return [*_written(done, [ranks], table), *_clouds(pictured, rows, first, done.path)]
 
 
 def _clouds(
@@ -133,16 +135,14 @@ def _clouds(
 
 def _of_split(
     name: str, table: Sequence[Cell], question: Question, shares: pl.DataFrame
-) -> list[str]:
+) -> list[Titled]:
     rows = compare_output.rows_of(table, OPTIONS)
+    caption = compare_output.caption(table, question, OPTIONS)
     cells = [[_text(value) for value in row] for row in shares.iter_rows()]
+    numbers = range(4, len(shares.columns))
     return [
-        f"## split {name}\n",
-        compare_output.caption(table, question, OPTIONS) + "\n",
-        compare_output.markdown(rows),
-        "### share of users\n",
-        *grid.markdown([shares.columns, *cells], right=range(4, len(shares.columns))),
-        "",
+        Titled(f"split {name}, differences", rows, range(4, len(rows[0])), caption),
+        Titled(f"split {name}, share of users", [shares.columns, *cells], numbers),
     ]
 
 
@@ -163,11 +163,12 @@ def _text(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _written(done: Done, text: str, table: pl.DataFrame) -> list[Path]:
-    """Return the paths of the tables written: Markdown and CSV."""
+def _written(done: Done, tables: Sequence[Titled], table: pl.DataFrame) -> list[Path]:
+    """Return the paths of the tables written: Markdown, CSV and LaTeX."""
     lines = [f"- {key}: {fact}" for key, fact in done.facts.items()]
     head = "\n".join([f"# {done.study.preset.title}\n", *lines, ""])
-    csv = done.path.with_suffix(".csv")
-    write_text(done.path, f"{head}\n{text}\n")
+    csv, tex = (done.path.with_suffix(ending) for ending in (".csv", ".tex"))
+    write_text(done.path, f"{head}\n{titled_markdown(tables)}\n")
     write_text(csv, table.write_csv())
-    return [done.path, csv]
+    write_text(tex, latex_of_texts(tables, done.path.stem))
+    return [done.path, csv, tex]
