@@ -104,4 +104,5 @@ def _are_bounds(low: object, high: object, *, log: bool) -> bool:
     numbers = isinstance(low, int | float) and type(low) in (int, float)
     if not numbers or type(low) is not type(high):
         return False
-    return (0 if log else -LARGEST) < low < high <= LARGEST  # type: ignore[operator]
+    least = 0 if log else -LARGEST
+    return bool(least < low < high <= LARGEST)  # type: ignore[operator]
