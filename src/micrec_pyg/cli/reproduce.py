@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.cli.config_errors import options
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset, preset_folder
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
@@ -26,6 +27,7 @@ from micrec_pyg.cli.tuned import search_all
 from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.figure import draw
 from micrec_pyg.report.gain_figure import draw_gains
+from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ def main(argv: list[str]) -> int:
     """
     given = _parser().parse_intermixed_args(_as_flags(argv))
     command = shlex.join(["micrec", "reproduce", *argv])
-    seeds = _seeds(given.seeds) if given.seeds else None
+    seeds = None if given.seeds is None else _seeds(given.seeds)
     workers = _count(given.jobs)
     manifest = Manifest.find(given.preset, preset_folder())
     pairs = pairs_of(given.preset, preset_folder())
@@ -104,12 +106,32 @@ def _reproduce(
 def _preset(given: argparse.Namespace) -> Preset:
     """Return the preset with the splits and trials that the command gives."""
     preset = Preset.read(given.preset)
+    if given.studies is not None:
+        raise InputError(
+            f"--studies {given.studies}: the preset {preset.name} is one study; give "
+            "--preset pair with it"
+        )
+    if given.trials is not None and not preset.trials:
+        raise InputError(
+            f"--trials {given.trials}: the preset {preset.name} searches nothing; "
+            "micrec tune searches the settings of one model"
+        )
     if splits := listed(given.splits, "splits"):
+        _check_splits(splits)
         preset = replace(preset, splits=[f"split={split}" for split in splits])
-    if given.trials is None or not preset.trials:
+    if given.trials is None:
         return preset
     tuning = f"{given.trials} trials in place of {preset.tuning}"
     return replace(preset, trials=given.trials, tuning=tuning)
+
+
+def _check_splits(names: Sequence[str]) -> None:
+    """Refuse the name of a split that there is not, before runs of others are made."""
+    valid = options(conf_dir())["split"]
+    if unknown := [name for name in names if name not in valid]:
+        raise InputError(
+            f"--splits {','.join(unknown)}: give any of {', '.join(valid)}"
+        )
 
 
 def _searched(
