@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from micrec_pyg.cli import evaluate
 from micrec_pyg.cli.evaluate import _text, find
 from micrec_pyg.cli.train import train_job
+from micrec_pyg.runs.evaluate import evaluate_job
+from micrec_pyg.runs.read import read_run
 from micrec_pyg.schema import InputError
 
 TEST = {
@@ -131,3 +134,58 @@ def test_one_catalogue_is_one_run_however_its_path_is_written(
         file.write("u20\tfood1\n")
     other = train_job([*settings, f"data.path={copy}"])
     assert other.resolve() != trained.resolve()
+
+
+def test_a_run_without_its_data_ends_no_other(
+    ready, tmp_path, capsys, monkeypatch
+) -> None:
+    first, other = (tmp_path / "both" / name for name in "ab")
+    shutil.copytree(ready, first)
+    shutil.copytree(ready, other)
+    job = evaluate.evaluate_job
+
+    def without_first(folder, **options):
+        if folder == first:
+            raise InputError("the data is not there")
+        return job(folder, **options)
+
+    monkeypatch.setattr(evaluate, "evaluate_job", without_first)
+    assert evaluate.main([str(tmp_path / "both")]) == 2
+    printed = capsys.readouterr()
+    assert f"not evaluated: {first}: the data is not there" in printed.err
+    assert "1 of 2 runs were not evaluated" in printed.err
+    assert str(other) in printed.out
+    with pytest.raises(InputError, match="the data is not there"):
+        evaluate.main([str(first)])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": "one"}, "seed is 'one', int is needed"),
+        ({"dataset": None}, "dataset is None, str is needed"),
+        ({"val": {"A": 3}}, "val has something else than numbers by name"),
+        ({"test": {"A": {"all": {"recall@20": "high"}}}}, "test has something else"),
+        ({"timing": []}, "timing has something else"),
+    ],
+)
+def test_an_edited_record_is_refused_by_name(ready, tmp_path, change, said) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(ready, folder)
+    (folder / "manifest.json").unlink()  # as of an earlier version
+    path = folder / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    for use in (read_run, evaluate_job):
+        with pytest.raises(InputError, match=said) as refused:
+            use(folder)
+        assert str(path) in str(refused.value)
+
+
+def test_settings_of_an_earlier_version_may_lack_the_device(ready, tmp_path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(ready, folder)
+    (folder / "manifest.json").unlink()
+    path = folder / "config.yaml"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(x for x in lines if not x.startswith("device:")))
+    assert evaluate_job(folder, again=True)["test"]

@@ -203,3 +203,10 @@ def test_loading_a_tested_run_searches_for_no_neighbours(trained, monkeypatch):
 
     monkeypatch.setattr("micrec_pyg.graph.domain_graph.cached_lists", search)
     load(run)
+
+
+def test_a_device_that_is_not_there_is_refused(trained):
+    run = trained("model=bpr_mf")
+    for device, said in (("cuda:9", "this machine has"), ("mps", "give auto, cpu")):
+        with pytest.raises(InputError, match=f"device={device}: {said}"):
+            load(run, device=device)

@@ -8,6 +8,7 @@ from typing import Any
 
 from micrec_pyg.cli.averages import AVERAGE, average
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.sentences import DONE, REFUSED
 from micrec_pyg.cli.together import together
 from micrec_pyg.cli.tracking.push import add_results
 from micrec_pyg.grid import aligned
@@ -22,24 +23,37 @@ logger = logging.getLogger(__name__)
 def main(argv: list[str]) -> int:
     """Return 0 when every finished run has its test results.
 
+    2 if some cannot be evaluated, such as those whose data is not there; the others
+    are.
+
     Raises:
-        InputError: A folder holds no finished run, or a run's data has changed.
+        InputError: A folder holds no finished run, or the only one cannot be evaluated.
     """
     given = _parser().parse_intermixed_args(argv)
     prepare()
     log_to_stderr()
     data = dict(_setting(text) for text in given.runs if _is_setting(text))
     names = [text for text in given.runs if not _is_setting(text)]
+    folders, refused = find(names), 0
     with together() as tells:
-        for folder in find(names):
-            metrics = evaluate_job(
-                folder, again=given.again, device=given.device, data=data
-            )
+        for folder in folders:
+            try:
+                metrics = evaluate_job(
+                    folder, again=given.again, device=given.device, data=data
+                )
+            except InputError as error:
+                if len(folders) == 1:
+                    raise
+                refused += 1
+                logger.error("not evaluated: %s: %s", folder, error)
+                continue
             if tells:
                 add_results(folder)
                 table = _text(metrics["test"], given.group)
                 show(f"{folder}\n{table}\nevery group: {folder / 'run_card.md'}\n\n")
-    return 0
+    if refused:
+        logger.error("%d of %d runs were not evaluated", refused, len(folders))
+    return REFUSED if refused else DONE
 
 
 def find(names: Sequence[str]) -> list[Path]:

@@ -28,7 +28,7 @@ from micrec_pyg.inference.neighbors import KINDS, ByKind, compared_nodes, follow
 from micrec_pyg.inference.row_tables import RowTables
 from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.runs.device import set_compute
+from micrec_pyg.runs.device import check_device, set_compute
 from micrec_pyg.schema import (
     USER,
     Domain,
@@ -111,9 +111,9 @@ def make_world(artefact: Artefact, *, device: str = "cpu") -> World:
         device: Where the model computes.
 
     Raises:
-        InputError: The weights are not those of the model.
+        InputError: The weights are not those of the model, or there is no such device.
     """
-    settings = artefact.settings
+    settings, device = artefact.settings, check_device(device)
     set_compute(settings["precision"], settings["spmm"], settings.get("blas", AUTO))
     model = artefact.make_model(sizes=artefact.sizes, streams=RandomStreams(0))
     model = model.to(device).train(False)

@@ -15,11 +15,9 @@ and items, and in any other group, which may be small."""
 MOST = 20
 """Differences that are printed."""
 
-CELLS = {
-    **dict.fromkeys(KEYS, pl.String),
-    "mean": pl.Float64,
-    "seeds": pl.Int64,
-}
+CELLS = pl.Schema(
+    {**dict.fromkeys(KEYS, pl.String()), "mean": pl.Float64(), "seeds": pl.Int64()}
+)
 """The columns that are compared; others may be there too."""
 
 

@@ -15,7 +15,7 @@ from micrec_pyg.models.base import Model
 from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.runs.device import check_device
 from micrec_pyg.runs.experiment import Experiment, experiment_of
-from micrec_pyg.runs.files import read_config, read_json
+from micrec_pyg.runs.files import check_record, read_config, read_json
 from micrec_pyg.runs.folder import from_anywhere, remove_leftovers
 from micrec_pyg.runs.inputs import Inputs, load
 from micrec_pyg.runs.job import locked_by_first, make_model
@@ -88,7 +88,8 @@ def _checked_metrics(folder: Path) -> dict[str, Any]:
     check_run(folder)
     remove_leftovers(folder)
     metrics: dict[str, Any] = read_json(folder / METRICS)
-    return metrics
+    check_record(metrics, folder / METRICS)
+    return {"timing": {}, **metrics}
 
 
 def open_run(
@@ -109,7 +110,9 @@ def open_run(
     """
     settings = from_anywhere(read_config(folder), folder)
     settings["data"] = {**settings.get("data", {}), **(data or {})}
-    place = check_device(device or str(settings["device"]), fall_back=not device)
+    place = check_device(
+        device or str(settings.get("device", "auto")), fall_back=not device
+    )
     experiment = experiment_of(settings, device=place)
     inputs = load(experiment)
     check_data(folder, inputs)

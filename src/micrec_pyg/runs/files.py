@@ -1,6 +1,7 @@
 """The plain files of a run, read again."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ from micrec_pyg.yaml_files import read_yaml
 
 SCHEMA = 1
 """Version of ``metrics.json``."""
+RECORD = {"dataset": str, "model": str, "split": str, "seed": int}
+"""What every ``metrics.json`` has, and of which kind."""
+NUMBERS = {"val": 3, "test": 3, "timing": 1}
+"""What holds numbers alone, where it is there, and at how many levels of names."""
 
 
 ANEW = "delete the folder and train again"
@@ -38,6 +43,40 @@ def read_json(path: Path, remedy: str = ANEW) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: a mapping is needed; {remedy}")
     return value
+
+
+def check_record(record: Mapping[str, Any], path: Path) -> None:
+    """Refuse a ``metrics.json`` whose values are not what others will read.
+
+    Args:
+        record: Its content.
+        path: For the message.
+
+    Raises:
+        InputError: A key is missing, or its value is of another kind.
+    """
+    missing = RECORD.keys() - record.keys()
+    if missing:
+        raise InputError(f"{path}: the keys {sorted(missing)} are missing; {ANEW}")
+    for key, kind in RECORD.items():
+        if not isinstance(record[key], kind) or isinstance(record[key], bool):
+            raise InputError(
+                f"{path}: {key} is {record[key]!r}, {kind.__name__} is needed; {ANEW}"
+            )
+    for part, depth in NUMBERS.items():
+        if part in record and not _is_numbers(record[part], depth):
+            raise InputError(
+                f"{path}: {part} has something else than numbers by name; {ANEW}"
+            )
+
+
+def _is_numbers(value: Any, depth: int) -> bool:
+    """Return whether a value is numbers by name, at so many levels of names."""
+    if depth == 0:
+        return value is None or isinstance(value, int | float)
+    return isinstance(value, Mapping) and all(
+        _is_numbers(each, depth - 1) for each in value.values()
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from micrec_pyg.runs.files import SCHEMA, read_config, read_json
+from micrec_pyg.runs.files import SCHEMA, check_record, read_config, read_json
 from micrec_pyg.runs.identity import decisive
 from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import InputError
@@ -154,9 +154,7 @@ def read_run(folder: Path) -> Run:
             f"{path}: schema {record.get('schema')!r} was given, {SCHEMA} is needed; "
             "evaluate the run again with this version"
         )
-    missing = {"dataset", "model", "seed", "split"} - set(record)
-    if missing:
-        raise InputError(f"{path}: the keys {sorted(missing)} are missing")
+    check_record(record, path)
     return Run(str(folder), record, read_config(folder))
 
 
