@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.cli.picking import check_picking, run_picking
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset, preset_folder
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
@@ -47,6 +48,8 @@ def main(argv: list[str]) -> int:
     workers = _count(given.jobs)
     manifest = Manifest.find(given.preset, preset_folder())
     pairs = pairs_of(given.preset, preset_folder())
+    if given.picking and (manifest is not None or pairs is not None):
+        check_picking(given.preset, ())
     if manifest is None and pairs is None:
         return _reproduce(given, seeds, workers, command)
     log_to_stderr()
@@ -70,22 +73,26 @@ def _reproduce(
     searches = preset.searches(**where)
     runs = partial(preset.jobs, seeds=seeds or preset.seeds, **where)
     expected = read_table(Path(given.check)) if given.check else None
+    if given.picking:
+        check_picking(given.preset, searches)
     if given.dry_run:
         for job in searches.values():
             argv = [*job.overrides, "--trials", str(preset.trials)]
             print(f"{job.name}: micrec tune {shlex.join(argv)}")
-        for job in runs():
+        for job in () if given.picking else runs():
             print(f"{job.name}: micrec train {shlex.join(job.overrides)}")
         return DONE
     log_to_stderr()
     prepare()
+    if given.picking:
+        return _picking(preset, searches, given, workers, command)
     with _ends_workers():
         todo, failed = _searched(preset, searches, runs, given, workers)
         outcome = run_all(todo, workers)
     outcome.errors.update(failed)
     held = True
     if outcome.folders:
-        path = Path(given.output_dir) / f"reproduce-{given.preset}.md"
+        path = _path(given, ".md")
         facts = {
             "command": f"`{command}`",
             "runs": f"{len(outcome.folders)} of {len(todo)} done",
@@ -121,11 +128,49 @@ def _searched(
     """Return the runs with the settings that were searched, and what failed."""
     if not searches:
         return runs(), {}
-    table = Path(given.output_dir) / f"reproduce-{given.preset}-tuned.csv"
     found, outcome = search_all(
-        searches, trials=preset.trials, workers=workers, table=table
+        searches,
+        trials=preset.trials,
+        workers=workers,
+        table=_path(given, "-tuned.csv"),
     )
     return runs(found=found), outcome.errors
+
+
+def _picking(
+    preset: Preset,
+    searches: Mapping[tuple[str, str], Job],
+    given: argparse.Namespace,
+    workers: int,
+    command: str,
+) -> int:
+    """Return the exit code of the study of picking by test, after the searches."""
+    with _ends_workers():
+        _, searched = search_all(
+            searches,
+            trials=preset.trials,
+            workers=workers,
+            table=_path(given, "-tuned.csv"),
+        )
+        outcome = run_picking(
+            preset,
+            searches,
+            searched.folders,
+            workers=workers,
+            path=_path(given, "-picking.md"),
+            facts={
+                "command": f"`{command}`",
+                "settings": " ".join(preset.settings(given.overrides)),
+            },
+        )
+    outcome.errors.update(searched.errors)
+    _tell_failed(outcome)
+    return FAILED if outcome.errors else DONE
+
+
+def _path(given: argparse.Namespace, ending: str) -> Path:
+    """Return the path of what a preset writes."""
+    return Path(given.output_dir) / f"reproduce-{given.preset}{ending}"
 
 
 def _write(
@@ -207,6 +252,12 @@ def _parser() -> argparse.ArgumentParser:
         "--studies",
         metavar="main,ablations",
         help="of a preset of several studies, these alone",
+    )
+    parser.add_argument(
+        "--picking",
+        action="store_true",
+        help="of a preset that searches: in place of its runs, test every complete "
+        "trial, and tell what picking settings by the test set would have bought",
     )
     parser.add_argument(
         "--check",

@@ -2,6 +2,7 @@
 
 import math
 import multiprocessing
+import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ KEYS = ({"choices"}, {"low", "high"}, {"low", "high", "log"})
 
 STARTED, WARM_UP = 4, 10
 """Trials that are never ended, and epochs before which none is."""
+
+RUN = "run"
+"""What a trial notes: the folder of its run, if it came to its end."""
 
 SHOWN = 5
 """Best trials that are printed."""
@@ -52,7 +56,8 @@ class Outcome:
     """What a search came to."""
 
     trials: pl.DataFrame
-    """A row per trial: number, state, value, seconds, and its settings."""
+    """A row per trial: number, state, value, seconds, its settings, and its run
+    in the output folder."""
     best: tuple[str, ...]
     """Overrides of the best trial, those of every trial among them."""
     lines: list[str]
@@ -188,7 +193,7 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
                 raise optuna.TrialPruned
 
     folder = train_job([*plan.overrides, *settings], on_epoch=judge)
-    trial.set_user_attr("run", str(folder))
+    trial.set_user_attr(RUN, str(folder))
     return selection(folder, plan.metric)
 
 
@@ -207,6 +212,12 @@ def _are_bounds(low: object, high: object, *, log: bool) -> bool:
     return numbers and (0 if log else -math.inf) < low < high  # type: ignore[operator]
 
 
+def _inside(plan: Plan, run: str | None) -> str | None:
+    """Return the path of a run in the output folder, wherever that is now."""
+    output_dir = plan.folder.parents[1]
+    return None if run is None else os.path.relpath(run, output_dir)
+
+
 def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
     """Return the trials as a table, and the best one.
 
@@ -220,6 +231,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             plan.metric: each.value,
             "seconds": None if each.duration is None else each.duration.seconds,
             **{key: str(each.params.get(key)) for key in plan.space},
+            RUN: _inside(plan, each.user_attrs.get(RUN)),
         }
         for each in study.trials
     ]
@@ -233,7 +245,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
     best = done.row(0, named=True)
     cells = [
         [str(v) if not isinstance(v, float) else f"{v:.4f}" for v in row]
-        for row in done.head(SHOWN).drop("state").iter_rows()
+        for row in done.head(SHOWN).drop("state", RUN).iter_rows()
     ]
     counts = trials["state"].value_counts().sort("state").rows()
     said = ", ".join(f"{number} {state}" for state, number in counts)
@@ -242,6 +254,6 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
         (*plan.overrides, *(f"{key}={best[key]}" for key in plan.space)),
         [
             f"{len(rows)} trials: {said}; validation {plan.metric}, the best first:",
-            *grid.aligned([done.drop("state").columns, *cells]),
+            *grid.aligned([done.drop("state", RUN).columns, *cells]),
         ],
     )
