@@ -39,6 +39,9 @@ reproduce: $(STAMP)  ## train and evaluate MICRec, baselines and ablations on re
 sweep: $(STAMP)  ## train over a grid of K, gamma and seed (SWEEP="...")
 	@$(BIN)/micrec train -m $(SWEEP)
 
+# Every process of the tests would compile the package anew.
+test fuzz: export PYTHONDONTWRITEBYTECODE =
+
 test: $(STAMP)  ## run the tests (ARGS="tests/nn -x")
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 

@@ -1,8 +1,11 @@
 """What all tests share: one thread, no network, and where data may be."""
 
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
 
 # Before anything is imported that reads them. Two test processes with two threads
 # each would fight over two cores; a test never waits for a network.
@@ -15,8 +18,10 @@ os.environ.update(
     WANDB_MODE="disabled",
 )
 
+import omegaconf.omegaconf
 import pytest
 import torch
+import yaml
 from hypothesis import settings
 
 torch.set_num_threads(1)
@@ -26,6 +31,26 @@ if not torch.cuda.is_available():
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+# No test survives a power cut, and a run would wait dozens of times for the disk.
+os.fsync = lambda file: None
+PARSED: dict[str, bytes] = {}
+
+
+def _parse_once(stream: IO[str] | str, **options: Any) -> Any:
+    """Return what a YAML text holds; that of conf/ is parsed once per process.
+
+    Hydra reads some twenty files for every run, with a parser in Python.
+    """
+    text = stream if isinstance(stream, str) else stream.read()
+    if text not in PARSED:
+        if not isinstance(stream, str):
+            stream.seek(0)  # an error names the file
+        PARSED[text] = pickle.dumps(yaml.load(stream, **options))
+    return pickle.loads(PARSED[text])
+
+
+omegaconf.omegaconf.yaml = SimpleNamespace(load=_parse_once, dump=yaml.dump)
 
 ROOT = Path(__file__).resolve().parent.parent
 TRIED = "tried"

@@ -48,6 +48,11 @@ def catalogues(small):
     return build(composed(["data=synthetic", *small])["data"])
 
 
+@pytest.fixture(scope="session")
+def domains(catalogues):
+    return build(composed(["features=none"])["features"])(catalogues)
+
+
 def raw(graph, pairs):
     users, items = pairs.tolist()
     return [
@@ -184,8 +189,7 @@ def test_features_are_made_as_the_option_says(tmp_path):
 @pytest.mark.parametrize(
     "option", sorted(path.stem for path in CONF.glob("[!_]*.yaml"))
 )
-def test_every_option_of_data_is_served(option, tmp_path, catalogues, monkeypatch):
-    domains = build(composed(["features=none"])["features"])(catalogues)
+def test_every_option_of_data_is_served(option, tmp_path, domains, monkeypatch):
     asked = []
 
     def read(config, is_split):

@@ -109,10 +109,16 @@ def files_under(folder: Path) -> set[str]:
     return {p.as_posix() for p in files if "__pycache__" not in p.parts}
 
 
-def test_wheel_has_code_conf_and_types(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
-    subprocess.run([*command, "-d", tmp_path], cwd=ROOT, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    subprocess.run([*command, "-d", folder], cwd=ROOT, check=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_wheel_has_code_conf_and_types(wheel: Path) -> None:
     code = files_under(ROOT / "src" / "micrec_pyg")
     conf = {f"conf/{name}" for name in files_under(ROOT / "conf")}
     assert {"py.typed", "schema.py"} <= code
@@ -122,10 +128,9 @@ def test_wheel_has_code_conf_and_types(tmp_path: Path) -> None:
     assert held == {f"micrec_pyg/{name}" for name in code | conf}
 
 
-def test_the_wheel_alone_trains_from_an_empty_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
-    subprocess.run([*command, "-d", tmp_path], cwd=ROOT, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+def test_the_wheel_alone_trains_from_an_empty_folder(
+    wheel: Path, tmp_path: Path
+) -> None:
     installed, empty = tmp_path / "installed", tmp_path / "empty"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)

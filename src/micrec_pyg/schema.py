@@ -59,7 +59,7 @@ class UnseenNodeError(ValueError):
     """A model was asked about nodes that it cannot represent."""
 
 
-FEW_IDS = 64
+FEW_IDS = 1024
 """Up to so many are looked up one by one: a join reads the whole vocabulary."""
 
 

@@ -1,6 +1,7 @@
 """Commands run in this process, on small generated data, and leave no trace."""
 
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from micrec_pyg.cli import main as command
+from micrec_pyg.cli.train import train_job
 
 Micrec = Callable[..., int]
 
@@ -39,9 +41,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-@pytest.fixture
-def small(data_root: Path, tmp_path: Path) -> list[str]:
-    """Return the overrides of a run that takes a moment."""
+def settings_of(data_root: Path, output: Path) -> list[str]:
     return [
         "data=synthetic",
         f"data.root={data_root}",
@@ -51,10 +51,31 @@ def small(data_root: Path, tmp_path: Path) -> list[str]:
         "features=none",
         f"features.cache_dir={data_root}/features",
         f"cache_dir={data_root}/knn",
-        f"output_dir={tmp_path}/outputs",
+        f"output_dir={output}",
         "device=cpu",
         "fit.max_epochs=2",
     ]
+
+
+@pytest.fixture
+def small(data_root: Path, tmp_path: Path) -> list[str]:
+    """Return the overrides of a run that takes a moment."""
+    return settings_of(data_root, tmp_path / "outputs")
+
+
+@pytest.fixture(scope="session")
+def _trained(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("trained") / "outputs"
+    return train_job(settings_of(data_root, output))
+
+
+@pytest.fixture
+def ready(_trained: Path, tmp_path: Path) -> Path:
+    """Return the folder of the run of ``small``: trained once, copied for each test."""
+    outputs = _trained.parents[2]
+    return Path(shutil.copytree(outputs, tmp_path / "outputs")) / _trained.relative_to(
+        outputs
+    )
 
 
 @pytest.fixture

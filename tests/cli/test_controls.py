@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -63,7 +64,7 @@ def finished(common: list[str]) -> Callable[..., Path]:
         evaluate_job(folder)
         return folder
 
-    return run
+    return cache(run)
 
 
 @pytest.mark.parametrize("control", CONTROLS)

@@ -27,8 +27,8 @@ READ_AGAIN = [
 
 
 @pytest.fixture
-def run(small) -> Path:
-    return train_job(small)
+def run(ready) -> Path:
+    return ready
 
 
 @pytest.mark.parametrize("places", [FEW, pytest.param(MANY, marks=pytest.mark.fuzz)])

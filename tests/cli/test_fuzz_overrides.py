@@ -30,7 +30,7 @@ VALUES = (
     ),
 )
 SIGNS = ("", "", "", "", "+", "++", "~")
-FEW, MANY = 60, 1000
+FEW, MANY = 30, 1000
 
 
 def cases(count: int) -> Iterator[list[str]]:

@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -112,11 +113,27 @@ def test_failures_that_have_a_sentence(
     assert capsys.readouterr().err.startswith(f"micrec: {said}")
 
 
-def test_a_closed_pipe_is_one_sentence(root: Path, tmp_path: Path) -> None:
-    command = (
-        f"{sys.executable} -m micrec_pyg train --help | true; exit ${{PIPESTATUS[0]}}"
-    )
-    path = {**os.environ, "PYTHONPATH": str(root / "src")}
+OFFLINE = """
+import sys
+from micrec_pyg.cli.main import main
+sys.argv = ["micrec", "train", "--help"]
+code = main()
+from huggingface_hub import constants
+assert constants.HF_HUB_OFFLINE
+sys.exit(code)
+"""
+
+
+def test_a_closed_pipe_is_one_sentence_and_nothing_is_downloaded(
+    root: Path, tmp_path: Path
+) -> None:
+    # a process of its own: the library reads its variable when it is imported
+    # it takes either of two, and the tests set both
+    offline = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    path = {k: v for k, v in os.environ.items() if k not in offline}
+    path["PYTHONPATH"] = str(root / "src")
+    python = shlex.join([sys.executable, "-c", OFFLINE])
+    command = f"{python} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], env=path, cwd=tmp_path, capture_output=True, text=True
     )

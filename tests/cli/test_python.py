@@ -1,6 +1,5 @@
 """The Python face: the same runs as on the command line, from an empty folder."""
 
-import ast
 import os
 import re
 import subprocess
@@ -47,26 +46,27 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "empty")
 
 
-def python(code: str, folder: Path) -> str:
-    path = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+def test_the_import_is_light_and_a_run_tells_its_steps_where_nobody_asked(
+    small, tmp_path: Path
+) -> None:
+    code = (
+        "import sys, micrec_pyg; assert {*micrec_pyg.__all__} <= {*dir(micrec_pyg)};"
+        "heavy = {'torch', 'polars', 'hydra', 'numpy'} & set(sys.modules);"
+        "assert not heavy, heavy; print(micrec_pyg.train.__module__);"
+        f"micrec_pyg.train(*{[*small, 'fit.max_epochs=1']!r});"
+        "encoders = {'sentence_transformers', 'timm', 'open_clip', 'torchvision'};"
+        "assert not encoders & set(sys.modules), encoders & set(sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=folder,
-        env=path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        cwd=tmp_path,
         check=True,
         capture_output=True,
         text=True,
     )
-    return done.stdout
-
-
-def test_the_import_is_light_and_shows_every_name(tmp_path: Path) -> None:
-    code = (
-        "import sys, micrec_pyg; assert {*micrec_pyg.__all__} <= {*dir(micrec_pyg)};"
-        "heavy = {'torch', 'polars', 'hydra', 'numpy'} & set(sys.modules);"
-        "assert not heavy, heavy; print(micrec_pyg.train.__module__)"
-    )
-    assert python(code, tmp_path) == "micrec_pyg.cli.python\n"
+    assert done.stdout == "micrec_pyg.cli.python\n"
+    assert "training: " in done.stderr
 
 
 def test_every_public_name_is_there_and_no_other() -> None:
@@ -221,28 +221,16 @@ def test_runs_are_compared_as_by_the_command(small) -> None:
         assert row["reference_mean"] == pytest.approx(values["popularity"])
 
 
-def test_log_lines_are_shown_where_nobody_asked(small, tmp_path) -> None:
-    code = f"import micrec_pyg; micrec_pyg.train(*{[*small, 'fit.max_epochs=1']!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert "training: " in done.stderr
-    assert done.stdout == ""
-
-
-def test_the_page_runs_from_an_empty_folder(tmp_path: Path) -> None:
+def test_the_page_runs_from_an_empty_folder(capsys) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 5
-    code = "\n".join(blocks)
-    ast.parse(code)
-    code += "\nprint(sorted(vectors.user.columns), len(vectors.item), len(table))"
-    *shown, last = python(code, tmp_path / "empty").splitlines()
-    assert last == "['id', 'vector'] 40 2"
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with pl.Config():  # the page sets how frames are printed
+        exec("\n".join(blocks), names)
+    shown = capsys.readouterr().out.splitlines()
+    vectors = names["vectors"]
+    assert sorted(vectors.user.columns) == ["id", "vector"]
+    assert (len(vectors.item), len(names["table"])) == (40, 2)
     expected = re.findall(r"```text\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(expected) == 2
     # of some 80 users some may find another item on another kind of CPU

@@ -193,8 +193,10 @@ def test_what_training_tells_holds_no_test(small) -> None:
     assert "## Test" not in (folder / "run_card.md").read_text()
 
 
-def test_every_evaluation_counts_and_training_again_forgets_none(micrec, small) -> None:
-    folder = train_job(small)
+def test_every_evaluation_counts_and_training_again_forgets_none(
+    micrec, small, ready
+) -> None:
+    folder = ready
 
     def counted() -> tuple[int, bool]:
         number = _metrics(folder)["test_evaluations"]

@@ -135,8 +135,8 @@ def test_neighbours_are_searched_where_the_run_is(small) -> None:
     assert load(experiment_of(settings, device="meta")).options.device == "meta"
 
 
-def test_changed_data_is_refused(micrec, small, runs, capsys) -> None:
-    folder = train_job(small)
+def test_changed_data_is_refused(micrec, ready, capsys) -> None:
+    folder = ready
     path = folder / "artefact" / "digests.json"
     digests = json.loads(path.read_text())
     path.write_text(json.dumps({**digests, "d1": "0" * 64}))

@@ -1,6 +1,7 @@
 """Whole evaluations of a fake model, group by group, against naive loops."""
 
 from dataclasses import replace
+from functools import cache
 
 import polars as pl
 import pytest
@@ -52,6 +53,13 @@ def _evaluate(model: Fake, stage: TestStage | ValidStage, **options: object) -> 
     return evaluate(model, stage, **chosen)
 
 
+@cache
+def _plain() -> tuple[TestStage, Report]:
+    """Return the stage of all cases and its evaluation; no test changes them."""
+    stage = ranking.stage()
+    return stage, _evaluate(Fake(), stage)
+
+
 def _lists(
     stage: TestStage, domain: str, name: str
 ) -> dict[int, tuple[list[int], set[int]]]:
@@ -82,13 +90,13 @@ def _popularity(stage: TestStage, domain: str) -> list[int]:
 
 @pytest.mark.parametrize(("domain", "name"), CASES)
 def test_every_group_equals_a_naive_loop(domain: str, name: str) -> None:
-    stage = ranking.stage()
+    stage, report = _plain()
     data = stage.graphs[domain][ITEM]
     vectors = {"image": {i: data.image[i].numpy() for i in range(0, ITEMS, 2)}}
     popularity = _popularity(stage, domain)
     expected = _lists(stage, domain, name)
     assert expected
-    frame = _evaluate(Fake(), stage).per_user[domain].filter(group=name)
+    frame = report.per_user[domain].filter(group=name)
     assert frame["user_row"].to_list() == sorted(expected)
     for row in frame.to_dicts():
         items, truth = expected[row["user_row"]]
@@ -103,9 +111,9 @@ def test_every_group_equals_a_naive_loop(domain: str, name: str) -> None:
 
 @pytest.mark.parametrize(("domain", "name"), CASES)
 def test_the_summary_equals_a_naive_loop(domain: str, name: str) -> None:
-    stage = ranking.stage()
+    stage, report = _plain()
     expected = _lists(stage, domain, name)
-    found = summary(_evaluate(Fake(), stage))[domain][name]
+    found = summary(report)[domain][name]
     _, candidates, _ = ranking.group(stage, domain, name)
     assert found["users"] == len(expected)
     assert found["candidates"] == len(candidates)

@@ -1,6 +1,6 @@
 import logging
-import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -217,73 +217,38 @@ def test_the_digest_covers_inputs_encoder_and_settings(
     assert digest() == variants[0]
 
 
-_CACHED = """
-import sys
-sys.path[:0] = sys.argv[2:]
-from micrec_pyg.features.encode import encode
-from micrec_pyg.features.image import EfficientNetLite0
-from micrec_pyg.features.text import SentenceBert
-import polars as pl
-import torch
-from micrec_pyg.schema import DomainCatalogue, Interactions, Vocab
-
-one = torch.tensor([0])
-vocab = Vocab(pl.Series(["x"]))
-food = DomainCatalogue(
-    name="food",
-    interactions=Interactions(user=one, item=one, users=vocab, items=vocab),
-    content={
-        "text": pl.Series(["a box of dates"]),
-        "image": pl.Series([sys.argv[1] + "/photo.png"]),
-    },
-    vectors={},
-    digest="inputs",
-)
-domains = encode(
-    {"food": food},
-    {
-        "text": SentenceBert(
-            model="minilm", batch_size=4, device="cpu", precision="float32"
-        ),
-        "image": EfficientNetLite0(batch_size=4, device="cpu"),
-    },
-    cache_dir=sys.argv[1],
-)
-widths = {key: each.values.shape for key, each in domains["food"].features.items()}
-assert widths == {"text": (1, 384), "image": (1, 1280)}, widths
-heavy = {"sentence_transformers", "timm", "open_clip", "torchvision"}
-assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
-"""
+HEAVY = ("sentence_transformers", "timm", "open_clip", "torchvision")
 
 
 def test_a_cached_run_loads_no_encoder_library(
-    make_catalogue: Any, tmp_path: Path
+    make_catalogue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """That no module of ours loads one itself is tested in cli/test_python.py."""
     photo = tmp_path / "photo.png"
     Image.new("RGB", (64, 64), "brown").save(photo)
     food = make_catalogue(texts=["a box of dates"], images=[str(photo)])
-    encode(
-        {"food": food},
-        {
-            "text": SentenceBert(
-                model="minilm", batch_size=4, device="cpu", precision="float32"
-            ),
-            "image": EfficientNetLite0(batch_size=4, device="cpu"),
-        },
-        cache_dir=str(tmp_path),
-    )
 
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            _CACHED,
-            str(tmp_path),
-            str(Path(__file__).parents[2] / "src"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    def encoded() -> Mapping[str, Feature]:
+        found = encode(
+            {"food": food},
+            {
+                "text": SentenceBert(
+                    model="minilm", batch_size=4, device="cpu", precision="float32"
+                ),
+                "image": EfficientNetLite0(batch_size=4, device="cpu"),
+            },
+            cache_dir=str(tmp_path),
+        )
+        return found["food"].features
 
-    assert done.returncode == 0, done.stderr
+    first = encoded()
+    for name in [*HEAVY, *sys.modules]:
+        if name.split(".")[0] in HEAVY:
+            monkeypatch.setitem(sys.modules, name, None)  # its import fails
+    again = encoded()
+    assert {key: each.values.shape for key, each in again.items()} == {
+        "text": (1, 384),
+        "image": (1, 1280),
+    }
+    for key, each in first.items():
+        assert torch.equal(again[key].values, each.values)

@@ -40,11 +40,21 @@ assert declared is not _has_ops()
 """
 
 
+_STRICT = """
+import micrec_pyg, torch, types
+# one module of the package alone; the others take seconds to import
+package = types.ModuleType("micrec_pyg.features")
+package.__path__ = [micrec_pyg.__path__[0] + "/features"]
+sys.modules["micrec_pyg.features"] = package
+# from here on a warning is an error; those of the libraries imported above are not
+import micrec_pyg.features.torchvision_ops, warnings
+warnings.simplefilter("error")
+"""
+
+
 def _run(script: str, *arguments: str) -> None:
     path = Path(__file__).parents[2] / "src"
-    # from here on a warning is an error; those of the libraries imported above are not
-    strict = "import micrec_pyg.features, warnings; warnings.simplefilter('error')"
-    script = f"import sys; sys.path.insert(0, {str(path)!r})\n{strict}\n{script}"
+    script = f"import sys; sys.path.insert(0, {str(path)!r})\n{_STRICT}\n{script}"
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         capture_output=True,

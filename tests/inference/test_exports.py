@@ -123,7 +123,7 @@ def test_the_index_finds_the_lists_of_the_model(world, kind, tmp_path):
     lists = Recommender(world).recommend(
         users=["u1", "u2", "u3"], domain="food", k=3, exclude_seen=False
     )
-    rows = world.user_rows("food")[
+    rows = world.rows("food").user[
         world.domains["food"].interactions.users.index(pl.Series(["u1", "u2", "u3"]))
     ]
     scores, places = index.search(world.z["food"].user[rows].numpy(), 3)

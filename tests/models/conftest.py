@@ -1,5 +1,8 @@
 """Models as their yaml files configure them, and tiny ones of other kinds."""
 
+from copy import copy
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,8 +64,16 @@ def options(config):
     return worlds.options(num_neighbors=config["num_neighbors"])
 
 
-@pytest.fixture
-def stage(options):
-    """Return three domains, their splits and their training stage."""
+@cache
+def _stage(num_neighbors):
     domains, splits = worlds.worlds()
+    options = worlds.options(num_neighbors=num_neighbors)
     return domains, splits, train_stage(domains, splits, options)
+
+
+@pytest.fixture
+def stage(config):
+    """Return three domains, their splits and their training stage."""
+    domains, splits, train = _stage(config["num_neighbors"])
+    graphs = {name: copy(graph) for name, graph in train.graphs.items()}
+    return domains, splits, replace(train, graphs=graphs)

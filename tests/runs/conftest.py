@@ -1,5 +1,5 @@
 """The command line and a small run, as the tests of the commands have them."""
 
-from cli.conftest import data_root, micrec, runs, small
+from cli.conftest import _trained, data_root, micrec, ready, runs, small
 
-__all__ = ["data_root", "micrec", "runs", "small"]
+__all__ = ["_trained", "data_root", "micrec", "ready", "runs", "small"]

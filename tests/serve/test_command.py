@@ -1,10 +1,13 @@
 """What ``micrec serve`` refuses before it listens."""
 
+import logging
+
 import pytest
 from serve.conftest import GOLDEN, KEY
 
 from micrec_pyg.cli import serve, serving
 from micrec_pyg.schema import InputError
+from micrec_pyg.serve.process import Once
 
 
 @pytest.mark.parametrize(
@@ -40,3 +43,11 @@ def test_other_machines_may_ask_with_a_key_or_where_it_is_open(monkeypatch, tmp_
     monkeypatch.setenv("MICREC_READ_KEY", KEY)
     assert serve.main(everybody) == 0
     assert len(ran) == 2
+
+
+def test_a_line_that_every_answer_would_have_is_logged_once(caplog):
+    logger = logging.getLogger("test_command")
+    logger.addFilter(Once())
+    for number in range(3):
+        logger.warning("ties %d", number)
+    assert caplog.messages == ["ties 0"]

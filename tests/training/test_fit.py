@@ -1,5 +1,6 @@
 import json
-from functools import partial
+from functools import cache, partial
+from itertools import product
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ GROUPS = {
 """Two groups of parameters, and another learning rate in every epoch."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stages():
     domains, splits = worlds.worlds()
     train = train_stage(domains, splits, worlds.options())
@@ -116,17 +117,31 @@ class KilledError(Exception):
     pass
 
 
-ROWS = {"optimizer": partial(row_adam, weight_decay=0.1, rates={})}
+KINDS = {
+    "plain": {"batch_size": 24},
+    "groups": {"batch_size": 24, **GROUPS},
+    "rows": {
+        "batch_size": 24,
+        "optimizer": partial(row_adam, weight_decay=0.1, rates={}),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def finished(stages):
+    """Return a function that trains a kind of run to its end, once."""
+    return cache(lambda kind: run(stages, **KINDS[kind]))
 
 
 @pytest.mark.parametrize(
-    ("changes", "killed_after"),
-    [(changes, after) for changes in ({}, GROUPS) for after in (0, 1, 4)] + [(ROWS, 1)],
+    ("kind", "killed_after"),
+    [*product(("plain", "groups"), (0, 1, 4)), ("rows", 1)],
 )
 def test_a_killed_run_goes_on_with_the_same_bits(
-    stages, tmp_path, killed_after, changes
+    stages, finished, tmp_path, killed_after, kind
 ):
-    whole, whole_result = run(stages, **changes)
+    whole, whole_result = finished(kind)
+    changes = KINDS[kind]
 
     def kill(row):
         if row["epoch"] == killed_after:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
@@ -11,6 +11,9 @@ from hydra.errors import HydraException
 from micrec_pyg.cli.config_errors import options
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
+
+Groups = Mapping[str, Sequence[str]]
+"""The options of every group."""
 
 KEY = re.compile(r"(~|\+\+?)?[^\W\d][\w./-]*")
 """What stands before the =; with + it is added, with ~ Hydra would delete it."""
@@ -31,14 +34,14 @@ def readable(arguments: Sequence[str]) -> list[str]:
         InputError: Hydra cannot read one and it is no plain text, or it deletes
             a setting.
     """
-    parser = OverridesParser.create()
+    parser, groups = OverridesParser.create(), options(conf_dir())
     return [
-        argument if argument.startswith("-") else _readable(argument, parser)
+        argument if argument.startswith("-") else _readable(argument, parser, groups)
         for argument in arguments
     ]
 
 
-def _readable(argument: str, parser: OverridesParser) -> str:
+def _readable(argument: str, parser: OverridesParser, groups: Groups) -> str:
     key, sign, value = argument.partition("=")
     _check_key(argument, key)
     plain = bool(sign) and not STRUCTURE & set(value)
@@ -47,7 +50,7 @@ def _readable(argument: str, parser: OverridesParser) -> str:
     for text in (f"{key}{sign}{value}", f"{key}={_quoted(value)}" if plain else ""):
         override = _parsed(text, parser)
         if override is not None:
-            _check_option(argument, override)
+            _check_option(argument, override, groups)
             return text
     if not sign:
         raise InputError(f"{argument} cannot be read: give KEY=VALUE, such as K=3")
@@ -72,9 +75,9 @@ def _check_key(argument: str, key: str) -> None:
         )
 
 
-def _check_option(argument: str, override: Override) -> None:
+def _check_option(argument: str, override: Override, groups: Groups) -> None:
     """Refuse what cannot be the name of an option of a group."""
-    valid = options(conf_dir()).get(override.key_or_group)
+    valid = groups.get(override.key_or_group)
     if valid is None:
         return
     value = override.value()

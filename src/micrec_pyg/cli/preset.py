@@ -43,6 +43,8 @@ class Preset:
     """Of the search of every row and split, on the first seed; 0: no search."""
     picture: Sequence[Panel] = ()
     """Panels of the picture of the results; none: no picture."""
+    gain_over: str = ""
+    """Label that a second picture compares with, by group; none: no such picture."""
     steps: Sequence[Step] = ()
     """What is measured on every run beside its metrics."""
 

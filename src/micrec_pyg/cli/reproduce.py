@@ -26,6 +26,7 @@ from micrec_pyg.cli.tabulate import results_of, tabulate
 from micrec_pyg.cli.tuned import search_all
 from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.figure import draw
+from micrec_pyg.report.gain_figure import draw_gains
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -178,11 +179,20 @@ def _write(
 ) -> None:
     """Write the tables of a preset, and its picture if it has one."""
     tabulate(preset, results, path, facts)
+    names = {row.label: row.label for row in preset.rows}
     if preset.picture:
         picture = path.with_suffix(".svg")
-        names = {row.label: row.label for row in preset.rows}
         draw(results, picture, panels=preset.picture, names=names)
         logger.info("drawn: %s", picture)
+    if preset.gain_over:
+        drawn = draw_gains(
+            results,
+            path.with_name(f"{path.stem}-gain"),
+            metric=preset.metrics[0],
+            reference=preset.gain_over,
+            labels=[*names],
+        )
+        logger.info("drawn: %s and %s", *drawn)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def known_askers(world: World, person: Int[Tensor, " askers"]) -> Askers:
     place = places(person, 1 + int(person.max().clamp(min=world.num_people)))
     for name, split in world.splits.items():
         user, item = split.known_at_test
-        asker, row = place[world.train.person[name]][user], world.item_rows(name)[item]
+        asker, row = place[world.train.person[name]][user], world.rows(name).item[item]
         kept = (asker >= 0) & (row >= 0)
         history[name] = in_order(asker[kept], row[kept])
     return Askers(person, history)

@@ -16,7 +16,7 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.inference.guests import UserRows, with_users
 from micrec_pyg.inference.links import graphs_read
-from micrec_pyg.inference.lists import TITLE
+from micrec_pyg.inference.row_tables import TITLE
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import (
     DESCRIBES_USER,

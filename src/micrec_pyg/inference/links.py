@@ -86,13 +86,13 @@ def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, 
     found = guest_scores(world, domain, everybody)
     scores, nobody = found[:-1], found[-1]
     own = askers.degree(domain) > 0
-    told = ~torch.isclose(scores, nobody, rtol=1e-5, atol=1e-7).all(1).cpu()
-    for code, who in (
-        (HISTORY if world.personal[domain] else POPULARITY, own),
-        (ELSEWHERE, told & ~own & _anywhere(askers)),
-    ):
-        rows = who.nonzero().flatten()
-        yield code, (rows, scores[rows.to(world.device)])
+    rows = own.nonzero().flatten()
+    code = HISTORY if world.personal[domain] else POPULARITY
+    yield code, (rows, scores[rows.to(world.device)])
+    rows = (~own & _anywhere(askers)).nonzero().flatten()
+    some = scores[rows.to(world.device)]
+    told = ~torch.isclose(some, nobody, rtol=1e-5, atol=1e-7).all(1)
+    yield ELSEWHERE, (rows[told.cpu()], some[told])
 
 
 def guest_scores(world: World, domain: str, askers: Askers) -> Scores:

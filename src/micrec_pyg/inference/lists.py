@@ -13,12 +13,10 @@ from micrec_pyg.inference.askers import Askers
 from micrec_pyg.inference.links import CONTENT, HISTORY, POPULARITY, REASONS, answer
 from micrec_pyg.inference.people import People
 from micrec_pyg.inference.world import World
-from micrec_pyg.schema import ITEM, SIMILAR_ITEM, USER, RankedLists
+from micrec_pyg.schema import ITEM, USER, RankedLists
 
 BLOCK = 256
 """Guests who are answered at a time."""
-TITLE = 80
-"""Characters of an item's text that stand for its title."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,19 +122,20 @@ def as_frame(world: World, domain: str, names: pl.Series, lists: Lists) -> pl.Da
         lists: In their order.
     """
     person, place = (lists.item >= 0).nonzero(as_tuple=True)
-    row = lists.item[person, place]
-    index = world.tasks[domain].data[ITEM].n_id.cpu()[row].numpy()
+    row, tables = lists.item[person, place], world.rows(domain)
     reason = lists.reason[person]
-    by_content = _known_by_content(world, domain)[row] & (reason < CONTENT)
+    by_content = tables.by_content[row] & (reason < CONTENT)
     reason = torch.where(by_content, CONTENT, reason)
+    index = row.numpy()
+    # [] takes rows in a third of the time of gather
     return pl.DataFrame(
         {
-            "user": names.gather(person.numpy()),
+            "user": names[person.numpy()],
             "rank": (place + 1).numpy(),
-            "item": world.domains[domain].interactions.items.ids.gather(index),
+            "item": tables.item_id[index],
             "score": lists.score[person, place].numpy(),
-            "title": world.texts[domain].gather(index).str.slice(0, TITLE),
-            "reason": pl.Series(REASONS).gather(reason.numpy()),
+            "title": tables.title[index],
+            "reason": pl.Series(REASONS)[reason.numpy()],
         }
     )
 
@@ -170,6 +169,8 @@ def _block(world: World, askers: Askers, wanted: Wanted) -> Lists:
 
 def _known(world: World, askers: Askers, domain: str) -> Int[Tensor, "2 _"]:
     """Return (asker, item row) pairs that are not recommended."""
+    if bool((askers.person >= world.num_people).all()):
+        return askers.history[domain]  # nobody of them is in a graph
     task = world.tasks[domain]
     person = task.data[USER].person.cpu()
     size = 1 + int(torch.cat([person, askers.person]).max())
@@ -179,15 +180,6 @@ def _known(world: World, askers: Askers, domain: str) -> Int[Tensor, "2 _"]:
     owner = asker[person[user]]
     pairs = torch.stack([owner, item])[:, owner >= 0]
     return torch.cat([pairs, askers.history[domain]], dim=1)
-
-
-def _known_by_content(world: World, domain: str) -> Bool[Tensor, " items"]:
-    """Return the items without interactions that have similar ones."""
-    task = world.tasks[domain]
-    similar = world.graphs[task.graph][SIMILAR_ITEM].adj_t.crow_indices().diff() > 0
-    similar = similar if task.item is None else similar[task.item]
-    found: Tensor = ((task.data[ITEM].degree == 0) & similar).cpu()
-    return found
 
 
 def _lists(ranked: RankedLists, reason: Int[Tensor, " people"]) -> Lists:

@@ -14,7 +14,7 @@ from torch import Tensor
 from micrec_pyg.inference.askers import Askers, in_order, known_askers
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
-from micrec_pyg.schema import ITEM, USER, InputError, Vocab
+from micrec_pyg.schema import ITEM, InputError, Vocab
 
 logger = logging.getLogger(__name__)
 
@@ -49,19 +49,18 @@ def known_people(world: World, domain: str, users: Sequence[str] | pl.Series) ->
     """
     names = texts_of(users, "users").unique(maintain_order=True)
     person = torch.full((len(names),), -1)
+    place = {}
     for name, each in world.domains.items():
-        index = each.interactions.users.index(names)
+        index = place[name] = each.interactions.users.index(names)
         found = (index >= 0) & (person < 0)
         person[found] = world.train.person[name][index[found]]
     if (person < 0).any():
-        place = int((person < 0).nonzero()[0])
+        first = int((person < 0).nonzero()[0])
         known = world.domains[domain].interactions.users
-        raise unknown(names[place], known, f"users: domain {domain} has no user")
-    index = world.domains[domain].interactions.users.index(names)
-    row = world.user_rows(domain)[index.clamp(min=0)]
-    row = torch.where(index >= 0, row, -1)
-    degree = world.tasks[domain].data[USER].degree.cpu()
-    is_user = (row >= 0) & (degree[row.clamp(min=0)] > 0)
+        raise unknown(names[first], known, f"users: domain {domain} has no user")
+    index, tables = place[domain], world.rows(domain)
+    row = torch.where(index >= 0, tables.user[index.clamp(min=0)], -1)
+    is_user = (row >= 0) & tables.has_history[row.clamp(min=0)]
     others = person[~is_user]
     askers = known_askers(world, others) if len(others) else _nobody(world)
     return People(names, row[is_user], askers, is_user)
@@ -123,14 +122,15 @@ def chosen_items(
     Raises:
         InputError: An id is unknown.
     """
-    n_id = world.tasks[domain].data[ITEM].n_id.cpu()
-    allowed = ~world.gone[domain][n_id]
-    if items is not None:
-        rows = _item_rows(world, domain, texts_of(items, "items"), "items")
-        mine = torch.zeros_like(allowed)
-        mine[rows[rows >= 0]] = True
-        allowed &= mine
-    return None if bool(allowed.all()) else allowed
+    allowed = world.rows(domain).allowed
+    if items is None:
+        return allowed
+    rows = _item_rows(world, domain, texts_of(items, "items"), "items")
+    mine = torch.zeros(world.tasks[domain].data[ITEM].num_nodes, dtype=torch.bool)
+    mine[rows[rows >= 0]] = True
+    if allowed is not None:
+        mine &= allowed
+    return None if bool(mine.all()) else mine
 
 
 def item_row(world: World, domain: str, item: str) -> int:
@@ -261,7 +261,7 @@ def _item_rows(
     if (index < 0).any():
         place = int((index < 0).nonzero()[0])
         raise unknown(items[place], vocab, f"{name}: domain {domain} has no item")
-    rows: Tensor = world.item_rows(domain)[index]
+    rows: Tensor = world.rows(domain).item[index]
     return rows
 
 

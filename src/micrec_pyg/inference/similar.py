@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from micrec_pyg.inference.lists import TITLE
 from micrec_pyg.inference.neighbors import item_features
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import ITEM, InputError
@@ -36,18 +35,19 @@ def similar(world: World, domain: str, row: int, *, k: int, by: str) -> pl.DataF
     if by not in ways:
         raise InputError(f"by={by}: give one of {', '.join(ways)}")
     score = ways[by](world, domain, row).cpu()
-    n_id = world.tasks[domain].data[ITEM].n_id.cpu()
-    score[world.gone[domain][n_id]] = -torch.inf
+    tables = world.rows(domain)
+    if tables.allowed is not None:
+        score[~tables.allowed] = -torch.inf
     score[row] = -torch.inf
     order = torch.argsort(score, descending=True, stable=True)[:k]
     order = order[score[order] > -torch.inf]
-    index = n_id[order].numpy()
+    index = order.numpy()
     return pl.DataFrame(
         {
             "rank": range(1, len(order) + 1),
-            "item": world.domains[domain].interactions.items.ids.gather(index),
+            "item": tables.item_id[index],
             "score": score[order].numpy(),
-            "title": world.texts[domain].gather(index).str.slice(0, TITLE),
+            "title": tables.title[index],
             "reason": [by] * len(order),
         },
         schema_overrides={"rank": pl.Int64, "reason": pl.String},

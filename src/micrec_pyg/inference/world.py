@@ -6,12 +6,12 @@ old one meanwhile gets its answers.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import polars as pl
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -21,16 +21,15 @@ from micrec_pyg.evaluation.evaluate import task_score
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.graph.build import test_stage
 from micrec_pyg.graph.domain_graph import add_with_transpose
-from micrec_pyg.graph.node_rows import places
 from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.inference.artefact import Artefact
 from micrec_pyg.inference.neighbors import KINDS, ByKind, compared_nodes, follow
+from micrec_pyg.inference.row_tables import RowTables
 from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.device import set_compute
 from micrec_pyg.schema import (
-    ITEM,
     USER,
     Domain,
     EdgeSplit,
@@ -80,23 +79,28 @@ class World:
     """By graph: what its nodes are compared by, made when it is first needed."""
     towers: dict[str, Any] = field(default_factory=dict)
     """By graph: the tower of its people (``inference.tower``), likewise."""
+    tables: dict[str, RowTables] = field(default_factory=dict)
+    """By domain: what ``rows`` returns, made when it is first needed."""
     encoders: dict[str, Encoder] = field(default_factory=dict)
     """By modality, made when they are first needed."""
 
-    @property
+    @cached_property
     def num_people(self) -> int:
         """Return a number that is above that of every person."""
         return 1 + max(int(p.max()) for p in self.train.person.values() if len(p))
 
-    def user_rows(self, domain: str) -> Int[Tensor, " vocabulary"]:
-        """Return the row of every user of a vocabulary in the domain's own graph."""
-        n_id = self.tasks[domain].data[USER].n_id.cpu()
-        return places(n_id, len(self.domains[domain].interactions.users))
-
-    def item_rows(self, domain: str) -> Int[Tensor, " vocabulary"]:
-        """Return the row of every item of a vocabulary in the domain's own graph."""
-        n_id = self.tasks[domain].data[ITEM].n_id.cpu()
-        return places(n_id, len(self.domains[domain].interactions.items))
+    def rows(self, domain: str) -> RowTables:
+        """Return what the rows of a domain's own graph stand for."""
+        if domain not in self.tables:
+            task = self.tasks[domain]
+            self.tables[domain] = RowTables.of(
+                task,
+                self.graphs[task.graph],
+                self.domains[domain].interactions,
+                self.texts[domain],
+                self.gone[domain],
+            )
+        return self.tables[domain]
 
 
 def make_world(artefact: Artefact, *, device: str = "cpu") -> World:
@@ -193,6 +197,7 @@ def with_graphs(
         scores=scores,
         personal=personal,
         towers={},
+        tables={},
         compared={
             **{n: c for n, c in world.compared.items() if n not in stage.graphs},
             **compared,

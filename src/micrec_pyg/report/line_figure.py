@@ -136,11 +136,11 @@ def draw_panels(
 
 
 def panels_of(number: int) -> tuple[Any, list[Any]]:
-    """Return a figure of matplotlib and its panels, at most three side by side."""
+    """Return a figure of matplotlib and its panels, two or three side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    across = min(number, 3)
+    across = 2 if number == 4 else min(number, 3)
     down = -(-number // across)
     size = PANEL_INCHES * across + 0.4, HEIGHT_INCHES * down + 0.7
     figure = Figure(figsize=size, layout="constrained")
@@ -180,9 +180,9 @@ def _figure(
     figure, axes = panels_of(len(panels))
     names = dict.fromkeys(line.name for lines in panels.values() for line in lines)
     looks = {name: look(place) for place, name in enumerate(names)}
-    places = _places(panels)
     handles: dict[str, Any] = {}
     for drawn, (title, lines) in zip(axes, panels.items(), strict=True):
+        places = _places(lines)
         for line in lines:
             handles[line.name] = _draw(drawn, line, places, *looks[line.name])
         drawn.set_title(title, loc="left", fontsize=9)
@@ -201,9 +201,9 @@ def look(place: int) -> tuple[str, str]:
     return COLORS[place % len(COLORS)], styles[place // len(COLORS) % len(styles)]
 
 
-def _places(panels: Mapping[str, Sequence[Line]]) -> dict[float, int]:
-    """Return where each value of the x axis stands."""
-    values = {x for lines in panels.values() for line in lines for x in line.x}
+def _places(lines: Sequence[Line]) -> dict[float, int]:
+    """Return where each value of the x axis of a panel stands."""
+    values = {x for line in lines for x in line.x}
     return {x: place for place, x in enumerate(sorted(values))}
 
 

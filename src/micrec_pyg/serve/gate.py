@@ -84,10 +84,9 @@ class Gate:
             message = "the body is no JSON; send the header Content-Type: "
             return b"", error_response(415, f"{message}application/json")
         most = self._limits.body_bytes
-        large = error_response(413, f"the body has more than {most:,} bytes")
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length[:20]) > most:
-            return b"", large
+            return b"", _too_large(most)
         parts, size = [], 0
         try:
             async with asyncio.timeout(self._limits.body_seconds):
@@ -95,11 +94,15 @@ class Gate:
                     parts.append(part)
                     size += len(part)
                     if size > most:
-                        return b"", large
+                        return b"", _too_large(most)
         except TimeoutError:
             seconds = self._limits.body_seconds
             return b"", error_response(408, f"no whole body came in {seconds:g} s")
         return b"".join(parts), None
+
+
+def _too_large(most: int) -> Response:
+    return error_response(413, f"the body has more than {most:,} bytes")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

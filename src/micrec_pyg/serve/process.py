@@ -1,6 +1,7 @@
 """The service as a process: a socket, signals, and an end without lost requests."""
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -11,17 +12,28 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from micrec_pyg.evaluation import rank
 from micrec_pyg.schema import InputError
+from micrec_pyg.serve.connection import HEAD_SECONDS, Connection
 from micrec_pyg.serve.routes_write import reload_one
 
 logger = logging.getLogger(__name__)
 
 CONNECTIONS = 1000
 """Open at once."""
-IDLE_SECONDS = 30
-"""After which a connection is closed that asks nothing."""
 GRACE_SECONDS = 30
 """In which requests are finished after the process was told to stop."""
+
+
+class Once(logging.Filter):
+    """Let the first line pass: each answer of a tied model would have the same."""
+
+    _said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a line is logged."""
+        before, self._said = self._said, True
+        return not before
 
 
 def is_loopback(host: str) -> bool:
@@ -41,7 +53,8 @@ def listen(host: str, port: int) -> socket.socket:
         InputError: The address cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family)
+    # asyncio lets small answers go at once (TCP_NODELAY) only where TCP is named
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
@@ -75,23 +88,31 @@ def run(app: FastAPI, place: socket.socket, *, started: Callable[[], None]) -> N
             task.add_done_callback(tasks.discard)
 
         loop.add_signal_handler(signal.SIGHUP, again)
+        # a search for garbage in all that the libraries hold would stop every answer
+        # for a third of a second, again and again
+        gc.collect()
+        gc.freeze()
         started()
         yield
+        gc.unfreeze()
 
     app.router.lifespan_context = lifespan
+    logging.getLogger(rank.__name__).addFilter(Once())
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn takes these while it runs, and raises them again when it has ended
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         app,
+        http=Connection,
         access_log=False,
         log_config=None,
         log_level="critical",  # errors are logged by serve.errors, once
         lifespan="on",
         limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=IDLE_SECONDS,
+        timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        proxy_headers=False,  # nobody reads the address of a client
     )
     uvicorn.Server(config).run(sockets=[place])
 

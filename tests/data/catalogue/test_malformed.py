@@ -11,7 +11,7 @@ from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
 BY_HAND = by_hand()
-FUZZED, MANY = 40, 625
+FUZZED, MANY = 15, 625
 """Damaged copies per kind of file and table; many make 5,000 together."""
 
 

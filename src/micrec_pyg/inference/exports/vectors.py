@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.inference.lists import TITLE
+from micrec_pyg.inference.row_tables import TITLE
 from micrec_pyg.inference.world import World
 from micrec_pyg.models.base import Model
 from micrec_pyg.schema import ITEM, USER, InputError
