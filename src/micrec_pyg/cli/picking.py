@@ -13,7 +13,7 @@ from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
 from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.process import show
 from micrec_pyg.cli.sweep_jobs import selection
-from micrec_pyg.cli.tuned import BEST, TRIALS
+from micrec_pyg.cli.tuned import BEST, TRIALS, search_all
 from micrec_pyg.grid import titled_markdown
 from micrec_pyg.report.picking import (
     GROUPS,
@@ -41,24 +41,29 @@ logger = logging.getLogger(__name__)
 def run_picking(
     preset: Preset,
     searches: Mapping[tuple[str, str], Job],
-    folders: Mapping[Job, Path],
     *,
     workers: int,
+    tuned: Path,
     path: Path,
     facts: Mapping[str, str],
 ) -> Outcome:
     """Return the searches whose complete trials are all tested, and those that failed.
 
-    Their tables and picture are written. A tested trial is not tested again.
+    Searches are done as far as they are missing, then the test set is opened for all.
+    A tested trial is not tested again. Tables and picture are written.
 
     Args:
-        preset: Whose rows were searched.
+        preset: Whose rows are searched.
         searches: By label and split.
-        folders: Of the studies of the searches that are done.
         workers: Searches at a time.
+        tuned: Where a row per search is written.
         path: The Markdown file; CSV and SVG lie beside it.
         facts: Lines above the tables.
     """
+    _, searched = search_all(
+        searches, trials=preset.trials, workers=workers, table=tuned
+    )
+    folders = searched.folders
     todo = [job for job in searches.values() if job in folders]
     logger.info("the test set is opened for the trials of %d searches", len(todo))
     work = partial(evaluate_trials, folders={job: folders[job] for job in todo})
@@ -67,6 +72,7 @@ def run_picking(
     if tested:
         found = {place: folders[job] for place, job in tested.items()}
         _write(preset, found, path, facts)
+    outcome.errors.update(searched.errors)
     return outcome
 
 

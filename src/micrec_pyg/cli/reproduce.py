@@ -147,24 +147,17 @@ def _picking(
 ) -> int:
     """Return the exit code of the study of picking by test, after the searches."""
     with _ends_workers():
-        _, searched = search_all(
-            searches,
-            trials=preset.trials,
-            workers=workers,
-            table=_path(given, "-tuned.csv"),
-        )
         outcome = run_picking(
             preset,
             searches,
-            searched.folders,
             workers=workers,
+            tuned=_path(given, "-tuned.csv"),
             path=_path(given, "-picking.md"),
             facts={
                 "command": f"`{command}`",
                 "settings": " ".join(preset.settings(given.overrides)),
             },
         )
-    outcome.errors.update(searched.errors)
     _tell_failed(outcome)
     return FAILED if outcome.errors else DONE
 
