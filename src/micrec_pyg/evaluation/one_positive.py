@@ -84,7 +84,8 @@ def stand(
     had = had[:, had[0].argsort()]
     size = users_at_once("auto", num_items, "cpu")
     users: list[Tensor] = []
-    found: list[tuple[Standings, Standings]] = []
+    sampled: list[Standings] = []
+    every: list[Standings] = []
     # torch.split gives one empty block for no pairs
     for block in pairs.split(size, dim=1) if pairs.shape[1] else ():
         free, row = _never_had(block[0], had, num_items)
@@ -94,10 +95,9 @@ def stand(
             own, positive = _scores(score, block[:, asked])
             free = free[row[asked]].to(own.device)
             drawn, valid = (each[asked].to(own.device) for each in (drawn, valid))
-            sampled = _count(own.gather(1, drawn), positive, valid)
             users.append(block[0, asked])
-            found.append((sampled, _count(own, positive, free)))
-    sampled, every = zip(*found, strict=True) if found else ((), ())
+            sampled.append(_count(own.gather(1, drawn), positive, valid))
+            every.append(_count(own, positive, free))
     empty = torch.zeros(0, dtype=torch.int64)
     return Judged(torch.cat([empty, *users]), _joined(sampled), _joined(every))
 

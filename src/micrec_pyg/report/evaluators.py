@@ -174,7 +174,9 @@ def _by_rule(
     own: pl.DataFrame, labels: Sequence[str], metric: str, place: str
 ) -> Titled:
     """Return the table of one metric: rules across, and the full ranking behind."""
-    columns = [(c, rule, metric) for c in (SAMPLED, EVERY) for rule in RULES]
+    columns: list[tuple[str, str | None, str]] = [
+        (c, rule, metric) for c in (SAMPLED, EVERY) for rule in RULES
+    ]
     full = own.filter(candidates=FULL)["metric"].unique(maintain_order=True)
     columns += [(FULL, None, name) for name in full]
     heads = [f"{c}: {rule or name}" for c, rule, name in columns]
@@ -183,7 +185,7 @@ def _by_rule(
         [label, *(cells.get((label, *column), ABSENT) for column in columns)]
         for label in labels
     ]
-    pairs = own.filter(candidates=EVERY)["pairs"].max()
+    pairs = _pairs(own)
     note = f"{RULE_NOTE} Test pairs: {pairs:.0f} (mean over seeds)."
     title = f"{place}, {metric} of one positive"
     return Titled(title, [["model", *heads], *rows], range(1, len(heads) + 1), note)
@@ -200,7 +202,7 @@ def _ties(own: pl.DataFrame, labels: Sequence[str], place: str) -> Titled:
     rows = [["users", "pairs", "model", *heads]]
     for group in own["group"].unique(maintain_order=True):
         part = own.filter(group=group)
-        cells, pairs = _cells(part), part.filter(candidates=EVERY)["pairs"].max()
+        cells, pairs = _cells(part), _pairs(part)
         rows += [
             [
                 group,
@@ -212,6 +214,11 @@ def _ties(own: pl.DataFrame, labels: Sequence[str], place: str) -> Titled:
         ]
     right = [1, *range(3, 3 + len(heads))]
     return Titled(f"{place}, equal scores", rows, right, TIE_NOTE)
+
+
+def _pairs(own: pl.DataFrame) -> float:
+    """Return how many test pairs there are, mean over seeds."""
+    return float(own.filter(candidates=EVERY)["pairs"].to_numpy().max())
 
 
 def _cells(own: pl.DataFrame) -> dict[tuple[str, str, str | None, str], str]:
