@@ -258,6 +258,10 @@ def test_own_settings_win_over_the_preset_and_rows_over_them(fake: FakeJobs) -> 
         (["--jobs=two"], "--jobs two was given"),
         (["seeds=1,x"], "--seeds 1,x was given"),
         (["--seeds", "1,1"], "--seeds 1,1 was given"),
+        (["--splits", "random,nope"], "--splits nope: give any of files, global_time"),
+        (["seeds="], "--seeds  was given"),
+        (["--studies", "main"], "--studies main: the preset toy is one study"),
+        (["--trials", "3"], "--trials 3: the preset toy searches nothing"),
     ],
 )
 def test_refused(

@@ -111,6 +111,38 @@ def test_a_folder_without_jobs_is_refused(micrec, tmp_path: Path, capsys) -> Non
     assert "holds no job of a sweep" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seconds": "a"}, "seconds=a: give a number"),
+        ({"overrides": 3}, "overrides=3: give {name: text}"),
+        ({"value": "x"}, "value=x: give a number, or null"),
+        ({"number": None}, "number=null: give a whole number"),
+        ({"other": 1}, "the keys number, overrides,"),
+    ],
+)
+def test_a_damaged_job_is_refused_by_name(
+    micrec, jobs: Path, capsys, change, said
+) -> None:
+    path = jobs / "job-1.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert micrec("sweep", jobs) == 2
+    told = capsys.readouterr().err
+    assert f"{path}: {said}" in told
+    assert "delete it; the same sweep writes it anew" in told
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"number": 0}', "\xff"])
+def test_a_job_that_is_none_is_refused_by_name(
+    micrec, jobs: Path, capsys, text
+) -> None:
+    (jobs / "job-1.json").write_text(text, encoding="latin-1")
+    assert micrec("sweep", jobs) == 2
+    told = capsys.readouterr().err
+    assert str(jobs / "job-1.json") in told
+    assert "delete it; the same sweep writes it anew" in told
+
+
 def test_a_failing_job_ends_no_other_and_the_command_says_so(
     micrec, small, runs: Callable[[], list[Path]], tmp_path: Path, capsys
 ) -> None:

@@ -1,16 +1,18 @@
 """A search over settings: repeatable, resumable, judged by validation alone."""
 
+import math
 import re
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli import tune_study
+from micrec_pyg.cli import sweep_jobs, train, tune_study
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.sweep_jobs import selection
-from micrec_pyg.cli.tune_study import check_space, given_values
+from micrec_pyg.cli.tune_space import check_space, ends, given_values
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
@@ -88,11 +90,78 @@ def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:
         ({"K": {"low": 0, "high": 1, "log": True}}, "K: low and high"),
         ({"K": {"low": 0, "high": 1.5}}, "K: low and high"),
         ({"K": {"low": "a", "high": "b"}}, "K: low and high"),
+        ({"K": {"low": 0.1, "high": math.inf}}, "K: low and high"),
+        ({"K": {"low": 1, "high": 10**26}}, "K: low and high"),
+        ({"K": {"low": True, "high": False}}, "K: low and high"),
+        ({"K": {"low": 1, "high": 2, "log": 3}}, "K: log is true or false"),
+        ({"K": {"choices": [[1], [2]]}}, "K: choices is a list of different"),
+        ({"K": {"choices": [{"a": 1}]}}, "K: choices is a list of different"),
+        ({"K": {"choices": [date(2024, 1, 1)]}}, "K: choices is a list of different"),
+        ({"K": {"choices": [1, True]}}, "K: choices is a list of different"),
+        ({3: {"choices": [1]}}, "search space, 3: give the name of a setting"),
+        ({None: {"choices": [1]}}, "search space, None: give the name of a setting"),
     ],
 )
 def test_an_impossible_space_is_refused(space, said) -> None:
     with pytest.raises(InputError, match=re.escape(said)):
         check_space(space)
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("fit.lrr: {choices: [0.1]}", "unknown key 'fit.lrr'"),
+        ("fit.lr: {choices: [0.1, abc]}", "fit.lr=abc: give a number"),
+        ("model.net.num_layers: {low: -1, high: 2}", "model.net.num_layers=-1: give"),
+        ("data: {choices: [synthetic, nope]}", "unknown option data=nope"),
+        ("'': {choices: [1]}", "=1 cannot be read"),
+    ],
+)
+def test_a_wrong_end_of_a_space_is_refused_before_any_trial(
+    micrec, small, tmp_path, capsys, space, said
+) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(space)
+    assert micrec("tune", *small, "model=lightgcn", "--space", path) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_null_is_a_choice() -> None:
+    space = check_space({"fit.schedule.decay": {"choices": [None, 3]}})
+    assert ends(space) == [["fit.schedule.decay=null"], ["fit.schedule.decay=3"]]
+
+
+def test_a_damaged_search_is_refused_by_name(
+    search, tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(train, "train_job", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(sweep_jobs, "selection", lambda *_: 0.5)
+    search(1)
+    (study,) = (tmp_path / "outputs" / "tune").glob("*/study.db")
+    content = study.read_bytes()
+    manifest = study.with_name("manifest.json")
+    sealed = manifest.read_bytes()
+    flipped = content[:-100] + bytes([content[-100] ^ 1]) + content[-99:]
+    for damage, is_sealed in ((flipped, True), (b"no database", False)):
+        study.write_bytes(damage)
+        manifest.unlink(missing_ok=True)
+        if is_sealed:
+            manifest.write_bytes(sealed)
+        with pytest.raises(AssertionError):
+            search(1)
+        said = capsys.readouterr().err
+        assert str(study) in said
+        assert "search again; trained runs are kept" in said
+        assert "unexpected" not in said
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5"])
+def test_a_seed_that_no_search_takes_is_refused(micrec, small, seed, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        micrec("tune", *small, "model=lightgcn", "--seed", seed)
+    assert ended.value.code == 2
+    assert "give a whole number of 0 or more" in capsys.readouterr().err
 
 
 def test_a_model_without_a_space_lists_those_with_one(micrec, small, capsys) -> None:

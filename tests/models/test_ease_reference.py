@@ -14,7 +14,7 @@ from micrec_pyg.models.ease import EASE
 from micrec_pyg.models.ease_xc import EASExc
 from micrec_pyg.nn import item_to_item
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import USER
+from micrec_pyg.schema import ITEM, USER
 
 RIDGE, ALPHA, DECAY = 2.0, {"text": 1.5, "image": 0.4}, 0.5
 
@@ -89,7 +89,7 @@ def test_ease_is_the_inverse_of_every_domain():
             assert_close(scores(model, graphs)[domain], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("fit_on", ["train", "graph"])
+@pytest.mark.parametrize("fit_on", ["train", "new_items", "graph"])
 def test_ease_xc_on_the_graphs_of_training(fit_on):
     train, _ = stages()
     model = prepared(partial(xc, fit_on=fit_on), train)
@@ -123,6 +123,44 @@ def test_ease_xc_kept_from_training_answers_new_users_by_the_same_weights():
         columns = slice(first[domain], first[domain] + found.shape[1])
         expected = torch.from_numpy((x @ weights)[order, columns]).float()
         assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_new_item_is_a_column_over_the_people_of_training():
+    train, test = stages()
+    model = prepared(partial(xc, fit_on="new_items"), train)
+    now, persons, first = closed_forms.people(test.graphs)
+    fit, old = training_rows(train, test, persons, now.shape)
+    assert now[fit.any(1)][:, ~old].any()
+    scale = closed_forms.scaled(fit, DECAY).max(1, keepdims=True)  # 0 without a row
+    factor = scale.max() * fit.sum(1)[scale.argmax()] ** (DECAY / 2)
+    x = factor * now / np.maximum(now.sum(1, keepdims=True), 1) ** (DECAY / 2)
+    axes = content(test.graphs, train.graphs).T
+    y = np.concatenate([scale * np.where(old, fit, now), axes])
+    fitted = y * old
+    left = np.linalg.inv(fitted @ fitted.T / RIDGE + np.eye(len(y)))
+    h = np.array([column @ left @ column / RIDGE for column in fitted.T])
+    expected = (x @ y.T @ left @ y / RIDGE - x * h) / (1 - h)
+    for domain, found in scores(model, test.graphs).items():
+        order = [persons.index(p) for p in test.graphs[domain][USER].person.tolist()]
+        columns = slice(first[domain], first[domain] + found.shape[1])
+        wanted = torch.from_numpy(expected[order, columns]).float()
+        assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def training_rows(train, test, persons, shape):
+    """Return the rows of training in the places of the test, and which items it has."""
+    rows, who, first = closed_forms.people(train.graphs)
+    place = [
+        int(row) + first[domain] if row >= 0 else -1
+        for domain in sorted(test.graphs)
+        for row in test.graphs[domain][ITEM].train_row
+    ]
+    found = np.zeros(shape)
+    for person in who:
+        for item, before in enumerate(place):
+            if before >= 0:
+                found[persons.index(person), item] = rows[who.index(person), before]
+    return found, np.array(place) >= 0
 
 
 def test_the_other_domains_answer_users_without_a_history():

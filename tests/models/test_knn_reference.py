@@ -56,6 +56,25 @@ def test_item_knn_follows_its_equation(k, shrink, monkeypatch):
             assert_close(found[:, i], torch.tensor(expected).float())
 
 
+def test_neighbours_are_searched_again_for_other_edges_alone(monkeypatch):
+    train, test = stages()
+    searched, search = [], ItemKNN._neighbors
+
+    def counted(self, data):
+        searched.append(data)
+        return search(self, data)
+
+    monkeypatch.setattr(ItemKNN, "_neighbors", counted)
+    model = prepared(ItemKNN, train, k=3, shrink=2.5)
+    for graphs in (test.graphs, test.graphs, train.graphs):
+        found = scores(model, graphs)
+        other = scores(prepared(ItemKNN, train, k=3, shrink=2.5), graphs)
+        for domain in graphs:
+            assert torch.equal(found[domain], other[domain])
+    # a fresh model searches for each graph; the other one not for the second
+    assert len(searched) == 5 * len(test.graphs)
+
+
 def cosine(data, i, j):
     """Return the weighted similarity of the content of two items."""
     total = 0.0

@@ -78,6 +78,34 @@ def test_no_table_is_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (",0.3,3\n", ",abc,3\n"),
+        (",0.3,3\n", ",,3\n"),
+        (",0.3,3\n", ",nan,3\n"),
+        (",0.3,3\n", ",0.3,x\n"),
+        (",0.3,3\n", ",0.3,1.5\n"),
+        ("toy,random,all,mf", "toy,random,all,ours"),
+    ],
+)
+def test_a_damaged_table_is_refused_by_its_line(tmp_path: Path, old, new) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(_table(ROWS).write_csv().replace(old, new))
+    line = 3 if "mf" in old else 2
+    with pytest.raises(
+        InputError, match=rf"t\.csv, line {line}: toy random all ours a"
+    ):
+        read_table(path)
+
+
+def test_names_that_look_like_numbers_are_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows: list[Row] = [("all", "3", "7", 0.3)]
+    path.write_text(_table(rows).write_csv())
+    assert differences(_table(rows), read_table(path)).cells == 1
+
+
 def test_the_committed_table_is_one() -> None:
     path = Path(__file__).parents[2] / "docs" / "tables" / "quick.csv"
     table = read_table(path)

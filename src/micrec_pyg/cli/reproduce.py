@@ -2,8 +2,6 @@
 
 import argparse
 import logging
-import os
-import re
 import shlex
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,10 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.cli.config_errors import options
 from micrec_pyg.cli.picking import check_picking, run_picking
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset, preset_folder
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.reproduce_options import count_of, parse, seeds_of
 from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.cli.studies.main import asked_of, listed, run_studies
 from micrec_pyg.cli.studies.paper import pairs_of, run_paper
@@ -27,12 +27,10 @@ from micrec_pyg.cli.tuned import search_all
 from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.figure import draw
 from micrec_pyg.report.gain_figure import draw_gains
+from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
-
-OPTIONS = ("preset", "output_dir", "jobs", "seeds", "splits", "studies")
-"""May also be given as ``key=value``, as all other commands take their keys."""
 
 
 def main(argv: list[str]) -> int:
@@ -43,10 +41,10 @@ def main(argv: list[str]) -> int:
     Raises:
         InputError: An argument, or what the first run needs, cannot be used.
     """
-    given = _parser().parse_intermixed_args(_as_flags(argv))
+    given = parse(argv)
     command = shlex.join(["micrec", "reproduce", *argv])
-    seeds = _seeds(given.seeds) if given.seeds else None
-    workers = _count(given.jobs)
+    seeds = None if given.seeds is None else seeds_of(given.seeds)
+    workers = count_of(given.jobs)
     manifest = Manifest.find(given.preset, preset_folder())
     pairs = pairs_of(given.preset, preset_folder())
     if given.picking and (manifest is not None or pairs is not None):
@@ -111,12 +109,32 @@ def _reproduce(
 def _preset(given: argparse.Namespace) -> Preset:
     """Return the preset with the splits and trials that the command gives."""
     preset = Preset.read(given.preset)
+    if given.studies is not None:
+        raise InputError(
+            f"--studies {given.studies}: the preset {preset.name} is one study; give "
+            "--preset pair with it"
+        )
+    if given.trials is not None and not preset.trials:
+        raise InputError(
+            f"--trials {given.trials}: the preset {preset.name} searches nothing; "
+            "micrec tune searches the settings of one model"
+        )
     if splits := listed(given.splits, "splits"):
+        _check_splits(splits)
         preset = replace(preset, splits=[f"split={split}" for split in splits])
-    if given.trials is None or not preset.trials:
+    if given.trials is None:
         return preset
     tuning = f"{given.trials} trials in place of {preset.tuning}"
     return replace(preset, trials=given.trials, tuning=tuning)
+
+
+def _check_splits(names: Sequence[str]) -> None:
+    """Refuse the name of a split that there is not, before runs of others are made."""
+    valid = options(conf_dir())["split"]
+    if unknown := [name for name in names if name not in valid]:
+        raise InputError(
+            f"--splits {','.join(unknown)}: give any of {', '.join(valid)}"
+        )
 
 
 def _searched(
@@ -207,92 +225,3 @@ def _tell_failed(outcome: Outcome) -> None:
             describe(error),
             shlex.join(job.overrides),
         )
-
-
-def _as_flags(argv: Sequence[str]) -> list[str]:
-    """Return the arguments with ``preset=quick`` written as ``--preset=quick``.
-
-    ``DATA=`` is another spelling of ``data=``, for those who come from make.
-    """
-    return [
-        f"--{key.replace('_', '-')}={value}" if key in OPTIONS and equals else argument
-        for argument in (re.sub("^DATA=", "data=", each) for each in argv)
-        for key, equals, value in [argument.partition("=")]
-    ]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="micrec reproduce",
-        description="Train and test the models and ablations of a preset, then print "
-        "and write their table. Interrupted, the same command continues.",
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="key=value",
-        help="settings of every run, such as fit.max_epochs=10",
-    )
-    parser.add_argument("--preset", default="quick", help="conf/reproduce/<name>.yaml")
-    parser.add_argument("--output-dir", default="outputs", metavar="DIR")
-    parser.add_argument(
-        "--jobs",
-        default=str(_cores()),
-        metavar="N",
-        help="runs at a time, one thread each (default: the number of cores)",
-    )
-    parser.add_argument("--seeds", metavar="0,1,2", help="of the runs")
-    parser.add_argument(
-        "--trials",
-        type=_trials,
-        metavar="N",
-        help="of each search of a preset that searches; more continue it later",
-    )
-    parser.add_argument(
-        "--splits", metavar="random,new_nodes", help="in place of the preset's"
-    )
-    parser.add_argument(
-        "--studies",
-        metavar="main,ablations",
-        help="of a preset of several studies, these alone",
-    )
-    parser.add_argument(
-        "--picking",
-        action="store_true",
-        help="of a preset that searches: in place of its runs, test every complete "
-        "trial, and tell what picking settings by the test set would have bought",
-    )
-    parser.add_argument(
-        "--check",
-        metavar="FILE",
-        help="CSV of an earlier reproduction, such as docs/tables/quick.csv; exit code "
-        "1 if a cell differs by more than another kind of CPU explains",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs, no more")
-    return parser
-
-
-def _trials(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a number of 1 or more")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise InputError(f"--jobs {text} was given; give a number such as 2")
-    return int(text)
-
-
-def _seeds(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.isdecimal() for part in parts) or len({*parts}) < len(parts):
-        raise InputError(f"--seeds {text} was given; give different ones, such as 0,1")
-    return [int(part) for part in parts]
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import get_type_hints
 
 from micrec_pyg import grid
 from micrec_pyg.cli.failures import told
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.sealed import METRICS
+from micrec_pyg.runs.setting_types import check_value
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.writing import write_json
@@ -35,6 +37,9 @@ WORKERS = "MICREC_SWEEP_WORKERS"
 
 SEED = "seed"
 """The key whose values are repetitions of one setting."""
+
+ANEW = "delete it; the same sweep writes it anew"
+"""What to do about a damaged file of a job."""
 
 TASK = ("data", "dataset", "split")
 """Keys, alone or before a dot, that change what is asked: across their values a higher
@@ -134,13 +139,31 @@ def read(sweep: Path) -> list[Job]:
         InputError: The folder holds none, or a file is not what it should be.
     """
     paths = sweep.glob("job-*.json")
-    found = sorted((Job(**read_json(path)) for path in paths), key=lambda j: j.number)
+    found = sorted(map(_read_job, paths), key=lambda job: job.number)
     if not found:
         raise InputError(
             f"'{sweep}' holds no job of a sweep; give the folder that "
             "`micrec train -m` named at its end"
         )
     return found
+
+
+def _read_job(path: Path) -> Job:
+    """Return what one job came to.
+
+    Raises:
+        InputError: The file is not as ``run_job`` wrote it.
+    """
+    values = read_json(path, ANEW)
+    kinds = get_type_hints(Job)
+    if values.keys() != kinds.keys():
+        raise InputError(f"{path}: the keys {', '.join(kinds)} are needed; {ANEW}")
+    for name, kind in kinds.items():
+        try:
+            check_value(values[name], kind, name)
+        except InputError as error:
+            raise InputError(f"{path}: {error}; {ANEW}") from error
+    return Job(**values)
 
 
 def tables(jobs: Sequence[Job]) -> list[str]:

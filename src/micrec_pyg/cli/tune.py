@@ -7,11 +7,12 @@ import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from micrec_pyg.cli.config import Config, compose, composed
+from micrec_pyg.cli.config import Config, compose, composed, experiment
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE
+from micrec_pyg.cli.tune_space import check_space, ends, given_values
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from micrec_pyg.cli.tune_study import Outcome, Plan
 
 logger = logging.getLogger(__name__)
+
+SEEDS = 2**31
+"""Seeds of a search are below; its workers and its later calls count on from it."""
 
 EPILOG = """The space is conf/tune/<model>.yaml, and where the model takes a loss also
 conf/tune/loss/<loss>.yaml if there is one: by key, either choices, or low and high,
@@ -79,7 +83,7 @@ def plan_of(
     Raises:
         InputError: A setting or the space cannot be used.
     """
-    from micrec_pyg.cli.tune_study import Plan, check_space, given_values
+    from micrec_pyg.cli.tune_study import Plan
 
     settings = composed(overrides)
     paths = [Path(space)] if space else _paths(overrides, settings)
@@ -87,6 +91,8 @@ def plan_of(
     found = {key: at for path in paths for key, at in _space(path, model).items()}
     name = _name(overrides, paths, seed)
     checked = check_space(found)
+    for each in ends(checked):
+        experiment([*overrides, *each])
     plan = Plan(
         folder=Path(str(settings["output_dir"])) / "tune" / name,
         overrides=tuple(overrides),
@@ -111,17 +117,17 @@ def _paths(overrides: Sequence[str], settings: Config) -> list[Path]:
     return [*found, of_loss] if takes_it and of_loss.is_file() else found
 
 
-def _space(path: Path, model: str) -> dict[str, dict[str, object]]:
+def _space(path: Path, model: str) -> dict[Any, object]:
     """Return a search space as it was written.
 
     Raises:
         InputError: There is none, or it is no mapping.
     """
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
+        known = ", ".join(sorted(p.stem for p in (conf_dir() / "tune").glob("*.yaml")))
         raise InputError(
             f"no search space '{path}' for the model {model}; give --space FILE, or "
-            f"one of the models {known or 'none'}"
+            f"one of the models {known}"
         )
     found = read_yaml(path)
     if not isinstance(found, dict) or not found:
@@ -139,6 +145,14 @@ def _name(overrides: Sequence[str], paths: Sequence[Path], seed: int) -> str:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: give a number of 1 or more")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= SEEDS:
+        raise argparse.ArgumentTypeError(
+            f"{text}: give a whole number of 0 or more, below {SEEDS}"
+        )
     return int(text)
 
 
@@ -161,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=_count, default=1, help="trials at a time (default: 1)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the search (default: 0)"
+        "--seed", type=_seed, default=0, help="of the search (default: 0)"
     )
     parser.add_argument("--space", metavar="FILE", help="another search space")
     return parser

@@ -1,10 +1,12 @@
 """A study of Optuna: trials of settings, each a run that validation judges."""
 
+import logging
 import math
 import multiprocessing
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,21 +14,27 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from micrec_pyg import grid
-from micrec_pyg.schema import InputError
+from micrec_pyg.cli.tune_space import Choice, override, written
+from micrec_pyg.schema import DamagedFileError, InputError, StorageError
+from micrec_pyg.storage.lock import locked
+from micrec_pyg.storage.seals import MANIFEST, changing, check, remedy, seal
 
 if TYPE_CHECKING:
     import optuna
 
-Choice = Mapping[str, Any]
-"""``choices``, or ``low`` and ``high`` and perhaps ``log``."""
-
-KEYS = ({"choices"}, {"low", "high"}, {"low", "high", "log"})
+logger = logging.getLogger(__name__)
 
 STARTED, WARM_UP = 4, 10
 """Trials that are never ended, and epochs before which none is."""
 
 RUN = "run"
 """What a trial notes: the folder of its run, if it came to its end."""
+
+STUDY = "study.db"
+"""Of a search: its trials."""
+
+DAMAGED = ("not a database", "malformed", "no such table", "no such column")
+"""What SQLite says of a file that is damaged."""
 
 SHOWN = 5
 """Best trials that are printed."""
@@ -64,51 +72,6 @@ class Outcome:
     """A table of the best trials."""
 
 
-def check_space(space: Mapping[str, object]) -> dict[str, Choice]:
-    """Return a search space, checked.
-
-    Raises:
-        InputError: A key has neither choices nor bounds, or its bounds are no numbers.
-    """
-    found: dict[str, Choice] = {}
-    for key, given in space.items():
-        if not isinstance(given, dict) or set(given) not in KEYS:
-            raise InputError(
-                f"search space, {key}: give {{choices: [...]}}, or {{low: ..., high: "
-                "..., log: true}}"
-            )
-        choices, bounds = given.get("choices"), (given.get("low"), given.get("high"))
-        if "choices" in given and not (isinstance(choices, list) and choices):
-            raise InputError(f"search space, {key}: choices is a list with a value")
-        if "low" in given and not _are_bounds(*bounds, log=bool(given.get("log"))):
-            raise InputError(
-                f"search space, {key}: low and high are numbers of one kind, low below "
-                "high, and above 0 with log"
-            )
-        found[key] = given
-    return found
-
-
-def given_values(
-    space: Mapping[str, Choice], settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the values that settings have for the keys of a space, if it has them."""
-    found = {}
-    for key, choice in space.items():
-        value: Any = settings
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if "choices" in choice:
-            inside = value in choice["choices"]
-        else:
-            inside = isinstance(value, int | float) and (
-                choice["low"] <= value <= choice["high"]
-            )
-        if inside:
-            found[key] = value
-    return found
-
-
 def run_plan(plan: Plan, *, jobs: int) -> Outcome:
     """Return what the trials came to; those that are missing are run.
 
@@ -119,16 +82,52 @@ def run_plan(plan: Plan, *, jobs: int) -> Outcome:
     Raises:
         InputError: Optuna is missing, or no trial came to its end.
     """
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    study = _study(plan)
-    if jobs == 1:
-        _work(plan)
-    else:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-            for done in [pool.submit(_work, plan, worker) for worker in range(jobs)]:
-                done.result()
-    return _outcome(plan, study)
+    with locked(plan.folder), _kept(plan.folder):
+        study = _study(plan)
+        if jobs == 1:
+            _work(plan)
+        else:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
+                workers = range(jobs)
+                for done in [pool.submit(_work, plan, worker) for worker in workers]:
+                    done.result()
+        return _outcome(plan, study)
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Check the trials of a search, and seal them again when it ends.
+
+    A search that was killed is continued unchecked.
+
+    Raises:
+        DamagedFileError: They are not what was written, or cannot be read.
+    """
+    with remedy(f"delete {folder} and search again; trained runs are kept"):
+        if (folder / STUDY).exists():
+            check(folder)
+        with changing(folder, [STUDY]):
+            try:
+                yield
+            except _database_errors() as error:
+                reason = str(error).splitlines()[0]
+                if any(sign in str(error) for sign in DAMAGED):
+                    raise DamagedFileError(f"{folder / STUDY}: {reason}") from error
+                raise StorageError(
+                    f"{folder / STUDY}: {reason}; look at the disk and at the rights "
+                    "of the folder"
+                ) from error
+        if not (folder / MANIFEST).exists():
+            seal(folder, [STUDY])
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Return what a database raises that cannot be read or written."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return StorageInternalError, SQLAlchemyError
 
 
 def _study(plan: Plan, worker: int = 0) -> "optuna.Study":
@@ -139,10 +138,11 @@ def _study(plan: Plan, worker: int = 0) -> "optuna.Study":
         raise InputError(
             "micrec tune needs Optuna: pip install 'micrec_pyg[tune]'"
         ) from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # what goes wrong in a trial is told here; optuna would print a page of code
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         study_name="study",
-        storage=f"sqlite:///{plan.folder / 'study.db'}",
+        storage=f"sqlite:///{plan.folder / STUDY}",
         direction="maximize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(
@@ -182,7 +182,7 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
     from micrec_pyg.cli.sweep_jobs import selection
     from micrec_pyg.cli.train import train_job
 
-    settings = [f"{key}={_draw(trial, key, plan.space[key])}" for key in plan.space]
+    settings = [override(k, _draw(trial, k, plan.space[k])) for k in plan.space]
 
     def judge(row: Mapping[str, Any]) -> None:
         val = row.get("val")
@@ -192,7 +192,11 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-    folder = train_job([*plan.overrides, *settings], on_epoch=judge)
+    try:
+        folder = train_job([*plan.overrides, *settings], on_epoch=judge)
+    except FloatingPointError as error:
+        logger.warning("trial %d failed: %s", trial.number, error)
+        raise
     trial.set_user_attr(RUN, str(folder))
     return selection(folder, plan.metric)
 
@@ -205,11 +209,6 @@ def _draw(trial: "optuna.Trial", key: str, choice: Choice) -> object:
     if isinstance(low, int):
         return trial.suggest_int(key, low, high, log=log)
     return trial.suggest_float(key, low, high, log=log)
-
-
-def _are_bounds(low: object, high: object, *, log: bool) -> bool:
-    numbers = isinstance(low, int | float) and type(low) is type(high)
-    return numbers and (0 if log else -math.inf) < low < high  # type: ignore[operator]
 
 
 def _inside(plan: Plan, run: str | None) -> str | None:
@@ -230,7 +229,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             "state": each.state.name.lower(),
             plan.metric: each.value,
             "seconds": None if each.duration is None else each.duration.seconds,
-            **{key: str(each.params.get(key)) for key in plan.space},
+            **{key: written(each.params.get(key)) for key in plan.space},
             RUN: _inside(plan, each.user_attrs.get(RUN)),
         }
         for each in study.trials
@@ -251,7 +250,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
     said = ", ".join(f"{number} {state}" for state, number in counts)
     return Outcome(
         trials,
-        (*plan.overrides, *(f"{key}={best[key]}" for key in plan.space)),
+        (*plan.overrides, *(override(key, best[key]) for key in plan.space)),
         [
             f"{len(rows)} trials: {said}; validation {plan.metric}, the best first:",
             *grid.aligned([done.drop("state", RUN).columns, *cells]),

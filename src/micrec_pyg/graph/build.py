@@ -183,6 +183,8 @@ def true_overlap(
     domains: Mapping[str, Domain], tasks: Mapping[str, Task]
 ) -> dict[Pair, Int[Tensor, "2 _"]]:
     """Return the rows of the users whom two domains share, whatever models are told."""
+    if len(tasks) < 2:
+        return {}
     people = people_of({n: domain.interactions.users for n, domain in domains.items()})
     return links({n: people[n][task.data[USER].n_id] for n, task in tasks.items()})
 

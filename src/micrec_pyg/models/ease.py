@@ -47,7 +47,7 @@ class EASE(Model):
                 ridge=ridge,
                 row_decay=0.0,
                 content=None,
-                refit=False,
+                fit_on="train",
                 max_dense=max_dense,
             ),
         )

@@ -1,19 +1,16 @@
 """EASE-xc: a linear model in closed form over all domains, with content."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, NotNegative, Positive, one_of
+from micrec_pyg.allowed import Count, NotNegative, Positive
 from micrec_pyg.models.base import Model
 from micrec_pyg.nn.content import Content
-from micrec_pyg.nn.item_to_item import ItemToItem
+from micrec_pyg.nn.item_to_item import FitOn, ItemToItem
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import DomainSize, Embeddings, Score, TrainStage
-
-FitOn = Annotated[str, one_of("train", "graph")]
-"""Which edges decide the weights."""
 
 
 class EASExc(Model):
@@ -55,8 +52,10 @@ class EASExc(Model):
             content_floor: Of the whitening (``fit_whitening``).
             fit_on: ``train``: B is that of the training graphs, and a new item gets
                 its column from content alone, as if it were added by itself.
-                ``graph``: B is computed anew on the graphs at hand, which at the test
-                have the support edges too.
+                ``new_items``: the same, but the column of a new item also reads its
+                edges to the people of the training graphs. ``graph``: B is computed
+                anew on the graphs at hand, which at the test have the support edges
+                too.
             max_dense: Rows of the largest dense matrix that may be inverted; where
                 both persons and items are more, the solution is an iteration's.
         """
@@ -66,7 +65,7 @@ class EASExc(Model):
             ridge=ridge,
             row_decay=row_decay,
             content=Content(weights=content, dim=content_dim, floor=content_floor),
-            refit=fit_on == "graph",
+            fit_on=fit_on,
             max_dense=max_dense,
         )
 

@@ -46,6 +46,8 @@ class ItemKNN(Model):
         """
         super().__init__()
         self.k, self.shrink = k, shrink
+        # by domain: the edges that decided, and the weights
+        self._found: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
 
     def scorer(
         self,
@@ -57,7 +59,26 @@ class ItemKNN(Model):
         data = graphs[domain]
         num_users, num_items = data[INTERACTED_BY].adj_t.shape
         history = Histories(edges_of(data), num_users=num_users, num_items=num_items)
+        weights = self._weights(domain, data)
+        values = weights.values()
+        return lambda user: product(
+            weights, values, history.rows(user).T
+        ).T.contiguous()
+
+    def _weights(self, domain: str, data: HeteroData) -> Float[Tensor, "items items"]:
+        """Return the similarities that are kept; those of before for the same edges.
+
+        A guest is a column without edges here, so a question searches nothing.
+        """
+        by_item = data[INTERACTS].adj_t
+        crow, col = by_item.crow_indices(), by_item.col_indices()
+        if domain in self._found:
+            old_crow, old_col, weights = self._found[domain]
+            same = old_crow.device == crow.device
+            if same and torch.equal(old_crow, crow) and torch.equal(old_col, col):
+                return weights
         neighbor, similarity = self._neighbors(data)
+        num_items = len(neighbor)
         column, order = neighbor.sort(dim=1)
         row = torch.arange(num_items, device=column.device).view(-1, 1)
         weights = sparse_csr(
@@ -66,10 +87,8 @@ class ItemKNN(Model):
             similarity.gather(1, order).flatten(),
             (num_items, num_items),
         )
-        values = weights.values()
-        return lambda user: product(
-            weights, values, history.rows(user).T
-        ).T.contiguous()
+        self._found[domain] = crow, col, weights
+        return weights
 
     def _neighbors(
         self, data: HeteroData

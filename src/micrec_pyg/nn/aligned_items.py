@@ -50,7 +50,7 @@ class AlignedItems(ItemToItem):
             ridge=ridge,
             row_decay=0.0,
             content=None,
-            refit=False,
+            fit_on="train",
             max_dense=max_dense,
         )
         self.domain, self.modalities = domain, sorted(size.widths)
@@ -108,9 +108,9 @@ class AlignedWeights(ItemWeights):
             for factor, each in zip(factors, vectors, strict=True)
         ]
 
-    def _scores(self, x: Tensor, fitted: Tensor, axes: Tensor) -> Tensor:
+    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor) -> Tensor:
         smooth = fitted / self.ridge  # P X^T X x
-        found = super()._scores(x, fitted, axes)
+        found = super()._scores(x, fitted, u)
         total = smooth.new_zeros(len(self.bare), smooth.shape[1])
         for bare, taken in self.parts:
             total = torch.addmm(total, bare, taken.T @ smooth)

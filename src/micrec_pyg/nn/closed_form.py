@@ -57,6 +57,19 @@ class DesignMatrix:
         taken = sparse_csr(pairs[0], pairs[1], weight, (num_people, len(content)))
         return cls(taken, transpose(taken)[0], content)
 
+    def only(self, kept: Bool[Tensor, " items"]) -> "DesignMatrix":
+        """Return Y with the columns of all other items 0."""
+        content = torch.where(kept.view(-1, 1), self.content, 0.0)
+        item = self.taken.col_indices()
+        kept_pairs = kept[item.long()]
+        if bool(kept_pairs.all()):
+            return DesignMatrix(self.taken, self.takers, content)
+        person = torch.arange(self.taken.shape[0], device=item.device)
+        person = person.repeat_interleave(self.taken.crow_indices().diff())
+        pairs = torch.stack([person, item])[:, kept_pairs]
+        weight = self.taken.values()[kept_pairs]
+        return DesignMatrix.of(pairs, weight, self.taken.shape[0], content)
+
     def __len__(self) -> int:
         """Return the number of rows: people and axes of content."""
         return self.taken.shape[0] + self.content.shape[1]
@@ -71,8 +84,8 @@ class DesignMatrix:
         return torch.addmm(self.takers @ t[:people], self.content, t[people:])
 
 
-Solved = tuple[Float[Tensor, "items n"], Float[Tensor, "width n"]]
-"""Y^T u, and the part of u for the axes of content, with u = K^-1 t."""
+Solved = tuple[Float[Tensor, "items n"], Float[Tensor, "rows n"]]
+"""Y^T u, and u = K^-1 t."""
 
 
 class Solver(ABC):
@@ -96,7 +109,7 @@ class Solver(ABC):
         return self.solve(self.rows.times(self.rows.back(unit)))
 
     def _parts(self, u: Float[Tensor, "rows n"]) -> Solved:
-        return self.rows.back(u), u[self.rows.taken.shape[0] :]
+        return self.rows.back(u), u
 
 
 class PeopleSide(Solver):
@@ -141,8 +154,7 @@ class ItemSide(Solver):
     def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
         """Return what scores need of K^-1 t = t - Y P Y^T t."""
         found = self.inverse @ self.rows.back(t)
-        axes = t[self.rows.taken.shape[0] :]
-        return found, axes - self.rows.content.T @ found / self.ridge
+        return found, t - self.rows.times(found) / self.ridge
 
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, the diagonal of lambda P."""
@@ -245,20 +257,18 @@ class ItemWeights:
         """Solve for what all rows share.
 
         Args:
-            rows: Y, with the content of all items.
+            rows: Y, with the columns of all items.
             fitted: Which items are fitted. Another item takes no part in K. Its
                 column of B is that of a fit to which it is added alone: the ridge
-                regression of its content on the columns of the fitted items.
+                regression of its column of Y on the columns of the fitted items.
             ridge: lambda.
             max_dense: See ``solver_of``.
         """
-        fitted = fitted.view(-1, 1)
-        inside = torch.where(fitted, rows.content, 0.0)
-        fit = DesignMatrix(rows.taken, rows.takers, inside)
-        self.solver = solver_of(fit, ridge=ridge, max_dense=max_dense)
+        self.solver = solver_of(rows.only(fitted), ridge=ridge, max_dense=max_dense)
         self.rows, self.ridge = rows, ridge
-        self.outside = torch.where(fitted, 0.0, rows.content)
-        self.rest = torch.where(fitted, self.solver.rest().view(-1, 1), 1.0)
+        self.outside = rows.only(~fitted)
+        rest = self.solver.rest().view(-1, 1)
+        self.rest = torch.where(fitted.view(-1, 1), rest, 1.0)
 
     def scores(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return the scores of rows x, a column each."""
@@ -270,6 +280,6 @@ class ItemWeights:
         """Return the same where x are rows of Y, all of whose items are fitted."""
         return self._scores(x, *self.solver.solve_own(person))
 
-    def _scores(self, x: Tensor, fitted: Tensor, axes: Tensor) -> Tensor:
-        found = torch.addmm(fitted, self.outside, axes) / self.ridge
+    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor) -> Tensor:
+        found = (fitted + self.outside.back(u)) / self.ridge
         return found.addcmul_(1 - self.rest, x, value=-1).div_(self.rest)

@@ -2,17 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.allowed import one_of
 from micrec_pyg.nn.closed_form import DesignMatrix, ItemWeights
 from micrec_pyg.nn.content import Content
 from micrec_pyg.nn.everybody import Everybody, everybody
 from micrec_pyg.nn.histories import Histories
-from micrec_pyg.schema import ITEM, DomainSize, Score
+from micrec_pyg.schema import ITEM, USER, DomainSize, Score
+
+FitOn = Annotated[str, one_of("train", "new_items", "graph")]
+"""Which edges decide the weights: those of training; also those of new items, for
+their own columns; or those of the graphs at hand, for all columns."""
 
 Scale = Callable[[Int[Tensor, " people"]], Float[Tensor, " people"]]
 """Numbers of items to what 1 becomes in such a row."""
@@ -23,6 +29,8 @@ class Fit:
     """What weights follow from."""
 
     pairs: Int[Tensor, "2 edges"]
+    added: Int[Tensor, "2 _added"]
+    """Pairs of the same people with items that are not fitted."""
     fitted: Bool[Tensor, " items"]
     content: Float[Tensor, "items width"]
     num_people: int
@@ -35,6 +43,7 @@ class Fit:
             mine.device == theirs.device and torch.equal(mine, theirs)
             for mine, theirs in (
                 (self.pairs, other.pairs),
+                (self.added, other.added),
                 (self.fitted, other.fitted),
                 (self.content, other.content),
                 *zip(self.beside, other.beside, strict=True),
@@ -56,7 +65,7 @@ class ItemToItem(nn.Module):
         ridge: float,
         row_decay: float,
         content: Content | None,
-        refit: bool,
+        fit_on: str,
         max_dense: int,
     ) -> None:
         """Name the state, which ``fit`` makes.
@@ -67,22 +76,27 @@ class ItemToItem(nn.Module):
             row_decay: tau; a person's row of n items is scaled by n^(-tau / 2), and
                 all rows by one factor that keeps the sum of their squares.
             content: Of the items; None leaves it out.
-            refit: Whether the weights are those of the graphs at hand, or of the
-                training graphs.
+            fit_on: See ``FitOn``.
             max_dense: See ``solver_of``.
         """
         super().__init__()
         self.num_items = {name: sizes[name].num_items for name in sorted(sizes)}
         self.ridge, self.row_decay = ridge, row_decay
-        self.content, self.refit, self.max_dense = content, refit, max_dense
+        self.num_users = {name: sizes[name].num_users for name in self.num_items}
+        self.content, self.fit_on, self.max_dense = content, fit_on, max_dense
         self.pairs: Tensor
         self.register_buffer("pairs", None)
+        self.people: Tensor
+        self.register_buffer("people", None)
         self._solved: tuple[Fit, ItemWeights] | None = None
 
     def fit(self, graphs: Mapping[str, HeteroData]) -> None:
         """Remember the pairs of the training graphs, and whiten their content."""
         graphs = {name: graphs[name] for name in self.num_items}
-        self.pairs = everybody(graphs).pairs
+        trained = everybody(graphs)
+        self.pairs = trained.pairs
+        if self.fit_on == "new_items":
+            self.people = torch.cat([trained.row[name] for name in graphs])
         if self.content is not None:
             self.content.fit(graphs)
 
@@ -104,7 +118,15 @@ class ItemToItem(nn.Module):
         scale = _scale_of_rows(pairs, self.row_decay)
         content = self._content(graphs, now.num_items)
         weights = self._weights(
-            Fit(pairs, fitted, content, num_people, self.beside(graphs)), scale
+            Fit(
+                pairs,
+                self._added(now, graphs, fitted),
+                fitted,
+                content,
+                num_people,
+                self.beside(graphs),
+            ),
+            scale,
         )
         history = Histories(
             now.pairs, num_users=now.num_people, num_items=now.num_items
@@ -129,9 +151,11 @@ class ItemToItem(nn.Module):
         """
         if self._solved is None or not self._solved[0].equals(fit):
             self._solved = None  # two at a time would be twice the memory
+            pairs = torch.cat([fit.pairs, fit.added], dim=1)
+            pairs = pairs[:, (pairs[0] * len(fit.content) + pairs[1]).argsort()]
             matrix = DesignMatrix.of(
-                fit.pairs,
-                scale(torch.bincount(fit.pairs[0]))[fit.pairs[0]],
+                pairs,
+                scale(torch.bincount(fit.pairs[0]))[pairs[0]],
                 fit.num_people,
                 fit.content,
             )
@@ -161,7 +185,7 @@ class ItemToItem(nn.Module):
         """Return the pairs of the fit in columns of now, and which items are in it."""
         train_row = torch.cat([graphs[name][ITEM].train_row for name in now.columns])
         seen = train_row >= 0
-        if self.refit:
+        if self.fit_on == "graph":
             return now.fit, torch.ones_like(seen)
         column, first = train_row.new_zeros(sum(self.num_items.values())), 0
         for name, columns in now.columns.items():
@@ -172,6 +196,25 @@ class ItemToItem(nn.Module):
         found = torch.stack([self.pairs[0], column[self.pairs[1]]])
         order = (found[0] * now.num_items + found[1]).argsort()
         return found[:, order], seen
+
+    def _added(
+        self,
+        now: Everybody,
+        graphs: Mapping[str, HeteroData],
+        fitted: Bool[Tensor, " items"],
+    ) -> Int[Tensor, "2 _added"]:
+        """Return who of the fit took items that are not in it, in rows of the fit."""
+        if self.fit_on != "new_items":
+            return self.pairs[:, :0]
+        row, first = self.people.new_full((now.num_people,), -1), 0
+        for name in now.columns:
+            rows = graphs[name][USER].train_row
+            known = rows >= 0
+            row[now.row[name][known]] = self.people[first + rows[known]]
+            first += self.num_users[name]
+        person, item = row[now.fit[0]], now.fit[1]
+        added = ~fitted[item] & torch.isin(person, self.pairs[0])
+        return torch.stack([person, item])[:, added]
 
     def _content(
         self, graphs: Mapping[str, HeteroData], num_items: int

@@ -15,6 +15,13 @@ and items, and in any other group, which may be small."""
 MOST = 20
 """Differences that are printed."""
 
+CELLS = {
+    **dict.fromkeys(KEYS, pl.String),
+    "mean": pl.Float64,
+    "seeds": pl.Int64,
+}
+"""The columns that are compared; others may be there too."""
+
 
 @dataclass(frozen=True)
 class Differences:
@@ -54,13 +61,36 @@ def read_table(path: Path) -> pl.DataFrame:
             "docs/tables/quick.csv of a checkout"
         )
     try:
-        table = pl.read_csv(path, infer_schema_length=None)
+        table = pl.read_csv(path, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: not readable as CSV ({error})") from error
-    missing = {*KEYS, "mean", "seeds"} - set(table.columns)
+    missing = CELLS.keys() - set(table.columns)
     if missing:
         raise InputError(f"{path}: the columns {sorted(missing)} are missing")
-    return table
+    return _typed(table.select(*CELLS), path)
+
+
+def _typed(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Return a table with numbers where they belong.
+
+    Raises:
+        InputError: A cell is none, or two rows have the same keys.
+    """
+    typed = table.cast(CELLS, strict=False)
+    readable = pl.col("mean").is_finite() & pl.col("seeds").is_not_null()
+    wrong = ~typed.select(readable.fill_null(False)).to_series()
+    again = ~typed.select(pl.struct(KEYS).is_first_distinct()).to_series()
+    for bad, need in (
+        (wrong, "mean is a number and seeds a whole number"),
+        (again, "each result stands in one row"),
+    ):
+        if len(lines := bad.arg_true()):
+            row = table.row(lines[0], named=True)
+            raise InputError(
+                f"{path}, line {lines[0] + 2}: {_name(row)}, mean {row['mean']}, seeds "
+                f"{row['seeds']}; {need}; make the table anew, or restore it"
+            )
+    return typed
 
 
 def differences(found: pl.DataFrame, expected: pl.DataFrame) -> Differences:

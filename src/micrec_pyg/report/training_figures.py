@@ -7,6 +7,7 @@ import polars as pl
 
 from micrec_pyg.report.collect import labels_of, varied
 from micrec_pyg.report.curve_figure import draw_curves
+from micrec_pyg.report.gate_figure import draw_gates
 from micrec_pyg.report.heat_figure import draw_pairs
 from micrec_pyg.runs.read import Run, family_of, read_run
 
@@ -16,8 +17,8 @@ def draw_training(
 ) -> list[Path]:
     """Return the pictures written, as SVG and as PDF.
 
-    Per data set and split the validation and the losses by epoch, per model with two
-    swept settings a heat map of each pair.
+    Per data set and split the validation and the losses by epoch, and the gates of
+    each model that has some; per model with two swept settings a heat map of each pair.
 
     Args:
         results: As ``collect`` returns it.
@@ -34,6 +35,8 @@ def draw_training(
             if family_of(run)[:2] == place:
                 own.setdefault(labels[run.path], []).append(run)
         written += draw_curves(own, _named(path, *place, "training"))
+        for label, same in own.items():
+            written += draw_gates(same, _named(path, *place, label, "gates"))
     rows = results.filter(part=part, group="all", metric=metric)
     values = dict(rows.group_by("run").agg(pl.col("value").mean()).iter_rows())
     for family in dict.fromkeys(map(family_of, runs)):

@@ -11,8 +11,16 @@ SCHEMA = 1
 """Version of ``metrics.json``."""
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file of a run.
+ANEW = "delete the folder and train again"
+"""What to do about a damaged file of a run."""
+
+
+def read_json(path: Path, remedy: str = ANEW) -> dict[str, Any]:
+    """Return the content of a JSON file, of a run as a rule.
+
+    Args:
+        path: The file.
+        remedy: What to do about it if it is damaged.
 
     Raises:
         InputError: It is missing or not JSON.
@@ -23,13 +31,12 @@ def read_json(path: Path) -> dict[str, Any]:
         raise unfinished(path) from error
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); delete the "
-            "folder and train again"
+            f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); {remedy}"
         ) from error
     except UnicodeDecodeError as error:
-        raise _damaged(path, error) from error
+        raise InputError(f"{path}: {error}; {remedy}") from error
     if not isinstance(value, dict):
-        raise _damaged(path, "a mapping is needed")
+        raise InputError(f"{path}: a mapping is needed; {remedy}")
     return value
 
 
@@ -46,10 +53,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise InputError(f"{path}: a mapping of settings is needed")
     return config
-
-
-def _damaged(path: Path, reason: object) -> InputError:
-    return InputError(f"{path}: {reason}; delete the folder and train again")
 
 
 def unfinished(path: Path) -> InputError:

@@ -18,6 +18,7 @@ from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
 from micrec_pyg.runs.listener import Listener, Listeners
 from micrec_pyg.runs.progress import step
+from micrec_pyg.runs.same_net import run_of_net, take_over
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
 from micrec_pyg.runs.sealed import check_run
 from micrec_pyg.runs.term import choose_weight
@@ -100,6 +101,7 @@ def trained_model(
     *,
     folder: Path | None,
     on_epoch: Callable[[dict[str, Any]], None],
+    same_net: Path | None = None,
 ) -> tuple[Model, ValidStage, FitResult]:
     """Return a model in the state of its best epoch, and what selected it.
 
@@ -108,6 +110,7 @@ def trained_model(
         inputs: What it is trained on.
         folder: Of the checkpoint; None keeps none.
         on_epoch: Gets a row of the history after every epoch.
+        same_net: A finished run whose net this is (``run_of_net``): it is taken over.
     """
     device = experiment.device
     model = make_model(experiment, inputs)
@@ -126,18 +129,22 @@ def trained_model(
         k=cut_off(experiment.fit.metric),
         batch_size=experiment.block_size,
     )
-    with step("training"):
-        result = fit(
-            model,
-            move(inputs.train, device),
-            valid,
-            options=experiment.fit,
-            weights=experiment.weights,
-            streams=RandomStreams(experiment.seed, device),
-            validate=judge,
-            folder=folder,
-            on_epoch=on_epoch,
-        )
+    stage = move(inputs.train, device)
+    if same_net is not None:
+        result = take_over(model, stage, same_net, folder=folder, on_epoch=on_epoch)
+    else:
+        with step("training"):
+            result = fit(
+                model,
+                stage,
+                valid,
+                options=experiment.fit,
+                weights=experiment.weights,
+                streams=RandomStreams(experiment.seed, device),
+                validate=judge,
+                folder=folder,
+                on_epoch=on_epoch,
+            )
     if experiment.betas:
         with step("weight of the term"):
             metric = experiment.fit.metric
@@ -153,8 +160,9 @@ def _train(
     digests: dict[str, str],
 ) -> dict[str, Any]:
     """Fit, evaluate on the validation pairs, write the run; return its metrics."""
+    same_net = from_first(lambda: run_of_net(experiment, digests))
     model, valid, result = trained_model(
-        experiment, inputs, folder=folder, on_epoch=told.epoch
+        experiment, inputs, folder=folder, on_epoch=told.epoch, same_net=same_net
     )
     with step("validation"):
         report: Report = experiment.rank(model, valid, groups=False)

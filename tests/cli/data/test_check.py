@@ -51,7 +51,7 @@ def test_columns_are_named_by_an_option(micrec, tmp_path: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("argv", "fault"),
     [
-        (["nowhere"], "no such folder"),
+        (["nowhere"], "no such folder; give data.path="),
         (["data=synthetic"], "own-catalogue format"),
         (["a", "b"], "give one folder"),
         (["data.rating_min=3"], "give one folder"),

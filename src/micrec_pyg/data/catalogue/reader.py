@@ -192,7 +192,9 @@ def domain_folders(root: Path, domains: Sequence[str] | None) -> list[Path]:
         InputError: there is none, or a wanted one is not there.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give path=<folder of the data set>")
+        raise InputError(
+            f"{root}: no such folder; give data.path=<folder of the data set>"
+        )
     found = _domains(root)
     if not found:
         hint = "each domain is a subfolder with interactions.(tsv|csv|parquet|jsonl)"
