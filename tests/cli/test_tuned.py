@@ -1,12 +1,14 @@
 """A preset that searches the settings of its rows before it trains and tests them."""
 
+import json
 from pathlib import Path
+from statistics import fmean
 
 import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli import preset, tune_study
+from micrec_pyg.cli import picking, preset, reproduce, tune_study
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.tuned import as_experiment
 
@@ -29,7 +31,8 @@ groups: []
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "toy.yaml").write_text(TOY)
-    monkeypatch.setattr(preset, "preset_folder", lambda: tmp_path / "presets")
+    for module in (preset, reproduce):
+        monkeypatch.setattr(module, "preset_folder", lambda: tmp_path / "presets")
 
 
 def test_rows_are_searched_then_trained_with_what_was_found(
@@ -72,6 +75,67 @@ def test_a_row_whose_search_failed_has_no_runs(
     assert "| Popular |" in said.out
     assert "| ItemKNN |" not in said.out
     assert "failed: ItemKNN, split=random, seed 0: ValueError: a trial" in said.err
+
+
+def test_picking_tests_every_complete_trial_once(
+    toy, micrec, small, tmp_path, monkeypatch, capsys
+) -> None:
+    given = [each for each in small if not each.startswith("output_dir=")]
+    argv = ["reproduce", "--preset", "toy", "--jobs", "1", *given, "--picking"]
+    argv += ["--output-dir", f"{tmp_path}/outputs"]
+    assert micrec(*argv) == 0
+    assert "opened for every trial for this study alone" in capsys.readouterr().out
+    out = tmp_path / "outputs"
+    row, mean = pl.read_csv(out / "reproduce-toy-picking.csv").to_dicts()
+    (trials,) = (out / "tune").glob("*/trials.csv")
+    table = pl.read_csv(trials)
+    tests, vals = [], []
+    for run in table["run"].unique(maintain_order=True):
+        metrics = json.loads((out / run / "metrics.json").read_text())
+        # once, and never again
+        assert metrics["test_evaluations"] == 1
+        tests.append(_mean(metrics["test"]))
+        vals.append(_mean(metrics["val"]))
+    assert (row["model"], row["split"], row["group"]) == ("ItemKNN", "random", "all")
+    assert (row["complete"], row["pruned"], row["failed"]) == (2, 0, 0)
+    assert row["different"] == len(tests)
+    assert row["picked"] == pytest.approx(tests[vals.index(max(vals))])
+    assert row["best"] == pytest.approx(max(tests))
+    assert mean["best"] == row["best"]
+    assert (out / "reproduce-toy-picking.svg").is_file()
+    # the preset's own runs are another command's
+    assert not (out / "reproduce-toy.md").exists()
+    before = sorted(path.stat().st_mtime_ns for path in out.rglob("metrics.json"))
+    monkeypatch.setattr(tune_study, "_value", None)
+    assert micrec(*argv) == 0
+    again = sorted(path.stat().st_mtime_ns for path in out.rglob("metrics.json"))
+    assert again == before
+
+
+def _mean(part: dict[str, dict[str, dict[str, float]]]) -> float:
+    return fmean(groups["all"]["ndcg@20"] for groups in part.values())
+
+
+def test_trials_that_did_not_end_are_left_out_and_counted(tmp_path) -> None:
+    folder = tmp_path / "tune" / "x"
+    folder.mkdir(parents=True)
+    lines = ["trial,state,ndcg@20,seconds,k,run", "0,complete,0.1,1,5,m/a"]
+    lines += ["1,pruned,,1,6,", "2,fail,,1,7,", "3,complete,0.1,1,5,m/a"]
+    (folder / "trials.csv").write_text("\n".join(lines))
+    assert picking._counts(("A", "split=s"), folder) == {
+        "model": "A",
+        "split": "s",
+        "complete": 2,
+        "pruned": 1,
+        "failed": 1,
+    }
+    assert picking._complete(folder)["run"].to_list() == [f"{tmp_path}/m/a"]
+
+
+@pytest.mark.parametrize("name", ["quick", "pair", "paper"])
+def test_picking_needs_a_preset_that_searches(micrec, capsys, name: str) -> None:
+    assert micrec("reproduce", "--preset", name, "--picking", "--dry-run") == 2
+    assert f"the preset {name} searches no settings" in capsys.readouterr().err
 
 
 def test_the_search_is_a_command_in_a_dry_run(toy, micrec, small, capsys) -> None:

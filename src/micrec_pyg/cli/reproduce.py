@@ -2,8 +2,6 @@
 
 import argparse
 import logging
-import os
-import re
 import shlex
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +13,11 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.cli.config_errors import options
+from micrec_pyg.cli.picking import check_picking, run_picking
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset, preset_folder
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.reproduce_options import count_of, parse, seeds_of
 from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.cli.studies.main import asked_of, listed, run_studies
 from micrec_pyg.cli.studies.paper import pairs_of, run_paper
@@ -32,9 +32,6 @@ from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
 
-OPTIONS = ("preset", "output_dir", "jobs", "seeds", "splits", "studies")
-"""May also be given as ``key=value``, as all other commands take their keys."""
-
 
 def main(argv: list[str]) -> int:
     """Return 0 when every run of the preset is done and in the tables, else 1.
@@ -44,12 +41,14 @@ def main(argv: list[str]) -> int:
     Raises:
         InputError: An argument, or what the first run needs, cannot be used.
     """
-    given = _parser().parse_intermixed_args(_as_flags(argv))
+    given = parse(argv)
     command = shlex.join(["micrec", "reproduce", *argv])
-    seeds = None if given.seeds is None else _seeds(given.seeds)
-    workers = _count(given.jobs)
+    seeds = None if given.seeds is None else seeds_of(given.seeds)
+    workers = count_of(given.jobs)
     manifest = Manifest.find(given.preset, preset_folder())
     pairs = pairs_of(given.preset, preset_folder())
+    if given.picking and (manifest is not None or pairs is not None):
+        check_picking(given.preset, ())
     if manifest is None and pairs is None:
         return _reproduce(given, seeds, workers, command)
     log_to_stderr()
@@ -73,22 +72,26 @@ def _reproduce(
     searches = preset.searches(**where)
     runs = partial(preset.jobs, seeds=seeds or preset.seeds, **where)
     expected = read_table(Path(given.check)) if given.check else None
+    if given.picking:
+        check_picking(given.preset, searches)
     if given.dry_run:
         for job in searches.values():
             argv = [*job.overrides, "--trials", str(preset.trials)]
             print(f"{job.name}: micrec tune {shlex.join(argv)}")
-        for job in runs():
+        for job in () if given.picking else runs():
             print(f"{job.name}: micrec train {shlex.join(job.overrides)}")
         return DONE
     log_to_stderr()
     prepare()
+    if given.picking:
+        return _picking(preset, searches, given, workers, command)
     with _ends_workers():
         todo, failed = _searched(preset, searches, runs, given, workers)
         outcome = run_all(todo, workers)
     outcome.errors.update(failed)
     held = True
     if outcome.folders:
-        path = Path(given.output_dir) / f"reproduce-{given.preset}.md"
+        path = _path(given, ".md")
         facts = {
             "command": f"`{command}`",
             "runs": f"{len(outcome.folders)} of {len(todo)} done",
@@ -144,11 +147,42 @@ def _searched(
     """Return the runs with the settings that were searched, and what failed."""
     if not searches:
         return runs(), {}
-    table = Path(given.output_dir) / f"reproduce-{given.preset}-tuned.csv"
     found, outcome = search_all(
-        searches, trials=preset.trials, workers=workers, table=table
+        searches,
+        trials=preset.trials,
+        workers=workers,
+        table=_path(given, "-tuned.csv"),
     )
     return runs(found=found), outcome.errors
+
+
+def _picking(
+    preset: Preset,
+    searches: Mapping[tuple[str, str], Job],
+    given: argparse.Namespace,
+    workers: int,
+    command: str,
+) -> int:
+    """Return the exit code of the study of picking by test, after the searches."""
+    with _ends_workers():
+        outcome = run_picking(
+            preset,
+            searches,
+            workers=workers,
+            tuned=_path(given, "-tuned.csv"),
+            path=_path(given, "-picking.md"),
+            facts={
+                "command": f"`{command}`",
+                "settings": " ".join(preset.settings(given.overrides)),
+            },
+        )
+    _tell_failed(outcome)
+    return FAILED if outcome.errors else DONE
+
+
+def _path(given: argparse.Namespace, ending: str) -> Path:
+    """Return the path of what a preset writes."""
+    return Path(given.output_dir) / f"reproduce-{given.preset}{ending}"
 
 
 def _write(
@@ -191,86 +225,3 @@ def _tell_failed(outcome: Outcome) -> None:
             describe(error),
             shlex.join(job.overrides),
         )
-
-
-def _as_flags(argv: Sequence[str]) -> list[str]:
-    """Return the arguments with ``preset=quick`` written as ``--preset=quick``.
-
-    ``DATA=`` is another spelling of ``data=``, for those who come from make.
-    """
-    return [
-        f"--{key.replace('_', '-')}={value}" if key in OPTIONS and equals else argument
-        for argument in (re.sub("^DATA=", "data=", each) for each in argv)
-        for key, equals, value in [argument.partition("=")]
-    ]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="micrec reproduce",
-        description="Train and test the models and ablations of a preset, then print "
-        "and write their table. Interrupted, the same command continues.",
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="key=value",
-        help="settings of every run, such as fit.max_epochs=10",
-    )
-    parser.add_argument("--preset", default="quick", help="conf/reproduce/<name>.yaml")
-    parser.add_argument("--output-dir", default="outputs", metavar="DIR")
-    parser.add_argument(
-        "--jobs",
-        default=str(_cores()),
-        metavar="N",
-        help="runs at a time, one thread each (default: the number of cores)",
-    )
-    parser.add_argument("--seeds", metavar="0,1,2", help="of the runs")
-    parser.add_argument(
-        "--trials",
-        type=_trials,
-        metavar="N",
-        help="of each search of a preset that searches; more continue it later",
-    )
-    parser.add_argument(
-        "--splits", metavar="random,new_nodes", help="in place of the preset's"
-    )
-    parser.add_argument(
-        "--studies",
-        metavar="main,ablations",
-        help="of a preset of several studies, these alone",
-    )
-    parser.add_argument(
-        "--check",
-        metavar="FILE",
-        help="CSV of an earlier reproduction, such as docs/tables/quick.csv; exit code "
-        "1 if a cell differs by more than another kind of CPU explains",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs, no more")
-    return parser
-
-
-def _trials(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a number of 1 or more")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise InputError(f"--jobs {text} was given; give a number such as 2")
-    return int(text)
-
-
-def _seeds(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.isdecimal() for part in parts) or len({*parts}) < len(parts):
-        raise InputError(f"--seeds {text} was given; give different ones, such as 0,1")
-    return [int(part) for part in parts]
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

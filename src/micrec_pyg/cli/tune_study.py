@@ -3,6 +3,7 @@
 import logging
 import math
 import multiprocessing
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 STARTED, WARM_UP = 4, 10
 """Trials that are never ended, and epochs before which none is."""
+
+RUN = "run"
+"""What a trial notes: the folder of its run, if it came to its end."""
 
 STUDY = "study.db"
 """Of a search: its trials."""
@@ -60,7 +64,8 @@ class Outcome:
     """What a search came to."""
 
     trials: pl.DataFrame
-    """A row per trial: number, state, value, seconds, and its settings."""
+    """A row per trial: number, state, value, seconds, its settings, and its run
+    in the output folder."""
     best: tuple[str, ...]
     """Overrides of the best trial, those of every trial among them."""
     lines: list[str]
@@ -192,7 +197,7 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
     except FloatingPointError as error:
         logger.warning("trial %d failed: %s", trial.number, error)
         raise
-    trial.set_user_attr("run", str(folder))
+    trial.set_user_attr(RUN, str(folder))
     return selection(folder, plan.metric)
 
 
@@ -204,6 +209,12 @@ def _draw(trial: "optuna.Trial", key: str, choice: Choice) -> object:
     if isinstance(low, int):
         return trial.suggest_int(key, low, high, log=log)
     return trial.suggest_float(key, low, high, log=log)
+
+
+def _inside(plan: Plan, run: str | None) -> str | None:
+    """Return the path of a run in the output folder, wherever that is now."""
+    output_dir = plan.folder.parents[1]
+    return None if run is None else os.path.relpath(run, output_dir)
 
 
 def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
@@ -219,6 +230,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             plan.metric: each.value,
             "seconds": None if each.duration is None else each.duration.seconds,
             **{key: written(each.params.get(key)) for key in plan.space},
+            RUN: _inside(plan, each.user_attrs.get(RUN)),
         }
         for each in study.trials
     ]
@@ -232,7 +244,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
     best = done.row(0, named=True)
     cells = [
         [str(v) if not isinstance(v, float) else f"{v:.4f}" for v in row]
-        for row in done.head(SHOWN).drop("state").iter_rows()
+        for row in done.head(SHOWN).drop("state", RUN).iter_rows()
     ]
     counts = trials["state"].value_counts().sort("state").rows()
     said = ", ".join(f"{number} {state}" for state, number in counts)
@@ -241,6 +253,6 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
         (*plan.overrides, *(override(key, best[key]) for key in plan.space)),
         [
             f"{len(rows)} trials: {said}; validation {plan.metric}, the best first:",
-            *grid.aligned([done.drop("state").columns, *cells]),
+            *grid.aligned([done.drop("state", RUN).columns, *cells]),
         ],
     )

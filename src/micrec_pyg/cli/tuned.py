@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BEST = "best.json"
-"""Of a search: what it came to."""
+BEST, TRIALS = "best.json", "trials.csv"
+"""Of a search: what it came to, and a row per trial."""
 
 
 def save(plan: "Plan", found: "Found") -> None:
@@ -45,7 +45,7 @@ def save(plan: "Plan", found: "Found") -> None:
         "value": value,
         "seconds": sum(found.trials["seconds"].drop_nulls().to_list()),
     }
-    write_text(plan.folder / "trials.csv", found.trials.write_csv())
+    write_text(plan.folder / TRIALS, found.trials.write_csv())
     command = shlex.join(["micrec", "train", *found.best])
     write_text(plan.folder / "best.txt", f"{command}\n")
     write_text(plan.folder / "best.yaml", as_experiment(found.best, note))

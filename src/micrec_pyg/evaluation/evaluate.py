@@ -74,7 +74,7 @@ def evaluate(
     """
     begin = time.perf_counter()
     found = {}
-    with _scores(model, stage) as scores:
+    with domain_scores(model, stage) as scores:
         for domain, score in scores:
             task, reported = stage.tasks[domain], groups_of(stage, domain)
             before = None if train is None else train.tasks[domain].data
@@ -110,7 +110,7 @@ def validate(
         InputError: A domain has nothing to validate on, or k does not fit it.
     """
     means: dict[str, dict[str, float]] = {}
-    with _scores(model, stage) as scores:
+    with domain_scores(model, stage) as scores:
         for domain, score in scores:
             task = stage.tasks[domain]
             check_cut_offs([k], domain, task.data)
@@ -158,7 +158,9 @@ def summary(report: Report) -> dict[str, dict[str, dict[str, float | int]]]:
 
 
 @contextmanager
-def _scores(model: Model, stage: RankingStage) -> Iterator[Iterator[tuple[str, Score]]]:
+def domain_scores(
+    model: Model, stage: RankingStage
+) -> Iterator[Iterator[tuple[str, Score]]]:
     """Give each domain's scores in turn, without gradients and in evaluation mode."""
     before = model.training
     model.train(False)

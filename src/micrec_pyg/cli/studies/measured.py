@@ -12,12 +12,17 @@ from micrec_pyg.evaluation.significance import TestOptions
 from micrec_pyg.grid import Titled, titled_markdown
 from micrec_pyg.report import compare_output
 from micrec_pyg.report.compare import Cell, Question
+from micrec_pyg.report.evaluators import (
+    draw_evaluators,
+    evaluators_table,
+    evaluators_tables,
+)
 from micrec_pyg.report.latex import latex_of_texts
 from micrec_pyg.report.negative_transfer import GROUPS, measure_transfer
 from micrec_pyg.report.support import draw_support, support_table, support_tables
 from micrec_pyg.report.transfer_figure import draw_shares, per_user_shares
 from micrec_pyg.report.tsne_figure import Cloud, draw_clouds, title_of
-from micrec_pyg.runs import alignment, support
+from micrec_pyg.runs import alignment, evaluators, support
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.reading import read_parquet
@@ -34,19 +39,23 @@ logger = logging.getLogger(__name__)
 
 def show_support(done: Done) -> list[Path]:
     """Return the files of the study by number of support edges."""
-    frames = {
-        (job.label, str(run.record["split"]), run.seed): read_parquet(
-            Path(run.path) / support.FILE
-        )
-        for job, run in _runs(done).items()
-    }
-    table = support_table(frames)
+    table = support_table(_frames(done, support.FILE))
     labels = [row.label for row in done.study.preset.rows]
     metric = done.study.preset.metrics[0]
     tables = support_tables(table, labels, REFERENCES, metric)
     return [
         *_written(done, tables, table),
         *draw_support(table, labels, metric, done.path),
+    ]
+
+
+def show_evaluators(done: Done) -> list[Path]:
+    """Return the files of the study of one model under several evaluators."""
+    table = evaluators_table(_frames(done, evaluators.FILE))
+    labels = [row.label for row in done.study.preset.rows]
+    return [
+        *_written(done, evaluators_tables(table, labels), table),
+        *draw_evaluators(table, labels, done.path),
     ]
 
 
@@ -154,6 +163,16 @@ def _runs(done: Done) -> dict[Job, Run]:
     """Return the finished runs in the order of the study."""
     return {
         job: read_run(done.folders[job]) for job in done.jobs if job in done.folders
+    }
+
+
+def _frames(done: Done, name: str) -> dict[tuple[str, str, int], pl.DataFrame]:
+    """Return a file of every finished run by label, split and seed."""
+    return {
+        (job.label, str(run.record["split"]), run.seed): read_parquet(
+            Path(run.path) / name
+        )
+        for job, run in _runs(done).items()
     }
 
 

@@ -44,8 +44,15 @@ def _alignment(folder: Path, counts: Sequence[int]) -> None:
     measure_alignment(folder)
 
 
+def _evaluators(folder: Path, counts: Sequence[int]) -> None:
+    from micrec_pyg.runs.evaluators import measure_evaluators
+
+    measure_evaluators(folder, *counts)
+
+
 MEASURES: Mapping[str, Measure] = {
     "support_edges": _support_edges,
     "alignment": _alignment,
+    "evaluators": _evaluators,
 }
 """By name."""

@@ -9,6 +9,7 @@ from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.studies.done import Done
 from micrec_pyg.cli.studies.measured import (
     show_alignment,
+    show_evaluators,
     show_support,
     show_transfer,
 )
@@ -141,5 +142,6 @@ VIEWS: Mapping[str, View] = {
     "support_edges": show_support,
     "transfer": show_transfer,
     "alignment": show_alignment,
+    "evaluators": show_evaluators,
 }
 """By the name that a study gives as ``view``."""
