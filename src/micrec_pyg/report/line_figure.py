@@ -15,6 +15,8 @@ from micrec_pyg.schema import InputError
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by people who do not see all colours (Okabe and Ito)."""
 HEIGHT_INCHES = 2.6
+COLUMN_INCHES = 2.8
+"""Of a legend: room for the longest name of a model."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def legend_below(figure: Any, handles: Mapping[str, Any]) -> None:
         list(handles.values()),
         list(handles),
         loc="outside lower center",
-        ncols=3,
+        ncols=max(1, int(figure.get_figwidth() / COLUMN_INCHES)),
         fontsize=8,
         frameon=False,
     )
