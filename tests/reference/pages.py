@@ -100,9 +100,11 @@ def write_sweep(folder: Path, runs: Path) -> Path:
         overrides = {key: f"{config[key]:g}" for key in ("K", "gamma", "seed")}
         job = {"number": number, "overrides": overrides, "metric": "ndcg@20"}
         job |= {"seconds": 2.0, "folder": str(path), "value": 0.25 + number / 64}
+        job |= {"error": None}
         (folder / f"job-{number}.json").write_text(json.dumps(job))
         number += 1
     job = {"number": number, "overrides": {"K": "9", "gamma": "0", "seed": "0"}}
     job |= {"metric": "ndcg@20", "seconds": 1.0, "error": f"no good {EVIL}"}
+    job |= {"folder": None, "value": None}
     (folder / f"job-{number}.json").write_text(json.dumps(job))
     return folder
