@@ -48,6 +48,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="runs at a time, one thread each (default: the number of cores)",
     )
+    _add_choices(parser)
+    parser.add_argument(
+        "--picking",
+        action="store_true",
+        help="of a preset that searches: in place of its runs, test every complete "
+        "trial, and tell what picking settings by the test set would have bought",
+    )
+    parser.add_argument(
+        "--check",
+        metavar="FILE",
+        help="CSV of an earlier reproduction, such as docs/tables/quick.csv; exit code "
+        "1 if a cell differs by more than another kind of CPU explains",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list the runs, no more")
+    return parser
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """Add what takes the place of something that the preset says."""
     parser.add_argument("--seeds", metavar="0,1,2", help="of the runs")
     parser.add_argument(
         "--trials",
@@ -63,20 +82,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="main,ablations",
         help="of a preset of several studies, these alone",
     )
-    parser.add_argument(
-        "--picking",
-        action="store_true",
-        help="of a preset that searches: in place of its runs, test every complete "
-        "trial, and tell what picking settings by the test set would have bought",
-    )
-    parser.add_argument(
-        "--check",
-        metavar="FILE",
-        help="CSV of an earlier reproduction, such as docs/tables/quick.csv; exit code "
-        "1 if a cell differs by more than another kind of CPU explains",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs, no more")
-    return parser
 
 
 def _trials(text: str) -> int:

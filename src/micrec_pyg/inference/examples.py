@@ -8,7 +8,6 @@ import torch
 from micrec_pyg.inference.artefact import read_artefact
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.inference.world import World, make_world
-from micrec_pyg.schema import EdgeSplit
 
 SCHEMA = {
     "domain": pl.String,
@@ -44,30 +43,27 @@ def examples_of(path: Path | str, *, k: int = 5) -> pl.DataFrame:
     with torch.no_grad():
         world = make_world(read_artefact(Path(path)), device="cpu")
     rec = Recommender(world)
-    tables = [
-        _rows(rec, name, user, k)
-        for name in world.domains
-        for user in _people(world, name)
-    ]
-    return pl.concat([pl.DataFrame(schema=SCHEMA), *tables])
+    tables = [pl.DataFrame(schema=SCHEMA)]
+    for name in world.domains:
+        titles = rec.titles(name)
+        tables += [_rows(rec, name, user, titles, k) for user in _people(world, name)]
+    return pl.concat(tables)
 
 
 def _people(world: World, domain: str) -> list[str]:
     """Return raw ids, those of short histories first; equal ones by their order."""
     ids = world.domains[domain].interactions.users.ids
-    degrees = _degrees(world.splits[domain], len(ids))
+    users = world.splits[domain].known_at_test[0]
+    degrees = torch.bincount(users, minlength=len(ids))
     known = degrees.argsort(stable=True)[int((degrees == 0).sum()) :]
     places = {int(share * len(known)) for share in SHARES} if len(known) else set()
     return ids.gather([int(known[place]) for place in sorted(places)]).to_list()
 
 
-def _degrees(split: EdgeSplit, num_users: int) -> torch.Tensor:
-    return torch.bincount(split.known_at_test[0], minlength=num_users)
-
-
-def _rows(rec: Recommender, domain: str, user: str, k: int) -> pl.DataFrame:
+def _rows(
+    rec: Recommender, domain: str, user: str, titles: pl.DataFrame, k: int
+) -> pl.DataFrame:
     has = rec.history(user)[domain].head(k)
-    titles = rec.titles(domain)
     history = pl.DataFrame({"item": has}).join(titles, on="item", how="left")
     answers = rec.recommend(users=[user], domain=domain, k=k)
     table = pl.concat(

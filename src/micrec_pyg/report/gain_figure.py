@@ -78,7 +78,7 @@ def draw_gains(
                 *(line for line in lines if line.x),
                 Line(reference, (), (0.0,), (0.0,)),
             ]
-    ticks = {float(place): _shown(band) for place, band in enumerate(BANDS)}
+    ticks = {float(place): band_text(band) for place, band in enumerate(BANDS)}
     return draw_panels(
         panels,
         path,
@@ -86,6 +86,12 @@ def draw_gains(
         metric=f"{metric}, % over {reference}",
         ticks=ticks,
     )
+
+
+def band_text(band: str) -> str:
+    """Return ``3-5`` for ``3_5``, and ``11+`` for ``11_``."""
+    low, sign, high = band.partition("_")
+    return f"{low}-{high}" if high else f"{low}{'+' if sign else ''}"
 
 
 def _groups() -> list[str]:
@@ -106,9 +112,3 @@ def _line(table: pl.DataFrame, side: str, label: str) -> Line:
     ]
     x, mean, sd = zip(*found, strict=True) if found else ((), (), ())
     return Line(label, x, mean, sd)
-
-
-def _shown(band: str) -> str:
-    """Return ``3-5`` for ``3_5``, and ``11+`` for ``11_``."""
-    low, sign, high = band.partition("_")
-    return f"{low}-{high}" if high else f"{low}{'+' if sign else ''}"

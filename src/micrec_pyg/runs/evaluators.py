@@ -24,6 +24,7 @@ from micrec_pyg.evaluation.one_positive import (
     stand,
 )
 from micrec_pyg.graph.build import test_stage
+from micrec_pyg.graph.node_rows import places
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
@@ -136,10 +137,9 @@ def _judged(
     """Return how the test pairs of one domain stand, in vocabulary users."""
     split, data = inputs.splits[domain], inputs.domains[domain].interactions
     old = split.seen_item.nonzero().flatten()
-    column = torch.full((len(data.items),), -1)
-    column[old] = torch.arange(len(old))
+    column = places(old, len(data.items))
     user, item = (
-        _row_of(task.data[kind].n_id, size)
+        places(task.data[kind].n_id.cpu(), size)
         for kind, size in ((USER, len(data.users)), (ITEM, len(data.items)))
     )
     row, device = item[old].to(experiment.device), experiment.device
@@ -156,13 +156,6 @@ def _judged(
         count=count,
         generator=RandomStreams(experiment.seed)("evaluators", domain),
     )
-
-
-def _row_of(n_id: Int[Tensor, " rows"], size: int) -> Int[Tensor, " {size}"]:
-    """Return the row of each index of a vocabulary, -1 where there is none."""
-    found = torch.full((size,), -1)
-    found[n_id.cpu()] = torch.arange(len(n_id))
-    return found
 
 
 def _in_columns(

@@ -16,6 +16,7 @@ from micrec_pyg.cli.studies.measured import (
 from micrec_pyg.cli.tabulate import ALPHA, results_of, tabulate
 from micrec_pyg.report.curve_figure import draw_curves, ends
 from micrec_pyg.report.figure import draw
+from micrec_pyg.report.gain_figure import band_text
 from micrec_pyg.report.latex import latex
 from micrec_pyg.report.line_figure import Line, draw_lines, draw_panels
 from micrec_pyg.report.model_grid import AVERAGE
@@ -53,16 +54,13 @@ def show_degrees(done: Done) -> list[Path]:
         ]
         for split in results["split"].unique(maintain_order=True)
     }
-    ticks = {float(place): _band(group) for place, group in enumerate(preset.groups)}
+    ticks = {
+        float(place): band_text(group.removeprefix(DEGREE))
+        for place, group in enumerate(preset.groups)
+    }
     return _tables(done, results) + draw_panels(
         panels, done.path, axis="interactions of the item", metric=metric, ticks=ticks
     )
-
-
-def _band(group: str) -> str:
-    """Return ``3-5`` for ``item_degree_3_5``, and ``11+`` for ``item_degree_11_``."""
-    low, sign, high = group.removeprefix(DEGREE).partition("_")
-    return f"{low}-{high}" if high else f"{low}{'+' if sign else ''}"
 
 
 def _over_groups(label: str, table: pl.DataFrame, split: str, preset: Preset) -> Line:
