@@ -3,50 +3,36 @@
 Everything runs in this process on the device. The floor of a product is the bytes that
 it moves, at the speed at which the device copies a large tensor; that of a step is
 explained under *Growth*, with the products of the template and neighbour layers and
-Adam's passes added for INMO and MICRec. A recorded step is one CUDA graph. The data are
-generated in the size of Food-Kitchen and of 1 M interactions, neighbours found by
-co-occurrence. It takes at most four minutes; what would take longer is left out.
+Adam's passes added for INMO and MICRec. A recorded step is one CUDA graph. Graphs are
+generated in the size of Food-Kitchen, of 1 M and of 100 M interactions, three random
+nodes similar to each. It takes at most four minutes; what would take longer is left
+out.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 
 import torch
 
-from benchmarks import data, floor
-from benchmarks.harness import Options, Row, ratio_of, row
+from benchmarks import floor
+from benchmarks.gpu_steps import FLOOR, memory, steps
+from benchmarks.harness import Options, Row, row
 from benchmarks.knn import WEIGHTS, WIDTHS
 from benchmarks.knn import K as NEIGHBORS
 from benchmarks.propagation import DIM, random_graph
-from micrec_pyg.cli.config import experiment
 from micrec_pyg.evaluation.block_size import users_at_once
 from micrec_pyg.evaluation.rank import rank
 from micrec_pyg.graph.similar.blocks import COARSE, CPU
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.search import neighbor_lists
-from micrec_pyg.graph.to_device import to_device
-from micrec_pyg.models.base import parts_of
 from micrec_pyg.nn import kernels
 from micrec_pyg.nn.inner_products import InnerProducts
 from micrec_pyg.nn.spmm import product
-from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.runs.experiment import Experiment
-from micrec_pyg.runs.inputs import load
-from micrec_pyg.runs.job import make_model
-from micrec_pyg.schema import Feature, TrainStage
-from micrec_pyg.training.sampler import Sampler
-from micrec_pyg.training.step import Step
+from micrec_pyg.schema import Feature
 
 BUDGET_S = 210.0
 """No measurement begins later; the last one ends within four minutes."""
-LAYERS = 3
-MODELS = {"lightgcn": (0, 0), "inmo": (2, 0), "micrec": (2, 2)}
-"""Products of the template layer, and of the neighbour layer, in a step."""
-FLOOR = "floor: the bytes moved"
-RECORDED, LARGE = ratio_of(1 / 3), ratio_of(1 / 1.5)
-"""Three times the floor for small graphs, and one and a half from 1 M edges on."""
 
 
 def measure(options: Options) -> list[Row]:
@@ -69,13 +55,14 @@ def _rows(options: Options, device: str) -> Iterator[Row]:
     """Yield every row as soon as it is measured, the most important first."""
     speed = floor.copy_speed(2**20 if options.quick else 2**31, device)
     yield row("copy of a large tensor, read and written", "B/s", [speed], None, "")
+    timed = partial(seconds, options=options, device=device)
     sizes = (60,) if options.quick else (337_811, 1_000_000, 10_000_000)
     for nonzeros in sizes:
         yield from _products(nonzeros, speed, options, device)
+    yield from steps(speed, timed, options, device)
+    yield from memory(speed, timed, options, device)
     yield from _ranking(options, device)
     yield from _neighbors(options, device)
-    with tempfile.TemporaryDirectory() as place:
-        yield from _steps(Path(place), speed, options, device)
 
 
 def _products(
@@ -83,8 +70,9 @@ def _products(
 ) -> Iterator[Row]:
     """Yield both directions of a product by our kernels against cuSPARSE and floor."""
     users, items = int(nonzeros * 0.141) + 2, int(nonzeros * 0.082) + 2
-    generator = torch.Generator().manual_seed(0)
-    both = [m.to(device) for m in random_graph((users, items), nonzeros, generator)]
+    generator = torch.Generator(device).manual_seed(0)
+    with torch.device(device):
+        both = random_graph((users, items), nonzeros, generator)
     tables = [torch.randn(m.shape[1], DIM, device=device) for m in both]
     found = {}
     for kernel in ("triton", "csr"):
@@ -182,85 +170,6 @@ def _neighbors(options: Options, device: str) -> Iterator[Row]:
     same = torch.equal(lists["ours"].index, lists["small"].index)
     peer = "a CPU's blocks and float32"
     yield row(what, "s", found, other, peer, same_lists=same)
-
-
-def _steps(folder: Path, speed: float, options: Options, device: str) -> Iterator[Row]:
-    """Yield recorded steps against eager ones and the floor."""
-    kitchen, shared_users = data.KITCHEN, data.SHARED_USERS
-    sizes = {
-        "Food-Kitchen's size": {"food": data.FOOD, "kitchen": kitchen},
-        "1 M interactions": {"large": data.Size(140_880, 81_820, 1_000_000)},
-    }
-    if options.quick:
-        shared_users = data.TINY_SHARED_USERS
-        sizes = {"tiny": {"food": data.TINY, "kitchen": data.TINY}}
-    for place, (label, domains) in enumerate(sizes.items()):
-        source = data.write(
-            folder / str(place), domains, shared_users=shared_users, text=False
-        )
-        for model, layers in MODELS.items():
-            run = experiment(
-                [
-                    *source,
-                    f"model={model}",
-                    "neighbors=cooccurrence",
-                    f"device={device}",
-                    "cache_dir=null",
-                ]
-            )
-            found, least = _step_seconds(run, layers, speed, options)
-            what = f"step of {model}, {label}"
-            if "recorded" in found:
-                target = LARGE if "1 M" in label else RECORDED
-                yield row(what, "s", found["recorded"], [least], FLOOR, target=target)
-                yield row(what, "s", found["recorded"], found["eager"], "not recorded")
-            else:
-                yield row(f"{what}, not recorded", "s", found["eager"], [least], FLOOR)
-
-
-def _step_seconds(
-    run: Experiment, layers: tuple[int, int], speed: float, options: Options
-) -> tuple[dict[str, list[float]], float]:
-    """Return the seconds of a step, eager and recorded, and those of the floor."""
-    inputs = load(run)
-    train, model = to_device(inputs.train, run.device), make_model(run, inputs)
-    found = {}
-    for way in ("eager", "recorded") if run.device == "cuda" else ("eager",):
-        streams = RandomStreams(0, run.device)
-        weights = {name: w for name, w in run.weights.items() if w > 0}
-        sampler = Sampler(
-            train,
-            batch_size=run.fit.batch_size,
-            parts={parts_of(model)[name] for name in weights},
-            streams=streams,
-            loss=model.loss,
-        )
-        adam = run.fit.optimizer(
-            model.named_parameters(), lr=run.fit.lr, recorded=way == "recorded"
-        )
-        step = Step(model, train, sampler, weights, adam, streams)
-        if way == "recorded":
-            step.record()
-        found[way] = seconds(step, options, run.device)
-    return found, _least_bytes(inputs.train, layers) / speed
-
-
-def _least_bytes(train: TrainStage, layers: tuple[int, int]) -> float:
-    """Return the bytes that a step moves at least."""
-    total, row_bytes = 0.0, floor.WORD * DIM
-    templates, neighbors = layers
-    for domain, graph in train.graphs.items():
-        edges = train.labels[domain].shape[1]
-        nodes = graph["user"].num_nodes + graph["item"].num_nodes
-        total += floor.bytes_of_step(nodes, edges, DIM, LAYERS)
-        weighted_row = 2 * floor.WORD + row_bytes
-        total += templates * (2 * edges * weighted_row + nodes * row_bytes)
-        similar = sum(
-            graph[kind, "similar", kind].adj_t.values().numel()
-            for kind in ("user", "item")
-        )
-        total += neighbors * (similar * weighted_row + 2 * nodes * row_bytes)
-    return total
 
 
 def seconds(call: Callable[[], object], options: Options, device: str) -> list[float]:

@@ -105,7 +105,9 @@ def test_one_gpu_is_measured_row_by_row(tmp_path, harness, monkeypatch):
     if not torch.cuda.is_available():
         pytest.importorskip("triton")  # its interpreter stands in
     gpu = importlib.import_module("benchmarks.gpu")
-    monkeypatch.setattr(gpu, "MODELS", {"inmo": (2, 0)})
+    steps = importlib.import_module("benchmarks.gpu_steps")
+    monkeypatch.setattr(steps, "MODELS", {"inmo": (2, 0)})
+    monkeypatch.setattr(steps, "ONE_CARD_MODELS", ("inmo",))
     kept, path = [], tmp_path / "rows"
     keep = harness.Options.keep
     monkeypatch.setattr(

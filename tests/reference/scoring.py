@@ -10,7 +10,9 @@ def scores(model, graphs):
     """Return the scores [users, items] of every domain."""
     z = model(graphs)
     return {
-        domain: model.scorer(domain, z, graphs)(torch.arange(data[USER].num_nodes))
+        domain: model.scorer(domain, z, graphs)(
+            torch.arange(data[USER].num_nodes, device=data[USER].n_id.device)
+        )
         for domain, data in graphs.items()
     }
 
