@@ -60,9 +60,9 @@ def _rows(options: Options, device: str) -> Iterator[Row]:
     for nonzeros in sizes:
         yield from _products(nonzeros, speed, options, device)
     yield from steps(speed, timed, options, device)
-    yield from memory(speed, timed, options, device)
     yield from _ranking(options, device)
     yield from _neighbors(options, device)
+    yield from memory(speed, timed, options, device)
 
 
 def _products(

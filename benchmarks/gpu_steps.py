@@ -88,22 +88,28 @@ def steps(
 def memory(
     speed: float, seconds: Seconds, options: Options, device: str
 ) -> Iterator[Row]:
-    """Yield time and memory of a step with ``fit=large`` on 100 M interactions."""
+    """Yield time and memory of a step with ``fit=large`` on 100 M interactions.
+
+    Arguments are those of ``steps``. A card that is too small has no rows.
+    """
     domains = {"huge": data.TINY} if options.quick else HUGE
     count = domains["huge"].interactions
-    for model in ONE_CARD_MODELS:
+    try:
         train = generated_stage(domains, shared_users=0, device=device)
-        least = _least_bytes(train, MODELS[model]) / speed
-        if device != "cpu":
-            torch.cuda.reset_peak_memory_stats()
-        found = _seconds(
-            model, train, seconds, device, recorded=False, settings=("fit=large",)
-        )
-        what = f"step of {model}, {count:,} interactions, fit=large"
-        yield row(what, "s", found, [least], FLOOR)
-        if device != "cpu":
-            peak = [torch.cuda.max_memory_allocated() / 1e6]
-            yield row(f"memory: {what}", "MB", peak, None, "", target=ONE_CARD)
+        for model in ONE_CARD_MODELS:
+            least = _least_bytes(train, MODELS[model]) / speed
+            if device != "cpu":
+                torch.cuda.reset_peak_memory_stats()
+            found = _seconds(
+                model, train, seconds, device, recorded=False, settings=("fit=large",)
+            )
+            what = f"step of {model}, {count:,} interactions, fit=large"
+            yield row(what, "s", found, [least], FLOOR)
+            if device != "cpu":
+                peak = [torch.cuda.max_memory_allocated() / 1e6]
+                yield row(f"memory: {what}", "MB", peak, None, "", target=ONE_CARD)
+    except torch.OutOfMemoryError as error:
+        print(f"  {count:,} interactions do not fit here: {error}")
 
 
 def generated_stage(
