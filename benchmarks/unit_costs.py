@@ -88,6 +88,7 @@ def step_seconds(stage: TrainStage, per_hop: tuple[int, ...] | None) -> float:
         streams=streams,
         dim=DIM,
         std=0.1,
+        unseen="zero",
         num_layers=NUM_LAYERS,
         neighbor=None,
         loss=BPR(),

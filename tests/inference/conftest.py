@@ -32,6 +32,8 @@ def declared(name: str) -> tuple[object, ...]:
     else:
         tree = OmegaConf.load(CONF / f"{name}.yaml")
         kind = get_class(tree.net["_target_"])
+        if tree.net.get("unseen") == "error":
+            return frozenset(), kind.reads_other_domains, False
         neighbors = OmegaConf.to_container(tree)["num_neighbors"]
     return kind.answers, kind.reads_other_domains, neighbors != 0
 

@@ -80,6 +80,18 @@ def test_an_answer_does_not_depend_on_who_else_asks(world):
 def test_guests_without_neighbours_score_as_the_user_with_that_history(world):
     if USER not in world.model.answers or world.options.num_neighbors:
         pytest.skip("a user is no neighbour of its own, but one of its twin")
+    assert_guests_score_as_users(world)
+
+
+@pytest.mark.parametrize("config", ["lightgcn unseen=mean"], indirect=True)
+def test_a_person_starts_where_a_new_user_does(world):
+    assert tower_in(world, "food") is None
+    assert why_no_tower(world).startswith("a tower starts a new person at 0; train wi")
+    assert_guests_score_as_users(world)
+
+
+def assert_guests_score_as_users(world):
+    """Check people with the histories of new users."""
     users = world.tasks["food"].data[USER]
     trained = torch.cat(
         [d[USER].person[d[USER].train_row >= 0] for d in world.graphs.values()]

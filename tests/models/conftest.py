@@ -16,12 +16,20 @@ from micrec_pyg.runs.build import build
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
+UNSEEN = [f"lightgcn_neighbors unseen={way}" for way in ("error", "mean", "content")]
+"""Its other values of a setting that several models share."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for ``config`` on every model."""
-    if "config" in metafunc.fixturenames:
-        metafunc.parametrize("config", [*NAMES, *tiny.MODELS], indirect=True)
+    """Run a test of ``config`` on every model, and one of ``answers`` on every value.
+
+    But for a test that says itself on which.
+    """
+    marks = metafunc.definition.iter_markers("parametrize")
+    own = any("config" in mark.args for mark in marks)
+    if "config" in metafunc.fixturenames and not own:
+        values = UNSEEN if "answers" in metafunc.fixturenames else []
+        metafunc.parametrize("config", [*NAMES, *values, *tiny.MODELS], indirect=True)
 
 
 @pytest.fixture
@@ -30,12 +38,15 @@ def config(request):
     if request.param in tiny.MODELS:
         return tiny.MODELS[request.param]
     register_resolvers()
-    tree = OmegaConf.load(CONF / f"{request.param}.yaml")
+    name, _, unseen = request.param.partition(" unseen=")
+    tree = OmegaConf.load(CONF / f"{name}.yaml")
     loss = OmegaConf.load(CONF.parent / "loss" / "bpr.yaml")
     root = OmegaConf.create({"K": 3, "gamma": 1.0, "loss": loss, "model": tree})
     plain = OmegaConf.to_container(root, resolve=True)["model"]
     if "dim" in plain["net"]:
         plain["net"]["dim"] = 8
+    if unseen:
+        plain["net"]["unseen"] = unseen
     return {**plain, "net": build(plain["net"])}
 
 
@@ -53,9 +64,9 @@ def make(config):
 
 
 @pytest.fixture
-def answers(config):
+def answers(make, stage):
     """Return the kinds of unseen nodes that the model answers."""
-    return config["net"].func.answers
+    return make(stage[-1], prepare=False).answers
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def model(stage):
         streams=RandomStreams(1),
         dim=4,
         std=0.5,
+        unseen="zero",
         num_layers=2,
         own_share=0.7,
         dropout=0.0,

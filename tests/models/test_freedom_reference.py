@@ -32,6 +32,7 @@ def model(stage):
         streams=RandomStreams(1),
         dim=4,
         std=0.5,
+        unseen="zero",
         num_layers=2,
         dropout=0.5,
         loss=BPR(),

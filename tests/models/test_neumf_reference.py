@@ -25,6 +25,7 @@ def model(train):
         streams=RandomStreams(1),
         dim=4,
         std=0.7,
+        unseen="error",
         hidden=[6, 5],
         num_negatives=3,
     )

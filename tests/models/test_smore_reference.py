@@ -31,6 +31,7 @@ def model(stage):
         streams=RandomStreams(1),
         dim=4,
         std=0.5,
+        unseen="zero",
         num_layers=2,
         num_item_layers=1,
         dropout=0.0,

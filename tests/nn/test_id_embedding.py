@@ -2,9 +2,18 @@
 
 import pytest
 import torch
+from reference import nn as reference
+from torch.testing import assert_close
 
+from micrec_pyg.graph.norm import empty_csr
 from micrec_pyg.nn.id_embedding import IdEmbedding
-from micrec_pyg.schema import ITEM, USER, UnseenNodeError
+from micrec_pyg.schema import (
+    ITEM,
+    SIMILAR_ITEM,
+    SIMILAR_USER,
+    USER,
+    UnseenNodeError,
+)
 
 
 def table(size, unseen):
@@ -22,22 +31,53 @@ def test_rows_of_training_are_the_tables(graph):
     assert torch.equal(e.item, own.item)
 
 
-def test_unseen_rows_are_zero_and_others_follow_train_row(graph):
+@pytest.mark.parametrize("unseen", ["zero", "mean", "content"])
+def test_what_unseen_nodes_get_is_that_of_loops(graph, unseen):
     _, test, size = graph
-    embedding = table(size, "zero")
+    embedding = table(size, unseen)
     e = embedding(test)
-    for kind, found, own in (
-        (USER, e.user, embedding.user),
-        (ITEM, e.item, embedding.item),
+    for kind, edges, found in (
+        (USER, SIMILAR_USER, e.user),
+        (ITEM, SIMILAR_ITEM, e.item),
     ):
-        rows = test[kind].train_row.tolist()
-        assert -1 in rows
-        for node, row in enumerate(rows):
-            expected = torch.zeros(3) if row < 0 else own[row]
-            assert torch.equal(found[node], expected)
+        rows, own = test[kind].train_row, getattr(embedding, kind).detach().numpy()
+        similar = [
+            row.nonzero().flatten().tolist() for row in test[edges].adj_t.to_dense()
+        ]
+        expected = reference.start(rows.tolist(), own, similar, unseen)
+        assert_close(
+            found.detach().double(), torch.from_numpy(expected), atol=1e-6, rtol=0
+        )
+        # vectors of training are not touched, to the bit
+        seen = rows >= 0
+        assert torch.equal(found[seen].detach(), torch.from_numpy(own)[rows[seen]])
+        assert bool((found[~seen] != 0).any()) == (unseen != "zero")
     e.user.sum().backward()
     # Unseen nodes send no gradient to the vector of somebody else.
     assert torch.equal(embedding.user.grad, torch.ones_like(embedding.user))
+
+
+def test_similar_nodes_that_are_unseen_themselves_are_skipped(graph):
+    _, test, size = graph
+    embedding = table(size, "content")
+    row, lists = test[ITEM].train_row, test[SIMILAR_ITEM].adj_t.to_dense()
+    new = int((row < 0).nonzero()[0])
+    known = (lists[new] != 0) & (row >= 0)
+    assert 0 < int(known.sum()) < int((lists[new] != 0).sum())
+    expected = embedding.item[row[known]].mean(0)
+    assert_close(embedding(test).item[new], expected)
+
+
+def test_without_similar_nodes_content_is_zero(graph):
+    _, test, size = graph
+    for kind, edges in ((USER, SIMILAR_USER), (ITEM, SIMILAR_ITEM)):
+        test[edges].adj_t = empty_csr(2 * (test[kind].num_nodes,))
+    assert torch.equal(
+        table(size, "content")(test).item, table(size, "zero")(test).item
+    )
+    assert torch.equal(
+        table(size, "content")(test).user, table(size, "zero")(test).user
+    )
 
 
 def test_a_graph_of_some_seen_nodes(graph):

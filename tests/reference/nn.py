@@ -12,6 +12,19 @@ def spmm(matrix, x):
     return out
 
 
+def start(train_row, table, similar, unseen):
+    """Return e of one side; ``similar[a]`` lists the nodes most like a."""
+    e = np.zeros((len(train_row), table.shape[1]))
+    for a, row in enumerate(train_row):
+        rows = [row]
+        if row < 0:
+            alike = [train_row[b] for b in similar[a] if train_row[b] >= 0]
+            rows = {"zero": [], "mean": range(len(table)), "content": alike}[unseen]
+        for found in rows:
+            e[a] += table[found] / len(rows)
+    return e
+
+
 def templates(edges, num_nodes, template_of, vectors, token, alpha):
     """Return h of one side (method section 1; INMO eq. of the template layer).
 

@@ -167,6 +167,7 @@ MODELS = {
             LightGCN,
             dim=4,
             std=0.5,
+            unseen="zero",
             num_layers=2,
             neighbor=None,
             loss=SampledSoftmax(

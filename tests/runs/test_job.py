@@ -62,7 +62,7 @@ def by_hand(small: list[str], tmp_path: Path) -> Experiment:
         ),
         divide=partial(random_ratio, ratios=[7, 1, 2], seed=0),
         graph=worlds.options(num_neighbors=0),
-        make_model=partial(BPRMF, dim=4, std=0.1, loss=BPR()),
+        make_model=partial(BPRMF, dim=4, std=0.1, unseen="error", loss=BPR()),
         weights={"ranking": 1.0, "l2": 0.0},
         rank=partial(evaluate, ks=[5], batch_size=32, groups=True),
         output_dir=str(tmp_path / "outputs"),

@@ -230,7 +230,7 @@ def test_steps_hold_no_more_than_the_estimate_says(model, make):
     if model is INMO:
         rest = {"dropout": 0.3, "alpha_decay": 0.9}
     else:
-        rest = {"neighbor": None}
+        rest = {"neighbor": None, "unseen": "zero"}
     streams, sizes = RandomStreams(0), domain_sizes(train)
     net = partial(model, dim=dim, std=0.1, num_layers=3, loss=BPR(), **rest)
     with Peak() as peak:

@@ -31,9 +31,11 @@ POOL = SampledSoftmax(
 )
 TEMPLATES = {"dim": 4, "std": 0.5, "dropout": 0.0, "alpha_decay": 0.9}
 MODELS = {
-    "lightgcn": partial(LightGCN, dim=4, std=0.5, neighbor=None, loss=BPR()),
+    "lightgcn": partial(
+        LightGCN, dim=4, std=0.5, unseen="zero", neighbor=None, loss=BPR()
+    ),
     "lightgcn with neighbours": partial(
-        LightGCN, dim=4, std=0.5, neighbor=NEAR, loss=POOL
+        LightGCN, dim=4, std=0.5, unseen="zero", neighbor=NEAR, loss=POOL
     ),
     "inmo": partial(INMO, **TEMPLATES, loss=POOL),
     "micrec": partial(MICRec, **TEMPLATES, neighbor=NEAR, loss=BPR(), temperature=0.2),

@@ -142,6 +142,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a table each, see docs/metrics.md (default: all)",
     )
     parser.add_argument("--part", choices=["test", "val"], default="test")
+    _add_texts(parser)
+    for flag, what in ALSO.items():
+        parser.add_argument(flag, action="store_true", help=what)
+    return parser
+
+
+def _add_texts(parser: argparse.ArgumentParser) -> None:
+    """Add what the tables say, and where they go."""
     parser.add_argument(
         "--alpha",
         type=_level,
@@ -160,6 +168,3 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="Markdown file; the others go next to it (default: OUTPUTS/report.md)",
     )
-    for flag, what in ALSO.items():
-        parser.add_argument(flag, action="store_true", help=what)
-    return parser

@@ -30,6 +30,7 @@ from micrec_pyg.models.freedom import FREEDOM
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.lightgcn import LightGCN
 from micrec_pyg.models.micrec import MICRec
+from micrec_pyg.nn.id_embedding import IdEmbedding
 from micrec_pyg.nn.item_content import content, mean_content
 from micrec_pyg.nn.mlp import MLP
 from micrec_pyg.nn.per_domain import module_key
@@ -143,7 +144,12 @@ def with_towers_of(before: World, now: World) -> World:
 def why_no_tower(world: World) -> str | None:
     """Return why a model has no tower; None where it has one."""
     model, name = world.model, world.name
+    if USER not in model.answers:
+        return f"the model {name} has no vector for people it never saw"
     if type(model) in MODELS:
+        tables = [part for part in model.modules() if isinstance(part, IdEmbedding)]
+        if any(table.unseen != "zero" for table in tables):
+            return "a tower starts a new person at 0; train with model.net.unseen=zero"
         options = world.options
         if options.num_neighbors and (
             options.knn_include_self or options.neighbors == "cooccurrence"
@@ -153,8 +159,6 @@ def why_no_tower(world: World) -> str | None:
                 "neighbors=features and graph.knn_include_self=false"
             )
         return None
-    if USER not in model.answers:
-        return f"the model {name} has no vector for people it never saw"
     if model.reads_other_domains:
         return (
             f"the model {name} reads the histories of all domains, a tower that of one"

@@ -179,30 +179,30 @@ def with_graphs(
     graphs = {**world.graphs, **stage.graphs}
     # sorted once, so that no question sorts the pairs of everybody
     tasks = {**world.tasks, **{n: _by_user(task) for n, task in stage.tasks.items()}}
-    # a model that reads no other domain answers for those as before
-    read = graphs if world.model.reads_other_domains else stage.graphs
-    with torch.no_grad():
-        z = {**world.z, **world.model(read)}
-        scores, personal = dict(world.scores), dict(world.personal)
-        for name, task in tasks.items():
-            if task.graph in read:
-                score = world.model.scorer(task.graph, z, graphs)
-                scores[name] = task_score(score, task)
-                personal[name] = _differ(scores[name], task)
-    return replace(
+    kept = {n: c for n, c in world.compared.items() if n not in stage.graphs}
+    grown = replace(
         world,
         graphs=graphs,
         tasks=tasks,
-        z=z,
-        scores=scores,
-        personal=personal,
         towers={},
         tables={},
-        compared={
-            **{n: c for n, c in world.compared.items() if n not in stage.graphs},
-            **compared,
-        },
+        compared={**kept, **compared},
     )
+    # a model that reads no other domain answers for those as before
+    return _scored(grown, graphs if world.model.reads_other_domains else stage.graphs)
+
+
+@torch.no_grad()
+def _scored(world: World, read: Mapping[str, HeteroData]) -> World:
+    """Return a world with the vectors and scores of these of its graphs made anew."""
+    z = {**world.z, **world.model(read)}
+    scores, personal = dict(world.scores), dict(world.personal)
+    for name, task in world.tasks.items():
+        if task.graph in read:
+            score = world.model.scorer(task.graph, z, world.graphs)
+            scores[name] = task_score(score, task)
+            personal[name] = _differ(scores[name], task)
+    return replace(world, z=z, scores=scores, personal=personal)
 
 
 def compared_in(world: World, graph: str) -> ByKind:

@@ -33,7 +33,7 @@ class Model(nn.Module):
     terms: ClassVar[Mapping[str, Part]] = {}
     """Names of the losses, and which part of a batch each needs."""
 
-    answers: ClassVar[frozenset[str]] = frozenset({USER, ITEM})
+    answers: frozenset[str] = frozenset({USER, ITEM})
     """The kinds of unseen nodes that the model has an answer for.
 
     Of another kind, the graphs that the model is given hold those of training alone.

@@ -15,7 +15,7 @@ from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, Share
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.losses import cross_entropy, l2_loss, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import Accounts, accounts
@@ -45,7 +45,7 @@ class BiTGCF(Model):
         + \frac{d x + \sum d' x'}{d + \sum d'} \Big)
 
     z is the start vector and the layers, each of length 1, side by side; the score is
-    the inner product. New nodes start at zero, and layers and exchange fill them.
+    the inner product. New nodes start at ``unseen``; layers and exchange fill them.
 
     Deviation: with more than two domains, x' is the mean of the others.
     """
@@ -64,6 +64,7 @@ class BiTGCF(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        unseen: Unseen,
         num_layers: Natural,
         own_share: Share,
         dropout: PartialShare,
@@ -76,6 +77,7 @@ class BiTGCF(Model):
             streams: Draw the start values, a stream per domain.
             dim: Width of a layer.
             std: Standard deviation of the start values.
+            unseen: What unseen nodes get (``IdEmbedding``).
             num_layers: Layers.
             own_share: lambda, what a shared user keeps.
             dropout: Share of a layer's numbers that a training step drops.
@@ -84,8 +86,9 @@ class BiTGCF(Model):
         super().__init__()
         self.num_layers, self.own_share = num_layers, own_share
         self.dropout, self.num_negatives = dropout, num_negatives
+        self.answers = answered(unseen)
         self.embedding = id_embeddings(
-            sizes, dim=dim, std=std, unseen="zero", streams=streams
+            sizes, dim=dim, std=std, unseen=unseen, streams=streams
         )
         self.sum = WeightedSum()
 

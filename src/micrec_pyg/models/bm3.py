@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import cosine_loss, l2_loss, over_domains
@@ -38,7 +38,7 @@ class BM3(Model):
 
     Deviation: what is dropped is drawn for each pair of the batch; the content is
     frozen, and of length 1; L2 is half the mean squared norm of z in the batch. New
-    nodes start at zero.
+    nodes start at ``unseen``.
     """
 
     terms: ClassVar[Mapping[str, Part]] = {
@@ -55,6 +55,7 @@ class BM3(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        unseen: Unseen,
         num_layers: Natural,
         dropout: PartialShare,
     ) -> None:
@@ -65,13 +66,15 @@ class BM3(Model):
             streams: Draw the start values, a stream per domain and layer.
             dim: Width of the vectors.
             std: Standard deviation of their start values.
+            unseen: What unseen nodes get (``IdEmbedding``).
             num_layers: L.
             dropout: Share of the numbers that a noisy copy lacks.
         """
         super().__init__()
         self.dropout = dropout
+        self.answers = answered(unseen)
         self.embedding = id_embeddings(
-            sizes, dim=dim, std=std, unseen="zero", streams=streams
+            sizes, dim=dim, std=std, unseen=unseen, streams=streams
         )
         self.modalities = {d: sorted(size.widths) for d, size in sizes.items()}
         self.projection = modality_layers(sizes, dim=dim, streams=streams)

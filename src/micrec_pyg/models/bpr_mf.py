@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
@@ -18,11 +18,9 @@ from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
 
 class BPRMF(Model):
-    """Score by the inner product of two learnt vectors; knows no new node."""
+    """Score by the inner product of two learnt vectors; new nodes get ``unseen``."""
 
     terms: ClassVar[Mapping[str, Part]] = {"ranking": "triplets", "l2": "triplets"}
-
-    answers: ClassVar[frozenset[str]] = frozenset()
 
     loss: RankingLoss
 
@@ -33,13 +31,15 @@ class BPRMF(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        unseen: Unseen,
         loss: RankingLoss,
     ) -> None:
         """Draw the vectors of every domain from N(0, std^2)."""
         super().__init__()
         self.loss = loss
+        self.answers = answered(unseen)
         self.embedding = id_embeddings(
-            sizes, dim=dim, std=std, unseen="error", streams=streams
+            sizes, dim=dim, std=std, unseen=unseen, streams=streams
         )
 
     def forward(
@@ -50,7 +50,7 @@ class BPRMF(Model):
         """Return the learnt vectors.
 
         Raises:
-            UnseenNodeError: The graph has a node that training did not see.
+            UnseenNodeError: A node is unseen and ``unseen`` is ``error``.
         """
         found = {d: self.embedding[module_key(d)](data) for d, data in graphs.items()}
         return self.loss.scored(found)

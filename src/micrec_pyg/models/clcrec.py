@@ -46,7 +46,7 @@ class CLCRec(Model):
         "l2": "triplets",
     }
 
-    answers: ClassVar[frozenset[str]] = frozenset({ITEM})
+    answers: frozenset[str] = frozenset({ITEM})
 
     loss: SampledSoftmax
 

@@ -1,7 +1,7 @@
 """EASE (Steck, WWW 2019): a linear model with a closed form."""
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import cast
 
 from torch_geometric.data import HeteroData
 
@@ -20,7 +20,7 @@ class EASE(Model):
     with P = (X^T X + lambda I)^-1. A new user is a row; a new item has no weights.
     """
 
-    answers: ClassVar[frozenset[str]] = frozenset({USER})
+    answers: frozenset[str] = frozenset({USER})
 
     def __init__(
         self,

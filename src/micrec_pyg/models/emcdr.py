@@ -56,7 +56,7 @@ class EMCDR(Model):
         "mapping": "overlap",
     }
 
-    answers: ClassVar[frozenset[str]] = frozenset({USER})
+    answers: frozenset[str] = frozenset({USER})
 
     reads_other_domains: ClassVar[bool] = True
 

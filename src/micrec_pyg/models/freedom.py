@@ -14,7 +14,7 @@ from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
@@ -45,7 +45,7 @@ class FREEDOM(Model):
 
     Deviation: one list of similar items by the weighted cosine, where the paper adds
     a list for each modality; edges are drawn for each step, not for each epoch; the
-    content stays frozen in the second loss, too. New nodes start at zero.
+    content stays frozen in the second loss, too. New nodes start at ``unseen``.
     """
 
     terms: ClassVar[Mapping[str, Part]] = {
@@ -62,6 +62,7 @@ class FREEDOM(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        unseen: Unseen,
         num_layers: Natural,
         dropout: PartialShare,
         loss: RankingLoss,
@@ -73,14 +74,16 @@ class FREEDOM(Model):
             streams: Draw the start values, a stream per domain and layer.
             dim: Width of the vectors.
             std: Standard deviation of their start values.
+            unseen: What unseen nodes get (``IdEmbedding``).
             num_layers: L.
             dropout: Share of the edges that a training step leaves out.
             loss: The ranking loss, of both terms.
         """
         super().__init__()
         self.loss, self.num_layers, self.dropout = loss, num_layers, dropout
+        self.answers = answered(unseen)
         self.embedding = id_embeddings(
-            sizes, dim=dim, std=std, unseen="zero", streams=streams
+            sizes, dim=dim, std=std, unseen=unseen, streams=streams
         )
         self.modalities = {d: sorted(size.widths) for d, size in sizes.items()}
         self.projection = modality_layers(sizes, dim=dim, streams=streams)

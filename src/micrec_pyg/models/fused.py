@@ -43,7 +43,7 @@ class Fused(Model):
         self.term = term(sizes=sizes, streams=streams)
         # What is declared belongs to the class elsewhere; here it is the parts'.
         self.terms = self.net.terms  # type: ignore[misc]
-        self.answers = self.net.answers & self.term.answers  # type: ignore[misc]
+        self.answers = self.net.answers & self.term.answers
         crosses = self.net.reads_other_domains or self.term.reads_other_domains
         self.reads_other_domains = crosses  # type: ignore[misc]
         self.num_negatives, self.loss = self.net.num_negatives, self.net.loss

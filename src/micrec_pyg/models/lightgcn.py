@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Natural, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.neighbor import NeighborAggregation
@@ -22,8 +22,9 @@ from micrec_pyg.schema import ITEM, USER, Batch, DomainSize, Embeddings
 class LightGCN(Model):
     """Learnt vectors, smoothed over the user-item graph.
 
-    Unseen nodes start at zero and are filled by propagation: with ``neighbor``,
-    which first adds the vectors of similar nodes, a strong inductive control.
+    Unseen nodes start at ``unseen`` and are filled by propagation: from zero and with
+    ``neighbor``, which first adds the vectors of similar nodes, a strong inductive
+    control.
     """
 
     terms: ClassVar[Mapping[str, Part]] = {"ranking": "triplets", "l2": "triplets"}
@@ -39,6 +40,7 @@ class LightGCN(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        unseen: Unseen,
         num_layers: Natural,
         neighbor: NeighborAggregation | None,
         loss: RankingLoss,
@@ -46,8 +48,9 @@ class LightGCN(Model):
         """Draw the vectors of every domain from N(0, std^2)."""
         super().__init__()
         self.loss = loss
+        self.answers = answered(unseen)
         self.embedding = id_embeddings(
-            sizes, dim=dim, std=std, unseen="zero", streams=streams
+            sizes, dim=dim, std=std, unseen=unseen, streams=streams
         )
         self.neighbor = neighbor
         self.propagation = Propagation(num_layers=num_layers)

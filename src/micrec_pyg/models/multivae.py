@@ -39,7 +39,7 @@ class MultiVAE(Model):
 
     terms: ClassVar[Mapping[str, Part]] = {"likelihood": "users", "divergence": "users"}
 
-    answers: ClassVar[frozenset[str]] = frozenset({USER})
+    answers: frozenset[str] = frozenset({USER})
 
     anneal: Tensor
 

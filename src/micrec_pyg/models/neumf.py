@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive, Widths
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.losses import cross_entropy, over_domains
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -25,7 +25,7 @@ AT_ONCE = 2**24
 
 
 class NeuMF(Model):
-    r"""Learn how two vectors match; knows no new node.
+    r"""Learn how two vectors match; new nodes get ``unseen``.
 
     .. math::
         x_1 = \mathrm{relu}(W_1 [v_u, v_i] + b_1), \quad
@@ -39,8 +39,6 @@ class NeuMF(Model):
 
     terms: ClassVar[Mapping[str, Part]] = {"cross_entropy": "negatives"}
 
-    answers: ClassVar[frozenset[str]] = frozenset()
-
     def __init__(
         self,
         *,
@@ -48,6 +46,7 @@ class NeuMF(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        unseen: Unseen,
         hidden: Widths,
         num_negatives: Count,
     ) -> None:
@@ -58,13 +57,15 @@ class NeuMF(Model):
             streams: Draw the start values, a stream per domain and layer.
             dim: Width of the vectors, of e and of v alike.
             std: Standard deviation of their start values.
+            unseen: What unseen nodes get (``IdEmbedding``).
             hidden: Widths of x_1 to x_L.
             num_negatives: Of each positive, in a step.
         """
         super().__init__()
         self.num_negatives = num_negatives
+        self.answers = answered(unseen)
         self.embedding = id_embeddings(
-            sizes, dim=2 * dim, std=std, unseen="error", streams=streams
+            sizes, dim=2 * dim, std=std, unseen=unseen, streams=streams
         )
         self.match = per_domain(
             sizes,
@@ -81,7 +82,7 @@ class NeuMF(Model):
         """Return [e, v] of every node.
 
         Raises:
-            UnseenNodeError: The graph has a node that training did not see.
+            UnseenNodeError: A node is unseen and ``unseen`` is ``error``.
         """
         return {d: self.embedding[module_key(d)](data) for d, data in graphs.items()}
 

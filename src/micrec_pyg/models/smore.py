@@ -16,7 +16,7 @@ from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked, take
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import l2_loss, matching_loss, over_domains
@@ -58,7 +58,7 @@ class SMORE(Model):
 
     Deviation: all views have one list of similar items by the weighted cosine, where
     the paper has one for each modality, and their maximum for the fused view; the
-    content is frozen and of length 1. New nodes start at zero.
+    content is frozen and of length 1. New nodes start at ``unseen``.
     """
 
     terms: ClassVar[Mapping[str, Part]] = {
@@ -77,6 +77,7 @@ class SMORE(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
+        unseen: Unseen,
         num_layers: Natural,
         num_item_layers: Natural,
         dropout: PartialShare,
@@ -90,6 +91,7 @@ class SMORE(Model):
             streams: Draw the start values, a stream per domain and layer.
             dim: Width of the vectors.
             std: Standard deviation of the start values of e.
+            unseen: What unseen nodes get (``IdEmbedding``).
             num_layers: Of LightGCN.
             num_item_layers: l, on the graph of similar items.
             dropout: Share of the preferences that a training step drops.
@@ -99,8 +101,9 @@ class SMORE(Model):
         super().__init__()
         self.loss, self.dropout, self.temperature = loss, dropout, temperature
         self.num_item_layers = num_item_layers
+        self.answers = answered(unseen)
         self.embedding = id_embeddings(
-            sizes, dim=dim, std=std, unseen="zero", streams=streams
+            sizes, dim=dim, std=std, unseen=unseen, streams=streams
         )
         self.projection = modality_layers(sizes, dim=dim, streams=streams)
         self.views = per_domain(

@@ -52,7 +52,7 @@ class UniCDR(Model):
         "critic": "negatives",
     }
 
-    answers: ClassVar[frozenset[str]] = frozenset({USER})
+    answers: frozenset[str] = frozenset({USER})
 
     divisible: ClassVar[frozenset[Part]] = frozenset()
     """The critic compares every user of a batch with another one of it."""

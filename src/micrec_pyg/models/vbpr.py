@@ -41,7 +41,7 @@ class VBPR(Model):
 
     terms: ClassVar[Mapping[str, Part]] = {"ranking": "triplets", "l2": "triplets"}
 
-    answers: ClassVar[frozenset[str]] = frozenset({ITEM})
+    answers: frozenset[str] = frozenset({ITEM})
 
     loss: RankingLoss
 

@@ -1,17 +1,36 @@
-"""A vector of its own for every node that training saw."""
+"""A vector of its own for every node that training saw, and a start for the others."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.per_domain import per_domain
+from micrec_pyg.nn.spmm import product
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import ITEM, USER, DomainSize, Embeddings, UnseenNodeError
+from micrec_pyg.schema import (
+    ITEM,
+    SIMILAR_ITEM,
+    SIMILAR_USER,
+    USER,
+    DomainSize,
+    EdgeType,
+    Embeddings,
+    UnseenNodeError,
+)
 
-Unseen = Literal["error", "zero"]
+Unseen = Literal["error", "zero", "mean", "content"]
+"""What a node that training did not see gets; see ``IdEmbedding``."""
+
+SIMILAR: Mapping[str, EdgeType] = {USER: SIMILAR_USER, ITEM: SIMILAR_ITEM}
+
+
+def answered(unseen: Unseen) -> frozenset[str]:
+    """Return the kinds of unseen nodes that a model with such tables answers."""
+    return frozenset() if unseen == "error" else frozenset({USER, ITEM})
 
 
 def id_embeddings(
@@ -28,7 +47,7 @@ def id_embeddings(
         sizes: Rows of the training graphs, by domain.
         dim: Width d.
         std: Standard deviation of the start values.
-        unseen: What becomes of unseen nodes.
+        unseen: What unseen nodes get.
         streams: Draw the start values, a stream per domain.
     """
     return per_domain(
@@ -44,7 +63,25 @@ def id_embeddings(
 
 
 class IdEmbedding(nn.Module):
-    """A table of user and one of item vectors, found by ``train_row``."""
+    """A table of user and one of item vectors, found by ``train_row``.
+
+    A node that training did not see has no row. What it gets is a choice:
+
+    =======  ==================================================================
+    error    nothing: a graph with such a node is refused
+    zero     0, for propagation to fill
+    mean     the mean row of the trained table of its kind
+    content  the mean row of those of its K similar nodes that training saw; 0
+             where there is none
+    =======  ==================================================================
+
+    Similar nodes are those of the graph: by content, where a user's is the mean of the
+    user's items, so a user without any starts at 0. A graph without lists of similar
+    nodes of a kind, as with ``max_user_neighbors`` 0, has 0 for that kind.
+
+    Deviation: unseen nodes among the K are skipped and nothing takes their place, so a
+    mean may be over fewer than K.
+    """
 
     def __init__(
         self,
@@ -61,8 +98,7 @@ class IdEmbedding(nn.Module):
             size: Rows of the training graph.
             dim: Width d.
             std: Standard deviation of the start values.
-            unseen: ``error`` refuses nodes that training did not see; ``zero``
-                starts them at zero, for propagation to fill.
+            unseen: What unseen nodes get.
             generator: Draws the start values.
         """
         super().__init__()
@@ -77,25 +113,55 @@ class IdEmbedding(nn.Module):
     def forward(self, data: HeteroData) -> Embeddings:
         """Return the vectors of every node of the graph, e.
 
+        What unseen nodes get has no gradient.
+
         Raises:
             UnseenNodeError: A node is unseen and ``unseen`` is ``error``.
         """
         return Embeddings(
-            user=self._rows(self.user, data[USER].train_row, USER),
-            item=self._rows(self.item, data[ITEM].train_row, ITEM),
+            user=self._rows(self.user, data, USER),
+            item=self._rows(self.item, data, ITEM),
         )
 
-    def _rows(self, table: Tensor, row: Tensor, kind: str) -> Tensor:
-        unseen = row < 0
-        count = int(unseen.sum())
+    def _rows(
+        self, table: Float[Tensor, "rows dim"], data: HeteroData, kind: str
+    ) -> Float[Tensor, "nodes dim"]:
+        """Return the vectors of every node of a kind."""
+        row = data[kind].train_row
+        seen = row >= 0
+        count = int((~seen).sum())
         if not count:
             return table.index_select(0, row)
         if self.unseen == "error":
             raise UnseenNodeError(
                 f"{count} {kind} nodes were not in the training graph, and this model "
-                "has no vector for them; use an inductive model such as inmo or micrec"
+                "has no vector for them; give unseen=zero, mean or content, or use an "
+                "inductive model such as inmo or micrec"
             )
-        return table.index_select(0, row.clamp(min=0)) * ~unseen.view(-1, 1)
+        known: Tensor = table.index_select(0, row.clamp(min=0)) * seen.view(-1, 1)
+        if self.unseen == "zero":
+            return known
+        if self.unseen == "mean":
+            return torch.where(seen.view(-1, 1), known, table.detach().mean(0))
+        alike = _mean_of_seen(known.detach(), seen, data[SIMILAR[kind]].adj_t)
+        return torch.where(seen.view(-1, 1), known, alike)
+
+
+def _mean_of_seen(
+    known: Float[Tensor, "nodes dim"],
+    seen: Bool[Tensor, " nodes"],
+    similar: Float[Tensor, "nodes nodes"],
+) -> Float[Tensor, "nodes dim"]:
+    """Return the mean vector of the seen nodes among those similar to each, 0 of none.
+
+    Args:
+        known: Vectors; those of unseen nodes are zero.
+        seen: Which nodes training saw.
+        similar: CSR [node, similar node].
+    """
+    counted = torch.cat([known, seen.to(known.dtype).view(-1, 1)], dim=1)
+    total = product(similar, torch.ones_like(similar.values()), counted)
+    return total[:, :-1] / total[:, -1:].clamp(min=1)
 
 
 def _normal(rows: int, dim: int, std: float, generator: torch.Generator) -> Tensor:

@@ -47,6 +47,25 @@ MOVED: Mapping[str, str] = {
 }
 """Names in configurations of earlier versions -> today's; both below the package."""
 
+_BEFORE_UNSEEN = {
+    "zero": (
+        "lightgcn.LightGCN",
+        "freedom.FREEDOM",
+        "smore.SMORE",
+        "bm3.BM3",
+        "bitgcf.BiTGCF",
+    ),
+    "error": ("bpr_mf.BPRMF", "neumf.NeuMF"),
+}
+
+ADDED: Mapping[str, Mapping[str, Any]] = {
+    f"models.{name}": {"unseen": value}
+    for value, names in _BEFORE_UNSEEN.items()
+    for name in names
+}
+"""By target below the package: settings that configurations of earlier versions lack,
+with what those versions did."""
+
 CLASSES = (*(f"{PACKAGE}.{room}." for room in ROOMS), "torch.optim.")
 """Where a class may come from, by the beginning of its name."""
 
@@ -75,6 +94,12 @@ def renamed(target: str) -> str:
     return f"{PACKAGE}.{MOVED[inner]}" if inner in MOVED else target
 
 
+def added(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a node that earlier versions did not have."""
+    inner = renamed(str(node.get("_target_"))).removeprefix(f"{PACKAGE}.")
+    return ADDED.get(inner, {})
+
+
 def build(node: Mapping[str, Any], key: str = "", /, **arguments: Any) -> Any:
     """Return what a node makes, its inner nodes made before it.
 
@@ -93,7 +118,7 @@ def build(node: Mapping[str, Any], key: str = "", /, **arguments: Any) -> Any:
     call = target(node)
     given = {
         name: _made(value, f"{key}.{name}" if key else name)
-        for name, value in node.items()
+        for name, value in {**added(node), **node}.items()
         if name[:1] != "_"
     } | arguments
     waits = bool(node.get("_partial_", False))

@@ -160,6 +160,12 @@ def _check_model(experiment: Experiment) -> None:
             f"{Model.__module__}.Model"
         )
     check_weights(made, experiment.weights)
+    unseen = getattr(experiment.net, "keywords", {}).get("unseen")
+    if unseen == "content" and not experiment.graph.num_neighbors:
+        raise InputError(
+            "model.net.unseen=content: the graph has no lists of similar nodes; give "
+            "model.num_neighbors=10, or K above 0 where the model reads K"
+        )
 
 
 def cut_off(metric: str) -> int:

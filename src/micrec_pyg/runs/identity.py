@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.runs.build import renamed
+from micrec_pyg.runs.build import added, renamed
 
 IN_RUN, CARD = "artefact/split", "card.json"
 """Where a run folder keeps its split, and the file that has its digests."""
@@ -59,6 +59,8 @@ NEIGHBORS = (
 """Keys that nothing reads where a graph has no neighbours."""
 
 
+NET = "model.net."
+
 OFF_WITHOUT = (("fit", "neighbors_per_hop"), ("graph", "ann_from"))
 """Keys that change nothing where they are null; versions without them had none."""
 
@@ -70,12 +72,13 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
         settings: Resolved, as in ``config.yaml``.
 
     Returns:
-        By dotted key, as text: 1 and 1.0 are one setting.
+        By dotted key, as text: 1 and 1.0 are one setting. A setting that an earlier
+        version did not write stands there with what that version did.
     """
     unread = _unread(settings)
     return {
         key: renamed(text) if key.endswith("_target_") else text
-        for key, text in _flat(settings, "")
+        for key, text in [*_before(settings).items(), *_flat(settings, "")]
         if not any(fnmatchcase(key, pattern) for pattern in (*INCIDENTAL, *unread))
     }
 
@@ -94,10 +97,13 @@ def run_id(
         split: Name of the protocol.
         seed: Of the run.
     """
+    before = _before(settings)
     kept = {
         key: text
         for key, text in decisive(settings).items()
-        if not key.startswith("data.") and key not in ("pair", "split.path")
+        if not key.startswith("data.")
+        and key not in ("pair", "split.path")
+        and before.get(key) != text
     }
     content = [kept, list(data.items()), _files(settings.get("split", {}).get("path"))]
     decided = json.dumps(content, sort_keys=True).encode()
@@ -106,6 +112,14 @@ def run_id(
     axes = [f"{key}{settings[key]:g}" for key in read]
     digits = hashlib.sha256(decided).hexdigest()[:8]
     return "-".join([split, *axes, f"s{seed}", digits])
+
+
+def _before(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the model did in versions that did not have all of its settings.
+
+    Such a value is in no id, so that a run has the name that it had then.
+    """
+    return dict(_flat(added(settings.get("model", {}).get("net", {})), NET))
 
 
 def _unread(settings: Mapping[str, Any]) -> set[str]:

@@ -9,11 +9,11 @@ from reference import graph as reference
 from torch.testing import assert_close
 
 from micrec_pyg.graph.similar import blocks as sizes
-from micrec_pyg.graph.similar import search as knn
 from micrec_pyg.graph.similar.blocks import CPU, CUDA, Blocks
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
-from micrec_pyg.graph.similar.search import INPUT_ERROR, neighbor_lists
+from micrec_pyg.graph.similar.proposals import INPUT_ERROR
+from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.schema import Feature, InputError
 
 WEIGHTS = {"text": 0.9, "image": 0.1, "audio": 0.4}
@@ -199,7 +199,7 @@ def test_proposals_in_tf32_change_no_bit(monkeypatch):
     assert torch.equal(found.index, exact.index)
     assert torch.equal(found.similarity, exact.similarity)
     # a bound that is as narrow as for float32 would lose some
-    monkeypatch.setitem(knn.INPUT_ERROR, "high", 0.0)
+    monkeypatch.setitem(INPUT_ERROR, "high", 0.0)
     assert not torch.equal(search(features, k=5).index, exact.index)
 
 

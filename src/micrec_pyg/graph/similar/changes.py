@@ -12,7 +12,8 @@ from micrec_pyg.graph.node_rows import places
 from micrec_pyg.graph.similar.blocks import blocks_of
 from micrec_pyg.graph.similar.few import Compared, few_neighbors
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.search import neighbor_lists, rounding
+from micrec_pyg.graph.similar.proposals import rounding
+from micrec_pyg.graph.similar.search import neighbor_lists
 
 SHARE = 8
 """Of 1 in so many nodes, a search of all is faster than one for each."""

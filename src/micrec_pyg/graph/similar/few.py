@@ -15,7 +15,8 @@ from micrec_pyg.blas import multiply
 from micrec_pyg.graph.similar.blocks import blocks_of
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
-from micrec_pyg.graph.similar.search import TINY, rounding, vector_norms
+from micrec_pyg.graph.similar.proposals import rounding
+from micrec_pyg.graph.similar.search import TINY, vector_norms
 from micrec_pyg.schema import Feature
 
 

@@ -6,21 +6,18 @@ nodes with the same modalities that is one inner product of scaled, concatenated
 vectors; so nodes are grouped by what they have (by *pattern*), and each pair of
 patterns is searched by blocked matrix products.
 
-The products only propose: a pair is a candidate if its float32 score could
-still be among the best given the rounding error. Candidates are then scored by
-the definition itself in float64 and rounded to float32. Hence the lists are
-exact and depend neither on the block size nor on the number of threads.
+The products only propose (``proposals``). Candidates are then scored by the
+definition itself in float64 and rounded to float32. Hence the lists are exact and
+depend neither on the block size nor on the number of threads.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from micrec_pyg.blas import multiply
 from micrec_pyg.graph.similar.blocks import Blocks, blocks_of, proposing
 from micrec_pyg.graph.similar.equal_rows import equal_rows
 from micrec_pyg.graph.similar.modalities import Modality
@@ -29,13 +26,12 @@ from micrec_pyg.graph.similar.neighbor_lists import (
     best_pairs,
     place_in_run,
 )
+from micrec_pyg.graph.similar.proposals import Searched
 
 SCALE_BLOCK = 4096
 """Nodes whose vectors are scaled at a time."""
 TINY = torch.finfo(torch.float32).tiny
 """Vectors shorter than this have no direction."""
-INPUT_ERROR = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}
-"""Rounding of the factors that ``torch.set_float32_matmul_precision`` allows."""
 
 
 def neighbor_lists(
@@ -136,84 +132,6 @@ def vector_norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes"
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Searched:
-    """Nodes that are searched through, as columns of matrix products."""
-
-    nodes: Int[Tensor, " nodes"]
-    vectors: Float[Tensor, "padded width"]
-    """Filled up with zero rows to a multiple of ``tile``."""
-    tile: int
-    """Columns that share one maximum."""
-
-    @classmethod
-    def of(
-        cls,
-        nodes: Int[Tensor, " nodes"],
-        width: int,
-        k: int,
-    ) -> "_Searched":
-        """Return nodes with tiles for lists of k; its vectors are still zero."""
-        # At least 16 k tiles, so that few of the k best share one.
-        tile = max(1, min(64, len(nodes) // (16 * k)))
-        padded = len(nodes) + -len(nodes) % tile
-        return cls(nodes, torch.zeros(padded, width, device=nodes.device), tile)
-
-    @property
-    def padded(self) -> int:
-        """Number of columns."""
-        return len(self.vectors)
-
-    def propose(
-        self,
-        queries: Float[Tensor, "queries width"],
-        k: int,
-        *,
-        least: Float[Tensor, " queries"],
-        buffer: Float[Tensor, " size"],
-    ) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
-        """Return (query, node) pairs, all k best of each query among them.
-
-        The k-th largest tile maximum is a lower bound of the k-th best score:
-        k different tiles reach it. Reading maxima is far cheaper than a top-k of
-        the whole row.
-
-        Args:
-            queries: Scaled vectors.
-            k: Length of the lists.
-            least: What a score must reach to count, rounding aside.
-            buffer: Takes the scores.
-        """
-        shape = (len(queries), self.tile, self.padded // self.tile)
-        scores = buffer[: len(queries) * self.padded].view(len(queries), self.padded)
-        multiply(queries, self.vectors.T, scores)
-        tiles = scores.view(shape)
-        best = tiles.amax(dim=1)
-        if best.shape[1] > k:
-            bound = best.topk(k, dim=1).values[:, -1].clamp(min=0)
-        else:
-            bound = best.new_zeros(len(queries))
-        bound = torch.maximum(bound, least) - rounding(self.vectors.shape[1])
-        row, tile = (best >= bound[:, None]).nonzero(as_tuple=True)
-        score = tiles[row, :, tile]
-        # Padding scores exactly 0, and so do orthogonal sparse vectors, which would
-        # pile up where there are fewer than k positive scores.
-        hit, lane = ((score >= bound[row][:, None]) & (score != 0)).nonzero(
-            as_tuple=True
-        )
-        return row[hit], self.nodes[lane * shape[2] + tile[hit]]
-
-
-def rounding(width: int) -> float:
-    """Return the largest difference between two scores that are equal on paper.
-
-    A float32 inner product of unit vectors is off by at most width x 2^-24; the
-    scaling of both factors adds a few roundings more.
-    """
-    factors = INPUT_ERROR[torch.get_float32_matmul_precision()]
-    return 2 * ((width + 8) * 2.0**-24 + 2 * factors)
-
-
 class _Search:
     """The search over distinct nodes; every node may find itself."""
 
@@ -255,14 +173,14 @@ class _Search:
     def _patterns(self) -> list[int]:
         return [int(p) for p in torch.unique(self.pattern) if p > 0]
 
-    def _searched(self, pattern: int, size: int) -> Iterator[tuple[int, _Searched]]:
+    def _searched(self, pattern: int, size: int) -> Iterator[tuple[int, Searched]]:
         """Yield what is shared with each other pattern, and some of its nodes."""
         for other in self._patterns():
             if common := pattern & other:
                 width = self._width(common)
                 every = (self.pattern == other).nonzero().flatten()
                 for nodes in every.split(max(1, size // width)):
-                    searched = _Searched.of(nodes, width, self.k)
+                    searched = Searched.of(nodes, width, self.k)
                     for place in torch.arange(len(nodes)).split(SCALE_BLOCK):
                         searched.vectors[place] = self._vectors(nodes[place], common)
                     yield common, searched
