@@ -1,6 +1,7 @@
 """A preset that searches the settings of its rows before it trains and tests them."""
 
 import json
+import shlex
 from pathlib import Path
 from statistics import fmean
 
@@ -67,6 +68,7 @@ def test_a_row_whose_search_failed_has_no_runs(
     def broken(*_: object) -> float:
         raise ValueError("a trial that breaks")
 
+    works = tune_study._value
     monkeypatch.setattr(tune_study, "_value", broken)
     given = [each for each in small if not each.startswith("output_dir=")]
     argv = ["reproduce", "--preset", "toy", "--jobs", "1", *given]
@@ -75,6 +77,15 @@ def test_a_row_whose_search_failed_has_no_runs(
     assert "| Popular |" in said.out
     assert "| ItemKNN |" not in said.out
     assert "failed: ItemKNN, split=random, seed 0: ValueError: a trial" in said.err
+    # the command that it names goes on with this very search
+    (hint,) = [x for x in said.err.splitlines() if x.startswith("  alone: ")]
+    command = shlex.split(hint)[1:]
+    assert command[:2] == ["micrec", "tune"]
+    monkeypatch.setattr(tune_study, "_value", works)
+    (study,) = (tmp_path / "outputs" / "tune").iterdir()
+    assert micrec(*command[1:]) == 0
+    assert [*study.parent.iterdir()] == [study]
+    assert json.loads((study / "best.json").read_text())["trials"] >= 2
 
 
 def test_picking_tests_every_complete_trial_once(
@@ -110,6 +121,14 @@ def test_picking_tests_every_complete_trial_once(
     assert micrec(*argv) == 0
     again = sorted(path.stat().st_mtime_ns for path in out.rglob("metrics.json"))
     assert again == before
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a test that breaks")
+
+    monkeypatch.setattr(picking, "evaluate_trials", broken)
+    assert micrec(*argv) == 1
+    said = capsys.readouterr().err
+    assert f"a test that breaks\n  again: {shlex.join(['micrec', *argv])}\n" in said
 
 
 def _mean(part: dict[str, dict[str, dict[str, float]]]) -> float:

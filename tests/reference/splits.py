@@ -117,6 +117,9 @@ def shuffled(domain, seed):
     )
 
 
+SOME_TIME = st.integers(0, 2)
+
+
 @st.composite
 def some_domains(draw, min_edges=0, min_domains=1):
     """Return up to three domains: any edges, shared users, times with many ties."""
@@ -137,6 +140,37 @@ def some_domains(draw, min_edges=0, min_domains=1):
             pairs, users, items, time=time, first_user=first, name=name
         )
     return found
+
+
+@st.composite
+def linked_domains(draw):
+    """Return two or three domains with shared users, and each with one of its own.
+
+    Some of the shared users are drawn by ``history_elsewhere`` (nearly always), and
+    the own user, whom it cannot draw, keeps every domain in training.
+    """
+    names = draw(st.sampled_from([["b", "a"], ["c", "a", "b"]]))
+    shared = [3 + n for n in range(draw(st.integers(2, 6)))]
+    others = st.sampled_from([*range(3, 9), 12, 13, 14])  # 9, 10, 11: somebody's own
+    found = {}
+    for place, name in enumerate(names):
+        items, first = draw(st.integers(1, 8)), draw(st.integers(0, 3))
+        item = st.integers(0, items - 1)
+        least = [(user, draw(item)) for user in [*shared, 9 + place]]
+        more = draw(st.lists(st.tuples(others, item), max_size=30))
+        ids = draw(st.permutations(list(dict.fromkeys([*least, *more]))))
+        pairs = [(user - first, item) for user, item in ids]
+        time = draw(st.lists(SOME_TIME, min_size=len(pairs), max_size=len(pairs)))
+        found[name] = make_domain(
+            pairs, 15 - first, items, time=time, first_user=first, name=name
+        )
+    return found
+
+
+def domains_for(protocol):
+    """Return a strategy of domains that a protocol need not refuse."""
+    linked = protocol.startswith("history_elsewhere")
+    return linked_domains() if linked else some_domains()
 
 
 def rows(split):

@@ -46,8 +46,8 @@ def run_picking(
     tuned: Path,
     path: Path,
     facts: Mapping[str, str],
-) -> Outcome:
-    """Return the searches whose complete trials are all tested, and those that failed.
+) -> tuple[Outcome, Outcome]:
+    """Return what became of the searches, and of the tests of their complete trials.
 
     Searches are done as far as they are missing, then the test set is opened for all.
     A tested trial is not tested again. Tables and picture are written.
@@ -60,20 +60,18 @@ def run_picking(
         path: The Markdown file; CSV and SVG lie beside it.
         facts: Lines above the tables.
     """
-    _, searched = search_all(
-        searches, trials=preset.trials, workers=workers, table=tuned
-    )
+    _, searched = search_all(searches, workers=workers, table=tuned)
     folders = searched.folders
     todo = [job for job in searches.values() if job in folders]
     logger.info("the test set is opened for the trials of %d searches", len(todo))
     work = partial(evaluate_trials, folders={job: folders[job] for job in todo})
-    outcome = run_all(todo, workers, work=work)
-    tested = {place: job for place, job in searches.items() if job in outcome.folders}
-    if tested:
-        found = {place: folders[job] for place, job in tested.items()}
+    tested = run_all(todo, workers, work=work)
+    found = {
+        place: folders[job] for place, job in searches.items() if job in tested.folders
+    }
+    if found:
         _write(preset, found, path, facts)
-    outcome.errors.update(searched.errors)
-    return outcome
+    return searched, tested
 
 
 def evaluate_trials(job: Job, *, folders: Mapping[Job, Path]) -> Result:

@@ -4,6 +4,7 @@ import io
 import logging
 import multiprocessing
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -31,7 +32,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 @dataclass(frozen=True)
 class Job:
-    """One run to train and test."""
+    """One run to train and test, or a search of settings."""
 
     label: str
     """Row of the tables; jobs of one label should take equally long."""
@@ -40,6 +41,16 @@ class Job:
     overrides: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     """What is measured beside the metrics, after the test."""
+    trials: int = 0
+    """Of a search; 0: a run."""
+
+    @property
+    def command(self) -> str:
+        """Return what does the same alone, on the command line."""
+        words = ["micrec", "tune" if self.trials else "train", *self.overrides]
+        if self.trials:
+            words += ["--trials", str(self.trials)]
+        return shlex.join(words)
 
 
 @dataclass

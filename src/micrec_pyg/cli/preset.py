@@ -87,7 +87,8 @@ class Preset:
             seeds=self.seeds[:1], extra=extra, output_dir=output_dir
         )
         places = [(row.label, split) for split in self.splits for row in rows]
-        return dict(zip(places, jobs, strict=True))
+        searches = [replace(job, steps=(), trials=self.trials) for job in jobs]
+        return dict(zip(places, searches, strict=True))
 
     def jobs(
         self,

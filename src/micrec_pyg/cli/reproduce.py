@@ -75,18 +75,15 @@ def _reproduce(
     if given.picking:
         check_picking(given.preset, searches)
     if given.dry_run:
-        for job in searches.values():
-            argv = [*job.overrides, "--trials", str(preset.trials)]
-            print(f"{job.name}: micrec tune {shlex.join(argv)}")
-        for job in () if given.picking else runs():
-            print(f"{job.name}: micrec train {shlex.join(job.overrides)}")
+        for job in [*searches.values(), *(() if given.picking else runs())]:
+            print(f"{job.name}: {job.command}")
         return DONE
     log_to_stderr()
     prepare()
     if given.picking:
         return _picking(preset, searches, given, workers, command)
     with _ends_workers():
-        todo, failed = _searched(preset, searches, runs, given, workers)
+        todo, failed = _searched(searches, runs, given, workers)
         outcome = run_all(todo, workers)
     outcome.errors.update(failed)
     held = True
@@ -138,7 +135,6 @@ def _check_splits(names: Sequence[str]) -> None:
 
 
 def _searched(
-    preset: Preset,
     searches: Mapping[tuple[str, str], Job],
     runs: Callable[..., list[Job]],
     given: argparse.Namespace,
@@ -148,10 +144,7 @@ def _searched(
     if not searches:
         return runs(), {}
     found, outcome = search_all(
-        searches,
-        trials=preset.trials,
-        workers=workers,
-        table=_path(given, "-tuned.csv"),
+        searches, workers=workers, table=_path(given, "-tuned.csv")
     )
     return runs(found=found), outcome.errors
 
@@ -165,7 +158,7 @@ def _picking(
 ) -> int:
     """Return the exit code of the study of picking by test, after the searches."""
     with _ends_workers():
-        outcome = run_picking(
+        searched, tested = run_picking(
             preset,
             searches,
             workers=workers,
@@ -176,8 +169,9 @@ def _picking(
                 "settings": " ".join(preset.settings(given.overrides)),
             },
         )
-    _tell_failed(outcome)
-    return FAILED if outcome.errors else DONE
+    _tell_failed(searched)
+    _tell_failed(tested, again=command)
+    return FAILED if searched.errors or tested.errors else DONE
 
 
 def _path(given: argparse.Namespace, ending: str) -> Path:
@@ -216,12 +210,8 @@ def _ends_workers() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell_failed(outcome: Outcome) -> None:
-    """Say which runs failed, why, and how to repeat each alone."""
+def _tell_failed(outcome: Outcome, *, again: str | None = None) -> None:
+    """Say what failed, why, and how to repeat each alone, or all by a command."""
     for job, error in outcome.errors.items():
-        logger.error(
-            "failed: %s: %s\n  alone: micrec train %s",
-            job.name,
-            describe(error),
-            shlex.join(job.overrides),
-        )
+        how = f"alone: {job.command}" if again is None else f"again: {again}"
+        logger.error("failed: %s: %s\n  %s", job.name, describe(error), how)

@@ -4,7 +4,6 @@ import logging
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,20 +84,20 @@ Settings = Mapping[tuple[str, str], Sequence[str]]
 """By label and split of a row of a preset: what its search found."""
 
 
-def search(job: Job, *, trials: int) -> Result:
+def search(job: Job) -> Result:
     """Return the folder of a search, done as far as its trials go, and its seconds."""
     from micrec_pyg.cli.tune import plan_of
     from micrec_pyg.cli.tune_study import run_plan
 
     begin = time.perf_counter()
-    plan = plan_of(job.overrides, trials=trials, seed=0)
+    plan = plan_of(job.overrides, trials=job.trials, seed=0)
     save(plan, run_plan(plan, jobs=1))
     took = float(read_json(plan.folder / BEST)["seconds"])
     return plan.folder, max(time.perf_counter() - begin, took)
 
 
 def search_all(
-    searches: Mapping[tuple[str, str], Job], *, trials: int, workers: int, table: Path
+    searches: Mapping[tuple[str, str], Job], *, workers: int, table: Path
 ) -> tuple[Settings, Outcome]:
     """Return what each search came to, and the searches that failed.
 
@@ -106,13 +105,12 @@ def search_all(
 
     Args:
         searches: By label and split.
-        trials: Of each.
         workers: Searches at a time, in one thread each.
         table: Where a row per search is written, as CSV.
     """
-    logger.info("%d searches of %d trials each", len(searches), trials)
     todo = list(searches.values())
-    outcome = run_all(todo, workers, work=partial(search, trials=trials))
+    logger.info("%d searches of %d trials each", len(todo), todo[0].trials)
+    outcome = run_all(todo, workers, work=search)
     facts = {
         place: read_json(outcome.folders[job] / BEST)
         for place, job in searches.items()

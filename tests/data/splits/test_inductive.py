@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reference.splits import (
     PARTS,
     RATIOS,
+    linked_domains,
     make_domain,
     marked,
     part_of,
@@ -201,7 +202,7 @@ def naive_owners(domains):
     return owners
 
 
-@given(some_domains(min_edges=6, min_domains=2), some_ratios, some_seed)
+@given(linked_domains(), some_ratios, some_seed)
 @few
 def test_a_target_user_has_a_history_elsewhere_alone(domains, ratios, seed):
     base = random_ratio(domains, ratios=ratios, seed=seed)
@@ -316,7 +317,7 @@ def test_selection_by_zero_edge_items_keeps_their_validation_pairs(
             assert bool(split.seen_item[edges[1]].all())
 
 
-@given(some_domains(min_edges=6, min_domains=2), some_ratios, some_seed)
+@given(linked_domains(), some_ratios, some_seed)
 @few
 def test_selection_by_histories_elsewhere_keeps_validation_pairs(domains, ratios, seed):
     base = random_ratio(domains, ratios=ratios, seed=seed)

@@ -9,6 +9,7 @@ from reference import graph as reference
 from torch.testing import assert_close
 
 from micrec_pyg.graph.similar import blocks as sizes
+from micrec_pyg.graph.similar import proposals
 from micrec_pyg.graph.similar.blocks import CPU, CUDA, Blocks
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
@@ -191,7 +192,7 @@ def test_proposals_in_tf32_change_no_bit(monkeypatch):
         seen.add(torch.get_float32_matmul_precision())
         return out.copy_(tf32(a).double() @ tf32(b).double())
 
-    monkeypatch.setattr(knn, "multiply", product)
+    monkeypatch.setattr(proposals, "multiply", product)
     before = torch.get_float32_matmul_precision()
     found = search(features, k=5)
     assert seen == {"high"}

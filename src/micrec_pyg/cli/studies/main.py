@@ -1,7 +1,6 @@
 """A preset of studies: plan them, run what is missing, write what each came to."""
 
 import logging
-import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,10 +53,7 @@ def run_studies(manifest: Manifest, asked: Asked) -> Outcome:
     todo = [job for job in plan.unique.values() if book.folder_of(job) is None]
     show(_told(studies, plan, book, todo, asked))
     if asked.dry_run:
-        lines = [
-            f"{each.name}: micrec train {shlex.join(each.overrides)}\n" for each in todo
-        ]
-        show("".join(lines))
+        show("".join(f"{each.name}: {each.command}\n" for each in todo))
         return Outcome()
     work = _Work(studies, plan, book, asked)
     work.write_complete()
