@@ -111,10 +111,11 @@ def _paths(overrides: Sequence[str], settings: Config) -> list[Path]:
     """Return the files that make up the search space of a model."""
     folder = conf_dir() / "tune"
     found = [folder / f"{settings['model']['name']}.yaml"]
+    if settings["model"]["net"].get("loss") != settings["loss"]:
+        return found
     chosen = compose(overrides).hydra.runtime.choices["loss"]
     of_loss = folder / "loss" / f"{chosen}.yaml"
-    takes_it = settings["model"]["net"].get("loss") == settings["loss"]
-    return [*found, of_loss] if takes_it and of_loss.is_file() else found
+    return [*found, of_loss] if of_loss.is_file() else found
 
 
 def _space(path: Path, model: str) -> dict[Any, object]:
