@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
+from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked, take
 from micrec_pyg.nn.conv import WeightedSum
@@ -77,8 +77,8 @@ class SMORE(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
-        num_layers: Natural,
-        num_item_layers: Natural,
+        num_layers: Layers,
+        num_item_layers: Layers,
         dropout: PartialShare,
         temperature: Positive,
         loss: RankingLoss,
