@@ -31,8 +31,11 @@ def test_ordinary_files_are_as_the_library_reads_them(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        (BOMB, "config.yaml: its aliases stand for more than 100,000 values"),
-        ("a: &a [*a]\n", "an alias stands for what holds it"),
+        (BOMB, "^[^:]*config.yaml: its aliases stand for more than 100,000 values"),
+        (
+            "a: &a [*a]\n",
+            "^[^:]*config.yaml, line 1: an alias stands for what holds it",
+        ),
         ("a: &a {b: {c: *a}}\n", "an alias stands for what holds it"),
         ("[" * 5000, "config.yaml.*(nested too deeply|line 1)"),
         ("a: 1\nb: [1,\n", "config.yaml, line 3, column 1: "),

@@ -37,8 +37,20 @@ def _are_ratios(values: Sequence[int | float]) -> bool:
     return len(values) == 3 and values[0] > 0 and min(values) >= 0
 
 
-Count = Annotated[int, Allowed("a whole number of 1 or more", lambda n: n >= 1)]
-Natural = Annotated[int, Allowed("a whole number of 0 or more", lambda n: n >= 0)]
+LARGEST = 2**31
+"""Whole numbers are below it: libraries count in 32 or 64 bits."""
+
+Count = Annotated[
+    int,
+    Allowed("a whole number of 1 or more, below 2^31", lambda n: 1 <= n < LARGEST),
+]
+Natural = Annotated[
+    int,
+    Allowed("a whole number of 0 or more, below 2^31", lambda n: 0 <= n < LARGEST),
+]
+Layers = Annotated[
+    int, Allowed("a whole number of 0 or more, at most 1000", lambda n: 0 <= n <= 1000)
+]
 Seed = Annotated[
     int,
     Allowed("a whole number of 0 or more, below 2^63", lambda n: 0 <= n < 2**63),
@@ -68,7 +80,7 @@ PerHop = Annotated[
     Sequence[int],
     Allowed(
         "a list of the neighbours to sample at each hop, such as [10,5]; -1 takes all",
-        lambda values: bool(values) and all(n == -1 or n >= 1 for n in values),
+        lambda values: bool(values) and all(n == -1 or 0 < n < LARGEST for n in values),
     ),
 ]
 Weights = Annotated[
@@ -95,8 +107,13 @@ Device = Annotated[
 FolderName = Annotated[
     str,
     Allowed(
-        "a name for a folder, without / and not . or ..",
-        lambda name: name not in ("", ".", "..") and not {"/", "\0"} & set(name),
+        "a name for a folder, of at most 200 bytes, without / and control characters, "
+        "not . or ..",
+        lambda name: (
+            name not in ("", ".", "..")
+            and not re.search("[/\x00-\x1f\x7f]", name)
+            and len(name.encode()) <= 200
+        ),
     ),
 ]
 

@@ -144,7 +144,7 @@ def _kept(path: Path) -> list[Any]:
     """Return what was measured before; nothing from a file that is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     return found if isinstance(found, list) else []
 

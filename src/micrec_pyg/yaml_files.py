@@ -52,7 +52,7 @@ def parse_yaml(text: str, where: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        if _expanded(node, {}) > MAX_NODES:
+        if _expanded(node, {}, where) > MAX_NODES:
             raise InputError(
                 f"{where}: its aliases stand for more than {MAX_NODES:,} values; write "
                 "the values out"
@@ -62,6 +62,8 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InputError(f"{where}{place}: {error.problem or error.context}") from error
+    except InputError:
+        raise
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{where}: no readable YAML ({reason})") from error
@@ -69,7 +71,7 @@ def parse_yaml(text: str, where: str) -> Any:
         raise InputError(f"{where}: its values are nested too deeply") from error
 
 
-def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+def _expanded(node: yaml.Node, known: dict[int, int], where: str) -> int:
     """Return how many values a node has once its aliases are written out.
 
     Raises:
@@ -80,11 +82,11 @@ def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
     if id(node) in known:
         if known[id(node)] < 0:
             line = node.start_mark.line + 1
-            raise InputError(f"line {line}: an alias stands for what holds it")
+            raise InputError(f"{where}, line {line}: an alias stands for what holds it")
         return known[id(node)]
     known[id(node)] = -1
     inside = [part for child in node.value for part in _parts(child)]
-    known[id(node)] = 1 + sum(_expanded(part, known) for part in inside)
+    known[id(node)] = 1 + sum(_expanded(part, known, where) for part in inside)
     return known[id(node)]
 
 

@@ -99,6 +99,7 @@ def test_debug_shows_the_traceback(micrec, monkeypatch, capsys, tmp_path) -> Non
     [
         (FloatingPointError("epoch 3: loss bpr"), "epoch 3: loss bpr"),
         (MemoryError(), "the memory is used up"),
+        (RuntimeError("x: can't allocate memory: 9 bytes"), "the memory is used up"),
         (OSError(28, "", "out/run"), "out/run: the disk is full"),
         (OSError(37, "", "out/run"), "out/run: this file system cannot lock files"),
     ],

@@ -69,6 +69,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJobs:
     made = FakeJobs()
     monkeypatch.setitem(sys.modules, "micrec_pyg.cli.train", made)
     monkeypatch.setitem(sys.modules, "micrec_pyg.runs.evaluate", made)
+    monkeypatch.setattr(study, "check_jobs", list)  # of models that are not real
     folder = tmp_path / "presets" / "toys"
     folder.mkdir(parents=True)
     (folder.parent / "toys.yaml").write_text(MANIFEST)

@@ -14,6 +14,7 @@ from micrec_pyg.nn.closed_form import (
     PeopleSide,
     solver_of,
 )
+from micrec_pyg.schema import InputError
 
 RIDGE = 3.0
 
@@ -158,3 +159,11 @@ def test_only_some_columns_are_kept():
     assert_close(torch.cat([found.taken.to_dense(), found.content.T]), expected)
     assert torch.equal(found.takers.to_dense(), found.taken.to_dense().T)
     assert rows.only(kept | True).taken is rows.taken
+
+
+@pytest.mark.parametrize("side", [PeopleSide, ItemSide])
+def test_a_matrix_without_inverse_is_refused_with_what_to_change(side):
+    rows, _ = draw()
+    beyond = DesignMatrix(**{**vars(rows), "content": rows.content * float("inf")})
+    with pytest.raises(InputError, match=r"ridge=3: .* give a larger ridge"):
+        side(beyond, RIDGE)

@@ -88,15 +88,28 @@ def options(folder: Path) -> dict[str, list[str]]:
 def valid_keys(folder: Path) -> dict[str, list[str]]:
     """Return every dotted key, and the options of its group that have it."""
     found: dict[str, list[str]] = {key: [] for key in _keys(_main(folder), "")}
-    found.update(options(folder))
-    for group in _groups(folder):
-        if group == EXPERIMENT:
-            continue
-        for path in sorted((folder / group).glob("*.yaml")):
-            content = _read(path)
-            for key in _keys(content or {}, f"{group}."):
-                found.setdefault(key, []).append(path.stem)
+    groups = options(folder)
+    found.update(groups)
+    del groups[EXPERIMENT]
+    for group, names in groups.items():
+        for name in names:
+            for key in dict.fromkeys(_option_keys(folder / group, name, folder)):
+                found.setdefault(f"{group}.{key}", []).append(name)
     return found
+
+
+def _option_keys(place: Path, name: str, folder: Path) -> Iterator[str]:
+    """Yield the keys of an option, and those of the options that it is made from."""
+    content = _read(place / f"{name}.yaml") or {}
+    for entry in content.get("defaults", []):
+        # NAME of the same group, or /GROUP/NAME@_here_
+        base = str(entry).partition("@")[0]
+        if base != "_self_":
+            from_top = base.startswith("/")
+            yield from _option_keys(
+                folder if from_top else place, base.lstrip("/"), folder
+            )
+    yield from _keys(content, "")
 
 
 def _groups(folder: Path) -> list[str]:

@@ -15,6 +15,9 @@ from micrec_pyg.storage.failures import sentence
 DEBUG = "MICREC_DEBUG"
 """Environment variable; 1 shows the traceback of an unexpected error."""
 
+_FULL = ("can't allocate memory", "CUDA out of memory")
+"""What torch says, in a RuntimeError, where memory is used up."""
+
 
 def attempt(command: Callable[[], int]) -> int:
     """Return the exit code of a command; whatever it raises becomes one sentence."""
@@ -44,7 +47,7 @@ def told(error: Exception) -> tuple[int, str]:
         return FAILED, sentence(error)
     if isinstance(error, FloatingPointError):  # a loss that is no number
         return FAILED, str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or any(said in str(error) for said in _FULL):
         return FAILED, (
             "the memory is used up; lower model.net.dim, K or rank.batch_size"
         )

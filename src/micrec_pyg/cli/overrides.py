@@ -10,6 +10,7 @@ from hydra.errors import HydraException
 
 from micrec_pyg.cli.config_errors import options
 from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.setting_types import shown
 from micrec_pyg.schema import InputError
 
 Groups = Mapping[str, Sequence[str]]
@@ -53,24 +54,28 @@ def _readable(argument: str, parser: OverridesParser, groups: Groups) -> str:
             _check_option(argument, override, groups)
             return text
     if not sign:
-        raise InputError(f"{argument} cannot be read: give KEY=VALUE, such as K=3")
+        raise InputError(
+            f"{shown(argument)} cannot be read: give KEY=VALUE, such as K=3"
+        )
     raise InputError(
-        f"{argument} cannot be read: a list is [a,b], a mapping {{a: 1}}, and a text "
-        f"with signs of its own stands in quotes twice: '{key}=\"...\"'"
+        f"{shown(argument)} cannot be read: a list is [a,b], a mapping {{a: 1}}, and a "
+        f"text with signs of its own stands in quotes twice: '{key}=\"...\"'"
     )
 
 
 def _check_key(argument: str, key: str) -> None:
     if any("\ud800" <= letter <= "\udfff" for letter in argument):
         raise InputError(
-            f"{argument}: this is no UTF-8; rename what it names, or set the locale to "
-            "UTF-8"
+            f"{shown(argument)}: this is no UTF-8; rename what it names, or set the "
+            "locale to UTF-8"
         )
     if not KEY.fullmatch(key):
-        raise InputError(f"{argument} cannot be read: give KEY=VALUE, such as K=3")
+        raise InputError(
+            f"{shown(argument)} cannot be read: give KEY=VALUE, such as K=3"
+        )
     if key.startswith("~"):
         raise InputError(
-            f"{argument}: a setting is not deleted; give it another value, as "
+            f"{shown(argument)}: a setting is not deleted; give it another value, as "
             f"{key.lstrip('~')}=VALUE"
         )
 
@@ -83,7 +88,7 @@ def _check_option(argument: str, override: Override, groups: Groups) -> None:
     value = override.value()
     names = value.list if isinstance(value, ChoiceSweep) else [value]
     if not all(isinstance(each, Sweep) or _is_name(each) for each in names):
-        raise InputError(f"{argument}: give one of {', '.join(valid)}")
+        raise InputError(f"{shown(argument)}: give one of {', '.join(valid)}")
 
 
 def _is_name(value: object) -> bool:
@@ -95,7 +100,7 @@ def _parsed(text: str, parser: OverridesParser) -> Override | None:
         return None
     try:
         return parser.parse_override(text)
-    except HydraException:
+    except (HydraException, ValueError):  # Python reads no number of 4,301 digits
         return None
 
 

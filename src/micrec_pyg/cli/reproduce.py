@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.cli.config_errors import options
+from micrec_pyg.cli.job_checks import check_jobs
 from micrec_pyg.cli.picking import check_picking, run_picking
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset, preset_folder
@@ -74,6 +75,7 @@ def _reproduce(
     expected = read_table(Path(given.check)) if given.check else None
     if given.picking:
         check_picking(given.preset, searches)
+    check_jobs([*searches.values(), *runs()])
     if given.dry_run:
         for job in [*searches.values(), *(() if given.picking else runs())]:
             print(f"{job.name}: {job.command}")

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from micrec_pyg.runs.setting_types import shown
 from micrec_pyg.schema import InputError
 
 OPTIONS = ("preset", "output_dir", "jobs", "seeds", "splits", "studies")
@@ -85,7 +86,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _trials(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not re.fullmatch(r"\d{1,9}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: give a number of 1 or more")
     return int(text)
 
@@ -96,8 +97,8 @@ def count_of(text: str) -> int:
     Raises:
         InputError: It is no number.
     """
-    if not text.isdecimal():
-        raise InputError(f"--jobs {text} was given; give a number such as 2")
+    if not re.fullmatch(r"\d{1,4}", text):
+        raise InputError(f"--jobs {shown(text)} was given; give a number such as 2")
     return int(text)
 
 
@@ -105,12 +106,16 @@ def seeds_of(text: str) -> list[int]:
     """Return the seeds in ``0,1``.
 
     Raises:
-        InputError: One is no number, or stands twice.
+        InputError: One is no number or too large, or stands twice.
     """
     parts = text.split(",")
-    if not all(part.isdecimal() for part in parts) or len({*parts}) < len(parts):
-        raise InputError(f"--seeds {text} was given; give different ones, such as 0,1")
-    return [int(part) for part in parts]
+    seeds = [int(part) for part in parts if re.fullmatch(r"\d{1,19}", part)]
+    if len({*seeds}) < len(parts) or max(seeds) >= 2**63:
+        raise InputError(
+            f"--seeds {shown(text)} was given; give different whole numbers of 0 or "
+            "more, below 2^63, such as 0,1"
+        )
+    return seeds
 
 
 def _cores() -> int:

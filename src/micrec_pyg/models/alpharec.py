@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, Widths
+from micrec_pyg.allowed import Count, Layers, Widths
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.item_content import content, mean_content, width_of
@@ -48,7 +48,7 @@ class AlphaRec(Model):
         streams: RandomStreams,
         dim: Count,
         hidden: Widths,
-        num_layers: Natural,
+        num_layers: Layers,
         modalities: Sequence[str],
         loss: RankingLoss,
     ) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, Share
+from micrec_pyg.allowed import Count, Layers, PartialShare, Positive, Share
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
@@ -65,7 +65,7 @@ class BiTGCF(Model):
         dim: Count,
         std: Positive,
         unseen: Unseen,
-        num_layers: Natural,
+        num_layers: Layers,
         own_share: Share,
         dropout: PartialShare,
         num_negatives: Count,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
+from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
@@ -56,7 +56,7 @@ class BM3(Model):
         dim: Count,
         std: Positive,
         unseen: Unseen,
-        num_layers: Natural,
+        num_layers: Layers,
         dropout: PartialShare,
     ) -> None:
         """Draw the parameters of every domain.

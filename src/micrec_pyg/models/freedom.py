@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
+from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
@@ -63,7 +63,7 @@ class FREEDOM(Model):
         dim: Count,
         std: Positive,
         unseen: Unseen,
-        num_layers: Natural,
+        num_layers: Layers,
         dropout: PartialShare,
         loss: RankingLoss,
     ) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, Positive
+from micrec_pyg.allowed import Count, Layers, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked
 from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
@@ -60,7 +60,7 @@ class IDCF(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
-        num_layers: Natural,
+        num_layers: Layers,
         num_heads: Count,
         num_keys: Count,
         loss: RankingLoss,

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
+from micrec_pyg.allowed import Count, Layers, PartialShare, Positive, PositiveShare
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked
 from micrec_pyg.nn.lightgcn import Propagation
@@ -35,7 +35,7 @@ class INMO(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
-        num_layers: Natural,
+        num_layers: Layers,
         dropout: PartialShare,
         alpha_decay: PositiveShare,
         loss: RankingLoss,

@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, Positive
+from micrec_pyg.allowed import Count, Layers, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
@@ -41,7 +41,7 @@ class LightGCN(Model):
         dim: Count,
         std: Positive,
         unseen: Unseen,
-        num_layers: Natural,
+        num_layers: Layers,
         neighbor: NeighborAggregation | None,
         loss: RankingLoss,
     ) -> None:

@@ -31,7 +31,14 @@ from typing import ClassVar, cast
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, PartialShare, Positive, PositiveShare
+from micrec_pyg.allowed import (
+    Count,
+    Layers,
+    Natural,
+    PartialShare,
+    Positive,
+    PositiveShare,
+)
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.alignment import alignment_loss, projection_heads
 from micrec_pyg.nn.batch_rows import NodeRows, asked
@@ -77,7 +84,7 @@ class MICRecPlus(Model):
         streams: RandomStreams,
         dim: Count,
         std: Positive,
-        num_layers: Natural,
+        num_layers: Layers,
         dropout: PartialShare,
         alpha_decay: PositiveShare,
         step_graph: StepGraph,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.allowed import Count, Natural, PartialShare, Positive
+from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked, take
 from micrec_pyg.nn.conv import WeightedSum
@@ -78,7 +78,7 @@ class SMORE(Model):
         dim: Count,
         std: Positive,
         unseen: Unseen,
-        num_layers: Natural,
+        num_layers: Layers,
         num_item_layers: Natural,
         dropout: PartialShare,
         temperature: Positive,

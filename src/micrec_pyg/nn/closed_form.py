@@ -22,6 +22,7 @@ from torch import Tensor
 
 from micrec_pyg.graph.norm import sparse_csr, transpose
 from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import InputError
 
 BLOCK = 1024
 """Columns of a dense matrix that are computed at a time."""
@@ -174,10 +175,20 @@ def _dense(
 def _inverse(
     gram: Float[Tensor, "size size"], ridge: float
 ) -> Float[Tensor, "size size"]:
-    """Return (G + lambda)^-1; G is lost, so that three such matrices are the most."""
+    """Return (G + lambda)^-1; G is lost, so that three such matrices are the most.
+
+    Raises:
+        InputError: It has no inverse within the precision of the numbers.
+    """
     gram = gram.double() if len(gram) <= DOUBLE else gram
     gram.diagonal().add_(ridge)
-    return torch.cholesky_inverse(torch.linalg.cholesky(gram))
+    try:
+        return torch.cholesky_inverse(torch.linalg.cholesky(gram))
+    except torch.linalg.LinAlgError as error:
+        raise InputError(
+            f"ridge={ridge:g}: the matrix of the closed form has no inverse with these "
+            "settings; give a larger ridge, or other settings nearer to their defaults"
+        ) from error
 
 
 def units(place: Int[Tensor, " n"], size: int) -> Float[Tensor, "size n"]:

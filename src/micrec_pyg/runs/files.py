@@ -38,7 +38,7 @@ def read_json(path: Path, remedy: str = ANEW) -> dict[str, Any]:
         raise InputError(
             f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); {remedy}"
         ) from error
-    except UnicodeDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, or beyond all bounds
         raise InputError(f"{path}: {error}; {remedy}") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: a mapping is needed; {remedy}")

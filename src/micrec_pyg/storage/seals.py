@@ -174,7 +174,7 @@ def _read(folder: Path) -> Digests | None:
             return None
         try:
             content: Any = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DamagedFileError(f"{path} is damaged ({error})") from error
     digests = content.get("sha256") if isinstance(content, dict) else None
     if not isinstance(digests, dict):

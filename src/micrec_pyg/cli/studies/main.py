@@ -42,9 +42,8 @@ def run_studies(manifest: Manifest, asked: Asked) -> Outcome:
     Raises:
         InputError: The data or a setting cannot be used.
     """
-    studies = manifest.studies(
-        names=asked.names, splits=asked.splits, extra=asked.extra
-    )
+    drafts = manifest.drafts(names=asked.names, splits=asked.splits, extra=asked.extra)
+    studies = [draft.read(asked.extra) for draft in drafts]
     plan = plan_of(
         studies, seeds=asked.seeds, extra=asked.extra, output_dir=asked.output_dir
     )

@@ -50,6 +50,8 @@ def run_paper(values: Mapping[str, Any], folder: Path, asked: Asked) -> Outcome:
     manifest = Manifest.find(values["preset"], folder)
     if manifest is None:
         raise InputError(f"preset={values['preset']}: a preset of studies is needed")
+    extra = [*values["overrides"], f"pair={values['pairs'][0]}", *asked.extra]
+    manifest.drafts(names=asked.names, splits=asked.splits, extra=extra)
     every = Outcome()
     for pair in values["pairs"]:
         common = [*values["overrides"], f"pair={pair}", *asked.extra]

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from micrec_pyg.cli.job_checks import check_jobs
+from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.preset import Preset, Row
-from micrec_pyg.cli.studies.facts import DataFacts, facts_of
+from micrec_pyg.cli.studies.facts import NEEDS, DataFacts, facts_of
 from micrec_pyg.cli.studies.steps import Step
 from micrec_pyg.report.figure import Panel
 from micrec_pyg.report.line_figure import Point
@@ -22,6 +24,9 @@ from micrec_pyg.yaml_files import read_yaml
 VALUE, DOMAIN = "VALUE", "DOMAIN"
 
 Values = Mapping[str, Any]
+
+_ALL = DataFacts("", (), 0, 0, 0, has=frozenset(NEEDS), digest="")
+"""Of data that has whatever a row needs, but domains of unknown names."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,53 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A study before its data is read: not yet known is which rows it has."""
+
+    preset: Preset
+    """Without rows."""
+    values: Values
+    """What the files say."""
+
+    def jobs(self, extra: Sequence[str]) -> list[Job]:
+        """Return a run of every row that some data has, on the first seed.
+
+        Args:
+            extra: Overrides of every run.
+
+        Raises:
+            InputError: ``extra`` has a key that a study decides.
+        """
+        preset = replace(self.preset, rows=list(dict(_rows(self.values, _ALL))))
+        return preset.jobs(seeds=preset.seeds[:1], extra=extra, output_dir="outputs")
+
+    def read(self, extra: Sequence[str]) -> Study:
+        """Return the study as this data set allows it.
+
+        Args:
+            extra: Overrides of every run.
+
+        Raises:
+            InputError: The data cannot be read.
+        """
+        values = self.values
+        facts = facts_of(self.preset.settings(extra))
+        rows = dict(_rows(values, facts))
+        lacks = facts.lacks(values.get("needs", []))
+        return Study(
+            name=self.preset.name,
+            question=values["question"],
+            preset=replace(self.preset, rows=list(rows)),
+            view=values.get("view", "rows"),
+            axis=values.get("sweep", {}).get("name", ""),
+            points={row.label: point for row, point in rows.items()},
+            curves=bool(values.get("curves", False)),
+            lacks=lacks or ("" if rows else facts.lacks(_needs_of_rows(values))),
+            facts=facts,
+        )
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What ``conf/reproduce/<name>.yaml`` says of a preset of studies."""
 
@@ -67,14 +119,14 @@ class Manifest:
             return None
         return cls(name, values, folder / name)
 
-    def studies(
+    def drafts(
         self,
         *,
         names: Sequence[str] | None,
         splits: Sequence[str] | None,
         extra: Sequence[str],
-    ) -> list[Study]:
-        """Return the studies in their order.
+    ) -> list["Draft"]:
+        """Return the studies in their order, for any data; their settings are possible.
 
         Args:
             names: Those that are wanted; None wants all.
@@ -82,7 +134,7 @@ class Manifest:
             extra: Overrides of every run.
 
         Raises:
-            InputError: A name is no study, or the data cannot be read.
+            InputError: A name is no study, or a setting cannot be used.
         """
         known = list(self.values["studies"])
         if unknown := [name for name in names or [] if name not in known]:
@@ -90,9 +142,9 @@ class Manifest:
                 f"--studies {','.join(unknown)}: give any of {', '.join(known)}"
             )
         base = {**self.values, **({"splits": splits} if splits else {})}
-        return [
-            _study(name, base, self._read(name), extra) for name in (names or known)
-        ]
+        found = [_draft(n, base, self._read(n), extra) for n in names or known]
+        check_jobs(job for each in found for job in each.jobs(extra))
+        return found
 
     def _read(self, name: str) -> Values:
         """Return what the file of a study says, over that of the study it is like."""
@@ -111,8 +163,8 @@ def data_of(base: Values, extra: Sequence[str]) -> str:
     return str([each[5:] for each in given if each.startswith("data=")][-1])
 
 
-def _study(name: str, base: Values, own: Values, extra: Sequence[str]) -> Study:
-    """Return one study as this data set allows it."""
+def _draft(name: str, base: Values, own: Values, extra: Sequence[str]) -> Draft:
+    """Return one study before its data is read."""
     data = data_of(base, extra)
     overrides = [
         *base["overrides"],
@@ -134,20 +186,7 @@ def _study(name: str, base: Values, own: Values, extra: Sequence[str]) -> Study:
         picture=[Panel(**panel) for panel in values.get("picture", [])],
         steps=[Step.of(each) for each in values.get("steps", [])],
     )
-    facts = facts_of(preset.settings(extra))
-    rows = dict(_rows(values, facts))
-    lacks = facts.lacks(values.get("needs", []))
-    return Study(
-        name=name,
-        question=values["question"],
-        preset=replace(preset, rows=list(rows)),
-        view=values.get("view", "rows"),
-        axis=values.get("sweep", {}).get("name", ""),
-        points={row.label: point for row, point in rows.items()},
-        curves=bool(values.get("curves", False)),
-        lacks=lacks or ("" if rows else facts.lacks(_needs_of_rows(values))),
-        facts=facts,
-    )
+    return Draft(preset, values)
 
 
 def _without_undone(overrides: Sequence[str]) -> list[str]:

@@ -93,7 +93,7 @@ def _json_fault(line: str) -> tuple[str, str] | None:
         value = json.loads(line.rstrip())
     except json.JSONDecodeError as error:
         return f"not a JSON object ({error.msg} at character {error.colno})", ""
-    except RecursionError:
+    except (ValueError, RecursionError):  # a number or a depth beyond all bounds
         return "not a flat JSON object", ""
     if not isinstance(value, dict):
         return f"not a JSON object but {_short(line)}", ""

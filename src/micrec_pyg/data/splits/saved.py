@@ -148,7 +148,10 @@ def _saved(folder: Path) -> dict[str, tuple[str, str]]:
             f"{card} is missing: no split is saved there; a run of an older version "
             "has none, so delete its folder and train it again"
         ) from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        *(ValueError, LookupError, TypeError, AttributeError),
+        RecursionError,
+    ) as error:
         raise InputError(f"{card}: not the card of a split: {error!r}") from error
 
 

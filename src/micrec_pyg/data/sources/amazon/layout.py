@@ -245,7 +245,7 @@ def _objects(path: Path, lines: Sequence[str]) -> tuple[str, list[dict[str, Any]
     try:
         json.loads(lines[0])
         style = "json"
-    except ValueError:
+    except (ValueError, RecursionError):
         style = "python"
     rows = []
     for line in lines:

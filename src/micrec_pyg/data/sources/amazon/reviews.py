@@ -83,7 +83,10 @@ def _read(
     """Return the reviews of one block of lines, and how many were dropped."""
     try:
         frame = _parse(layout, block)
-    except (pl.exceptions.PolarsError, ValueError, SyntaxError) as error:
+    except (
+        *(pl.exceptions.PolarsError, ValueError, SyntaxError),
+        *(RecursionError, MemoryError),
+    ) as error:
         if layout.style == "csv":
             raise line_fault(path, layout, first_line, block) from error
         try:

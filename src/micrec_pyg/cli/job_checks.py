@@ -1,0 +1,33 @@
+"""Are the settings of many runs possible? Asked before any of them begins."""
+
+from collections.abc import Iterable
+
+from micrec_pyg.cli.config import experiment
+from micrec_pyg.cli.config_errors import options
+from micrec_pyg.cli.pool import Job
+from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.schema import InputError
+
+
+def check_jobs(jobs: Iterable[Job]) -> None:
+    """Refuse runs whose settings are impossible, with the checks of their start.
+
+    Whether a setting exists and what it allows is decided by the options of the groups,
+    so each option is tried once and not in every combination.
+
+    Args:
+        jobs: May share most of their settings.
+
+    Raises:
+        InputError: No run could use the settings of one; the message names it.
+    """
+    groups, seen = options(conf_dir()), set[str]()
+    for job in jobs:
+        chosen = {o for o in job.overrides if o.partition("=")[0] in groups}
+        if chosen and chosen <= seen:
+            continue
+        seen |= chosen
+        try:
+            experiment(job.overrides)
+        except InputError as error:
+            raise InputError(f"{error} (of the run {job.name})") from error
