@@ -79,7 +79,7 @@ class SMORE(Model):
         std: Positive,
         unseen: Unseen,
         num_layers: Layers,
-        num_item_layers: Natural,
+        num_item_layers: Layers,
         dropout: PartialShare,
         temperature: Positive,
         loss: RankingLoss,
