@@ -182,13 +182,13 @@ def _inverse(
     """
     gram = gram.double() if len(gram) <= DOUBLE else gram
     gram.diagonal().add_(ridge)
-    try:
-        return torch.cholesky_inverse(torch.linalg.cholesky(gram))
-    except torch.linalg.LinAlgError as error:
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if failed:
         raise InputError(
             f"ridge={ridge:g}: the matrix of the closed form has no inverse with these "
             "settings; give a larger ridge, or other settings nearer to their defaults"
-        ) from error
+        )
+    return torch.cholesky_inverse(factor)
 
 
 def units(place: Int[Tensor, " n"], size: int) -> Float[Tensor, "size n"]:
