@@ -93,8 +93,9 @@ def _check_option(argument: str, override: Override, groups: Groups) -> None:
 
 def _is_name(value: object) -> bool:
     # ../ would read a file of another group
-    named = isinstance(value, str) and 0 < len(value) <= LONGEST
-    return named and "$" not in value and ".." not in value
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST:
+        return False
+    return "$" not in value and ".." not in value
 
 
 def _parsed(text: str, parser: OverridesParser) -> Override | None:
