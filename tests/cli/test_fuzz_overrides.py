@@ -125,6 +125,8 @@ def test_cases_draw_from_every_key_of_every_option() -> None:
         (["blas=mkl"], "blas=mkl: give one of auto, torch, numpy"),
         ([f"model.name={'x' * 300}"], "of at most 200 bytes"),
         ([f"blas={'9' * 5000}"], "blas=9999"),
+        ([f"fit={'9' * 5000}"], ": give one of default, large, published"),
+        (["fit=../model/inmo"], "fit=../model/inmo: give one of default"),
     ],
 )
 def test_late_keys_say_what_they_allow(overrides: list[str], said: str) -> None:

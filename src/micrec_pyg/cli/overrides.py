@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 
 from micrec_pyg.cli.config_errors import options
 from micrec_pyg.runs.build import conf_dir
-from micrec_pyg.runs.setting_types import shown
+from micrec_pyg.runs.setting_types import LONGEST, shown
 from micrec_pyg.schema import InputError
 
 Groups = Mapping[str, Sequence[str]]
@@ -92,7 +92,10 @@ def _check_option(argument: str, override: Override, groups: Groups) -> None:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and value != "" and "$" not in value
+    # ../ would read a file of another group
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST:
+        return False
+    return "$" not in value and ".." not in value
 
 
 def _parsed(text: str, parser: OverridesParser) -> Override | None:
