@@ -266,6 +266,12 @@ def test_a_column_that_one_domain_has_is_enough(shop):
     assert sorted(catalogues["food"].interactions.users.ids) == ["a", "b"]
 
 
+def test_columns_without_a_role_are_named(shop, caplog):
+    write(shop / "kitchen/interactions.csv", "user,item,qty,shop no\na,7,2,1\n")
+    told = "\n".join(named(shop, caplog))
+    assert "kitchen/interactions.csv: not read: the columns 'qty', 'shop no'; " in told
+
+
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
 def test_names_of_folders_are_no_patterns(tmp_path, ending):
     root = tmp_path / "shop [v2]*"

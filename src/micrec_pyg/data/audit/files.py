@@ -44,7 +44,7 @@ def check_dropped(catalogues: Mapping[str, DomainCatalogue]) -> Iterator[Finding
         count = catalogue.dropped.get("duplicates", 0)
         if count:
             message = "rows repeat a pair; the option duplicates decides which counts"
-            yield Finding("duplicates", True, name, count, message)
+            yield Finding("duplicates", False, name, count, message)
 
 
 def _ids(
@@ -92,7 +92,7 @@ def _repeated(where: str, rows: pl.DataFrame) -> Iterator[Finding]:
     if repeated.height:
         yield Finding(
             check="duplicates",
-            error=True,
+            error=False,
             where=where,
             count=repeated.height,
             message="pairs stand in several rows; the option duplicates decides which "

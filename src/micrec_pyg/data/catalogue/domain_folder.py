@@ -164,6 +164,7 @@ def read_rows(
     found = [name for name in table.columns if name != ROW]
     located = locate(found, ROLES, columns, path, problems)
     located = checked_guess(table, located, columns, path, problems)
+    _tell_unread([n for n in found if n not in located.values()], path, problems)
     table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
@@ -182,6 +183,14 @@ def read_rows(
         content["part"] = _parts(table, path, problems)
     # cells that were noted are null: what is left can still be looked at
     return pl.DataFrame(content).drop_nulls(), clock
+
+
+def _tell_unread(names: Sequence[str], path: Path, problems: Problems) -> None:
+    """Warn of columns that have no role."""
+    if names:
+        fault = f"not read: the columns {', '.join(map(repr, names))}"
+        mend = f"those of {', '.join(ROLES)} are; data.columns maps other names"
+        problems.add(Problem(path, fault, mend, error=False))
 
 
 def _id_columns(
