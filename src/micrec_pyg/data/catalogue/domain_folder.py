@@ -92,7 +92,8 @@ def read_domain_folder(
     known = None if rows is None else _all_ids(rows[0], items)
     read = [each for each in (source, catalogue, graph, *vector_files) if each]
     files, unread = read_item_files(path, [each.name for each in read], known, problems)
-    for each in unread if tell_unread else ():
+    unread = [*(rows[2] if rows else ()), *unread] if tell_unread else []
+    for each in unread:
         problems.add(each)
     if source is None or rows is None or known is None:
         return None
@@ -116,7 +117,7 @@ def read_domain_folder(
             "items_missing_from_items_table": len(known) - listed,
             **_unknown(known, files, vectors, facts),
         },
-        unread=unread if tell_unread else (),
+        unread=unread,
     )
 
 
@@ -144,7 +145,7 @@ def read_rows(
     need_rating: bool,
     columns: Mapping[str, str] | None,
     problems: Problems,
-) -> tuple[pl.DataFrame, str | None] | None:
+) -> tuple[pl.DataFrame, str | None, Sequence[Problem]] | None:
     """Return the interactions under our names, and where their time comes from.
 
     Args:
@@ -154,8 +155,9 @@ def read_rows(
         problems: where to note what is wrong.
 
     Returns:
-        ROW, user, item (Categorical) and any of rating, time, part; and the clock.
-        None where there is nothing usable and problems are collected.
+        ROW, user, item (Categorical) and any of rating, time, part; the clock; and
+        what is not read, which is yet to be told. None where there is nothing usable
+        and problems are collected.
     """
     codes = functools.partial(_id_columns, columns, path)
     table = read_table(path, problems, codes=codes)
@@ -164,7 +166,7 @@ def read_rows(
     found = [name for name in table.columns if name != ROW]
     located = locate(found, ROLES, columns, path, problems)
     located = checked_guess(table, located, columns, path, problems)
-    _tell_unread([n for n in found if n not in located.values()], path, problems)
+    unread = _unread([n for n in found if n not in located.values()], path)
     table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
@@ -182,15 +184,16 @@ def read_rows(
     if "x_label" in table.columns:
         content["part"] = _parts(table, path, problems)
     # cells that were noted are null: what is left can still be looked at
-    return pl.DataFrame(content).drop_nulls(), clock
+    return pl.DataFrame(content).drop_nulls(), clock, unread
 
 
-def _tell_unread(names: Sequence[str], path: Path, problems: Problems) -> None:
-    """Warn of columns that have no role."""
-    if names:
-        fault = f"not read: the columns {', '.join(map(repr, names))}"
-        mend = f"those of {', '.join(ROLES)} are; data.columns maps other names"
-        problems.add(Problem(path, fault, mend, error=False))
+def _unread(names: Sequence[str], path: Path) -> list[Problem]:
+    """Return the warning of columns that have no role."""
+    if not names:
+        return []
+    fault = f"not read: the columns {', '.join(map(repr, names))}"
+    mend = f"those of {', '.join(ROLES)} are; data.columns maps other names"
+    return [Problem(path, fault, mend, error=False)]
 
 
 def _id_columns(

@@ -89,7 +89,9 @@ def own_rows(path: Path, columns: Mapping[str, str]) -> pl.DataFrame:
     """
     read = read_rows(path, "rating" in columns, columns, STRICT)
     assert read is not None  # errors are raised
-    rows, clock = read
+    rows, clock, unread = read
+    for each in unread:
+        STRICT.add(each)
     names = {"time": clock or "", "part": "x_label"}
     rows = rows.with_columns(pl.col("user", "item").cast(pl.String))
     return rows.rename(names, strict=False)
