@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 
 from benchmarks import data, floor
 from benchmarks.harness import Options, Row, Target, ratio_of, row
+from benchmarks.propagation import DIM
 from micrec_pyg.cli.config import experiment
 from micrec_pyg.graph.build import domain_sizes
 from micrec_pyg.graph.domain_graph import (
@@ -37,7 +38,7 @@ from micrec_pyg.schema import (
 from micrec_pyg.training.sampler import Sampler
 from micrec_pyg.training.step import Step, record
 
-DIM, LAYERS, NEIGHBORS = 64, 3, 3
+LAYERS, NEIGHBORS = 3, 3
 MODELS = {"lightgcn": (0, 0), "inmo": (2, 0), "micrec": (2, 2)}
 """Products of the template layer, and of the neighbour layer, in a step."""
 ONE_CARD_MODELS = ("lightgcn", "micrec")
