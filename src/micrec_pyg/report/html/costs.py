@@ -48,7 +48,7 @@ def timings(runs: Sequence[Run], labels: Mapping[str, str]) -> Table:
 
 def all_runs(runs: Sequence[Run], labels: Mapping[str, str], root: Path) -> Table:
     """Return a row per run."""
-    head = ["run", "model", "data set", "split", "seed", "epochs", "best epoch"]
+    head = ["run", "model", "data set", "split", "seed", "epochs", "best (from 0)"]
     rows: list[list[object]] = [[*head, "training, s", "device", "test evaluations"]]
     for run in runs:
         record = run.record

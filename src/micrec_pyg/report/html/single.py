@@ -40,7 +40,7 @@ def run_page(
         part: ``val`` or ``test``, what the bars show.
         examples: What some people have and are given; see ``example_blocks``.
     """
-    dataset, split, model = family_of(run)
+    (dataset, split, model), record = family_of(run), run.record
     curves: list[Block] = [c for h in histories([run]) for c in of_one_run(h)]
     sections = [
         Section("Results", [*_tables(run, "test"), *_tables(run, "val")]),
@@ -57,7 +57,7 @@ def run_page(
         "model": model,
         "seed": str(run.seed),
         **{axis: f"{run.config[axis]}" for axis in AXES if axis in run.config},
-        "best epoch": f"{run.record.get('best_epoch')} of {run.record.get('epochs')}",
+        "best epoch (from 0)": f"{record.get('best_epoch')} of {record.get('epochs')}",
         "device": str(run.record.get("device")),
     }
     return Page(
