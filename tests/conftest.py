@@ -1,8 +1,9 @@
 """What all tests share: one thread, no network, and where data may be."""
 
+import logging
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -55,6 +56,28 @@ omegaconf.omegaconf.yaml = SimpleNamespace(load=_parse_once, dump=yaml.dump)
 ROOT = Path(__file__).resolve().parent.parent
 TRIED = "tried"
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def _forget_logging() -> None:
+    """Undo what a command run in this process says of logging."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        # pytest's own are of subclasses
+        if type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("micrec_pyg").setLevel(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_was() -> Iterator[None]:
+    """Begin and end every test as if no command had run in this process."""
+    _forget_logging()  # a fixture of the whole session may have run one
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield
+    root.handlers[:] = before
+    _forget_logging()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,8 @@
 """Commands run in this process, on small generated data, and leave no trace."""
 
-import logging
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,6 @@ from micrec_pyg.cli import main as command
 from micrec_pyg.cli.train import train_job
 
 Micrec = Callable[..., int]
-
-
-@pytest.fixture(autouse=True)
-def _logging_stays_as_it_was() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("micrec_pyg")
-    before = root.handlers[:], root.level, ours.level
-    yield
-    root.handlers[:] = before[0]
-    # an assignment would leave what loggers remember about their level
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
 
 
 @pytest.fixture

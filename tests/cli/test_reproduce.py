@@ -1,9 +1,7 @@
 """All runs of a preset with a stand-in for training, and the tables of them."""
 
-import logging
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -44,15 +42,6 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJobs:
     (tmp_path / "presets" / "toy.yaml").write_text(TOY)
     monkeypatch.setattr(preset, "preset_folder", lambda: tmp_path / "presets")
     return made
-
-
-@pytest.fixture(autouse=True)
-def _logging() -> Iterator[None]:
-    """Undo what the command does to the root logger, which pytest reads."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before[0], before[1]
 
 
 def _run(tmp_path: Path, *more: str) -> int:
