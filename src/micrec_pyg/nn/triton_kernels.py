@@ -121,68 +121,45 @@ def long_rows(
 
 @triton.jit
 @no_type_check
-def asked_parts(
+def asked_rows(
     crow_p,
+    begin_p,
     rows_p,
     col_p,
     val_p,
     x_p,
     part_p,
-    d,
-    D: tl.constexpr,
-    U: tl.constexpr,
-    SPLIT: tl.constexpr,
-    LEAST: tl.constexpr,
-    ACC: tl.constexpr,
-):
-    """Sum one of at most SPLIT parts of an asked row; parts have LEAST or more."""
-    r = tl.program_id(0).to(tl.int64)
-    j = tl.program_id(1)
-    lane = tl.program_id(2) * D + tl.arange(0, D)
-    wide = lane < d
-    u = tl.arange(0, U)
-    row = tl.load(rows_p + r)
-    start = tl.load(crow_p + row)
-    end = tl.load(crow_p + row + 1)
-    size = tl.maximum(LEAST, (end - start + SPLIT - 1) // SPLIT)
-    first = start + j * size
-    last = tl.minimum(end, first + size)
-    if (first < end) | (j == 0):
-        acc = tl.zeros((U, D), ACC)
-        for i in range(first, last, U):
-            at = i + u
-            inside = at < last
-            col = tl.load(col_p + at, mask=inside, other=0).to(tl.int64)
-            val = tl.load(val_p + at, mask=inside, other=0.0).to(ACC)
-            there = inside[:, None] & wide[None, :]
-            where = x_p + col[:, None] * d + lane[None, :]
-            acc += tl.load(where, mask=there, other=0.0).to(ACC) * val[:, None]
-        target = part_p + (r * SPLIT + j) * d + lane
-        tl.store(target, tl.sum(acc, axis=0), mask=wide)
-
-
-@triton.jit
-@no_type_check
-def asked_rows(
-    crow_p,
-    rows_p,
-    part_p,
     out_p,
     d,
     D: tl.constexpr,
-    SPLIT: tl.constexpr,
-    LEAST: tl.constexpr,
+    U: tl.constexpr,
+    ACC: tl.constexpr,
 ):
-    """Sum the parts of an asked row."""
+    """Sum an asked row: the parts of a long one, the non-zeros of another.
+
+    Row a has the parts begin[a]..begin[a + 1].
+    """
     r = tl.program_id(0).to(tl.int64)
     lane = tl.program_id(1) * D + tl.arange(0, D)
     wide = lane < d
+    u = tl.arange(0, U)
     row = tl.load(rows_p + r)
-    length = tl.load(crow_p + row + 1) - tl.load(crow_p + row)
-    size = tl.maximum(LEAST, (length + SPLIT - 1) // SPLIT)
-    count = tl.maximum(1, (length + size - 1) // size)
-    j = tl.arange(0, SPLIT)
-    there = (j < count)[:, None] & wide[None, :]
-    parts = part_p + (r * SPLIT + j)[:, None] * d + lane[None, :]
-    total = tl.sum(tl.load(parts, mask=there, other=0.0), axis=0)
-    tl.store(out_p + r * d + lane, total, mask=wide)
+    first = tl.load(begin_p + row)
+    last = tl.load(begin_p + row + 1)
+    start = tl.load(crow_p + row)
+    end = tl.load(crow_p + row + 1)
+    end = tl.where(first < last, start, end)
+    acc = tl.zeros((U, D), ACC)
+    for i in range(first, last, U):
+        at = (i + u).to(tl.int64)
+        there = (at < last)[:, None] & wide[None, :]
+        acc += tl.load(part_p + at[:, None] * d + lane[None, :], mask=there, other=0.0)
+    for i in range(start, end, U):
+        at = i + u
+        inside = at < end
+        col = tl.load(col_p + at, mask=inside, other=0).to(tl.int64)
+        val = tl.load(val_p + at, mask=inside, other=0.0).to(ACC)
+        there = inside[:, None] & wide[None, :]
+        where = x_p + col[:, None] * d + lane[None, :]
+        acc += tl.load(where, mask=there, other=0.0).to(ACC) * val[:, None]
+    tl.store(out_p + r * d + lane, tl.sum(acc, axis=0), mask=wide)
