@@ -126,6 +126,20 @@ def test_what_joins_the_sum(triton):
     assert_close(both, expected + x.detach())
 
 
+def test_an_outer_product_joins_the_sum(triton):
+    csr, transposed = matrix([3, 0, 14, 2] + [1] * 11, 15)
+    x, token = random(3, 15, 3).requires_grad_(), random(5, 3).requires_grad_()
+    scale, given = random(4, 15), random(6, 15, 3)
+    found = spmm(csr, x, transposed, outer=(scale, token))
+    expected = loop(csr, x) + scale[:, None] * token.detach()
+    assert_close(found.detach(), expected)
+    gradients = torch.autograd.grad(found, (x, token), given)
+    assert_close(gradients[0], csr.to_dense().double().T @ given)
+    assert_close(gradients[1], (scale[:, None] * given).sum(0))
+    with torch.no_grad():
+        assert_close(spmm(csr, x, transposed, outer=(scale, token)), expected)
+
+
 # more parts of a row than the kernel takes at a time
 @pytest.mark.parametrize("rows", [[], [2], [4, 0, 4, 3, 0, 0, 4] * 3])
 def test_a_table_that_is_zero_but_at_some_rows(triton, rows):

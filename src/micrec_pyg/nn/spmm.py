@@ -18,6 +18,8 @@ from micrec_pyg.nn.kernels import (
 )
 from micrec_pyg.nn.row_parts import RowParts
 
+Outer = tuple[Float[Tensor, " rows"], Float[Tensor, " dim"]]
+
 
 def spmm(
     matrix: Float[Tensor, "rows columns"],
@@ -25,6 +27,7 @@ def spmm(
     transposed: Float[Tensor, "columns rows"],
     values: tuple[Tensor, Tensor] | None = None,
     residual: bool = False,
+    outer: Outer | None = None,
 ) -> Float[Tensor, "rows dim"]:
     """Return ``matrix @ x``; the gradient of x is ``transposed @ gradient``.
 
@@ -37,12 +40,14 @@ def spmm(
         transposed: The transpose of ``matrix`` as CSR of its own.
         values: Replace the non-zeros of ``matrix`` and of ``transposed``.
         residual: Return ``x + matrix @ x``, the sum without a table of its own.
+        outer: A number per row, without a gradient, and a vector, with one: their
+            outer product is added.
     """
     forward, backward = values or (matrix.values(), transposed.values())
     if not torch.is_grad_enabled():
-        return product(matrix, forward, x, residual=residual)
+        return product(matrix, forward, x, residual=residual, outer=outer)
     result: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
-        x, matrix, forward, transposed, backward, residual
+        x, matrix, forward, transposed, backward, residual, *(outer or (None, None))
     )
     return result
 
@@ -54,6 +59,7 @@ def product(
     *,
     residual: bool = False,
     plus: RowParts | None = None,
+    outer: Outer | None = None,
 ) -> Float[Tensor, "rows dim"]:
     """Return ``matrix @ x`` without a gradient, by the kernel of the device.
 
@@ -63,6 +69,7 @@ def product(
         x: Dense.
         residual: Add x.
         plus: Added to some rows.
+        outer: A number per row, and a vector: their outer product is added.
     """
     kernel = _kernel_for(values)
     if kernel == TRITON and as_read(x, x).dtype == x.dtype:
@@ -71,11 +78,13 @@ def product(
 
         return triton_spmm.product(
             matrix.crow_indices(), matrix.col_indices(), as_read(values, x),
-            as_read(x, x), residual=residual, plus=_found(plus, values),
+            as_read(x, x), residual=residual, plus=_found(plus, values), outer=outer,
         )  # fmt: skip
     result = run(kernel, matrix.crow_indices(), matrix.col_indices(), values, x)
     if residual:
         result.add_(x)
+    if outer is not None:
+        result = torch.addr(result, *outer)
     return result if plus is None else plus.added_to(result)
 
 
@@ -205,13 +214,17 @@ class _SpMM(torch.autograd.Function):
         transposed: Tensor,
         transposed_values: Tensor,
         residual: bool,
+        scale: Tensor | None,
+        token: Tensor | None,
     ) -> Tensor:
         ctx.transposed, ctx.values = transposed, transposed_values
-        ctx.residual = residual
-        return product(matrix, values, x, residual=residual)
+        ctx.residual, ctx.scale = residual, scale
+        outer = None if scale is None or token is None else (scale, token)
+        return product(matrix, values, x, residual=residual, outer=outer)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         result = product(ctx.transposed, ctx.values, grads[0], residual=ctx.residual)
-        return result, None, None, None, None, None
+        token = None if ctx.scale is None else grads[0].t().mv(ctx.scale)
+        return result, None, None, None, None, None, None, token

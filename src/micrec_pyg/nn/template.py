@@ -115,5 +115,7 @@ class TemplateEmbedding(nn.Module):
         else:
             values = per_edge(edges.adj_t, scale)
             pair = (values, values.index_select(0, edges.perm))
-        described: Tensor = self.sum(templates, edges.adj_t, edges.adj, pair)
-        return torch.addr(described, scale, token.view(-1))
+        described: Tensor = self.sum(
+            templates, edges.adj_t, edges.adj, pair, outer=(scale, token.view(-1))
+        )
+        return described

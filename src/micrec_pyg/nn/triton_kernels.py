@@ -26,20 +26,24 @@ def segment_sums(
     d,
     plus_place_p,
     plus_p,
+    scale_p,
+    token_p,
     D: tl.constexpr,
     R: tl.constexpr,
     U: tl.constexpr,
     PLACE: tl.constexpr,
     RESIDUAL: tl.constexpr,
     PLUS: tl.constexpr,
+    OUTER: tl.constexpr,
     ACC: tl.constexpr,
 ):
     """Sum the weighted rows of R segments of non-zeros, U of each at a time.
 
     Segment m is start[m]..end[m] and goes to row dest[m] of out. With PLACE the table
     holds the rows that place names alone, -1 stands for a row of zeros. RESIDUAL adds
-    row dest of x and PLUS row plus_place[dest] of plus, where it is not -1, to rows
-    below num_rows; those after it hold parts of long rows.
+    row dest of x, PLUS row plus_place[dest] of plus, where it is not -1, and OUTER
+    scale[dest] times token to rows below num_rows; those after it hold parts of long
+    rows.
     """
     m = tl.program_id(0).to(tl.int64) * R + tl.arange(0, R)
     lane = tl.program_id(1) * D + tl.arange(0, D)
@@ -76,6 +80,10 @@ def segment_sums(
             plus_p + place[:, None] * d + lane[None, :], mask=own, other=0.0
         )
         total += added.to(ACC)
+    if OUTER:
+        scale = tl.load(scale_p + dest, mask=whole, other=0.0).to(ACC)
+        token = tl.load(token_p + lane, mask=wide, other=0.0).to(ACC)
+        total += scale[:, None] * token[None, :]
     tl.store(out_p + target, total, mask=stored)
 
 
@@ -90,10 +98,13 @@ def long_rows(
     d,
     plus_place_p,
     plus_p,
+    scale_p,
+    token_p,
     D: tl.constexpr,
     U: tl.constexpr,
     RESIDUAL: tl.constexpr,
     PLUS: tl.constexpr,
+    OUTER: tl.constexpr,
     ACC: tl.constexpr,
 ):
     """Sum the parts first..last of a long row, which lie in out, to its row."""
@@ -116,6 +127,9 @@ def long_rows(
         place = tl.load(plus_place_p + row).to(tl.int64)
         own = wide & (place + 0 * lane >= 0)
         total += tl.load(plus_p + place * d + lane, mask=own, other=0.0).to(ACC)
+    if OUTER:
+        scale = tl.load(scale_p + row).to(ACC)
+        total += scale * tl.load(token_p + lane, mask=wide, other=0.0).to(ACC)
     tl.store(out_p + row * d + lane, total, mask=wide)
 
 

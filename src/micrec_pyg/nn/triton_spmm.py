@@ -162,6 +162,7 @@ def product(
     *,
     residual: bool = False,
     plus: Found | None = None,
+    outer: tuple[Tensor, Tensor] | None = None,
     plan: Plan | None = None,
 ) -> Float[Tensor, "_rows dim"]:
     """Return a product, as float32 where x is shorter.
@@ -173,11 +174,12 @@ def product(
         x: The table.
         residual: Add x.
         plus: Added to the rows that it has.
+        outer: A number per row, and a vector: their outer product is added.
         plan: That of ``crow``; None looks it up.
     """
     plan = plan or plan_of(crow)
     out = _result(plan.num_rows + plan.parts, x)
-    _segments(plan, col, values, None, x.contiguous(), out, residual, plus)
+    _segments(plan, col, values, None, x.contiguous(), out, residual, plus, outer)
     return out[: plan.num_rows]
 
 
@@ -228,27 +230,30 @@ def _segments(
     out: Tensor,
     residual: bool,
     added: Found | None,
+    outer: tuple[Tensor, Tensor] | None = None,
 ) -> None:
     """Fill ``out``: the rows of the product, then the parts of long ones."""
     d, width, blocks = _width(x)
     segments, taken = plan.shape
-    plus_place, plus = added or (out, out)  # a pointer that is not followed
+    plus_place, plus = added or (out, out)  # pointers that are not followed
+    joined = plus_place, plus, *(outer or (out, out))
     options: dict[str, Any] = {
         "D": width,
         "RESIDUAL": residual,
         "PLUS": added is not None,
+        "OUTER": outer is not None,
         "ACC": _acc(out),
     }
     if count := len(plan.start):
         kernels.segment_sums[triton.cdiv(count, segments), blocks](
             plan.start, plan.end, plan.dest, col, values,
             out if place is None else place, x, out,
-            count, plan.num_rows, d, plus_place, plus,
+            count, plan.num_rows, d, *joined,
             R=segments, U=taken, PLACE=place is not None, num_warps=1, **options,
         )  # fmt: skip
     if len(plan.row):
         kernels.long_rows[len(plan.row), blocks](
-            plan.first, plan.last, plan.row, x, out, d, plus_place, plus,
+            plan.first, plan.last, plan.row, x, out, d, *joined,
             U=SUMMED[0], num_warps=SUMMED[1], **options,
         )  # fmt: skip
 
