@@ -26,7 +26,8 @@ def triton(monkeypatch):
     from micrec_pyg.nn import triton_spmm
 
     # small pieces, so that short rows are long ones: the interpreter is slow
-    for name, value in {"STRETCH": 8, "SPLIT": 4, "LEAST": 3}.items():
+    sizes = {"STRETCH": 8, "SUMMED": (2, 4), "ASKED": (4, 2)}
+    for name, value in sizes.items():
         monkeypatch.setattr(triton_spmm, name, value)
     triton_spmm._plans.clear()
     kernels.configure(kernel="triton")
@@ -125,6 +126,20 @@ def test_what_joins_the_sum(triton):
     assert_close(both, expected + x.detach())
 
 
+def test_an_outer_product_joins_the_sum(triton):
+    csr, transposed = matrix([3, 0, 14, 2] + [1] * 11, 15)
+    x, token = random(3, 15, 3).requires_grad_(), random(5, 3).requires_grad_()
+    scale, given = random(4, 15), random(6, 15, 3)
+    found = spmm(csr, x, transposed, outer=(scale, token))
+    expected = loop(csr, x) + scale[:, None] * token.detach()
+    assert_close(found.detach(), expected)
+    gradients = torch.autograd.grad(found, (x, token), given)
+    assert_close(gradients[0], csr.to_dense().double().T @ given)
+    assert_close(gradients[1], (scale[:, None] * given).sum(0))
+    with torch.no_grad():
+        assert_close(spmm(csr, x, transposed, outer=(scale, token)), expected)
+
+
 # more parts of a row than the kernel takes at a time
 @pytest.mark.parametrize("rows", [[], [2], [4, 0, 4, 3, 0, 0, 4] * 3])
 def test_a_table_that_is_zero_but_at_some_rows(triton, rows):
@@ -136,14 +151,56 @@ def test_a_table_that_is_zero_but_at_some_rows(triton, rows):
     assert_close(product_from_rows(csr, other), 2 * found)
 
 
-@pytest.mark.parametrize("rows", [[2], [0, 6, 6, 3, 2, 0]])
-def test_rows_of_a_product(triton, rows):
-    csr, _ = matrix([3, 0, 30, 7, 2, 1, 0], 31)
-    x, rows = random(3, 31, 3), torch.tensor(rows)
-    assert_close(product_rows(csr, rows, x), loop(csr, x)[rows])
+# rows of 8 are the longest that are not cut
+@pytest.mark.parametrize("lengths", [[3, 0, 30, 7, 9, 8, 0], [9], [0, 40], [1, 8]])
+def test_rows_of_a_product(triton, lengths):
+    csr, _ = matrix(lengths, 41)
+    x, last = random(3, 41, 3), len(lengths) - 1
+    for asked in ([0], [last, 0, last, last // 2, last // 2, last]):
+        rows = torch.tensor(asked)
+        assert_close(product_rows(csr, rows, x), loop(csr, x)[rows])
 
 
-def test_propagation_and_its_gradient_are_those_of_another_kernel(triton, graph):
+@pytest.mark.parametrize("index", [torch.int32, torch.int64])
+def test_rows_of_both_types_of_indices(triton, index):
+    crow, col = torch.tensor([0, 20, 21]).to(index), torch.arange(21).to(index)
+    x, values = random(3, 21, 3), random(4, 21)
+    weighted = values[:, None] * x
+    expected = torch.stack([weighted[:20].sum(0), weighted[20]])
+    for rows in (torch.tensor([1, 0]), torch.tensor([1, 0], dtype=torch.int32)):
+        found = triton.product_rows(crow, col, values, rows, x)
+        assert_close(found, expected.flip(0))
+
+
+def test_what_joins_the_sum_of_a_few_rows(triton):
+    csr, _ = matrix([3, 0, 14, 2] + [1] * 11, 15)
+    given = RowParts(RowIndex(torch.tensor([3, 1, 3]), 15), random(6, 3, 3))
+    plus = RowParts(RowIndex(torch.tensor([14, 2, 2, 1, 14]), 15), random(5, 5, 3))
+    expected = loop(csr, given.table()) + plus.table()
+    assert_close(product_from_rows(csr, given, plus), expected)
+
+
+def test_rows_that_are_found_without_sorting(triton):
+    """As auto has it for small matrices; other rows of the table may be anything."""
+    csr, transposed = matrix([3, 0, 14, 2] + [1] * 11, 15)
+    given = RowParts(RowIndex(torch.tensor([14, 2, 2, 1, 14, 2]), 15), random(5, 6, 3))
+    place, table, x = given.index.own_place, given.spread, random(3, 15, 3)
+    assert place.tolist() == [i if i in (1, 2, 14) else -1 for i in range(15)]
+    table[place < 0] = torch.nan
+    for each in (csr, transposed):
+        read = each.crow_indices(), each.col_indices(), each.values()
+        joined = triton.product(*read, x, plus=(place, table))
+        assert_close(joined, loop(each, x) + given.table())
+        spread = triton.product_from_rows(*read, (place, table), plus=(place, table))
+        assert_close(spread, loop(each, given.table()) + given.table())
+
+
+@pytest.mark.parametrize("sorts", [True, False])
+def test_propagation_and_its_gradient_are_those_of_another_kernel(
+    triton, graph, monkeypatch, sorts
+):
+    if not sorts:  # as auto does for a small matrix
+        monkeypatch.setattr(f"{product.__module__}.is_forced", lambda: False)
     data = copy.copy(graph[0]).to(DEVICE)
     size = [data[kind].num_nodes for kind in (USER, ITEM)]
     rows = NodeRows(torch.tensor([0, 3, 3, 1]), torch.tensor([2, 0, 2]), {})

@@ -5,6 +5,7 @@ import torch
 from reference import sampling, worlds
 
 from micrec_pyg.graph.build import train_stage
+from micrec_pyg.nn import kernels
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage
 from micrec_pyg.training.sampler import (
@@ -65,6 +66,25 @@ def test_draws_equal_the_naive_ones(negatives):
     assert drawn.pos.tolist() == pos
     one = [row[0] for row in neg]
     assert drawn.neg.tolist() == (one if negatives is None else neg)
+
+
+@pytest.mark.parametrize("negatives", [1, 3])
+def test_one_kernel_chooses_what_the_naive_one_does(negatives):
+    pytest.importorskip("triton")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dense = torch.zeros(7, 9, dtype=torch.int64)
+    dense[0, 8], dense[2, 1:], dense[3], dense[6, ::2] = 1, 1, 1, 1
+    edges = dense.nonzero().T
+    sampler, source = TripletSampler(edges.to(device), 7, 9), generator(5)
+    place = torch.randint(len(sampler.users), (50,), generator=source)
+    share = torch.rand(1 + negatives, 50, dtype=torch.float64, generator=source)
+    kernels.configure(kernel="triton")
+    try:
+        found = sampler._chosen(place.to(device), share.to(device))
+    finally:
+        kernels.configure()
+    expected = sampling.triplets(edges, 9, 50, generator(5), negatives)
+    assert tuple(part.tolist() for part in found) == expected
 
 
 def test_many_negatives_are_uniform_and_independent():

@@ -43,7 +43,9 @@ class NodeRows:
         """
         size, count = self.num_triplets, self.num_compared
         pos, neg, _ = z.item.split([size, count, len(z.item) - size - count])
-        return z.user[:size], pos, neg
+        # a slice, even of all rows, has a gradient that is copied into zeros
+        user = z.user if size == len(z.user) else z.user[:size]
+        return user, pos, neg
 
     def negatives(
         self, z: Embeddings

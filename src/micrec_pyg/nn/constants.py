@@ -36,11 +36,15 @@ def per_edge(
     matrix: Float[Tensor, "rows columns"], per_row: Shaped[Tensor, " rows"]
 ) -> Shaped[Tensor, " _nonzeros"]:
     """Return a value per row as one per non-zero of it."""
-    return per_row.index_select(0, constant(matrix, "rows", lambda: _rows(matrix)))
+    return per_row.index_select(0, rows_of(matrix))
 
 
-def _rows(matrix: Tensor) -> Int[Tensor, " _nonzeros"]:
+def rows_of(matrix: Float[Tensor, "rows columns"]) -> Int[Tensor, " _nonzeros"]:
     """Return the row of every non-zero."""
+    return constant(matrix, "rows", lambda: _rows(matrix))
+
+
+def _rows(matrix: Tensor) -> Tensor:
     crow, size = matrix.crow_indices(), matrix.values().numel()
     rows = torch.arange(len(crow) - 1, dtype=crow.dtype, device=crow.device)
     return rows.repeat_interleave(crow.diff(), output_size=size)

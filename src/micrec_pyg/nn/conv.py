@@ -31,6 +31,7 @@ class WeightedSum(MessagePassing):
         adj: Float[Tensor, "sources targets"],
         values: tuple[Tensor, Tensor] | None = None,
         residual: bool = False,
+        outer: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "targets dim"]:
         """Return one sum per target.
 
@@ -40,9 +41,10 @@ class WeightedSum(MessagePassing):
             adj: Its transpose as CSR, for the gradient.
             values: Replace the weights of ``adj_t`` and of ``adj``.
             residual: Add x itself; sources and targets are the same nodes then.
+            outer: A number per target, and a vector: their outer product is added.
         """
         # Not through propagate(): it would expand CSR to an edge list every time.
-        return self.message_and_aggregate(adj_t, x, adj, values, residual)
+        return self.message_and_aggregate(adj_t, x, adj, values, residual, outer)
 
     def message_and_aggregate(
         self,
@@ -51,9 +53,10 @@ class WeightedSum(MessagePassing):
         adj: Tensor,
         values: Any = None,  # PyG's inspector cannot read a union
         residual: bool = False,
+        outer: Any = None,
     ) -> Tensor:
         """Return the fused sum."""
-        return spmm(adj_t, x, adj, values, residual)
+        return spmm(adj_t, x, adj, values, residual, outer)
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
         """Return the messages of an edge list."""

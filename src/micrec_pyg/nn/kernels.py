@@ -35,6 +35,14 @@ def kernel_for(nonzeros: int, *, on_cuda: bool) -> str:
     return TRITON if worth and triton_works() else "csr"
 
 
+def takes_triton(x: Tensor) -> bool:
+    """Return whether one kernel of Triton takes the place of several of torch."""
+    if kernel_for(LARGE, on_cuda=x.is_cuda) != TRITON:
+        return False
+    check_triton_runs(x)
+    return True
+
+
 def run(name: str, crow: Tensor, col: Tensor, values: Tensor, x: Tensor) -> Tensor:
     """Return the product in the type of x, computed from what the precision reads."""
     return KERNELS[name](crow, col, as_read(values, x), as_read(x, x)).to(x.dtype)

@@ -118,11 +118,11 @@ class _Layers:
             product(to_item, to_item.values(), x[0], plus=parts[1]),
         )
 
-    def step_from(self, parts: Parts) -> Sides:
-        """Return the layer after one that is zero but at some nodes."""
+    def step_from(self, parts: Parts, plus: Parts) -> Sides:
+        """Return the layer after one that is zero but at some nodes, likewise."""
         return (
-            product_from_rows(self.to_user, parts[1]),
-            product_from_rows(self.to_item, parts[0]),
+            product_from_rows(self.to_user, parts[1], plus[0]),
+            product_from_rows(self.to_item, parts[0], plus[1]),
         )
 
     def mean(self, x: Sides) -> Sides:
@@ -165,6 +165,8 @@ class _MeanOfLayersAt(torch.autograd.Function):
         ctx: Any, user: Tensor, item: Tensor, layers: _Layers, rows: Sides
     ) -> tuple[Tensor, ...]:
         ctx.layers, ctx.rows, ctx.sizes = layers, rows, (len(user), len(item))
+        ctx.set_materialize_grads(False)  # h is often not read: no zeros to add
+        ctx.like = user.new_empty(0, user.shape[1])
         x = user, item
         total = start = _take(x, rows)
         for layer in range(layers.count):
@@ -179,16 +181,20 @@ class _MeanOfLayersAt(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         layers, count = ctx.layers, ctx.layers.count
-        at = grads[0] / (count + 1), grads[1] / (count + 1)
+        at = [
+            ctx.like.new_zeros(len(rows), ctx.like.shape[1])
+            if grad is None
+            else grad / (count + 1)
+            for rows, grad in zip(ctx.rows, grads[:2], strict=True)
+        ]
         user, item = map(RowIndex, ctx.rows, ctx.sizes)
         parts = RowParts(user, at[0]), RowParts(item, at[1])
-        last = RowParts(user, at[0] + grads[2]), RowParts(item, at[1] + grads[3])
+        last = _more(parts[0], grads[2]), _more(parts[1], grads[3])
         if count == 0:
             return last[0].table(), last[1].table(), None, None
-        first = layers.step_from(parts)
-        x = _added(first, parts if count > 1 else last)
+        x = layers.step_from(parts, parts if count > 1 else last)
         for layer in range(1, count):
             x = layers.step_plus(x, parts if layer < count - 1 else last)
         return *x, None, None
@@ -198,6 +204,5 @@ def _take(x: Sides, rows: Sides) -> Sides:
     return x[0].index_select(0, rows[0]), x[1].index_select(0, rows[1])
 
 
-def _added(table: Sides, parts: Parts) -> Sides:
-    """Return both tables with something added to some rows, in place."""
-    return parts[0].added_to(table[0]), parts[1].added_to(table[1])
+def _more(parts: RowParts, grad: Tensor | None) -> RowParts:
+    return parts if grad is None else RowParts(parts.index, parts.parts + grad)

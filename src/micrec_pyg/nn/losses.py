@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from micrec_pyg.nn.kernels import takes_triton
 from micrec_pyg.schema import Embeddings, Triplets
 
 LARGEST_SPAN = 80.0
@@ -25,6 +26,10 @@ def bpr_loss(
         pos: Of the item i of each that they prefer.
         neg: Of the item j that they prefer it to.
     """
+    if takes_triton(user):
+        from micrec_pyg.nn.triton_bpr import bpr
+
+        return bpr(user, pos, neg)
     return functional.softplus((user * (neg - pos)).sum(1)).mean()
 
 

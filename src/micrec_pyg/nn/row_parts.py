@@ -39,6 +39,12 @@ class RowIndex:
         # where a row repeats the same number is written each time
         return found.index_copy_(0, row, first)
 
+    @cached_property
+    def own_place(self) -> Int[Tensor, " size"]:
+        """The rows themselves; -1 for others. Few launches, and nothing is sorted."""
+        found = torch.full((self.size,), -1, device=self.rows.device)
+        return found.index_copy_(0, self.rows, self.rows)
+
 
 @dataclass(frozen=True, eq=False)
 class RowParts:
@@ -50,6 +56,12 @@ class RowParts:
     def table(self) -> Float[Tensor, "size dim"]:
         """Return the whole table."""
         return self.added_to(self.parts.new_zeros(self.index.size, self.parts.shape[1]))
+
+    @cached_property
+    def spread(self) -> Float[Tensor, "size dim"]:
+        """The table at these rows alone: at others it is whatever the memory held."""
+        table = self.parts.new_empty(self.index.size, self.parts.shape[1])
+        return self.added_to(table.index_fill_(0, self.index.rows, 0.0))
 
     def added_to(self, table: Float[Tensor, "size dim"]) -> Float[Tensor, "size dim"]:
         """Return a table with the vectors added to their rows, in place."""

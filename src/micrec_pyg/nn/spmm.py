@@ -18,6 +18,8 @@ from micrec_pyg.nn.kernels import (
 )
 from micrec_pyg.nn.row_parts import RowParts
 
+Outer = tuple[Float[Tensor, " rows"], Float[Tensor, " dim"]]
+
 
 def spmm(
     matrix: Float[Tensor, "rows columns"],
@@ -25,6 +27,7 @@ def spmm(
     transposed: Float[Tensor, "columns rows"],
     values: tuple[Tensor, Tensor] | None = None,
     residual: bool = False,
+    outer: Outer | None = None,
 ) -> Float[Tensor, "rows dim"]:
     """Return ``matrix @ x``; the gradient of x is ``transposed @ gradient``.
 
@@ -37,12 +40,14 @@ def spmm(
         transposed: The transpose of ``matrix`` as CSR of its own.
         values: Replace the non-zeros of ``matrix`` and of ``transposed``.
         residual: Return ``x + matrix @ x``, the sum without a table of its own.
+        outer: A number per row, without a gradient, and a vector, with one: their
+            outer product is added.
     """
     forward, backward = values or (matrix.values(), transposed.values())
     if not torch.is_grad_enabled():
-        return product(matrix, forward, x, residual=residual)
+        return product(matrix, forward, x, residual=residual, outer=outer)
     result: Tensor = _SpMM.apply(  # type: ignore[no-untyped-call]
-        x, matrix, forward, transposed, backward, residual
+        x, matrix, forward, transposed, backward, residual, *(outer or (None, None))
     )
     return result
 
@@ -54,6 +59,7 @@ def product(
     *,
     residual: bool = False,
     plus: RowParts | None = None,
+    outer: Outer | None = None,
 ) -> Float[Tensor, "rows dim"]:
     """Return ``matrix @ x`` without a gradient, by the kernel of the device.
 
@@ -63,35 +69,37 @@ def product(
         x: Dense.
         residual: Add x.
         plus: Added to some rows.
+        outer: A number per row, and a vector: their outer product is added.
     """
-    crow, col, kernel = matrix.crow_indices(), matrix.col_indices(), _kernel_for(values)
+    kernel = _kernel_for(values)
     if kernel == TRITON and as_read(x, x).dtype == x.dtype:
-        return _fused(crow, col, values, x, residual, plus)
-    result = run(kernel, crow, col, values, x)
+        check_triton_runs(x)
+        from micrec_pyg.nn import triton_spmm
+
+        return triton_spmm.product(
+            matrix.crow_indices(), matrix.col_indices(), as_read(values, x),
+            as_read(x, x), residual=residual, plus=_found(plus, values), outer=outer,
+        )  # fmt: skip
+    result = run(kernel, matrix.crow_indices(), matrix.col_indices(), values, x)
     if residual:
         result.add_(x)
+    if outer is not None:
+        result = torch.addr(result, *outer)
     return result if plus is None else plus.added_to(result)
 
 
-def _fused(
-    crow: Tensor,
-    col: Tensor,
-    values: Tensor,
-    x: Tensor,
-    residual: bool,
-    plus: RowParts | None,
-) -> Tensor:
-    """Return a product to which the kernel adds what is to be added."""
-    check_triton_runs(x)
+def _found(given: RowParts | None, values: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return where the kernels of Triton find rows: a place of each, and a table.
+
+    For a small matrix without sorting: that takes more launches than it saves bytes.
+    """
+    if given is None:
+        return None
+    if values.numel() < LARGE and not is_forced():
+        return given.index.own_place, given.spread
     from micrec_pyg.nn import triton_spmm
 
-    # to find the place of every row takes more launches than it saves bytes
-    apart = plus is not None and values.numel() < LARGE and not is_forced()
-    result = triton_spmm.product(
-        crow, col, as_read(values, x), as_read(x, x),
-        residual=residual, plus=None if apart else plus,
-    )  # fmt: skip
-    return plus.added_to(result) if plus is not None and apart else result
+    return given.index.place, triton_spmm.row_sums(given)
 
 
 def product_rows(
@@ -141,29 +149,41 @@ def product_rows(
 
 
 def product_from_rows(
-    matrix: Float[Tensor, "rows columns"], given: RowParts
+    matrix: Float[Tensor, "rows columns"],
+    given: RowParts,
+    plus: RowParts | None = None,
 ) -> Float[Tensor, "rows dim"]:
     """Return ``matrix @ table`` without a gradient; the table is ``given``.
 
-    It is zero but at some rows. So a small table with one row of zeros for all others
-    stands in for it, which stays in the cache. A kernel that is asked for by name, and
-    CUDA while the matrix is small, get the whole table.
+    It is zero but at some rows. On a CPU a small table with one row of zeros for all
+    others stands in for it, which stays in the cache; on CUDA a kernel reads those rows
+    alone. Another kernel that is asked for by name gets the whole table.
 
     Args:
         matrix: CSR.
         given: Rows of the table.
+        plus: Added to some rows.
     """
     kernel, values, x = _kernel_for(matrix.values()), matrix.values(), given.parts
-    if kernel == TRITON and (is_forced() or values.numel() >= LARGE):
+    if kernel == TRITON and as_read(x, x).dtype == x.dtype:
         check_triton_runs(x)
         from micrec_pyg.nn import triton_spmm
 
-        read = RowParts(given.index, as_read(x, x))
+        found = _found(given, values)
+        assert found is not None
         return triton_spmm.product_from_rows(
-            matrix.crow_indices(), matrix.col_indices(), as_read(values, x), read
-        ).to(x.dtype)
+            matrix.crow_indices(), matrix.col_indices(), as_read(values, x), found,
+            _found(plus, values),
+        )  # fmt: skip
     if x.is_cuda or is_forced():
-        return product(matrix, values, given.table())
+        return product(matrix, values, given.table(), plus=plus)
+    result = _from_small_table(kernel, matrix, given)
+    return result if plus is None else plus.added_to(result)
+
+
+def _from_small_table(kernel: str, matrix: Tensor, given: RowParts) -> Tensor:
+    """Return the product of a table that is zero but at some rows, by a short one."""
+    x = given.parts
     place = torch.zeros(matrix.shape[1], dtype=matrix.col_indices().dtype)
     place[given.index.rows] = torch.arange(
         1, len(given.index.rows) + 1, dtype=place.dtype
@@ -175,7 +195,7 @@ def product_from_rows(
         kernel,
         matrix.crow_indices(),
         place.index_select(0, matrix.col_indices()),
-        values,
+        matrix.values(),
         table,
     )
 
@@ -194,13 +214,17 @@ class _SpMM(torch.autograd.Function):
         transposed: Tensor,
         transposed_values: Tensor,
         residual: bool,
+        scale: Tensor | None,
+        token: Tensor | None,
     ) -> Tensor:
         ctx.transposed, ctx.values = transposed, transposed_values
-        ctx.residual = residual
-        return product(matrix, values, x, residual=residual)
+        ctx.residual, ctx.scale = residual, scale
+        outer = None if scale is None or token is None else (scale, token)
+        return product(matrix, values, x, residual=residual, outer=outer)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         result = product(ctx.transposed, ctx.values, grads[0], residual=ctx.residual)
-        return result, None, None, None, None, None
+        token = None if ctx.scale is None else grads[0].t().mv(ctx.scale)
+        return result, None, None, None, None, None, None, token

@@ -6,7 +6,7 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.constants import per_edge
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.edge_dropout import dropout
+from micrec_pyg.nn.edge_dropout import dropped_weights
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     DESCRIBES_ITEM,
@@ -83,13 +83,13 @@ class TemplateEmbedding(nn.Module):
             domain: Names the random streams of the masks.
             streams: Draw the dropout masks; None drops nothing.
         """
+        exponent = self.alpha / 2 - 1
         sides = (
             (USER, DESCRIBES_USER, self.item, self.user_token),
             (ITEM, DESCRIBES_ITEM, self.user, self.item_token),
         )
         user, item = (
-            self._side(data, kind, edge_type, templates, token, domain, streams)
-            for kind, edge_type, templates, token in sides
+            self._side(data, *side, exponent, domain, streams) for side in sides
         )
         return Embeddings(user=user, item=item)
 
@@ -100,18 +100,22 @@ class TemplateEmbedding(nn.Module):
         edge_type: EdgeType,
         templates: Tensor,
         token: Tensor,
+        exponent: Tensor,
         domain: str,
         streams: RandomStreams | None,
     ) -> Tensor:
         edges = data[edge_type]
-        scale: Tensor = data[kind].rho.pow(self.alpha / 2 - 1)
         # The scale of a node joins the weights of its edges: no pass over vectors.
-        values = per_edge(edges.adj_t, scale)
+        scale: Tensor = data[kind].rho.pow(exponent)
         if streams is not None and self.dropout > 0:
             generator = streams("dropout", domain, kind)
-            pair = dropout(values, edges.perm, self.dropout, generator)
-            scale, _ = dropout(scale, None, self.dropout, generator)
+            pair, scale = dropped_weights(
+                edges.adj_t, edges.adj, edges.perm, scale, self.dropout, generator
+            )
         else:
+            values = per_edge(edges.adj_t, scale)
             pair = (values, values.index_select(0, edges.perm))
-        described: Tensor = self.sum(templates, edges.adj_t, edges.adj, pair)
-        return torch.addr(described, scale, token.view(-1))
+        described: Tensor = self.sum(
+            templates, edges.adj_t, edges.adj, pair, outer=(scale, token.view(-1))
+        )
+        return described

@@ -26,20 +26,24 @@ def segment_sums(
     d,
     plus_place_p,
     plus_p,
+    scale_p,
+    token_p,
     D: tl.constexpr,
     R: tl.constexpr,
     U: tl.constexpr,
     PLACE: tl.constexpr,
     RESIDUAL: tl.constexpr,
     PLUS: tl.constexpr,
+    OUTER: tl.constexpr,
     ACC: tl.constexpr,
 ):
     """Sum the weighted rows of R segments of non-zeros, U of each at a time.
 
     Segment m is start[m]..end[m] and goes to row dest[m] of out. With PLACE the table
     holds the rows that place names alone, -1 stands for a row of zeros. RESIDUAL adds
-    row dest of x and PLUS row plus_place[dest] of plus, where it is not -1, to rows
-    below num_rows; those after it hold parts of long rows.
+    row dest of x, PLUS row plus_place[dest] of plus, where it is not -1, and OUTER
+    scale[dest] times token to rows below num_rows; those after it hold parts of long
+    rows.
     """
     m = tl.program_id(0).to(tl.int64) * R + tl.arange(0, R)
     lane = tl.program_id(1) * D + tl.arange(0, D)
@@ -76,6 +80,10 @@ def segment_sums(
             plus_p + place[:, None] * d + lane[None, :], mask=own, other=0.0
         )
         total += added.to(ACC)
+    if OUTER:
+        scale = tl.load(scale_p + dest, mask=whole, other=0.0).to(ACC)
+        token = tl.load(token_p + lane, mask=wide, other=0.0).to(ACC)
+        total += scale[:, None] * token[None, :]
     tl.store(out_p + target, total, mask=stored)
 
 
@@ -90,10 +98,13 @@ def long_rows(
     d,
     plus_place_p,
     plus_p,
+    scale_p,
+    token_p,
     D: tl.constexpr,
     U: tl.constexpr,
     RESIDUAL: tl.constexpr,
     PLUS: tl.constexpr,
+    OUTER: tl.constexpr,
     ACC: tl.constexpr,
 ):
     """Sum the parts first..last of a long row, which lie in out, to its row."""
@@ -116,73 +127,53 @@ def long_rows(
         place = tl.load(plus_place_p + row).to(tl.int64)
         own = wide & (place + 0 * lane >= 0)
         total += tl.load(plus_p + place * d + lane, mask=own, other=0.0).to(ACC)
+    if OUTER:
+        scale = tl.load(scale_p + row).to(ACC)
+        total += scale * tl.load(token_p + lane, mask=wide, other=0.0).to(ACC)
     tl.store(out_p + row * d + lane, total, mask=wide)
-
-
-@triton.jit
-@no_type_check
-def asked_parts(
-    crow_p,
-    rows_p,
-    col_p,
-    val_p,
-    x_p,
-    part_p,
-    d,
-    D: tl.constexpr,
-    U: tl.constexpr,
-    SPLIT: tl.constexpr,
-    LEAST: tl.constexpr,
-    ACC: tl.constexpr,
-):
-    """Sum one of at most SPLIT parts of an asked row; parts have LEAST or more."""
-    r = tl.program_id(0).to(tl.int64)
-    j = tl.program_id(1)
-    lane = tl.program_id(2) * D + tl.arange(0, D)
-    wide = lane < d
-    u = tl.arange(0, U)
-    row = tl.load(rows_p + r)
-    start = tl.load(crow_p + row)
-    end = tl.load(crow_p + row + 1)
-    size = tl.maximum(LEAST, (end - start + SPLIT - 1) // SPLIT)
-    first = start + j * size
-    last = tl.minimum(end, first + size)
-    if (first < end) | (j == 0):
-        acc = tl.zeros((U, D), ACC)
-        for i in range(first, last, U):
-            at = i + u
-            inside = at < last
-            col = tl.load(col_p + at, mask=inside, other=0).to(tl.int64)
-            val = tl.load(val_p + at, mask=inside, other=0.0).to(ACC)
-            there = inside[:, None] & wide[None, :]
-            where = x_p + col[:, None] * d + lane[None, :]
-            acc += tl.load(where, mask=there, other=0.0).to(ACC) * val[:, None]
-        target = part_p + (r * SPLIT + j) * d + lane
-        tl.store(target, tl.sum(acc, axis=0), mask=wide)
 
 
 @triton.jit
 @no_type_check
 def asked_rows(
     crow_p,
+    begin_p,
     rows_p,
+    col_p,
+    val_p,
+    x_p,
     part_p,
     out_p,
     d,
     D: tl.constexpr,
-    SPLIT: tl.constexpr,
-    LEAST: tl.constexpr,
+    U: tl.constexpr,
+    ACC: tl.constexpr,
 ):
-    """Sum the parts of an asked row."""
+    """Sum an asked row: the parts of a long one, the non-zeros of another.
+
+    Row a has the parts begin[a]..begin[a + 1].
+    """
     r = tl.program_id(0).to(tl.int64)
     lane = tl.program_id(1) * D + tl.arange(0, D)
     wide = lane < d
+    u = tl.arange(0, U)
     row = tl.load(rows_p + r)
-    length = tl.load(crow_p + row + 1) - tl.load(crow_p + row)
-    size = tl.maximum(LEAST, (length + SPLIT - 1) // SPLIT)
-    count = tl.maximum(1, (length + size - 1) // size)
-    j = tl.arange(0, SPLIT)
-    there = (j < count)[:, None] & wide[None, :]
-    parts = part_p + (r * SPLIT + j)[:, None] * d + lane[None, :]
-    total = tl.sum(tl.load(parts, mask=there, other=0.0), axis=0)
-    tl.store(out_p + r * d + lane, total, mask=wide)
+    first = tl.load(begin_p + row)
+    last = tl.load(begin_p + row + 1)
+    start = tl.load(crow_p + row)
+    end = tl.load(crow_p + row + 1)
+    end = tl.where(first < last, start, end)
+    acc = tl.zeros((U, D), ACC)
+    for i in range(first, last, U):
+        at = (i + u).to(tl.int64)
+        there = (at < last)[:, None] & wide[None, :]
+        acc += tl.load(part_p + at[:, None] * d + lane[None, :], mask=there, other=0.0)
+    for i in range(start, end, U):
+        at = i + u
+        inside = at < end
+        col = tl.load(col_p + at, mask=inside, other=0).to(tl.int64)
+        val = tl.load(val_p + at, mask=inside, other=0.0).to(ACC)
+        there = inside[:, None] & wide[None, :]
+        where = x_p + col[:, None] * d + lane[None, :]
+        acc += tl.load(where, mask=there, other=0.0).to(ACC) * val[:, None]
+    tl.store(out_p + r * d + lane, tl.sum(acc, axis=0), mask=wide)

@@ -9,6 +9,7 @@ import logging
 import subprocess
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -27,16 +28,24 @@ FEW = 10
 """Mean non-zeros of a row below which a program takes several rows."""
 SHORT, LONG = (4, 4), (1, 8)
 """(rows, non-zeros of each at a time) of a program, for short and for long rows."""
-STRETCH = 128
-"""Non-zeros of a row that one program sums; the others of the row go to others."""
+STRETCH = 64
+"""Non-zeros of a row that one program sums; the others of the row go to others.
+
+It takes a few at a time: the longest stretch is the least time of a product.
+"""
 LARGE, LARGE_STRETCH = 2**25, 512
 """So many non-zeros keep a device busy with longer stretches."""
 WIDTH = 128
 """Most columns of a table that one program holds."""
-SPLIT, LEAST = 16, 64
-"""Programs of an asked row, and non-zeros that are worth one."""
+SUMMED = (64, 4)
+"""(parts at a time, warps) of the program that sums the parts of a long row."""
+ASKED = (32, 2)
+"""(non-zeros or parts at a time, warps) of the program of an asked row."""
 PLANS = 64
 """Matrices whose plans are kept."""
+
+Found = tuple[Tensor, Tensor]
+"""(place, table) of some rows: row a is row place[a] of table, -1 if there is none."""
 
 _plans: "OrderedDict[tuple[torch.device, int, int], tuple[Tensor, Plan]]" = (
     OrderedDict()
@@ -63,6 +72,21 @@ class Plan:
     """and where their sum goes."""
     shape: tuple[int, int]
     """Segments of a program, and non-zeros of each at a time."""
+
+    @cached_property
+    def begin(self) -> Int[Tensor, " _rows_1"]:
+        """How many parts the rows before each have."""
+        count = self.row.new_zeros(self.num_rows + 1)
+        count[self.row + 1] = (self.last - self.first).to(count.dtype)
+        return count.cumsum(0).to(self.dest.dtype)
+
+    @cached_property
+    def of_parts(self) -> "Plan":
+        """The plan of a table of the parts alone."""
+        start, end = self.start[: self.parts], self.end[: self.parts]
+        dest = self.dest[: self.parts] - self.num_rows
+        none = self.row[:0]
+        return Plan(self.parts, start, end, dest, 0, none, none, none, LONG)
 
 
 def works(device: str) -> bool:
@@ -137,7 +161,8 @@ def product(
     x: Float[Tensor, "_columns dim"],
     *,
     residual: bool = False,
-    plus: RowParts | None = None,
+    plus: Found | None = None,
+    outer: tuple[Tensor, Tensor] | None = None,
     plan: Plan | None = None,
 ) -> Float[Tensor, "_rows dim"]:
     """Return a product, as float32 where x is shorter.
@@ -148,41 +173,51 @@ def product(
         values: Non-zeros.
         x: The table.
         residual: Add x.
-        plus: Added to some rows.
+        plus: Added to the rows that it has.
+        outer: A number per row, and a vector: their outer product is added.
         plan: That of ``crow``; None looks it up.
     """
     plan = plan or plan_of(crow)
-    added = None if plus is None else (plus.index.place, _row_sums(plus))
     out = _result(plan.num_rows + plan.parts, x)
-    _segments(plan, col, values, None, x.contiguous(), out, residual, added)
+    _segments(plan, col, values, None, x.contiguous(), out, residual, plus, outer)
     return out[: plan.num_rows]
 
 
 def product_from_rows(
-    crow: Tensor, col: Tensor, values: Tensor, given: RowParts
+    crow: Tensor, col: Tensor, values: Tensor, given: Found, plus: Found | None = None
 ) -> Float[Tensor, "_rows dim"]:
-    """Return the product of a table that is zero but at some rows."""
-    plan, table = plan_of(crow), _row_sums(given)
+    """Return the product of a table that is zero but at some rows.
+
+    Args:
+        crow: Row starts.
+        col: Columns.
+        values: Non-zeros.
+        given: These rows.
+        plus: Added to the rows that it has.
+    """
+    plan, (place, table) = plan_of(crow), given
     out = _result(plan.num_rows + plan.parts, table)
-    _segments(plan, col, values, given.index.place, table, out, False, None)
+    _segments(plan, col, values, place, table, out, False, plus)
     return out[: plan.num_rows]
 
 
 def product_rows(
     crow: Tensor, col: Tensor, values: Tensor, rows: Tensor, x: Tensor
 ) -> Float[Tensor, "_asked dim"]:
-    """Return some rows of a product, repeats included, without a plan."""
-    x, count = x.contiguous(), len(rows)
-    parts, out = _result(count * SPLIT, x), _result(count, x)
-    if count:
+    """Return some rows of a product, repeats included.
+
+    Long rows are cut and their parts summed, asked for or not: most of those that are
+    long are asked for, often many times, and nothing waits to learn which.
+    """
+    x, plan, out = x.contiguous(), plan_of(crow), _result(len(rows), x)
+    parts = _result(plan.parts, x)
+    _segments(plan.of_parts, col, values, None, x, parts, False, None)
+    if len(rows):
         d, width, blocks = _width(x)
-        kernels.asked_parts[count, SPLIT, blocks](
-            crow, rows, col, values, x, parts, d,
-            D=width, U=LONG[1], SPLIT=SPLIT, LEAST=LEAST, ACC=_acc(out), num_warps=1,
+        kernels.asked_rows[len(rows), blocks](
+            crow, plan.begin, rows, col, values, x, parts, out, d,
+            D=width, U=ASKED[0], ACC=_acc(out), num_warps=ASKED[1],
         )  # fmt: skip
-        kernels.asked_rows[count, blocks](
-            crow, rows, parts, out, d, D=width, SPLIT=SPLIT, LEAST=LEAST, num_warps=1
-        )
     return out
 
 
@@ -194,34 +229,36 @@ def _segments(
     x: Tensor,
     out: Tensor,
     residual: bool,
-    added: tuple[Tensor, Tensor] | None,
+    added: Found | None,
+    outer: tuple[Tensor, Tensor] | None = None,
 ) -> None:
     """Fill ``out``: the rows of the product, then the parts of long ones."""
     d, width, blocks = _width(x)
     segments, taken = plan.shape
-    plus_place, plus = added or (out, out)  # a pointer that is not followed
+    plus_place, plus = added or (out, out)  # pointers that are not followed
+    joined = plus_place, plus, *(outer or (out, out))
     options: dict[str, Any] = {
         "D": width,
         "RESIDUAL": residual,
         "PLUS": added is not None,
+        "OUTER": outer is not None,
         "ACC": _acc(out),
-        "num_warps": 1,
     }
     if count := len(plan.start):
         kernels.segment_sums[triton.cdiv(count, segments), blocks](
             plan.start, plan.end, plan.dest, col, values,
             out if place is None else place, x, out,
-            count, plan.num_rows, d, plus_place, plus,
-            R=segments, U=taken, PLACE=place is not None, **options,
+            count, plan.num_rows, d, *joined,
+            R=segments, U=taken, PLACE=place is not None, num_warps=1, **options,
         )  # fmt: skip
     if len(plan.row):
         kernels.long_rows[len(plan.row), blocks](
-            plan.first, plan.last, plan.row, x, out, d, plus_place, plus,
-            U=LONG[1], **options,
+            plan.first, plan.last, plan.row, x, out, d, *joined,
+            U=SUMMED[0], num_warps=SUMMED[1], **options,
         )  # fmt: skip
 
 
-def _row_sums(given: RowParts) -> Float[Tensor, "_given dim"]:
+def row_sums(given: RowParts) -> Float[Tensor, "_given dim"]:
     """Return, at the first place of each row, the sum of its parts."""
     parts = given.parts.contiguous()
     start, end, order = given.index.runs

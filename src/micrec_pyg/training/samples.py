@@ -5,6 +5,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from micrec_pyg.nn.histories import Histories
+from micrec_pyg.nn.kernels import takes_triton
 from micrec_pyg.schema import InputError, Pool, Triplets, UserRows
 
 
@@ -58,7 +59,6 @@ class TripletSampler:
         place = torch.randint(
             len(self.users), (size,), generator=generator, device=device
         )
-        user = self.users.index_select(0, place)
         share = torch.rand(
             1 + (negatives or 1),
             size,
@@ -66,15 +66,25 @@ class TripletSampler:
             generator=generator,
             device=device,
         )
+        user, pos, neg = self._chosen(place, share)
+        return Triplets(user=user, pos=pos, neg=neg[:, 0] if negatives is None else neg)
+
+    def _chosen(self, place: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what random numbers choose; there is a row of negatives per user."""
+        if takes_triton(place):
+            from micrec_pyg.nn.triton_triplets import triplets
+
+            spans = self.start, self.count
+            return triplets(
+                place, share, self.users, spans, self.item, self.gaps, self.num_items
+            )
+        user = self.users.index_select(0, place)
         start = self.start.index_select(0, user)
         count = self.count.index_select(0, user)
         pos = self.item.index_select(0, start + (share[0] * count).long())
         r = (share[1:] * (self.num_items - count)).long()
         before = torch.searchsorted(self.gaps, user * self.num_items + r, right=True)
-        neg = r + before - start
-        return Triplets(
-            user=user, pos=pos, neg=neg[0] if negatives is None else neg.T.contiguous()
-        )
+        return user, pos, (r + before - start).T.contiguous()
 
 
 class UserSampler:
