@@ -197,7 +197,7 @@ def test_rows_that_are_found_without_sorting(triton):
 
 @pytest.mark.parametrize("sorts", [True, False])
 def test_propagation_and_its_gradient_are_those_of_another_kernel(
-    triton, graph, monkeypatch, sorts
+    graph, triton, monkeypatch, sorts
 ):
     if not sorts:  # as auto does for a small matrix
         monkeypatch.setattr(f"{product.__module__}.is_forced", lambda: False)
@@ -288,11 +288,11 @@ def test_bf16_rounds_what_is_read(triton):
 def test_a_cpu_without_the_interpreter_is_refused(monkeypatch):
     pytest.importorskip("triton")
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    csr, _ = matrix([1, 2], 3)
+    csr, x = matrix([1, 2], 3)[0].cpu(), random(3, 3, 2).cpu()
     kernels.configure(kernel="triton")
     try:
         with pytest.raises(InputError, match="run on CUDA, not on cpu"):
-            product(csr, csr.values(), random(3, 3, 2))
+            product(csr, csr.values(), x)
     finally:
         kernels.configure()
 
