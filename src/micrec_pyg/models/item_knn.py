@@ -19,6 +19,7 @@ from micrec_pyg.nn.interaction_weights import (
     totals_of,
 )
 from micrec_pyg.nn.per_domain import module_key
+from micrec_pyg.nn.row_products import RowProducts
 from micrec_pyg.nn.spmm import product
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -158,24 +159,20 @@ class ItemKNN(Model):
         self, by_item: Float[Tensor, "items users"], totals: Tensor | None
     ) -> tuple[Int[Tensor, "items k"], Float[Tensor, "items k"]]:
         """Return the k most similar items of each, and the similarities."""
-        num_items, num_users = by_item.shape
+        num_items = by_item.shape[0]
         count, user = by_item.crow_indices().diff(), by_item.col_indices().long()
         item = torch.arange(num_items, device=user.device).repeat_interleave(count)
-        # the edges towards items: those of a guest count for nobody else
-        takers = Histories(
-            torch.stack([item, user]), num_users=num_items, num_items=num_users
-        )
         f, g = interaction_factors(
             by_item, totals, weighting=self.weighting, k1=self.k1, b=self.b
         )
         square = g.square()
         length = product(by_item, torch.ones_like(by_item.values()), square.view(-1, 1))
         length = length.flatten().sqrt() * f
-        values = f[item] * square[user]
+        # the edges towards items: those of a guest count for nobody else
+        products = RowProducts(by_item, f[item] * square[user])
         found = []
         for some in torch.arange(num_items, device=item.device).split(BLOCK):
-            # a row beside the other: topk is several times slower across columns
-            similar = product(by_item, values, takers.rows(some).T).T.contiguous()
+            similar = products.rows(some)
             # f of the row is in the divisor, that of the column in the products
             scale = 1 / f[some].view(-1, 1)
             if self.similarity == "cosine":
