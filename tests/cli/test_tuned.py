@@ -47,7 +47,8 @@ def test_rows_are_searched_then_trained_with_what_was_found(
     (found,) = pl.read_csv(tmp_path / "outputs/reproduce-toy-tuned.csv").to_dicts()
     assert (found["model"], found["split"], found["trials"]) == ("ItemKNN", "random", 2)
     wanted = dict(each.split("=") for each in found["settings"].split())
-    assert wanted.keys() == {"model.net.k", "model.net.shrink"}
+    names = ("k", "shrink", "weighting", "similarity", "score")
+    assert wanted.keys() == {f"model.net.{name}" for name in names}
     tested = []
     for path in (tmp_path / "outputs").rglob("metrics.json"):
         config = yaml.safe_load((path.parent / "config.yaml").read_text())
@@ -56,8 +57,8 @@ def test_rows_are_searched_then_trained_with_what_was_found(
     # the test set of the other trial stays sealed
     assert sorted(seed for seed, _ in tested) == [0, 1]
     for _, net in tested:
-        assert str(net["k"]) == wanted["model.net.k"]
-        assert str(net["shrink"]) == wanted["model.net.shrink"]
+        for name in names:
+            assert str(net[name]) == wanted[f"model.net.{name}"]
     monkeypatch.setattr(tune_study, "_value", None)  # a repetition has no trial
     assert micrec(*argv) == 0
     assert "| ItemKNN |" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hydra.utils import get_class
 from inference.golden import write_shop
-from models.conftest import CONF, NAMES, config, make, options
+from models.conftest import CONF, NAMES, OPTIONS, config, make, options
 from omegaconf import OmegaConf
 from reference import tiny, worlds
 
@@ -51,6 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = [pytest.mark.fuzz] if declared(name) in seen else []
         seen.add(declared(name))
         cases.append(pytest.param(name, marks=marks, id=name))
+    cases += OPTIONS
     metafunc.parametrize("config", cases, indirect=True)
 
 

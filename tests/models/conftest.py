@@ -18,6 +18,8 @@ CONF = Path(__file__).parents[2] / "conf" / "model"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
 UNSEEN = [f"lightgcn_neighbors unseen={way}" for way in ("error", "mean", "content")]
 """Its other values of a setting that several models share."""
+OPTIONS = ["item_knn weighting=bm25 similarity=dot score=deviation"]
+"""Settings with which a model keeps state that it has not by default."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -29,7 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     own = any("config" in mark.args for mark in marks)
     if "config" in metafunc.fixturenames and not own:
         values = UNSEEN if "answers" in metafunc.fixturenames else []
-        metafunc.parametrize("config", [*NAMES, *values, *tiny.MODELS], indirect=True)
+        metafunc.parametrize(
+            "config", [*NAMES, *OPTIONS, *values, *tiny.MODELS], indirect=True
+        )
 
 
 @pytest.fixture
@@ -38,15 +42,14 @@ def config(request):
     if request.param in tiny.MODELS:
         return tiny.MODELS[request.param]
     register_resolvers()
-    name, _, unseen = request.param.partition(" unseen=")
+    name, *changes = request.param.split()
     tree = OmegaConf.load(CONF / f"{name}.yaml")
     loss = OmegaConf.load(CONF.parent / "loss" / "bpr.yaml")
     root = OmegaConf.create({"K": 3, "gamma": 1.0, "loss": loss, "model": tree})
     plain = OmegaConf.to_container(root, resolve=True)["model"]
     if "dim" in plain["net"]:
         plain["net"]["dim"] = 8
-    if unseen:
-        plain["net"]["unseen"] = unseen
+    plain["net"].update(change.split("=") for change in changes)
     return {**plain, "net": build(plain["net"])}
 
 

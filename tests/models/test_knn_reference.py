@@ -38,37 +38,81 @@ def histories(data):
     return rows[[persons.index(p) for p in data[USER].person.tolist()]]
 
 
-@pytest.mark.parametrize(("k", "shrink"), [(100, 0.0), (3, 2.5)])
-def test_item_knn_follows_its_equation(k, shrink, monkeypatch):
+PLAIN = {
+    "weighting": "none",
+    "k1": 1.2,
+    "b": 0.75,
+    "similarity": "cosine",
+    "score": "sum",
+}
+
+
+@pytest.mark.parametrize(
+    ("k", "shrink", "changes"),
+    [
+        (100, 0.0, {}),
+        (3, 2.5, {}),
+        (3, 2.5, {"weighting": "tf-idf"}),
+        (3, 2.5, {"weighting": "bm25", "score": "mean"}),
+        (3, 2.5, {"score": "deviation"}),
+        (
+            4,
+            9.0,
+            {
+                "weighting": "bm25",
+                "k1": 2.0,
+                "b": 0.3,
+                "similarity": "dot",
+                "score": "deviation",
+            },
+        ),
+    ],
+)
+def test_item_knn_follows_its_equation(k, shrink, changes, monkeypatch):
     monkeypatch.setattr(item_knn, "BLOCK", 4)
     train, test = stages()
-    model = prepared(ItemKNN, train, k=k, shrink=shrink)
+    settings = {**PLAIN, **changes}
+    model = prepared(ItemKNN, train, k=k, shrink=shrink, **settings)
+    compared = 0
     for domain, found in scores(model, test.graphs).items():
-        rows = histories(test.graphs[domain])
-        similar = closed_forms.shrunk_cosine(rows, shrink)
+        old, rows = histories(train.graphs[domain]), histories(test.graphs[domain])
+        totals = old.shape[1], old.sum() / old.shape[1]
+        by = [settings[name] for name in ("weighting", "k1", "b")]
+        x = closed_forms.weighted(rows, *by, totals)
+        dot = settings["similarity"] == "dot"
+        similar = (
+            closed_forms.products(x) if dot else closed_forms.shrunk_cosine(x, shrink)
+        )
+        share = rows.sum(axis=0) / len(old)
         for i in range(len(similar)):
             kept = sorted(range(len(similar)), key=lambda j: -similar[i, j])[:k]
             others = set(range(len(similar))) - set(kept)
             cut = similar[i, kept[-1]]
-            if any(similar[i, j] == cut > 0 for j in others):
+            if any(abs(similar[i, j] - cut) < 1e-6 and cut > 0 for j in others):
                 continue  # which of equal neighbours are kept is arbitrary
-            expected = [sum(similar[i, j] * row[j] for j in kept) for row in rows]
+            mine = {j: similar[i, j] for j in kept}
+            expected = [
+                closed_forms.knn_score(mine, row, (share[i], share), settings["score"])
+                for row in rows
+            ]
             assert_close(found[:, i], torch.tensor(expected).float())
+            compared += 1
+    assert compared > 9
 
 
 def test_neighbours_are_searched_again_for_other_edges_alone(monkeypatch):
     train, test = stages()
     searched, search = [], ItemKNN._neighbors
 
-    def counted(self, data):
-        searched.append(data)
-        return search(self, data)
+    def counted(self, *given):
+        searched.append(given)
+        return search(self, *given)
 
     monkeypatch.setattr(ItemKNN, "_neighbors", counted)
-    model = prepared(ItemKNN, train, k=3, shrink=2.5)
+    model = prepared(ItemKNN, train, k=3, shrink=2.5, **PLAIN)
     for graphs in (test.graphs, test.graphs, train.graphs):
         found = scores(model, graphs)
-        other = scores(prepared(ItemKNN, train, k=3, shrink=2.5), graphs)
+        other = scores(prepared(ItemKNN, train, k=3, shrink=2.5, **PLAIN), graphs)
         for domain in graphs:
             assert torch.equal(found[domain], other[domain])
     # a fresh model searches for each graph; the other one not for the second

@@ -61,16 +61,52 @@ def people(graphs):
     return rows, persons, first
 
 
-def shrunk_cosine(histories, shrink):
-    """Return s_ij = |U_i and U_j| / (sqrt(|U_i| |U_j|) + shrink), 0 on the diagonal."""
-    takers = [set(np.nonzero(column)[0]) for column in histories.T]
-    found = np.zeros((len(takers), len(takers)))
-    for i, mine in enumerate(takers):
-        for j, theirs in enumerate(takers):
-            if i != j and mine & theirs:
-                length = np.sqrt(len(mine) * len(theirs))
-                found[i, j] = len(mine & theirs) / (length + shrink)
+def weighted(histories, weighting, k1, b, totals):
+    """Return the 0/1 rows with every 1 replaced by its weight.
+
+    ``totals``: the number of items and the mean users of an item, of training.
+    """
+    found, (num_items, mean) = np.zeros(histories.shape), totals
+    for u, i in np.argwhere(histories):
+        found[u, i] = 1.0
+        if weighting != "none":
+            found[u, i] *= np.log(num_items / (1 + histories[u].sum()))
+        if weighting == "bm25":
+            length = 1 - b + b * histories[:, i].sum() / mean
+            found[u, i] *= (k1 + 1) / (k1 * length + 1)
     return found
+
+
+def shrunk_cosine(rows, shrink):
+    """Return x_i x_j / (|x_i| |x_j| + shrink) of the columns, 0 on the diagonal."""
+    found = np.zeros((rows.shape[1], rows.shape[1]))
+    for i, x in enumerate(rows.T):
+        for j, y in enumerate(rows.T):
+            length = np.sqrt(x @ x) * np.sqrt(y @ y) + shrink
+            found[i, j] = x @ y / length if i != j and x @ y else 0.0
+    return found
+
+
+def products(rows):
+    """Return x_i x_j of the columns, 0 on the diagonal."""
+    pairs = [[x @ y if x is not y else 0.0 for y in rows.T] for x in rows.T]
+    return np.array(pairs) * (1 - np.eye(len(pairs)))
+
+
+def knn_score(similar, taken, share, rule):
+    """Return the score of an item by what a user has of its k neighbours.
+
+    ``similar``: by neighbour; ``taken``: 0 or 1; ``share``: of the users, those who
+    took the item, and each neighbour.
+    """
+    total = sum(similar.values())
+    own, of_neighbor = share
+    if rule == "sum":
+        return sum(s * taken[j] for j, s in similar.items())
+    if rule == "mean":
+        return sum(s * taken[j] for j, s in similar.items()) / total if total else 0.0
+    deviation = sum(s * (taken[j] - of_neighbor[j]) for j, s in similar.items())
+    return own + (deviation / total if total else 0.0)
 
 
 def similar_content(vectors):

@@ -29,23 +29,31 @@ def test_the_files_have_what_earlier_versions_did() -> None:
     given = {name: net["unseen"] for name, net in nets.items() if "unseen" in net}
     assert given == {name: added(nets[name])["unseen"] for name in given}
     assert [name for name, way in given.items() if way != "zero"] == ["bpr_mf", "neumf"]
-    assert not any(added(net) for name, net in nets.items() if name not in given)
+    for net in nets.values():
+        assert added(net).items() <= net.items()
+    others = [name for name, net in nets.items() if added(net) and name not in given]
+    assert others == ["item_knn"]
 
 
 @pytest.mark.parametrize(
-    ("model", "before"), [("lightgcn", "zero"), ("neumf", "error")]
+    ("model", "name", "before"),
+    [
+        ("lightgcn", "unseen", "zero"),
+        ("neumf", "unseen", "error"),
+        ("item_knn", "score", "sum"),
+    ],
 )
 def test_a_run_of_a_version_without_the_setting_is_the_one_with_its_value(
-    model: str, before: str
+    model: str, name: str, before: str
 ) -> None:
     now = composed([f"model={model}", "data=synthetic", "device=cpu"])
     old = deepcopy(now)
-    assert old["model"]["net"].pop("unseen") == before
+    assert old["model"]["net"].pop(name) == before
     runs = [experiment_of(settings) for settings in (old, now)]
-    assert runs[0].net.keywords["unseen"] == before
+    assert runs[0].net.keywords[name] == before
     assert run_folder(runs[0], DATA) == run_folder(runs[1], DATA)
     assert decisive(old) == decisive(now)
-    assert decisive(now)["model.net.unseen"] == before
+    assert decisive(now)[f"model.net.{name}"] == before
 
 
 def test_another_value_is_another_run() -> None:

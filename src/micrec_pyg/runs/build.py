@@ -59,9 +59,18 @@ _BEFORE_UNSEEN = {
 }
 
 ADDED: Mapping[str, Mapping[str, Any]] = {
-    f"models.{name}": {"unseen": value}
-    for value, names in _BEFORE_UNSEEN.items()
-    for name in names
+    "models.item_knn.ItemKNN": {
+        "weighting": "none",
+        "k1": 1.2,
+        "b": 0.75,
+        "similarity": "cosine",
+        "score": "sum",
+    },
+    **{
+        f"models.{name}": {"unseen": value}
+        for value, names in _BEFORE_UNSEEN.items()
+        for name in names
+    },
 }
 """By target below the package: settings that configurations of earlier versions lack,
 with what those versions did."""

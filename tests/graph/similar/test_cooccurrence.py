@@ -68,6 +68,19 @@ def test_cosines_that_are_equal_on_paper_tie():
     assert lists.similarity[0, 0] == lists.similarity[0, 1]
 
 
+def test_lists_of_far_apart_nodes_are_those_of_near_ones():
+    # ids up to 2^20, and so many rows that two blocks are needed for the keys
+    place = torch.tensor([0, 1, 5, 8000, 9000, 2**19, 2**20 - 2, 2**20 - 1])
+    edges = worlds.random_edges(8, 6, 0.6, seed=1)
+    near = cooccurrence_lists(edges, (8, 6), k=3, include_self=True)
+    spread = torch.stack([place[edges[0]], edges[1]])
+    far = cooccurrence_lists(spread, (2**20, 6), k=3, include_self=True)
+    assert (near.index >= 0).all()
+    assert torch.equal(far.index[place], place[near.index])
+    assert torch.equal(far.similarity[place], near.similarity)
+    assert int((far.index >= 0).sum()) == near.index.numel()
+
+
 def test_the_file_serves_a_smaller_k_and_changes_with_the_edges(tmp_path, monkeypatch):
     searches = []
     search = cooccurrence.cooccurrence_lists
