@@ -20,6 +20,8 @@ from micrec_pyg.evaluation.rank import (
 )
 from micrec_pyg.schema import InputError, RankedLists, Score
 
+NOTHING = torch.zeros(2, 0, dtype=torch.long)
+
 
 def _score(table: Tensor) -> Score:
     """Return a function that looks scores up."""
@@ -105,6 +107,21 @@ def test_any_shape(users, items, levels, k, batch_size, share, seed) -> None:
     )
     _check(lists["all"], table, rows, _expected(table, rows, known, k, None))
     _check(lists["half"], table, rows, _expected(table, rows, known, k, candidates))
+
+
+def test_users_of_one_block_with_and_without_equal_scores() -> None:
+    table = torch.cat([_integers(6, 30, levels) for levels in (10**6, 3)])
+    users = torch.tensor([0, 6, 1, 7, 2, 3, 8, 9])
+    lists = rank(
+        _score(table),
+        users=users,
+        n_id=users,
+        known=NOTHING,
+        k=7,
+        candidates=None,
+        batch_size=8,
+    )
+    _check(lists, table, users, _expected(table, users, NOTHING, 7, None))
 
 
 def test_two_stages_when_the_best_share_one_chunk_or_sit_in_the_tail() -> None:
@@ -251,9 +268,6 @@ def _three_best(table: Tensor, known: Tensor) -> RankedLists:
     )
 
 
-NOTHING = torch.zeros(2, 0, dtype=torch.long)
-
-
 def test_a_constant_scorer_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         _three_best(torch.ones(4, 9), NOTHING)
@@ -286,10 +300,11 @@ def test_a_list_of_all_that_is_left_has_no_cut(
 
 
 @pytest.mark.parametrize("items", [9, 40 * CHUNK])
-def test_nan_is_refused_and_counted(items: int) -> None:
-    table = torch.zeros(4, items)
-    table[1, 2] = table[1, 5] = table[3, 0] = torch.nan
-    with pytest.raises(ValueError, match=rf"3 of {4 * items} scores"):
+@pytest.mark.parametrize("count", [1, 3])
+def test_nan_is_refused_and_counted(items: int, count: int) -> None:
+    table = torch.arange(4.0 * items).view(4, items)
+    table[3, :count] = torch.nan
+    with pytest.raises(ValueError, match=rf"{count} of {4 * items} scores"):
         rank(
             _score(table),
             users=torch.arange(4),

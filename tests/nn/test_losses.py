@@ -15,6 +15,7 @@ from micrec_pyg.nn.losses import (
     hardest,
     l2_loss,
     over_domains,
+    sampled_softmax,
 )
 from micrec_pyg.nn.ranking import BPR, SampledSoftmax
 from micrec_pyg.nn.self_enhanced import SelfEnhancedLoss
@@ -170,6 +171,29 @@ def test_sampled_softmax(cosine, in_batch, log_q):
     assert_close(found.item(), float(expected))
     found.backward()
     assert all(bool(each.user.grad.isfinite().all()) for each in z.values())
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_the_gradient_of_sampled_softmax_is_that_of_autograd(in_batch):
+    given, z = pool(in_batch), embeddings()
+    rows = given.user, given.pos, given.neg
+
+    def loss_and_gradients(loss):
+        tables = [side.clone().requires_grad_() for side in (z.user, z.item, z.item)]
+        vectors = [table[row] for table, row in zip(tables, rows, strict=True)]
+        found = loss(*vectors, given.taken, given.log_q)
+        found.backward()
+        return [found.detach(), *(table.grad for table in tables)]
+
+    def plain(user, pos, neg, taken, log_q):
+        own, logits = (user * pos).sum(1) - log_q, user @ neg.T
+        if in_batch:
+            logits = torch.cat([logits, user @ pos.T - log_q], dim=1)
+        others = logits.masked_fill(taken, -torch.inf).logsumexp(1)
+        return (torch.logaddexp(own, others) - own).mean()
+
+    found, expected = loss_and_gradients(sampled_softmax), loss_and_gradients(plain)
+    assert all(map(torch.equal, found, expected))
 
 
 def test_a_ranking_by_cosine_scores_unit_vectors():

@@ -160,30 +160,53 @@ def _top(
         scores = scores.index_select(1, column)
     num_items = scores.shape[1]
     value, item = _largest(scores, min(k + 1, num_items), apart=scores.is_cuda)
-    if value.isnan().any():
+    if value[:, :1].isnan().any():  # NaN comes before every number
         raise ValueError(
             f"rank: {int(scores.isnan().sum())} of {scores.numel()} scores of a block "
             "are NaN; the embeddings have diverged: lower the learning rate or the "
             "loss weights"
         )
-    first = first_items(n_id, num_items)[:, None]
-    # from here on an item is its place in the user's own order
-    value, place = _ordered(value, (item - first) % max(num_items, 1))
     tied = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
-    if value.shape[1] > k:
-        tied = (value[:, k - 1] == value[:, k]) & (value[:, k] > NEVER)
-        value, place = value[:, :k], place[:, :k]
-        if tied.any():
-            place[tied] = _first_of_tied(
-                scores[tied], value[tied], place[tied], first[tied]
-            )
-    item = (place + first) % max(num_items, 1)
+    # where all scores differ they are in order already
+    rows = (value[:, 1:] == value[:, :-1]).any(1).nonzero().flatten()
+    if len(rows):
+        value[rows], item[rows], tied[rows] = _in_own_order(
+            scores, rows, value[rows], item[rows], k, n_id[rows]
+        )
+    value, item = value[:, :k], item[:, :k]
     if column is not None:
         item = column[item]
     missing = (0, k - value.shape[1])
     value = torch.nn.functional.pad(value, missing, value=NEVER)
     item = torch.nn.functional.pad(item, missing, value=-1)
     return item.masked_fill(value == NEVER, -1), value, tied
+
+
+def _in_own_order(
+    scores: Float[Tensor, "all items"],
+    rows: Int[Tensor, " rows"],
+    value: Float[Tensor, "rows n"],
+    item: Int[Tensor, "rows n"],
+    k: int,
+    n_id: Int[Tensor, " rows"],
+) -> tuple[Float[Tensor, "rows n"], Int[Tensor, "rows n"], Bool[Tensor, " rows"]]:
+    """Return the best of some rows in order, equal scores in that of each user.
+
+    The first ``k`` are exact; the third value says where a tie goes across the cut.
+    ``scores`` are those of all rows, so that only tied ones are copied.
+    """
+    num_items = scores.shape[1]
+    first = first_items(n_id, num_items)[:, None]
+    # from here on an item is its place in the user's own order
+    value, place = _ordered(value, (item - first) % num_items)
+    tied = torch.zeros_like(rows, dtype=torch.bool)
+    if value.shape[1] > k:
+        tied = (value[:, k - 1] == value[:, k]) & (value[:, k] > NEVER)
+        if tied.any():
+            place[tied, :k] = _first_of_tied(
+                scores[rows[tied]], value[tied, :k], place[tied, :k], first[tied]
+            )
+    return value, (place + first) % num_items, tied
 
 
 def _largest(
@@ -212,14 +235,16 @@ def _largest(
     else:
         body = body.unflatten(1, (chunks, CHUNK))
     best = body.amax(2).topk(count, sorted=False).indices
-    picked = body.gather(1, best[:, :, None].expand(-1, -1, CHUNK)).flatten(1)
-    top = torch.cat([picked, scores[:, chunks * CHUNK :]], dim=1).topk(count)
-    place = top.indices
-    chunk = best.gather(1, (place // CHUNK).clamp(max=count - 1))
-    lane = place % CHUNK
-    inside = lane * chunks + chunk if apart else chunk * CHUNK + lane
-    tail = place + (chunks - count) * CHUNK
-    return top.values, torch.where(place < count * CHUNK, inside, tail)
+    row = torch.arange(len(scores), device=scores.device)[:, None]
+    picked = torch.cat([body[row, best].flatten(1), scores[:, chunks * CHUNK :]], dim=1)
+    top = picked.topk(count)
+    # what no chunk holds stands behind those that were picked, as if it were the next
+    best = torch.nn.functional.pad(best, (0, 1), value=chunks)
+    chunk, lane = best.gather(1, top.indices // CHUNK), top.indices % CHUNK
+    column = chunk * CHUNK + lane
+    if apart:
+        column = torch.where(chunk < chunks, lane * chunks + chunk, column)
+    return top.values, column
 
 
 def _ordered(

@@ -1,10 +1,12 @@
 """Pure losses: tensors in, one scalar out."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from micrec_pyg.nn.kernels import takes_triton
@@ -61,8 +63,30 @@ def sampled_softmax(
     logits = user @ neg.T
     if taken.shape[1] > len(neg):
         logits = torch.cat([logits, user @ pos.T - log_q], dim=1)
-    others = logits.masked_fill(taken, -torch.inf).logsumexp(1)
+    others: Tensor = _LogSumOfOthers.apply(logits, taken)
     return (torch.logaddexp(own, others) - own).mean()
+
+
+class _LogSumOfOthers(torch.autograd.Function):
+    """The log of the summed exponentials of a row's logits that are not taken.
+
+    The logits are overwritten, and once more by the gradient: they are the largest
+    table of a training step, and every copy of it costs as much as their product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, taken: Tensor) -> Tensor:
+        total = logits.masked_fill_(taken, -torch.inf).logsumexp(1)
+        ctx.save_for_backward(logits, total)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        logits, total = ctx.saved_tensors
+        # -inf less -inf, where everything is taken, would be NaN
+        total = total.clamp(min=torch.finfo(total.dtype).min)
+        return logits.sub_(total[:, None]).exp_().mul_(grad[:, None]), None
 
 
 def l2_loss(

@@ -17,6 +17,7 @@ from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
 from micrec_pyg.runs.listener import Listener, Listeners
+from micrec_pyg.runs.memory import check_parameters
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.same_net import run_of_net, take_over
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
@@ -89,9 +90,9 @@ def _is_there(folder: Path) -> bool:
 
 def make_model(experiment: Experiment, inputs: Inputs) -> Model:
     """Return the untrained model of an experiment, on its device."""
-    model = experiment.make_model(
-        sizes=domain_sizes(inputs.train), streams=RandomStreams(experiment.seed)
-    )
+    sizes = domain_sizes(inputs.train)
+    check_parameters(experiment, sizes)
+    model = experiment.make_model(sizes=sizes, streams=RandomStreams(experiment.seed))
     return model.to(experiment.device)
 
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from micrec_pyg.evaluation.block_size import users_at_once
 from micrec_pyg.nn.closed_form import DOUBLE
 from micrec_pyg.nn.ranking import RankingLoss
+from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.free_memory import free_bytes
-from micrec_pyg.schema import USER, Domain, EdgeSplit, InputError
+from micrec_pyg.schema import USER, Domain, DomainSize, EdgeSplit, InputError
 from micrec_pyg.storage.mapped import MAPPED_BYTES
 from micrec_pyg.training.optimizer import row_adam
 from micrec_pyg.training.sampler import MAX_OVERLAP
@@ -37,8 +39,10 @@ CHECKPOINT = 4
 """Tables that a checkpoint of a GPU holds on the host while it is written: parameters,
 the moments, and one that is being copied."""
 HEADS = 6
-"""Matrices [d, d] for each of a projection: itself, gradient, two moments, the best
+"""Copies of a parameter outside of the tables: itself, gradient, two moments, the best
 epoch's copy, and the one that a checkpoint writes."""
+ATTENTION = 3
+"""Tables [nodes, key nodes] of each head: the products, their softmax, its gradient."""
 PER_VECTOR = 4
 """Times that a step holds the vector of a sampled node: it, its gradient, and what the
 loss makes of both."""
@@ -95,15 +99,44 @@ def check_memory(
     needed = estimate(experiment, sizes_of(domains, splits))
     places = {"cpu": needed.host, experiment.device: needed.device or needed.host}
     for place, size in places.items():
-        free = free_bytes(place, RUNTIME)
         logger.info("memory: about %.1f GiB are needed on %s", size / 2**30, place)
-        if free is not None and size > free:
-            raise InputError(
-                f"this run needs about {size / 2**30:.1f} GiB on {place} and "
-                f"{free / 2**30:.1f} GiB are free; lower model.net.dim, K, "
-                "fit.batch_size or rank.batch_size, give fit=large, take fewer "
-                "domains, or filter the data (k-core)"
-            )
+        _check(
+            size,
+            place,
+            "lower model.net.dim, K, fit.batch_size or rank.batch_size, give "
+            "fit=large, take fewer domains, or filter the data (k-core)",
+        )
+
+
+def check_parameters(experiment: Experiment, sizes: Mapping[str, DomainSize]) -> None:
+    """Refuse a model that would not fit, of any shape; nothing of it is allocated.
+
+    Args:
+        experiment: Makes the model.
+        sizes: Of the graphs that it is made for.
+
+    Raises:
+        InputError: Its parameters and what training keeps of each are above what the
+            device has free.
+    """
+    try:
+        with FakeTensorMode():
+            model = experiment.make_model(sizes=sizes, streams=RandomStreams(0))
+    except RuntimeError as error:  # a constructor that reads what it has drawn
+        logger.debug("the model's parameters are not counted: %s", error)
+        return
+    count = sum(parameter.numel() for parameter in model.parameters())
+    size = RUNTIME + count * FLOAT * HEADS
+    _check(size, experiment.device, "lower the widths and numbers under model.net")
+
+
+def _check(size: int, place: str, remedy: str) -> None:
+    free = free_bytes(place, RUNTIME)
+    if free is not None and size > free:
+        raise InputError(
+            f"this run needs about {size / 2**30:.1f} GiB on {place} and "
+            f"{free / 2**30:.1f} GiB are free; {remedy}"
+        )
 
 
 def sizes_of(
@@ -242,4 +275,19 @@ def _model_and_batch(experiment: Experiment, size: Size) -> int:
         total += batch * vectors[part] * per_vector
     if "users" in parts:
         total += min(batch, size.users) * size.items * FLOAT * ROWS
-    return total
+    return total + _lists(experiment, size)
+
+
+def _lists(experiment: Experiment, size: Size) -> int:
+    """Return the bytes of what a model lists for every node or sampled user."""
+    net: Any = experiment.net
+    settings = getattr(net, "keywords", {})
+    heads, keys = settings.get("num_heads", 0), settings.get("num_keys", 0)
+    pairs = sum(count * min(keys, count) for count in (size.users, size.items))
+    similar = size.items * min(settings.get("k", 0), size.items)
+    drawn = experiment.fit.batch_size * settings.get("history", 0)
+    return (
+        pairs * heads * FLOAT * ATTENTION
+        + similar * PER_NEIGHBOR
+        + drawn * experiment.dim * FLOAT * PER_VECTOR
+    )

@@ -165,4 +165,6 @@ class PoolSampler:
         column, _ = self.histories.columns(user)
         taken = place.new_zeros(len(user), len(item) + 1, dtype=torch.bool)
         taken.scatter_(1, place[column] + 1, True)
+        if not self.in_batch:  # nothing repeats: every item is at its own place
+            return taken[:, 1:]
         return taken.index_select(1, place[item] + 1)
