@@ -63,7 +63,7 @@ def sampled_softmax(
     logits = user @ neg.T
     if taken.shape[1] > len(neg):
         logits = torch.cat([logits, user @ pos.T - log_q], dim=1)
-    others: Tensor = _LogSumOfOthers.apply(logits, taken)
+    others: Tensor = _LogSumOfOthers.apply(logits, taken)  # type: ignore[no-untyped-call]
     return (torch.logaddexp(own, others) - own).mean()
 
 

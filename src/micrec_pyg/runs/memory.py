@@ -41,6 +41,8 @@ the moments, and one that is being copied."""
 HEADS = 6
 """Copies of a parameter outside of the tables: itself, gradient, two moments, the best
 epoch's copy, and the one that a checkpoint writes."""
+LEAST_COPIES = 2
+"""Of any parameter while it is trained: itself and its gradient."""
 ATTENTION = 3
 """Tables [nodes, key nodes] of each head: the products, their softmax, its gradient."""
 PER_VECTOR = 4
@@ -116,8 +118,8 @@ def check_parameters(experiment: Experiment, sizes: Mapping[str, DomainSize]) ->
         sizes: Of the graphs that it is made for.
 
     Raises:
-        InputError: Its parameters and what training keeps of each are above what the
-            device has free.
+        InputError: Its parameters and their gradients are above what the device has
+            free.
     """
     try:
         with FakeTensorMode():
@@ -126,7 +128,7 @@ def check_parameters(experiment: Experiment, sizes: Mapping[str, DomainSize]) ->
         logger.debug("the model's parameters are not counted: %s", error)
         return
     count = sum(parameter.numel() for parameter in model.parameters())
-    size = RUNTIME + count * FLOAT * HEADS
+    size = RUNTIME + count * FLOAT * LEAST_COPIES
     _check(size, experiment.device, "lower the widths and numbers under model.net")
 
 
@@ -286,8 +288,6 @@ def _lists(experiment: Experiment, size: Size) -> int:
     pairs = sum(count * min(keys, count) for count in (size.users, size.items))
     similar = size.items * min(settings.get("k", 0), size.items)
     drawn = experiment.fit.batch_size * settings.get("history", 0)
-    return (
-        pairs * heads * FLOAT * ATTENTION
-        + similar * PER_NEIGHBOR
-        + drawn * experiment.dim * FLOAT * PER_VECTOR
-    )
+    total: int = pairs * heads * FLOAT * ATTENTION + similar * PER_NEIGHBOR
+    total += drawn * experiment.dim * FLOAT * PER_VECTOR
+    return total
