@@ -45,8 +45,10 @@ def worker_processes(
     try:
         yield pool
     except (KeyboardInterrupt, SystemExit):
-        for process in multiprocessing.active_children():
-            process.terminate()
+        with _ctrl_c_held_back():  # a second one must not leave workers behind
+            for process in multiprocessing.active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -54,7 +56,7 @@ def worker_processes(
 
 @contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
-    """Start processes that do not see Ctrl-C, and let this one see it afterwards.
+    """Let this process see Ctrl-C afterwards, and those that it starts not at all.
 
     A process inherits which signals are blocked, so that it is not interrupted in its
     imports, before any line of ours could prevent that. This process must not be
