@@ -154,6 +154,36 @@ def test_the_header_says_how_it_was_made(fake: FakeJobs, tmp_path: Path) -> None
         assert said in head
 
 
+@pytest.mark.parametrize(
+    ("more", "title"),
+    [
+        ([], "A toy"),
+        (["data=toy", "fit.max_epochs=7", "w=0.5"], "A toy"),
+        (["data.path=here", "--splits", "random"], "A toy"),
+        (["DATA=own"], "Preset toy with data=own"),
+        (
+            ["fit.max_epochs=1", "w=0.5", "+data.only=[A]"],
+            "Preset toy with fit.max_epochs=1 +data.only=[A]",
+        ),
+        (["--splits", "random,user_time"], "Preset toy with split=user_time"),
+    ],
+)
+def test_the_title_names_no_data_or_setting_that_the_command_changes(
+    fake: FakeJobs, tmp_path: Path, more: list[str], title: str
+) -> None:
+    assert _run(tmp_path, "--seeds", "0", *more) == 0
+    assert _page(tmp_path).startswith(f"# {title}\n")
+
+
+def test_no_preset_keeps_its_title_on_other_data() -> None:
+    names = [path.stem for path in preset.preset_folder().glob("*.yaml")]
+    kept = [name for name in names if name not in ("pair", "paper")]  # of studies
+    assert "baby" in kept
+    for name in kept:
+        changed = Preset.read(name).changed(["data=synthetic"], None)
+        assert changed.title == f"Preset {name} with data=synthetic"
+
+
 def test_interrupted_it_continues(fake: FakeJobs, tmp_path: Path) -> None:
     fake.fail = {"ours 0 new_nodes 0": KeyboardInterrupt()}
     with pytest.raises(KeyboardInterrupt):

@@ -100,6 +100,44 @@ def test_runs_that_cannot_be_paired_are_not_tested(
     assert "domain b: the data of" in caplog.text
 
 
+def _write_alone(
+    tmp_path: Path, model: str, values: np.ndarray, **options: Any
+) -> None:
+    content = {"b": {"all": {"recall@20": values.tolist(), "ndcg@20": BASE.tolist()}}}
+    write_run(tmp_path / f"{model}-alone", content, model=model, **options)
+
+
+def _other_domain(tmp_path: Path) -> None:
+    """Write a run without anything to compare with: no domain and no seed."""
+    content = {"c": {"all": {"recall@20": BASE.tolist(), "ndcg@20": BASE.tolist()}}}
+    write_run(tmp_path / "elsewhere", content, model="elsewhere", seed=9)
+
+
+@pytest.mark.parametrize("first", ["aa", "zz"])  # before and behind the joint runs
+def test_runs_on_one_domain_are_tested_in_its_columns_alone(
+    tmp_path: Path, first: str
+) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "best", BASE + GAIN)
+    _write_alone(tmp_path, first, BASE + NOISE - GAIN)
+    _other_domain(tmp_path)
+    found = _marks(tmp_path, "recall@20", "ndcg@20")
+    assert found.places == {("best", "a", "recall@20"), ("best", "b", "ndcg@20")}
+    # in the columns of a one test each, in those of b two
+    assert "Holm-corrected over the 6 tests" in found.note
+
+
+def test_runs_on_one_domain_of_another_split_are_not_tested(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "best", BASE + GAIN)
+    _write_alone(tmp_path, "alone", BASE, split="other")
+    assert _marks(tmp_path, "recall@20").places == frozenset()
+    assert "domain b:" in caplog.text
+    assert "have different splits" in caplog.text
+
+
 def test_a_model_alone_needs_no_test(tmp_path: Path) -> None:
     _write(tmp_path, "base", BASE)
     assert _marks(tmp_path, "recall@20") == Marks(frozenset(), "")

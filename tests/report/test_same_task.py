@@ -82,3 +82,15 @@ def test_broken_runs_are_refused(tmp_path: Path) -> None:
     (Path(two.path) / "artefact" / "digests.json").write_text("{")
     with pytest.raises(InputError, match=r"digests\.json cannot be read"):
         digests_of(two)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_domain_that_one_run_lacks_is_refused(tmp_path: Path, swapped: bool) -> None:
+    one = _run(tmp_path, "one")
+    alone = read_run(write_run(tmp_path / "alone", {"b": VALUES["b"]}))
+    runs = (alone, one) if swapped else (one, alone)
+    check_same_task(*runs, ["b"])
+    with pytest.raises(
+        InputError, match="alone is on b, without the domain a; compare"
+    ):
+        check_same_task(*runs, ["a", "b"])

@@ -6,6 +6,7 @@ from micrec_pyg.cli.config import experiment
 from micrec_pyg.cli.config_errors import options
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.settings import check_data_files
 from micrec_pyg.schema import InputError
 
 
@@ -15,11 +16,14 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     Whether a setting exists and what it allows is decided by the options of the groups,
     so each option is tried once and not in every combination.
 
+    Data whose files are not there is refused too. No data is read.
+
     Args:
         jobs: May share most of their settings.
 
     Raises:
-        InputError: No run could use the settings of one; the message names it.
+        InputError: No run could use the settings of one; the message names it. Or as
+            reading the data would raise it.
     """
     groups, seen = options(conf_dir()), set[str]()
     for job in jobs:
@@ -28,6 +32,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
             continue
         seen |= chosen
         try:
-            experiment(job.overrides)
+            described = experiment(job.overrides)
         except InputError as error:
             raise InputError(f"{error} (of the run {job.name})") from error
+        check_data_files(described.settings["data"])

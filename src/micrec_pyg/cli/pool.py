@@ -2,12 +2,9 @@
 
 import io
 import logging
-import multiprocessing
 import os
 import shlex
-import signal
 import sys
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +16,7 @@ from typing import Any
 
 from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.studies.steps import Step
+from micrec_pyg.cli.workers import worker_processes
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -182,20 +180,10 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
         return
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    pool = ProcessPoolExecutor(
-        workers,
-        # a fork would copy locks that threads of this process hold
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-    )
     try:
-        yield pool
-    except (KeyboardInterrupt, SystemExit):
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
+        with worker_processes(workers, _begin_worker) as pool:
+            yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
         for name, value in before.items():
             os.environ.pop(name)
             if value is not None:
@@ -210,22 +198,12 @@ class _NoTerminal(io.TextIOWrapper):
 
 
 def _begin_worker() -> None:
-    """Prepare a worker: one thread, and it ends with the process that started it."""
+    """Prepare a worker: one thread, and no bars."""
     import torch
 
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
     prepare()
     torch.set_num_threads(1)
-    # Ctrl-C reaches all processes; the parent decides
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

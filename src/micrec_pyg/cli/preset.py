@@ -15,6 +15,12 @@ from micrec_pyg.schema import InputError
 FIXED = ("model", "seed", "split")
 """Keys that a preset decides for each of its runs."""
 
+DATA = ("data", "pair", "dataset")
+"""Keys, or what their names begin with, that say what the data is."""
+
+PLACES = ("data.path", "data.root")
+"""Keys that say where the data lies, and not what it is."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -67,6 +73,31 @@ class Preset:
     def settings(self, extra: Sequence[str]) -> tuple[str, ...]:
         """Return what all runs share: the preset's overrides, then ``extra``."""
         return _last_wins([*self.overrides, *extra])
+
+    def changed(self, extra: Sequence[str], splits: Sequence[str] | None) -> "Preset":
+        """Return the preset as a command changes it, under a title that then holds.
+
+        Its own title speaks of its data and settings. Where the command changes the
+        data, the splits, or what else the preset sets, the title names the changes
+        instead.
+
+        Args:
+            extra: As for ``jobs``.
+            splits: In place of the preset's; None keeps these.
+        """
+        own = {_key(override) for override in self.overrides}
+        changes = [
+            override
+            for override in extra
+            if override not in self.overrides
+            and _key(override) not in PLACES
+            and (_key(override) in own or _key(override).split(".")[0] in DATA)
+        ]
+        changes += [split for split in splits or () if split not in self.splits]
+        title = f"Preset {self.name} with {' '.join(changes)}"
+        return replace(
+            self, title=title if changes else self.title, splits=splits or self.splits
+        )
 
     def searches(
         self, *, extra: Sequence[str], output_dir: str

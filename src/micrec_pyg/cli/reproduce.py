@@ -118,9 +118,11 @@ def _preset(given: argparse.Namespace) -> Preset:
             f"--trials {given.trials}: the preset {preset.name} searches nothing; "
             "micrec tune searches the settings of one model"
         )
-    if splits := listed(given.splits, "splits"):
-        _check_splits(splits)
-        preset = replace(preset, splits=[f"split={split}" for split in splits])
+    splits = listed(given.splits, "splits")
+    _check_splits(splits or ())
+    preset = preset.changed(
+        given.overrides, splits and [f"split={split}" for split in splits]
+    )
     if given.trials is None:
         return preset
     tuning = f"{given.trials} trials in place of {preset.tuning}"

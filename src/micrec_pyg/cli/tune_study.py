@@ -2,10 +2,8 @@
 
 import logging
 import math
-import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ import polars as pl
 
 from micrec_pyg import grid
 from micrec_pyg.cli.tune_space import Choice, override, written
+from micrec_pyg.cli.workers import worker_processes
 from micrec_pyg.schema import DamagedFileError, InputError, StorageError
 from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.seals import MANIFEST, changing, check, remedy, seal
@@ -87,8 +86,7 @@ def run_plan(plan: Plan, *, jobs: int) -> Outcome:
         if jobs == 1:
             _work(plan)
         else:
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
+            with worker_processes(jobs) as pool:
                 workers = range(jobs)
                 for done in [pool.submit(_work, plan, worker) for worker in workers]:
                     done.result()

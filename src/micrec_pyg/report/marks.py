@@ -116,10 +116,8 @@ def _tests(
     stored = set.intersection(*(set(metrics_in(run)) for run in runs))
     stored = {metric for metric in stored if has_best(metric)}
     cells = cells.filter(pl.col("metric").is_in(stored))
-    domains = cells["domain"].unique().sort().to_list()
-    first, *rest = present
     question = Question(part=part, groups=[group], metrics=sorted(stored))
-    for label in rest:
+    for (first, label), domains in _compared(cells).items():
         matched(present[first], present[label], domains, question)
     columns = cells.sort("domain", "metric", "mean", "label").group_by(
         "domain", "metric", maintain_order=True
@@ -129,7 +127,8 @@ def _tests(
     )
     # files are read once for all the columns that one model leads
     for domain, best, metrics in bests.agg("metric").iter_rows():
-        for label in [label for label in present if label != best]:
+        there = {*cells.filter(domain=domain)["label"]} - {best}
+        for label in [label for label in present if label in there]:
             found = pair(
                 present[label],
                 present[best],
@@ -144,3 +143,19 @@ def _tests(
                     above = bool(pairs.difference.mean() > 0)
                     p = wilcoxon(pairs.difference)
                     yield _Test((best, domain, metric), above, p)
+
+
+def _compared(cells: pl.DataFrame) -> dict[tuple[str, str], list[str]]:
+    """Return the domains in which two models stand in one column, by their labels.
+
+    In each domain every model is there once beside the first one, which is enough to
+    tell whether all of them answered the same questions. Runs on one domain alone
+    stand in the columns of that domain only.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    columns = cells.select("domain", "label").unique().sort("domain", "label")
+    for (domain,), rows in columns.group_by("domain", maintain_order=True):
+        first, *rest = rows["label"]
+        for label in rest:
+            found.setdefault((first, label), []).append(str(domain))
+    return found

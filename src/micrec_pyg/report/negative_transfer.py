@@ -91,7 +91,7 @@ def _by_domain(runs: Sequence[Run]) -> dict[str, dict[str, dict[int, Run]]]:
         if len(domains) > 1:
             raise InputError(
                 f"{run.path} is on {', '.join(domains)}; --single takes runs on one "
-                f"domain each, such as data.domains=[{domains[0]}]"
+                f"domain each, such as data.only=[{domains[0]}]"
             )
         found.setdefault(domains[0], []).append(run)
     return {domain: by_label(found[domain]) for domain in sorted(found)}
@@ -105,7 +105,7 @@ def _domains(label: str, seeds: Seeds, alone: Mapping[str, object]) -> list[str]
         raise InputError(
             f"'{label}' is on the domains {', '.join(domains)}, the single-domain runs "
             f"are on {', '.join(alone)}; train each of its domains alone, such as "
-            f"data.domains=[{domains[0]}]"
+            f"data.only=[{domains[0]}]"
         )
     if len(found) < len(domains):
         logger.warning(

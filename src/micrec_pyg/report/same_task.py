@@ -54,6 +54,12 @@ def check_same_task(reference: Run, other: Run, domains: Sequence[str]) -> None:
     splits = [_split_digests(run) for run in (reference, other)]
     names = f"{reference.path} and {other.path}"
     for domain in domains:
+        for run, known in ((reference, mine), (other, theirs)):
+            if domain not in known:
+                raise InputError(
+                    f"{run.path} is on {', '.join(sorted(known))}, without the domain "
+                    f"{domain}; compare {names} on domains that both have"
+                )
         if mine[domain] != theirs[domain] and features[0] == features[1]:
             raise InputError(
                 f"domain {domain}: the data of {names} is not the same "

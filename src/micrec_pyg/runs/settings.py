@@ -184,6 +184,24 @@ def check_node(node: Mapping[str, Any], key: str) -> None:
             source.parse(**given)
 
 
+def check_data_files(node: Mapping[str, Any]) -> None:
+    """Refuse data whose files are not there; no file is opened and none is fetched.
+
+    Args:
+        node: The checked settings of the data.
+
+    Raises:
+        InputError: As reading the data would raise it.
+    """
+    made = _source(target(node))
+    if made is None:
+        return
+    given = {name: value for name, value in node.items() if name[:1] != "_"}
+    with naming("data", given):
+        source, options = made.parse(**given)
+        source.check_files(options.domains)
+
+
 def _kinds(call: Callable[..., Any]) -> dict[str, Any]:
     """Return the type of every argument; that of any other stands at ``**``."""
     source = _source(call)

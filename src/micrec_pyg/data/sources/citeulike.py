@@ -43,19 +43,28 @@ class CiteULike(Source):
         Raises:
             InputError: a file is missing or cannot be read, or a relation is unknown.
         """
-        source = Path(self.path).expanduser() / DOMAIN
-        files = [source / name for name in FILES]
+        files = self._files()
+        source = files[0].parent
+        origin = {DOMAIN: hashes(source, files)}
+        content = ["citeulike", CONVERSION, origin, list(self.facts)]
+        fill = functools.partial(_convert, source, list(self.facts))
+        folder = convert_once(self.root, "citeulike", content, fill)
+        return OwnFormat(folder=folder, origin=origin)
+
+    def check_files(self, domains: Sequence[str] | None) -> None:
+        """Refuse a folder without all of the files."""
+        self._files()
+
+    def _files(self) -> list[Path]:
+        """Return the paths of ``FILES``."""
+        files = [Path(self.path).expanduser() / DOMAIN / name for name in FILES]
         for file in files:
             if not file.is_file():
                 raise InputError(
                     f"{file}: no such file; give a folder with {DOMAIN}/"
                     f"{', '.join(FILES)} as data.path"
                 )
-        origin = {DOMAIN: hashes(source, files)}
-        content = ["citeulike", CONVERSION, origin, list(self.facts)]
-        fill = functools.partial(_convert, source, list(self.facts))
-        folder = convert_once(self.root, "citeulike", content, fill)
-        return OwnFormat(folder=folder, origin=origin)
+        return files
 
 
 def _convert(source: Path, wanted: list[str], folder: Path) -> None:

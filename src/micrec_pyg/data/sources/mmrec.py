@@ -61,20 +61,30 @@ class MMRec(Source):
         """
         check_columns(self.columns)
         source = Path(self.path).expanduser()
-        inter = _inter(source)
-        features = _features(source) if self.features is None else self.features
-        if taken := [name for name in features if name in (*TABLES, KG)]:
-            raise InputError(f"features: no modality can be called {', '.join(taken)}")
+        inter, features = self._files()
         files = {name: source / file for name, file in features.items()}
-        for file in files.values():
-            if not file.is_file():
-                raise InputError(f"{file}: no such file; correct data.features")
         origin = {inter.stem: hashes(source, [inter, *files.values()])}
         options = [dict(features), dict(self.columns or {})]
         content = ["mmrec", CONVERSION, origin, *options]
         convert = functools.partial(_convert, inter, files, self.columns)
         folder = convert_once(self.root, f"mmrec-{inter.stem}", content, convert)
         return OwnFormat(folder=folder, origin=origin)
+
+    def check_files(self, domains: Sequence[str] | None) -> None:
+        """Refuse a folder without interactions, or without a file of ``features``."""
+        self._files()
+
+    def _files(self) -> tuple[Path, Mapping[str, str]]:
+        """Return the file of interactions, and the name of that of every modality."""
+        source = Path(self.path).expanduser()
+        inter = _inter(source)
+        features = _features(source) if self.features is None else self.features
+        if taken := [name for name in features if name in (*TABLES, KG)]:
+            raise InputError(f"features: no modality can be called {', '.join(taken)}")
+        for file in (source / name for name in features.values()):
+            if not file.is_file():
+                raise InputError(f"{file}: no such file; correct data.features")
+        return inter, features
 
 
 def _features(folder: Path) -> dict[str, str]:

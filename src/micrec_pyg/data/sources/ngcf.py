@@ -55,6 +55,22 @@ class NGCF(Source):
         """
         check_share("val_share", self.val_share)
         source = Path(self.path).expanduser()
+        files = self._files()
+        name = source.resolve().name
+        origin = {name: hashes(source, list(files.values()))}
+        share = 0.0 if VAL in files else float(self.val_share)
+        content = ["ngcf", CONVERSION, origin, share]
+        convert = functools.partial(_convert, files, share, name)
+        folder = convert_once(self.root, f"ngcf-{name}", content, convert)
+        return OwnFormat(folder=folder, origin=origin)
+
+    def check_files(self, domains: Sequence[str] | None) -> None:
+        """Refuse a folder without the files of the training and the test part."""
+        self._files()
+
+    def _files(self) -> dict[int, Path]:
+        """Return the file of every part; there may be none of the validation part."""
+        source = Path(self.path).expanduser()
         files = {part: source / name for part, name in FILES.items()}
         if not files[VAL].is_file():
             del files[VAL]
@@ -64,13 +80,7 @@ class NGCF(Source):
                     f"{file}: no such file; give a folder with {FILES[TRAIN]} and "
                     f"{FILES[TEST]} as data.path"
                 )
-        name = source.resolve().name
-        origin = {name: hashes(source, list(files.values()))}
-        share = 0.0 if VAL in files else float(self.val_share)
-        content = ["ngcf", CONVERSION, origin, share]
-        convert = functools.partial(_convert, files, share, name)
-        folder = convert_once(self.root, f"ngcf-{name}", content, convert)
-        return OwnFormat(folder=folder, origin=origin)
+        return files
 
 
 def _convert(files: Mapping[int, Path], share: float, name: str, folder: Path) -> None:

@@ -63,6 +63,19 @@ class Source(ABC):
             InputError: a file is missing or cannot be read, or an option does not fit.
         """
 
+    def check_files(self, domains: Sequence[str] | None) -> None:  # noqa: B027
+        """Refuse files that the user has to provide and that are not there.
+
+        No file is opened and none is fetched. A source without such files has nothing
+        to check.
+
+        Args:
+            domains: which domains are wanted; None wants all.
+
+        Raises:
+            InputError: what ``convert`` would say.
+        """
+
     @classmethod
     def read(cls, **settings: Any) -> dict[str, DomainCatalogue]:
         """Return the catalogues by the name of the domain.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from micrec_pyg.data.catalogue.reader import domain_folders
 from micrec_pyg.data.sources.source import OwnFormat, Source
 
 
@@ -18,5 +19,12 @@ class Tables(Source):
 
     def convert(self, domains: Sequence[str] | None) -> OwnFormat:
         """Return the folder as it is."""
-        folder = Path(self.path).expanduser()
-        return OwnFormat(folder=folder, columns=self.columns, tell_unread=True)
+        return OwnFormat(folder=self._folder, columns=self.columns, tell_unread=True)
+
+    def check_files(self, domains: Sequence[str] | None) -> None:
+        """Refuse a folder without the wanted domains."""
+        domain_folders(self._folder, domains)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.path).expanduser()

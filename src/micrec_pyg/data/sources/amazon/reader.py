@@ -83,6 +83,11 @@ class Amazon(AmazonFiles, Source):
             dropped={d: json.loads((folder / d / COUNTS).read_text()) for d in raw},
         )
 
+    def check_files(self, domains: Sequence[str] | None) -> None:
+        """Refuse a folder without the raw files; without a folder they are fetched."""
+        if self.path is not None:
+            self.raw_files()
+
     def _digests(self, raw: RawFiles) -> dict[str, str]:
         """Return the checked sha256 of the raw files of one domain, by name."""
         paths = [raw.interactions, *([raw.metadata] if raw.metadata else [])]

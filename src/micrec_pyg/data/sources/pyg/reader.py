@@ -60,10 +60,7 @@ class HeteroDataFile(Source):
         Raises:
             InputError: the file cannot be loaded safely, or holds no such graph.
         """
-        file, name = Path(self.path).expanduser(), self.name
-        file = file / PROCESSED if file.is_dir() else file
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; give data.path=FILE.pt")
+        file, name = self._file(), self.name
         if not name or {"/", "\0"} & set(name) or name.startswith("."):
             raise InputError(f"name={name!r} cannot be the name of a domain")
         chosen = (self.user, self.item, self.relation, self.ids, self.test_labels)
@@ -73,6 +70,18 @@ class HeteroDataFile(Source):
         folder = convert_once(self.root, f"heterodata-{name}", content, convert)
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         return OwnFormat(folder=folder, origin=origin, notes=notes)
+
+    def check_files(self, domains: Sequence[str] | None) -> None:
+        """Refuse a path without a file."""
+        self._file()
+
+    def _file(self) -> Path:
+        """Return the file of the graph."""
+        file = Path(self.path).expanduser()
+        file = file / PROCESSED if file.is_dir() else file
+        if not file.is_file():
+            raise InputError(f"{file}: no such file; give data.path=FILE.pt")
+        return file
 
 
 def _convert(chosen: Edges, name: str, folder: Path) -> None:

@@ -78,15 +78,7 @@ class RecBole(Source):
             InputError: a file is missing or cannot be read, or an option does not fit.
         """
         check_columns(self.columns)
-        check_texts(benchmark=self.benchmark)
-        source = Path(self.path).expanduser().resolve()
-        found = find_atomic_files(source, self.benchmark, self.kg)
-        wanted = list(found) if domains is None else domains
-        unknown = [name for name in wanted if name not in found]
-        if unknown or not wanted:
-            names = ", ".join(found)
-            raise InputError(f"{source}: domains={unknown or '[]'}; found: {names}")
-        files = {name: found[name] for name in wanted}
+        files = self._files(domains)
         origin = {k: hashes(each.all[0].parent, each.all) for k, each in files.items()}
         roles = {k: [path.name for path in each.all] for k, each in files.items()}
         content = ["recbole", CONVERSION, origin, roles, dict(self.columns or {})]
@@ -95,9 +87,29 @@ class RecBole(Source):
         return OwnFormat(
             folder=convert_once(self.root, name, content, convert),
             domains=list(files),
-            links_in=source,
+            links_in=self._folder,
             origin=origin,
         )
+
+    def check_files(self, domains: Sequence[str] | None) -> None:
+        """Refuse a folder without the wanted data sets."""
+        self._files(domains)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.path).expanduser().resolve()
+
+    def _files(self, domains: Sequence[str] | None) -> dict[str, AtomicFiles]:
+        """Return the files of the wanted data sets by their names."""
+        check_texts(benchmark=self.benchmark)
+        found = find_atomic_files(self._folder, self.benchmark, self.kg)
+        wanted = list(found) if domains is None else domains
+        unknown = [name for name in wanted if name not in found]
+        if unknown or not wanted:
+            raise InputError(
+                f"{self._folder}: domains={unknown or '[]'}; found: {', '.join(found)}"
+            )
+        return {name: found[name] for name in wanted}
 
 
 def _convert(
