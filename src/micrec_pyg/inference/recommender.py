@@ -11,7 +11,7 @@ from micrec_pyg.inference.additions import with_interactions, with_items, withou
 from micrec_pyg.inference.artefact import read_artefact
 from micrec_pyg.inference.contents import Contents
 from micrec_pyg.inference.explain import parts_of, user_rows
-from micrec_pyg.inference.links import rows_of_guests
+from micrec_pyg.inference.links import prepared_as, rows_of_guests
 from micrec_pyg.inference.lists import Wanted, as_frame, lists_of_people
 from micrec_pyg.inference.people import (
     History,
@@ -24,7 +24,6 @@ from micrec_pyg.inference.people import (
 )
 from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
-from micrec_pyg.inference.tower import with_towers_of
 from micrec_pyg.inference.world import make_world
 from micrec_pyg.runs.read import Run
 from micrec_pyg.schema import USER, InputError
@@ -159,7 +158,7 @@ class Recommender(Contents):
         """
         world, name = self._world, check_domain(self._world, domain)
         more = with_items(world, name, id_table(items, "items", ["item"]))
-        self._world = with_towers_of(world, more)
+        self._world = prepared_as(world, more)
 
     def add_interactions(self, interactions: Any, *, domain: str | None = None) -> None:
         """Add what known or new users did with known items.
@@ -175,7 +174,7 @@ class Recommender(Contents):
         table = id_table(interactions, "interactions", ["user", "item"])
         tables = tables_by_domain(self._world, table, domain)
         world = self._world
-        self._world = with_towers_of(world, with_interactions(world, tables))
+        self._world = prepared_as(world, with_interactions(world, tables))
 
     def remove(
         self,
@@ -205,7 +204,7 @@ class Recommender(Contents):
             places_of(world, names, "users", users),
             places_of(world, names[:1] if len(items) else [], "items", items),
         )
-        self._world = with_towers_of(world, less)
+        self._world = prepared_as(world, less)
 
 
 def _no_history(who: str, domain: str) -> InputError:

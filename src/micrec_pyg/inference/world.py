@@ -79,6 +79,8 @@ class World:
     """By graph: what its nodes are compared by, made when it is first needed."""
     towers: dict[str, Any] = field(default_factory=dict)
     """By graph: the tower of its people (``inference.tower``), likewise."""
+    nobody: dict[str, Tensor] = field(default_factory=dict)
+    """By domain: the scores of a person without any history, likewise."""
     tables: dict[str, RowTables] = field(default_factory=dict)
     """By domain: what ``rows`` returns, made when it is first needed."""
     encoders: dict[str, Encoder] = field(default_factory=dict)
@@ -185,6 +187,7 @@ def with_graphs(
         graphs=graphs,
         tasks=tasks,
         towers={},
+        nobody={},
         tables={},
         compared={**kept, **compared},
     )

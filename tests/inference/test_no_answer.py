@@ -1,0 +1,129 @@
+"""What a model's scores do not say is left to the next link of the chain."""
+
+import polars as pl
+import pytest
+import torch
+
+from micrec_pyg.inference.distinct import tells_items_apart, unlike_nobody
+from micrec_pyg.nn.per_domain import module_key
+from micrec_pyg.schema import USER
+
+
+def users_here(world, domain, *, trained):
+    """Return {raw id: row} of users with a history whom training saw, or not."""
+    task = world.tasks[domain]
+    users = task.data[USER]
+    rows = ((users.degree > 0) & ((users.train_row >= 0) == trained)).nonzero()
+    ids = world.domains[domain].interactions.users.ids
+    return {ids[int(users.n_id[row])]: int(row) for row in rows.flatten()}
+
+
+def history_of(rec, user):
+    return {name: items.to_list() for name, items in rec.history(user).items()}
+
+
+def scores(world, domain, row):
+    with torch.no_grad():
+        return world.scores[domain](torch.tensor([row]))[0]
+
+
+@pytest.mark.parametrize("config", ["bpr_mf unseen=zero"], indirect=True)
+def test_a_model_that_scores_all_items_the_same_has_no_answer(world, rec):
+    new = users_here(world, "food", trained=False)
+    assert new
+    together = rec.recommend(users=[*new], domain="food", k=4)
+    for user, row in new.items():
+        assert not scores(world, "food", row).any()
+        alone = rec.recommend(users=[user], domain="food", k=4)
+        assert together.filter(user=user).equals(alone)
+        guest = rec.recommend(history=history_of(rec, user), domain="food", k=4)
+        for frame in (alone, guest):
+            assert not {*frame["reason"]} & {"history"}
+            assert frame["score"].n_unique() > 1
+        had = {*history_of(rec, user)["food"]}
+        assert not had & {*alone["item"]}
+        assert had & {
+            *rec.recommend(users=[user], domain="food", k=99, exclude_seen=False)[
+                "item"
+            ]
+        }
+
+
+@pytest.mark.parametrize("config", ["bpr_mf unseen=mean"], indirect=True)
+def test_what_a_model_gives_anybody_is_called_popularity(world, rec):
+    table = world.model.embedding[module_key("food")]
+    expected = world.z["food"].item @ table.user.detach().mean(0)
+    ids = world.domains["food"].interactions.items.ids
+    score = dict(zip(ids, expected.tolist(), strict=True))
+    new = users_here(world, "food", trained=False)
+    assert new
+    wanted = {"domain": "food", "k": len(ids), "exclude_seen": False}
+    frames = [rec.recommend(users=[user], **wanted) for user in new]
+    frames += [
+        rec.recommend(history={"food": history_of(rec, user)["food"]}, **wanted)
+        for user in new
+    ]
+    for frame in frames:
+        assert {*frame["reason"]} <= {"popularity"}
+        found = frame["score"].to_list()
+        assert found == pytest.approx([score[i] for i in frame["item"]], abs=1e-6)
+        assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "config", ["bpr_mf unseen=zero", "bpr_mf unseen=mean", "item_knn"], indirect=True
+)
+def test_whom_training_saw_is_answered_by_the_model(world, rec):
+    for user, row in users_here(world, "food", trained=True).items():
+        frame = rec.recommend(users=[user], domain="food", k=99, exclude_seen=False)
+        rank = scores(world, "food", row).sort(descending=True).values
+        assert frame["score"].to_list() == rank.tolist()[: frame.height]
+        assert {*frame["reason"]} <= {"history", "content"}
+
+
+@pytest.mark.parametrize("config", ["item_knn"], indirect=True)
+def test_a_history_of_a_new_item_alone_is_answered_by_its_content(world, rec):
+    vector = torch.randn(1, 6, generator=torch.Generator().manual_seed(1))
+    rec.add_items(
+        pl.DataFrame({"item": ["new"], "text": vector.tolist()}), domain="food"
+    )
+    guest = rec.recommend(history={"food": ["new"]}, domain="food", k=4)
+    assert {*guest["reason"]} == {"content"}
+    rec.add_interactions(
+        pl.DataFrame({"user": ["zoe"], "item": ["new"]}), domain="food"
+    )
+    added = rec.recommend(users=["zoe"], domain="food", k=4)
+    assert added.drop("user").equals(guest.drop("user"))
+    both = rec.recommend(users=["zoe", "u1"], domain="food", k=4)
+    assert both.filter(user="zoe").equals(added)
+    rec.add_interactions(
+        pl.DataFrame({"user": ["zoe"], "item": ["food-3"]}), domain="food"
+    )
+    again = rec.recommend(users=["zoe"], domain="food", k=2)
+    assert {*again["reason"]} == {"history"}
+
+
+def test_rows_are_looked_at_whole():
+    generator = torch.Generator().manual_seed(0)
+    table = torch.zeros(6, 200)
+    table[1, 150] = 1.0
+    table[2] = torch.randn(200, generator=generator)
+    table[3] = 7.0
+    table[4, 0] = 1.0
+    told = [bool((row != row[0]).any()) for row in table]
+    assert tells_items_apart(table).tolist() == told
+    nobody = table[2].clone()
+    table[5] = nobody * (1 + 1e-7)
+    assert unlike_nobody(table, nobody).tolist() == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    table[5, 199] += 0.01
+    assert unlike_nobody(table, nobody).tolist()[5]
+    assert unlike_nobody(table, torch.zeros(200)).tolist() == [
+        bool(row.any()) for row in table
+    ]
