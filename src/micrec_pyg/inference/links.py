@@ -79,10 +79,20 @@ def answer(
             told = tells_items_apart(found)
             if link is not _by_popularity and not bool(told.all()):
                 rows, found = rows[told.cpu()], found[told]
+            if link in (_by_model, _by_people):
+                found = _without_unheard(world, domain, found)
             place = open_ones[rows.cpu()]
             scores[place.to(world.device)] = found
             reason[place] = code
     return Answer(scores, reason)
+
+
+def _without_unheard(world: World, domain: str, scores: Scores) -> Scores:
+    """Return scores of the model without those of items that it knows nothing of."""
+    unheard = world.rows(domain).unheard
+    if unheard is None:
+        return scores
+    return scores.masked_fill(unheard.to(scores.device), -torch.inf)
 
 
 def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, Found]]:

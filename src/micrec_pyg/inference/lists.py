@@ -80,8 +80,9 @@ def lists_of_people(world: World, people: People, wanted: Wanted) -> Lists:
 def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) -> Lists:
     """Return what the evaluation would rank for users with a history.
 
-    But whom training did not see, and whose scores are the same for all items, get
-    the lists of the links that follow the model's.
+    But new items of which the model knows nothing are left out, and whom training did
+    not see, and whose scores are the same for all items, get the lists of the links
+    that follow the model's.
 
     Args:
         world: What is known.
@@ -104,7 +105,7 @@ def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) ->
         n_id=task.data[USER].n_id[rows],
         known=known,
         k=wanted.k,
-        candidates=wanted.candidates,
+        candidates=_heard(world, wanted),
         batch_size=users_at_once(
             world.batch_size, task.data[ITEM].num_nodes, world.device
         ),
@@ -177,6 +178,14 @@ def _pairs_of(known: Tensor, rows: Tensor) -> Int[Tensor, "2 _"]:
     count = torch.searchsorted(user, rows, right=True) - start
     shift = (start - (count.cumsum(0) - count)).repeat_interleave(count)
     return known[:, shift + torch.arange(len(shift), device=shift.device)]
+
+
+def _heard(world: World, wanted: Wanted) -> Bool[Tensor, " items"] | None:
+    """Return the candidates of which the model knows anything; None: all items."""
+    unheard, candidates = world.rows(wanted.domain).unheard, wanted.candidates
+    if unheard is None:
+        return candidates
+    return ~unheard if candidates is None else candidates & ~unheard
 
 
 def _untrained(

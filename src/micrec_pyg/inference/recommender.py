@@ -1,11 +1,13 @@
 """The public face of a trained model: questions and additions by raw id."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from micrec_pyg.inference.additions import with_interactions, with_items, without
 from micrec_pyg.inference.artefact import read_artefact
@@ -24,9 +26,11 @@ from micrec_pyg.inference.people import (
 )
 from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
-from micrec_pyg.inference.world import make_world
+from micrec_pyg.inference.world import World, make_world
 from micrec_pyg.runs.read import Run
 from micrec_pyg.schema import USER, InputError
+
+logger = logging.getLogger(__name__)
 
 
 class Recommender(Contents):
@@ -157,8 +161,10 @@ class Recommender(Contents):
             InputError: An item is there already, or a column cannot be used.
         """
         world, name = self._world, check_domain(self._world, domain)
-        more = with_items(world, name, id_table(items, "items", ["item"]))
-        self._world = prepared_as(world, more)
+        table = id_table(items, "items", ["item"])
+        more = prepared_as(world, with_items(world, name, table))
+        _log_unheard(more, name, more.rows(name).item[-table.height :])
+        self._world = more
 
     def add_interactions(self, interactions: Any, *, domain: str | None = None) -> None:
         """Add what known or new users did with known items.
@@ -214,6 +220,21 @@ def _no_history(who: str, domain: str) -> InputError:
     )
 
 
+def _log_unheard(world: World, domain: str, rows: Tensor) -> None:
+    """Log how many items the model knows nothing of, of some rows; -1 is none."""
+    unheard = world.rows(domain).unheard
+    if unheard is not None:
+        count = int(unheard[rows[rows >= 0]].sum())
+        if count:
+            logger.warning(
+                "domain %s: new items of which the model %s knows nothing are left out "
+                "of its lists: %d",
+                domain,
+                world.name,
+                count,
+            )
+
+
 def load(run: Run | Path | str, *, device: str = "cpu") -> Recommender:
     """Return what answers from a finished run, or from its artefact alone.
 
@@ -226,4 +247,7 @@ def load(run: Run | Path | str, *, device: str = "cpu") -> Recommender:
     """
     path = Path(run.path if isinstance(run, Run) else run)
     with torch.no_grad():
-        return Recommender(make_world(read_artefact(path), device=device))
+        world = make_world(read_artefact(path), device=device)
+    for name in world.domains:
+        _log_unheard(world, name, world.rows(name).item)
+    return Recommender(world)

@@ -62,6 +62,11 @@ def _by_vectors(world: World, domain: str, row: int) -> Float[Tensor, " items"]:
             f"the model {world.name} has no vectors of items; give by='{CONTENT}'"
         )
     table = z.item if task.item is None else z.item[task.item]
+    if not table[row].any():
+        raise InputError(
+            f"the model {world.name} knows nothing of the item, so its vector is 0; "
+            f"give by='{CONTENT}'"
+        )
     unit = torch.nn.functional.normalize(table, dim=1)
     return unit @ unit[row]
 

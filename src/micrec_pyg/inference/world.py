@@ -101,6 +101,7 @@ class World:
                 self.domains[domain].interactions,
                 self.texts[domain],
                 self.gone[domain],
+                self.z.get(task.graph),
             )
         return self.tables[domain]
 
