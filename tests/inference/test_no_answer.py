@@ -1,12 +1,15 @@
 """What a model's scores do not say is left to the next link of the chain."""
 
+import dataclasses
+
 import polars as pl
 import pytest
 import torch
 
 from micrec_pyg.inference.distinct import tells_items_apart, unlike_nobody
+from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.nn.per_domain import module_key
-from micrec_pyg.schema import USER, InputError
+from micrec_pyg.schema import ITEM, USER, InputError
 
 
 def users_here(world, domain, *, trained):
@@ -145,6 +148,53 @@ def test_a_vector_of_zero_is_no_answer_but_content_is(world, rec, caplog):
     with pytest.raises(InputError, match="knows nothing of the item, so its vector"):
         rec.similar_items("new", domain="food")
     assert rec.similar_items("new", domain="food", by="content").height
+
+
+@pytest.mark.parametrize("config", ["bpr_mf"], indirect=True)
+def test_an_item_that_the_model_lacks_is_compared_by_its_content(world, rec):
+    vector = torch.randn(1, 6, generator=torch.Generator().manual_seed(1))
+    table = pl.DataFrame({"item": ["new"], "text": vector.tolist()})
+    rec.add_items(table, domain="food")
+    there = world.domains["food"].features["text"]
+    alike = torch.nn.functional.cosine_similarity(vector, there.values)
+    ids = world.domains["food"].interactions.items.ids
+    seen = {int(n) for n in rec._world.tasks["food"].data[ITEM].n_id}
+    expected = {
+        ids[n]: float(alike[n]) for n in range(len(ids)) if n in seen and there.mask[n]
+    }
+    found = rec.similar_items("new", domain="food", k=99, by="content")
+    score = dict(found.select("item", "score").iter_rows())
+    # an item with an image alone has nothing in common with it
+    assert {i: score[i] for i in expected} == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(InputError, match="has no answer for new items, and 'new' is"):
+        rec.similar_items("new", domain="food")
+    with pytest.raises(InputError, match="item: domain food has no item 'nw'"):
+        rec.similar_items("nw", domain="food", by="content")
+
+
+@pytest.mark.parametrize("config", ["bpr_mf"], indirect=True)
+def test_why_an_added_person_has_no_parts_is_said_as_it_is(world, rec):
+    pairs = {"user": ["newbie"], "item": ["food-3"]}
+    rec.add_interactions(pl.DataFrame(pairs), domain="food")
+    with pytest.raises(InputError, match="'newbie' has a history in domain food, but"):
+        rec.explain("newbie", "food-4", domain="food")
+    with pytest.raises(InputError, match="'newbie' has no history in domain books"):
+        rec.explain("newbie", "books-4", domain="books")
+
+
+@pytest.mark.parametrize("config", ["bpr_mf"], indirect=True)
+def test_a_text_that_a_domain_does_not_read_is_told(world, caplog):
+    food = world.domains["food"]
+    features = {name: each for name, each in food.features.items() if name != "text"}
+    deaf = dataclasses.replace(food, features=features)
+    rec = Recommender(
+        dataclasses.replace(world, domains={**world.domains, "food": deaf})
+    )
+    rec.add_items(pl.DataFrame({"item": ["a"], "title": ["tea"]}), domain="food")
+    assert "reads no text" not in caplog.text
+    rec.add_items(pl.DataFrame({"item": ["b"], "text": ["tea"]}), domain="food")
+    assert "domain food reads no text, so people alone see that of" in caplog.text
+    assert "it reads the modalities image" in caplog.text
 
 
 def test_rows_are_looked_at_whole():

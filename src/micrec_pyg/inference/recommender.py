@@ -105,7 +105,7 @@ class Recommender(Contents):
             InputError: The item is unknown, or has nothing to compare.
         """
         world, name = self._world, check_domain(self._world, domain)
-        return similar(world, name, item_row(world, name, item), k=k, by=by)
+        return similar(world, name, item, k=k, by=by)
 
     def explain(
         self, user: str | History, item: str, *, domain: str | None = None
@@ -142,6 +142,13 @@ class Recommender(Contents):
             )
         people = known_people(world, name, [user])
         if not len(people.users):
+            if USER not in world.model.answers and len(self.history(user)[name]):
+                raise InputError(
+                    f"user '{user}' has a history in domain {name}, but the model "
+                    f"{world.name} has no vector for people it never saw, so another "
+                    "link answers, and its score has no parts; recommend says in "
+                    "reason which link"
+                )
             raise _no_history(f"user '{user}'", name)
         task, place = world.tasks[name], int(people.users[0])
         place = place if task.user is None else int(task.user[place])
