@@ -5,10 +5,17 @@ import dataclasses
 import polars as pl
 import pytest
 import torch
+from models.conftest import CONF
+from omegaconf import OmegaConf
+from reference import worlds
 
+from micrec_pyg.graph.build import domain_sizes, train_stage
 from micrec_pyg.inference.distinct import tells_items_apart, unlike_nobody
 from micrec_pyg.inference.recommender import Recommender
+from micrec_pyg.models.fused import Fused
 from micrec_pyg.nn.per_domain import module_key
+from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.runs.build import build
 from micrec_pyg.schema import ITEM, USER, InputError
 
 
@@ -148,6 +155,26 @@ def test_a_vector_of_zero_is_no_answer_but_content_is(world, rec, caplog):
     with pytest.raises(InputError, match="knows nothing of the item, so its vector"):
         rec.similar_items("new", domain="food")
     assert rec.similar_items("new", domain="food", by="content").height
+
+
+@pytest.mark.parametrize("config", ["bpr_mf unseen=zero"], indirect=True)
+def test_what_a_term_knows_of_an_item_counts(world_of, config):
+    """The net has the vector 0 for a new item; the closed form reads its content."""
+    tree = OmegaConf.load(CONF / "ease_xc.yaml")
+    term = build(OmegaConf.to_container(tree)["net"])
+    domains, splits = worlds.worlds()
+    train = train_stage(domains, splits, worlds.options(num_neighbors=0))
+    streams = RandomStreams(0)
+    sizes = domain_sizes(train)
+    model = Fused(sizes=sizes, streams=streams, net=config["net"], term=term)
+    model.prepare(train)
+    model.beta.fill_(1.0)
+    world = world_of(domains, splits, model)
+    assert not world.z["food"].item[world.tasks["food"].data[ITEM].train_row < 0].any()
+    rec = Recommender(world)
+    users = [*users_here(world, "food", trained=True)]
+    found = rec.recommend(users=users, domain="food", k=99, exclude_seen=False)
+    assert found.height == len(users) * len(rec.items("food"))
 
 
 @pytest.mark.parametrize("config", ["bpr_mf"], indirect=True)

@@ -66,7 +66,8 @@ class RowTables:
             known: The vocabularies.
             texts: Of every item of the vocabulary.
             gone: Which of these were removed.
-            z: The model's vectors of the graph's nodes; None where it has none.
+            z: The model's vectors of the graph's nodes; None where its scores read
+                more of an item than that.
         """
         users, items = task.data[USER], task.data[ITEM]
         n_id = items.n_id.cpu()
@@ -93,11 +94,11 @@ class RowTables:
 
 
 def _without_vector(task: Task, z: Embeddings | None) -> Bool[Tensor, "#items"]:
-    """Return the items of a domain for which the model has the vector 0.
+    """Return the items of a domain of which the model reads the vector 0 alone.
 
     A number in place of a vector, as of popularity, may well be 0.
     """
     if z is None or z.item.shape[1] < 2:
-        return task.data[ITEM].train_row.new_zeros(1, dtype=torch.bool)
+        return torch.zeros(1, dtype=torch.bool, device=task.data[ITEM].n_id.device)
     zero: Tensor = ~z.item.any(1)
     return zero if task.item is None else zero[task.item]

@@ -27,6 +27,7 @@ from micrec_pyg.inference.artefact import Artefact
 from micrec_pyg.inference.neighbors import KINDS, ByKind, compared_nodes, follow
 from micrec_pyg.inference.row_tables import RowTables
 from micrec_pyg.models.base import Model
+from micrec_pyg.models.neumf import NeuMF
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.device import check_device, set_compute
 from micrec_pyg.schema import (
@@ -40,6 +41,8 @@ from micrec_pyg.schema import (
     TrainStage,
 )
 
+BY_VECTORS = (Model.scorer, NeuMF.scorer)
+"""Scorers that read nothing of an item but its vector."""
 SAMPLE = 64
 """Users who show whether a model scores people differently."""
 
@@ -95,13 +98,14 @@ class World:
         """Return what the rows of a domain's own graph stand for."""
         if domain not in self.tables:
             task = self.tasks[domain]
+            alone = type(self.model).scorer in BY_VECTORS
             self.tables[domain] = RowTables.of(
                 task,
                 self.graphs[task.graph],
                 self.domains[domain].interactions,
                 self.texts[domain],
                 self.gone[domain],
-                self.z.get(task.graph),
+                self.z.get(task.graph) if alone else None,
             )
         return self.tables[domain]
 
