@@ -218,11 +218,10 @@ def _noting(
     def noting(rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
         nonlocal first
         scores = score(rows)
-        place = first + new[first : first + len(rows)].nonzero().flatten()
-        found = scores if len(place) == len(rows) else scores[place - first]
-        reasons[place[~unlike_nobody(found, nobody)]] = POPULARITY
-        reasons[place[~tells_items_apart(found)]] = OPEN
-        first += len(rows)
+        here = slice(first, first + len(rows))
+        reasons[here][new[here] & ~unlike_nobody(scores, nobody)] = POPULARITY
+        reasons[here][new[here] & ~tells_items_apart(scores)] = OPEN
+        first = here.stop
         return scores
 
     return noting
