@@ -5,6 +5,7 @@ import dataclasses
 import polars as pl
 import pytest
 import torch
+from inference.conftest import heard
 from reference import worlds
 from torch.testing import assert_close
 
@@ -14,8 +15,6 @@ from micrec_pyg.graph.build import test_stage as make_test_stage
 from micrec_pyg.inference.askers import known_askers
 from micrec_pyg.inference.links import guest_scores, through_graphs
 from micrec_pyg.inference.tower import tower_in, why_no_tower
-from micrec_pyg.models.base import Model
-from micrec_pyg.models.neumf import NeuMF
 from micrec_pyg.schema import ITEM, USER, Feature, InputError, Vocab
 
 NAMES = ("food", "books", "music")
@@ -64,19 +63,6 @@ def test_known_users_get_the_lists_of_the_evaluation(world, rec):
             items = task.data[ITEM].n_id[expected.item[there]]
             assert found["item"].equals(sides.items.ids.gather(items.numpy()))
             assert found["score"].to_list() == expected.score[there].tolist()
-
-
-def heard(model, task, z):
-    """Return the items that are not new with the vector 0, whose place is chance."""
-    items = task.data[ITEM]
-    found = torch.ones(items.num_nodes, dtype=torch.bool)
-    own = type(model).scorer is not Model.scorer and not isinstance(model, NeuMF)
-    if not own and z is not None and z.item.shape[1] > 1:
-        rows = torch.arange(len(found)) if task.item is None else task.item
-        for place, row in enumerate(rows.tolist()):
-            new = int(items.train_row[place]) < 0
-            found[place] = not new or bool((z.item[row] != 0).any())
-    return found
 
 
 def test_an_answer_does_not_depend_on_who_else_asks(world):
