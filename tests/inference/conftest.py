@@ -17,7 +17,10 @@ from micrec_pyg.cli.python import train
 from micrec_pyg.graph.build import train_stage
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.inference.world import World, with_graphs
+from micrec_pyg.models.base import Model
+from micrec_pyg.models.neumf import NeuMF
 from micrec_pyg.runs.read import Run
+from micrec_pyg.schema import ITEM
 
 __all__ = ["config", "make", "options"]
 
@@ -36,6 +39,19 @@ def declared(name: str) -> tuple[object, ...]:
             return frozenset(), kind.reads_other_domains, False
         neighbors = OmegaConf.to_container(tree)["num_neighbors"]
     return kind.answers, kind.reads_other_domains, neighbors != 0
+
+
+def heard(model, task, z):
+    """Return the items that are not new with the vector 0, whose place is chance."""
+    items = task.data[ITEM]
+    found = torch.ones(items.num_nodes, dtype=torch.bool)
+    own = type(model).scorer is not Model.scorer and not isinstance(model, NeuMF)
+    if not own and z is not None and z.item.shape[1] > 1:
+        rows = torch.arange(len(found)) if task.item is None else task.item
+        for place, row in enumerate(rows.tolist()):
+            new = int(items.train_row[place]) < 0
+            found[place] = not new or bool((z.item[row] != 0).any())
+    return found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import polars as pl
 import pytest
 import torch
+from inference.conftest import heard
 from reference import worlds
 from torch.testing import assert_close
 
@@ -52,7 +53,7 @@ def test_known_users_get_the_lists_of_the_evaluation(world, rec):
                 n_id=task.data[USER].n_id[rows],
                 known=task.known,
                 k=4,
-                candidates=None,
+                candidates=heard(world.model, task, z.get(task.graph)),
                 batch_size=3,
             )
             sides = world.domains[name].interactions

@@ -1,5 +1,6 @@
 """Texts, files and vectors of new items -> the features that a run works with."""
 
+import logging
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,8 @@ from micrec_pyg.runs.build import build, is_node
 from micrec_pyg.runs.settings import check_node
 from micrec_pyg.runs.thumbnails import thumbnail
 from micrec_pyg.schema import IMAGE, TEXT, Feature, InputError
+
+logger = logging.getLogger(__name__)
 
 TITLE = "title"
 """Column of an item's text where ``text`` has its vectors."""
@@ -58,6 +61,13 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
         raise InputError(
             f"items: column {', '.join(strange)} cannot be used; domain {domain} has "
             f"item, title, text and the modalities {', '.join(there) or 'none'}"
+        )
+    if TEXT not in there and TEXT in table.columns and table[TEXT].count():
+        logger.warning(
+            "items: domain %s reads no text, so people alone see that of the new "
+            "items; it reads the modalities %s",
+            domain,
+            ", ".join(there) or "none",
         )
     return {
         modality: _feature(world, modality, table, old.values.shape[1])

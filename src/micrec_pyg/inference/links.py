@@ -7,8 +7,11 @@ other domain    the model, where it reads other domains; else the mean of the mo
                 the sets of items), who have a history here
 content         the cosine of an item's content with the mean content of all histories
 popularity      the number of people who are known to have the item; also the scores
-                of a model that gives everybody the same
+                of a model that gives this person what it gives anybody
 ==============  ======================================================================
+
+Scores that are the same for all items are no answer: the next link is tried. A model
+knows somebody if it scores them unlike a person without any history.
 """
 
 from collections.abc import Iterator
@@ -21,6 +24,7 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.graph.node_rows import places
 from micrec_pyg.inference.askers import Askers
+from micrec_pyg.inference.distinct import tells_items_apart, unlike_nobody
 from micrec_pyg.inference.guests import (
     UserRows,
     guest_rows,
@@ -52,47 +56,72 @@ class Answer:
 
 
 @torch.no_grad()
-def answer(world: World, domain: str, askers: Askers) -> Answer:
+def answer(
+    world: World, domain: str, askers: Askers, *, by_model: bool = True
+) -> Answer:
     """Return everybody's scores by the first link of the chain that has any.
 
     Args:
         world: What is known.
         domain: Whose items are scored.
         askers: A block of people; memory is O(askers x items).
+        by_model: Whether the model is asked; False where it had no answer already.
     """
     items = world.tasks[domain].data[ITEM].num_nodes
     scores = torch.zeros(askers.count, items, device=world.device)
     reason = torch.full((askers.count,), -1)
-    for link in (_by_model, _by_people, _by_content, _by_popularity):
+    links = (_by_model, _by_people, _by_content, _by_popularity)
+    for link in links if by_model else links[1:]:
         open_ones = (reason < 0).nonzero().flatten()
         if not len(open_ones):
             break
         for code, (rows, found) in link(world, domain, askers.some(open_ones)):
+            told = tells_items_apart(found)
+            if link is not _by_popularity and not bool(told.all()):
+                rows, found = rows[told.cpu()], found[told]
+            if link in (_by_model, _by_people):
+                found = _without_unheard(world, domain, found)
             place = open_ones[rows.cpu()]
             scores[place.to(world.device)] = found
             reason[place] = code
     return Answer(scores, reason)
 
 
-def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, Found]]:
-    """Yield those with a history here, then those whom the model knows otherwise.
+def _without_unheard(world: World, domain: str, scores: Scores) -> Scores:
+    """Return scores of the model without those of items that it knows nothing of."""
+    unheard = world.rows(domain).unheard
+    if unheard is None:
+        return scores
+    return scores.masked_fill(unheard.to(scores.device), -torch.inf)
 
-    The model knows somebody if it scores them unlike a person without any history.
-    """
+
+def _by_model(world: World, domain: str, askers: Askers) -> Iterator[tuple[int, Found]]:
+    """Yield those with a history here, then those whom the model knows otherwise."""
     if USER not in world.model.answers:
         return
     blank = 1 + askers.person.max().clamp(min=world.num_people).view(1)
     everybody = Askers(torch.cat([askers.person, blank]), askers.history)
     found = guest_scores(world, domain, everybody)
     scores, nobody = found[:-1], found[-1]
-    own = askers.degree(domain) > 0
-    rows = own.nonzero().flatten()
-    code = HISTORY if world.personal[domain] else POPULARITY
-    yield code, (rows, scores[rows.to(world.device)])
-    rows = (~own & _anywhere(askers)).nonzero().flatten()
-    some = scores[rows.to(world.device)]
-    told = ~torch.isclose(some, nobody, rtol=1e-5, atol=1e-7).all(1)
-    yield ELSEWHERE, (rows[told.cpu()], some[told])
+    own, known = askers.degree(domain) > 0, unlike_nobody(scores, nobody).cpu()
+    for code, who in (
+        (HISTORY, own & known),
+        (POPULARITY, own & ~known),
+        (ELSEWHERE, ~own & known & _anywhere(askers)),
+    ):
+        rows = who.nonzero().flatten()
+        yield code, (rows, scores[rows.to(world.device)])
+
+
+@torch.no_grad()
+def scores_of_nobody(world: World, domain: str) -> Float[Tensor, " items"]:
+    """Return the model's scores of a person without any history; once per world."""
+    if domain not in world.nobody:
+        none = torch.zeros(2, 0, dtype=torch.int64)
+        person = torch.tensor([world.num_people])
+        blank = Askers(person, dict.fromkeys(world.domains, none))
+        world.nobody[domain] = guest_scores(world, domain, blank)[0]
+    return world.nobody[domain]
 
 
 def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
@@ -107,6 +136,18 @@ def guest_scores(world: World, domain: str, askers: Askers) -> Scores:
         edges = askers.history[domain].to(world.device)
         return tower.vectors(edges, askers.count) @ world.z[task.graph].item.T
     return through_graphs(world, domain, askers)
+
+
+def prepared_as(before: World, now: World) -> World:
+    """Return a world after making what questions to one before it have made.
+
+    So whoever changes a world waits for that, and not the next who asks.
+    """
+    for graph in list(before.towers):
+        tower_in(now, graph)
+    for domain in list(before.nobody):
+        scores_of_nobody(now, domain)
+    return now
 
 
 def through_graphs(world: World, domain: str, askers: Askers) -> Scores:

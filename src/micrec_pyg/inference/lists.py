@@ -9,14 +9,25 @@ from torch import Tensor
 
 from micrec_pyg.evaluation.block_size import users_at_once
 from micrec_pyg.evaluation.rank import rank
-from micrec_pyg.inference.askers import Askers
-from micrec_pyg.inference.links import CONTENT, HISTORY, POPULARITY, REASONS, answer
+from micrec_pyg.inference.askers import Askers, known_askers
+from micrec_pyg.inference.distinct import tells_items_apart, unlike_nobody
+from micrec_pyg.inference.links import (
+    CONTENT,
+    HISTORY,
+    POPULARITY,
+    REASONS,
+    answer,
+    scores_of_nobody,
+)
 from micrec_pyg.inference.people import People
 from micrec_pyg.inference.world import World
-from micrec_pyg.schema import ITEM, USER, RankedLists
+from micrec_pyg.nn.inner_products import reusing
+from micrec_pyg.schema import ITEM, USER, RankedLists, Score
 
 BLOCK = 256
 """Guests who are answered at a time."""
+OPEN = -1
+"""In place of a reason: the model has no answer, so the next link is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +80,10 @@ def lists_of_people(world: World, people: People, wanted: Wanted) -> Lists:
 def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) -> Lists:
     """Return what the evaluation would rank for users with a history.
 
+    But new items of which the model knows nothing are left out, and whom training did
+    not see, and whose scores are the same for all items, get the lists of the links
+    that follow the model's.
+
     Args:
         world: What is known.
         rows: Of the domain's graph.
@@ -78,31 +93,47 @@ def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) ->
     known = task.known[:, :0]
     if wanted.exclude_seen:
         known = _pairs_of(task.known, rows)
+    reason = HISTORY if world.personal[wanted.domain] else POPULARITY
+    reasons = torch.full((len(rows),), reason, device=world.device)
+    score, new = world.scores[wanted.domain], _untrained(world, wanted.domain, rows)
+    if bool(new.any()):
+        nobody = scores_of_nobody(world, wanted.domain)
+        score = _noting(score, nobody, new, reasons)
     found = rank(
-        world.scores[wanted.domain],
+        score,
         users=rows,
         n_id=task.data[USER].n_id[rows],
         known=known,
         k=wanted.k,
-        candidates=wanted.candidates,
+        candidates=_heard(world, wanted),
         batch_size=users_at_once(
             world.batch_size, task.data[ITEM].num_nodes, world.device
         ),
     )
-    reason = HISTORY if world.personal[wanted.domain] else POPULARITY
-    return _lists(found, torch.full((len(rows),), reason))
+    lists = _lists(found, reasons.cpu())
+    left = (lists.reason == OPEN).nonzero().flatten()
+    if len(left):
+        people = task.data[USER].person[rows[left.to(rows.device)]].cpu()
+        askers = known_askers(world, people)
+        part = lists_of_askers(world, askers, wanted, by_model=False)
+        lists.item[left], lists.score[left] = part.item, part.score
+        lists.reason[left] = part.reason
+    return lists
 
 
-def lists_of_askers(world: World, askers: Askers, wanted: Wanted) -> Lists:
+def lists_of_askers(
+    world: World, askers: Askers, wanted: Wanted, *, by_model: bool = True
+) -> Lists:
     """Return lists by the chain of ``links``.
 
     Args:
         world: What is known.
-        askers: People without a history in the graph of the domain.
+        askers: People whom the graph of the domain does not answer.
         wanted: What the lists hold.
+        by_model: Whether the model is asked; False where it had no answer already.
     """
     blocks = [
-        _block(world, askers.some(rows), wanted)
+        _block(world, askers.some(rows), wanted, by_model=by_model)
         for rows in torch.arange(askers.count).split(BLOCK)
     ]
     return Lists(
@@ -149,8 +180,55 @@ def _pairs_of(known: Tensor, rows: Tensor) -> Int[Tensor, "2 _"]:
     return known[:, shift + torch.arange(len(shift), device=shift.device)]
 
 
-def _block(world: World, askers: Askers, wanted: Wanted) -> Lists:
-    found = answer(world, wanted.domain, askers)
+def _heard(world: World, wanted: Wanted) -> Bool[Tensor, " items"] | None:
+    """Return the candidates of which the model knows anything; None: all items."""
+    unheard, candidates = world.rows(wanted.domain).unheard, wanted.candidates
+    if unheard is None:
+        return candidates
+    return ~unheard if candidates is None else candidates & ~unheard
+
+
+def _untrained(
+    world: World, domain: str, rows: Int[Tensor, " users"]
+) -> Bool[Tensor, " users"]:
+    """Return which users of a domain's graph training did not see."""
+    task = world.tasks[domain]
+    there = rows if task.user is None else task.user[rows]
+    unseen: Tensor = world.graphs[task.graph][USER].train_row[there] < 0
+    return unseen
+
+
+def _noting(
+    score: Score,
+    nobody: Float[Tensor, " items"],
+    new: Bool[Tensor, " users"],
+    reasons: Int[Tensor, " users"],
+) -> Score:
+    """Return the same scores, and note on the way what those of new users are.
+
+    Args:
+        score: Is asked for all users, in order, some at a time.
+        nobody: Scores of a person without any history.
+        new: Who is new.
+        reasons: Is changed: a new user gets ``OPEN`` where the scores are the same for
+            all items, and popularity where they are those of nobody.
+    """
+    score, first = reusing(score), 0
+
+    def noting(rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
+        nonlocal first
+        scores = score(rows)
+        here = slice(first, first + len(rows))
+        reasons[here][new[here] & ~unlike_nobody(scores, nobody)] = POPULARITY
+        reasons[here][new[here] & ~tells_items_apart(scores)] = OPEN
+        first = here.stop
+        return scores
+
+    return noting
+
+
+def _block(world: World, askers: Askers, wanted: Wanted, *, by_model: bool) -> Lists:
+    found = answer(world, wanted.domain, askers, by_model=by_model)
     none = torch.zeros(2, 0, dtype=torch.int64)
     known = _known(world, askers, wanted.domain) if wanted.exclude_seen else none
     users = torch.arange(askers.count, device=world.device)

@@ -133,6 +133,16 @@ def chosen_items(
     return None if bool(mine.all()) else mine
 
 
+def item_place(world: World, domain: str, item: str) -> int:
+    """Return the place of an item in the domain's vocabulary.
+
+    Raises:
+        InputError: It is unknown.
+    """
+    vocab = world.domains[domain].interactions.items
+    return int(_item_places(vocab, domain, texts_of([item], "item"), "item")[0])
+
+
 def item_row(world: World, domain: str, item: str) -> int:
     """Return the row of an item in the domain's graph.
 
@@ -257,12 +267,18 @@ def _item_rows(
         InputError: An id is unknown.
     """
     vocab = world.domains[domain].interactions.items
+    rows: Tensor = world.rows(domain).item[_item_places(vocab, domain, items, name)]
+    return rows
+
+
+def _item_places(
+    vocab: Vocab, domain: str, items: pl.Series, name: str
+) -> Int[Tensor, " items"]:
     index = vocab.index(items)
     if (index < 0).any():
         place = int((index < 0).nonzero()[0])
         raise unknown(items[place], vocab, f"{name}: domain {domain} has no item")
-    rows: Tensor = world.rows(domain).item[index]
-    return rows
+    return index
 
 
 def _nobody(world: World) -> Askers:

@@ -1,17 +1,19 @@
 """The public face of a trained model: questions and additions by raw id."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from micrec_pyg.inference.additions import with_interactions, with_items, without
 from micrec_pyg.inference.artefact import read_artefact
 from micrec_pyg.inference.contents import Contents
 from micrec_pyg.inference.explain import parts_of, user_rows
-from micrec_pyg.inference.links import rows_of_guests
+from micrec_pyg.inference.links import prepared_as, rows_of_guests
 from micrec_pyg.inference.lists import Wanted, as_frame, lists_of_people
 from micrec_pyg.inference.people import (
     History,
@@ -24,10 +26,11 @@ from micrec_pyg.inference.people import (
 )
 from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
-from micrec_pyg.inference.tower import with_towers_of
-from micrec_pyg.inference.world import make_world
+from micrec_pyg.inference.world import World, make_world
 from micrec_pyg.runs.read import Run
 from micrec_pyg.schema import USER, InputError
+
+logger = logging.getLogger(__name__)
 
 
 class Recommender(Contents):
@@ -102,7 +105,7 @@ class Recommender(Contents):
             InputError: The item is unknown, or has nothing to compare.
         """
         world, name = self._world, check_domain(self._world, domain)
-        return similar(world, name, item_row(world, name, item), k=k, by=by)
+        return similar(world, name, item, k=k, by=by)
 
     def explain(
         self, user: str | History, item: str, *, domain: str | None = None
@@ -139,6 +142,13 @@ class Recommender(Contents):
             )
         people = known_people(world, name, [user])
         if not len(people.users):
+            if USER not in world.model.answers and len(self.history(user)[name]):
+                raise InputError(
+                    f"user '{user}' has a history in domain {name}, but the model "
+                    f"{world.name} has no vector for people it never saw, so another "
+                    "link answers, and its score has no parts; recommend says in "
+                    "reason which link"
+                )
             raise _no_history(f"user '{user}'", name)
         task, place = world.tasks[name], int(people.users[0])
         place = place if task.user is None else int(task.user[place])
@@ -158,8 +168,10 @@ class Recommender(Contents):
             InputError: An item is there already, or a column cannot be used.
         """
         world, name = self._world, check_domain(self._world, domain)
-        more = with_items(world, name, id_table(items, "items", ["item"]))
-        self._world = with_towers_of(world, more)
+        table = id_table(items, "items", ["item"])
+        more = prepared_as(world, with_items(world, name, table))
+        _log_unheard(more, name, more.rows(name).item[-table.height :])
+        self._world = more
 
     def add_interactions(self, interactions: Any, *, domain: str | None = None) -> None:
         """Add what known or new users did with known items.
@@ -175,7 +187,7 @@ class Recommender(Contents):
         table = id_table(interactions, "interactions", ["user", "item"])
         tables = tables_by_domain(self._world, table, domain)
         world = self._world
-        self._world = with_towers_of(world, with_interactions(world, tables))
+        self._world = prepared_as(world, with_interactions(world, tables))
 
     def remove(
         self,
@@ -205,7 +217,7 @@ class Recommender(Contents):
             places_of(world, names, "users", users),
             places_of(world, names[:1] if len(items) else [], "items", items),
         )
-        self._world = with_towers_of(world, less)
+        self._world = prepared_as(world, less)
 
 
 def _no_history(who: str, domain: str) -> InputError:
@@ -213,6 +225,21 @@ def _no_history(who: str, domain: str) -> InputError:
         f"{who} has no history in domain {domain}, so another link than the model's "
         "own answers, and its score has no parts; recommend says in reason which link"
     )
+
+
+def _log_unheard(world: World, domain: str, rows: Tensor) -> None:
+    """Log how many items the model knows nothing of, of some rows; -1 is none."""
+    unheard = world.rows(domain).unheard
+    if unheard is not None:
+        count = int(unheard[rows[rows >= 0]].sum())
+        if count:
+            logger.warning(
+                "domain %s: new items of which the model %s knows nothing are left out "
+                "of its lists: %d",
+                domain,
+                world.name,
+                count,
+            )
 
 
 def load(run: Run | Path | str, *, device: str = "cpu") -> Recommender:
@@ -227,4 +254,7 @@ def load(run: Run | Path | str, *, device: str = "cpu") -> Recommender:
     """
     path = Path(run.path if isinstance(run, Run) else run)
     with torch.no_grad():
-        return Recommender(make_world(read_artefact(path), device=device))
+        world = make_world(read_artefact(path), device=device)
+    for name in world.domains:
+        _log_unheard(world, name, world.rows(name).item)
+    return Recommender(world)

@@ -131,16 +131,6 @@ def tower_in(world: World, graph: str) -> Tower | None:
     return found
 
 
-def with_towers_of(before: World, now: World) -> World:
-    """Return a world after making the towers that one before it had.
-
-    So whoever changes a world waits for them, and not the next who asks.
-    """
-    for graph in list(before.towers):
-        tower_in(now, graph)
-    return now
-
-
 def why_no_tower(world: World) -> str | None:
     """Return why a model has no tower; None where it has one."""
     model, name = world.model, world.name

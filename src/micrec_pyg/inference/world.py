@@ -27,6 +27,7 @@ from micrec_pyg.inference.artefact import Artefact
 from micrec_pyg.inference.neighbors import KINDS, ByKind, compared_nodes, follow
 from micrec_pyg.inference.row_tables import RowTables
 from micrec_pyg.models.base import Model
+from micrec_pyg.models.neumf import NeuMF
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.device import check_device, set_compute
 from micrec_pyg.schema import (
@@ -40,6 +41,8 @@ from micrec_pyg.schema import (
     TrainStage,
 )
 
+BY_VECTORS = (Model.scorer, NeuMF.scorer)
+"""Scorers that read nothing of an item but its vector."""
 SAMPLE = 64
 """Users who show whether a model scores people differently."""
 
@@ -79,6 +82,8 @@ class World:
     """By graph: what its nodes are compared by, made when it is first needed."""
     towers: dict[str, Any] = field(default_factory=dict)
     """By graph: the tower of its people (``inference.tower``), likewise."""
+    nobody: dict[str, Tensor] = field(default_factory=dict)
+    """By domain: the scores of a person without any history, likewise."""
     tables: dict[str, RowTables] = field(default_factory=dict)
     """By domain: what ``rows`` returns, made when it is first needed."""
     encoders: dict[str, Encoder] = field(default_factory=dict)
@@ -93,12 +98,14 @@ class World:
         """Return what the rows of a domain's own graph stand for."""
         if domain not in self.tables:
             task = self.tasks[domain]
+            alone = type(self.model).scorer in BY_VECTORS
             self.tables[domain] = RowTables.of(
                 task,
                 self.graphs[task.graph],
                 self.domains[domain].interactions,
                 self.texts[domain],
                 self.gone[domain],
+                self.z.get(task.graph) if alone else None,
             )
         return self.tables[domain]
 
@@ -185,6 +192,7 @@ def with_graphs(
         graphs=graphs,
         tasks=tasks,
         towers={},
+        nobody={},
         tables={},
         compared={**kept, **compared},
     )
