@@ -84,7 +84,7 @@ def run_all(
     """
     outcome, work = Outcome(), work or run
     estimate = _Estimate(todo, max(1, workers))
-    with _pool(min(workers, len(todo))) as pool, _progress(len(todo)) as show:
+    with worker_pool(min(workers, len(todo))) as pool, _progress(len(todo)) as show:
         for share in (todo[:1], todo[1:]):
             for job, future in _finished(share, pool, work):
                 error = future.exception()
@@ -175,18 +175,26 @@ def _here(job: Job, work: Callable[[Job], Result]) -> Future[Result]:
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Yield worker processes, or None for none; an interruption ends them at once."""
+def worker_pool(
+    workers: int, *, one_thread: bool = True
+) -> Iterator[ProcessPoolExecutor | None]:
+    """Yield worker processes, or None for none; an interruption ends them at once.
+
+    Args:
+        workers: How many; below 2 there is none.
+        one_thread: Give each worker one thread; else it has as many as it likes.
+    """
     if workers < 2:
         yield None
         return
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    before = {name: os.environ.get(name) for name in THREADS if one_thread}
+    os.environ.update(dict.fromkeys(before, "1"))
     pool = ProcessPoolExecutor(
         workers,
         # a fork would copy locks that threads of this process hold
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin_worker,
+        initargs=(one_thread,),
     )
     try:
         yield pool
@@ -209,13 +217,14 @@ class _NoTerminal(io.TextIOWrapper):
         return False
 
 
-def _begin_worker() -> None:
-    """Prepare a worker: one thread, and it ends with the process that started it."""
+def _begin_worker(one_thread: bool) -> None:
+    """Prepare a worker: its threads, and it ends with the process that started it."""
     import torch
 
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
     prepare()
-    torch.set_num_threads(1)
+    if one_thread:
+        torch.set_num_threads(1)
     # Ctrl-C reaches all processes; the parent decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
