@@ -63,6 +63,16 @@ def test_the_next_command_can_be_pasted(tmp_path) -> None:
     assert f"micrec evaluate '{folder}'\n" in summary(folder)
 
 
+def test_no_epoch_is_no_best_epoch(micrec, small, runs, capsys) -> None:
+    assert micrec("train", *small, "fit.max_epochs=0") == 0
+    assert capsys.readouterr().out.startswith(
+        "validation results of the start values, as no epoch was trained "
+    )
+    (folder,) = runs()
+    card = (folder / "run_card.md").read_text()
+    assert "- epochs: 0, the start values were kept\n" in card
+
+
 @pytest.mark.parametrize(
     ("axes", "said"),
     [

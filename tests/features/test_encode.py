@@ -160,10 +160,10 @@ def test_a_modality_that_no_item_has_is_left_out(
     assert domains["kitchen"].features == {}
     lines = [each.message for each in caplog.records if "left out" in each.message]
     assert lines == [
-        "domain 'food': no item has a usable image; left out",
-        "domain 'kitchen': no item has a usable audio; left out",
-        "domain 'kitchen': no item has a usable image; left out",
-        "domain 'kitchen': no item has a usable text; left out",
+        "domain 'food': no item has a usable image; image is left out for this domain",
+        "domain 'kitchen': no item has a usable audio; audio is left out for this domain",
+        "domain 'kitchen': no item has a usable image; image is left out for this domain",
+        "domain 'kitchen': no item has a usable text; text is left out for this domain",
     ]
     assert "1 of 2 items cannot be read" in caplog.text
 

@@ -101,7 +101,7 @@ def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs)
         f"- settings: {sweep}, seed={metrics['seed']} (all: config.yaml)",
         f"- split: {metrics['split']}",
         f"- selection: {_selection(inputs)}",
-        f"- epochs: {metrics['epochs']}, best: number {metrics['best_epoch']} (from 0)",
+        f"- epochs: {_epochs(metrics)}",
         f"- training: {metrics['timing']['fit_s']:.1f} s on {metrics['device']}, "
         f"{metrics['timing']['train_epoch_s']:.2f} s per epoch",
         f"- peak memory: {metrics['peak_memory_mb']:.0f} MB",
@@ -123,6 +123,13 @@ def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs)
             if not tables:
                 lines += ["", "nothing to rank"]
     return "\n".join(lines) + "\n"
+
+
+def _epochs(metrics: Mapping[str, Any]) -> str:
+    """Return in words how many epochs were trained, and which one was kept."""
+    if not metrics["epochs"]:
+        return "0, the start values were kept"
+    return f"{metrics['epochs']}, best: number {metrics['best_epoch']} (from 0)"
 
 
 def _selection(inputs: Inputs) -> str:
