@@ -73,6 +73,25 @@ def test_no_epoch_is_no_best_epoch(micrec, small, runs, capsys) -> None:
     assert "- epochs: 0, the start values were kept\n" in card
 
 
+def test_a_warning_names_model_run_and_domain_and_comes_once(
+    micrec, small, runs, capsys
+) -> None:
+    model = ["model=lightgcn", "model.net.unseen=error", "model.net.std=1e-30"]
+    given = ["split=new_nodes", "fit.max_epochs=0", "rank.ks=[5]"]
+    assert micrec("train", *small, *model, *given, "fit.metric=ndcg@5") == 0
+    (folder,) = runs()
+    assert micrec("evaluate", folder) == 0
+    lines = capsys.readouterr().err.splitlines()
+    ties = [line for line in lines if "ties at the cut" in line]
+    who = f"lightgcn, {folder.name}: "
+    assert [line.partition(": ties")[0] for line in ties] == [
+        f"{who}domain 'd0'",
+        f"{who}domain 'd1'",
+    ]
+    (left_out,) = (line for line in lines if "has no answer for new nodes" in line)
+    assert left_out.startswith(who)
+
+
 @pytest.mark.parametrize(
     ("axes", "said"),
     [
