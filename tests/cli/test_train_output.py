@@ -123,6 +123,13 @@ def test_a_warning_names_model_run_and_domain_and_comes_once(
                 "gamma has no effect: 2 of 4 runs are copies",
             ],
         ),
+        (
+            ["model=lightgcn", "model.net.unseen=zero,error", "split=random,new_nodes"],
+            [
+                "model.net.unseen has no effect where split=random: 1 of 4 runs are "
+                "copies"
+            ],
+        ),
         (["device=cpu,auto"], ["device has no effect: 1 of 2 runs are copies"]),
         (["output_dir=a,b"], []),
         (["data=tables", "data.path=a,b"], []),
