@@ -276,3 +276,17 @@ def test_a_trial_that_diverges_uses_its_share(quick, monkeypatch) -> None:
 def test_trials_at_a_time_are_as_many_as_asked_for(search) -> None:
     assert search(3, "--jobs", "2").height == 3
     assert search(4, "--jobs", "3").height == 4
+
+
+def test_one_trial_at_a_time_draws_from_one_sampler(quick) -> None:
+    """As in every version: its seed counts the given settings, which are queued."""
+    found = pl.read_csv(quick(3).with_name("trials.csv"))["fit.lr"]
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))
+    study.enqueue_trial({"fit.lr": 0.005})  # the space has not the given num_layers
+    expected = []
+    for _ in range(3):
+        trial = study.ask()
+        expected.append(trial.suggest_float("fit.lr", 0.001, 0.1, log=True))
+        trial.suggest_categorical("model.net.num_layers", [0, 1])
+        study.tell(trial, 0.5)
+    assert found.to_list() == pytest.approx(expected)

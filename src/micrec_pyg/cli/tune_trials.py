@@ -74,12 +74,12 @@ def study_of(plan: Plan, seed: int | None = None) -> "optuna.Study":
             n_startup_trials=STARTED, n_warmup_steps=WARM_UP
         ),
     )
+    if not study.trials:
+        study.enqueue_trial(dict(plan.first))
     if seed is None:
         # a sampler that began anew would propose what it proposed before
         seed = plan.seed + len(study.trials)
     study.sampler = optuna.samplers.TPESampler(seed=seed)
-    if not study.trials:
-        study.enqueue_trial(dict(plan.first))
     return study
 
 
