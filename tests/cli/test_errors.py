@@ -60,6 +60,16 @@ def test_a_bad_override_is_explained(override: str, said: str) -> None:
         composed([override])
 
 
+@pytest.mark.parametrize("group", ["model", "data"])
+def test_a_wrong_option_lists_all_valid_ones(group: str) -> None:
+    with pytest.raises(InputError) as refused:
+        composed([f"{group}=nosuch"])
+    listed = str(refused.value).partition("valid are ")[2].partition(";")[0]
+    names = {path.stem for path in (conf_dir() / group).glob("[!_]*.yaml")}
+    assert len(names) > 5
+    assert names <= set(listed.split(", "))
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

@@ -305,7 +305,7 @@ def test_worker_processes_have_one_thread_and_hand_errors_back(
 ) -> None:
     """Real processes; what they run is refused when the configuration is read."""
     broken = [Job("a", f"a{n}", ("model=nothing",)) for n in range(2)]
-    with pool._pool(2) as workers:
+    with pool.worker_pool(2) as workers:
         assert workers is not None
         import torch
 

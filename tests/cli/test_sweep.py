@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from micrec_pyg.cli.sweep_axes import axes_of
-from micrec_pyg.cli.sweep_jobs import AXES, Job, name_of, read, run_job, tables
+from micrec_pyg.cli.sweep_jobs import AXES, Job, name_of, read, run_job
+from micrec_pyg.cli.sweep_tables import tables
 from micrec_pyg.schema import InputError
 
 
@@ -82,6 +83,25 @@ def test_each_split_has_its_own_best() -> None:
         "best by validation, mean over seeds, split=new_nodes: K=1",
         "best by validation, mean over seeds, split=random: K=3",
     ]
+
+
+@pytest.mark.parametrize("select", ["seen", "new", None])
+def test_equal_validations_are_a_tie(tmp_path: Path, select: str | None) -> None:
+    if select is not None:
+        text = f"split: {{select: {select}}}"
+        (tmp_path / "config.yaml").write_text(text)
+    values = [("zero", "0", 0.5), ("mean", "0", 0.2), ("zero", "1", 0.25)]
+    values += [("mean", "1", 0.3), ("error", "0", 0.25), ("error", "1", 0.5)]
+    jobs = [
+        Job(n, {"x": x, "seed": seed}, "ndcg@5", 1.0, str(tmp_path), value)
+        for n, (x, seed, value) in enumerate(values)
+    ]
+    line, *hint = tables(jobs)[4:-1]
+    assert line == (
+        "a tie by validation, mean over seeds: x=zero; x=error: none of them is better "
+        "than the others"
+    )
+    assert ["split.select=new" in each for each in hint] == [True] * (select == "seen")
 
 
 def test_a_job_tells_its_place_and_what_is_left(

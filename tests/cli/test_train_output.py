@@ -63,6 +63,39 @@ def test_the_next_command_can_be_pasted(tmp_path) -> None:
     assert f"micrec evaluate '{folder}'\n" in summary(folder)
 
 
+def test_no_epoch_is_no_best_epoch_and_a_card_has_the_axes_that_are_read(
+    micrec, small, runs, capsys
+) -> None:
+    given = ["model=lightgcn", "model.num_neighbors=4", "fit.max_epochs=0"]
+    assert micrec("train", *small, *given) == 0
+    assert capsys.readouterr().out.startswith(
+        "validation results of the start values, as no epoch was trained "
+    )
+    (folder,) = runs()
+    card = (folder / "run_card.md").read_text()
+    assert "- epochs: 0, the start values were kept\n" in card
+    assert "- settings: K=4, w=0.9, seed=0 (all: config.yaml)\n" in card
+
+
+def test_a_warning_names_model_run_and_domain_and_comes_once(
+    micrec, small, runs, capsys
+) -> None:
+    model = ["model=lightgcn", "model.net.unseen=error", "model.net.std=1e-30"]
+    given = ["split=new_nodes", "fit.max_epochs=0", "rank.ks=[5]"]
+    assert micrec("train", *small, *model, *given, "fit.metric=ndcg@5") == 0
+    (folder,) = runs()
+    assert micrec("evaluate", folder) == 0
+    lines = capsys.readouterr().err.splitlines()
+    ties = [line for line in lines if "ties at the cut" in line]
+    who = f"lightgcn, {folder.name}: "
+    assert [line.partition(": ties")[0] for line in ties] == [
+        f"{who}domain 'd0'",
+        f"{who}domain 'd1'",
+    ]
+    (left_out,) = (line for line in lines if "has no answer for new nodes" in line)
+    assert left_out.startswith(who)
+
+
 @pytest.mark.parametrize(
     ("axes", "said"),
     [
@@ -82,6 +115,20 @@ def test_the_next_command_can_be_pasted(tmp_path) -> None:
         (
             ["model=micrec,inmo,bpr_mf", "gamma=0,1"],
             ["gamma has no effect where model=inmo,bpr_mf: 2 of 6 runs are copies"],
+        ),
+        (
+            ["model=lightgcn", "model.num_neighbors=4", "K=1,4", "gamma=0,1"],
+            [
+                "K has no effect: 2 of 4 runs are copies",
+                "gamma has no effect: 2 of 4 runs are copies",
+            ],
+        ),
+        (
+            ["model=lightgcn", "model.net.unseen=zero,error", "split=random,new_nodes"],
+            [
+                "model.net.unseen has no effect where split=random: 1 of 4 runs are "
+                "copies"
+            ],
         ),
         (["device=cpu,auto"], ["device has no effect: 1 of 2 runs are copies"]),
         (["output_dir=a,b"], []),

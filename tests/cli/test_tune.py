@@ -5,6 +5,7 @@ import re
 from datetime import date
 from pathlib import Path
 
+import optuna
 import polars as pl
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.sweep_jobs import selection
 from micrec_pyg.cli.tune_space import check_space, ends, given_values
 from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
 
 SPACE = """fit.lr: {low: 0.001, high: 0.1, log: true}
@@ -207,3 +209,84 @@ def test_a_loss_adds_what_is_searched_of_it(micrec, small, monkeypatch) -> None:
         assert micrec("tune", *small, f"model={model}", "loss=ssm") == 2
         assert "fit.lr" in found
         assert ("loss.temperature" in found) == takes_it
+
+
+@pytest.fixture
+def quick(micrec, small, tmp_path, monkeypatch):
+    """Return a function that makes the search of ``search`` without any training."""
+    monkeypatch.setattr(train, "train_job", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(sweep_jobs, "selection", lambda *_: 0.5)
+    space = tmp_path / "space.yaml"
+    space.write_text(SPACE)
+
+    def run(trials: int) -> Path:
+        given = [*small, "model=lightgcn", "--trials", str(trials), "--space", space]
+        assert micrec("tune", *given) == 0
+        (study,) = (tmp_path / "outputs" / "tune").glob("*/study.db")
+        return study
+
+    return run
+
+
+def test_a_trial_that_was_killed_is_not_counted_but_tried_again(quick, capsys) -> None:
+    path = quick(1)
+    study = optuna.load_study(study_name="study", storage=f"sqlite:///{path}")
+    killed = study.ask()
+    killed.suggest_float("fit.lr", 0.001, 0.1, log=True)
+    (path.parent / "manifest.json").unlink()  # as where the first call was killed
+    capsys.readouterr()
+    quick(3)
+    said = capsys.readouterr()
+    assert "trial 1 was interrupted and is not counted" in said.err
+    assert "is not checked" not in said.err
+    assert "3 trials: 3 complete;" in said.out
+    table = pl.read_csv(path.with_name("trials.csv"))
+    assert table["trial"].to_list() == [0, 2, 3]
+    assert table["fit.lr"][1] == pytest.approx(killed.params["fit.lr"])
+    assert read_json(path.with_name("best.json"))["trials"] == 3
+    assert "# 3 trials" in path.with_name("best.yaml").read_text()
+
+
+def test_a_line_per_trial_says_how_many_are_left(quick, capsys) -> None:
+    quick(2)
+    lines = [li for li in capsys.readouterr().err.splitlines() if "trial" in li]
+    pattern = (
+        r"trial {} complete in \d+ s: fit.lr=0.\d{{1,6}} model.net.num_layers=\d: "
+        r"ndcg@20 0.5000, {} of 2 left"
+    )
+    for number, line in enumerate(lines):
+        assert re.fullmatch(pattern.format(number, 1 - number), line)
+    assert len(lines) == 2
+
+
+def test_a_trial_that_diverges_uses_its_share(quick, monkeypatch) -> None:
+    ends = iter([True, False, True])
+
+    def train_one(*_: object, **__: object) -> Path:
+        if not next(ends):
+            raise FloatingPointError("the loss is no number")
+        return Path()
+
+    monkeypatch.setattr(train, "train_job", train_one)
+    table = pl.read_csv(quick(3).with_name("trials.csv"))
+    assert table["state"].to_list() == ["complete", "fail", "complete"]
+
+
+@pytest.mark.fuzz  # two processes that load torch
+def test_trials_at_a_time_are_as_many_as_asked_for(search) -> None:
+    assert search(3, "--jobs", "2").height == 3
+    assert search(4, "--jobs", "3").height == 4
+
+
+def test_one_trial_at_a_time_draws_from_one_sampler(quick) -> None:
+    """As in every version: its seed counts the given settings, which are queued."""
+    found = pl.read_csv(quick(3).with_name("trials.csv"))["fit.lr"]
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))
+    study.enqueue_trial({"fit.lr": 0.005})  # the space has not the given num_layers
+    expected = []
+    for _ in range(3):
+        trial = study.ask()
+        expected.append(trial.suggest_float("fit.lr", 0.001, 0.1, log=True))
+        trial.suggest_categorical("model.net.num_layers", [0, 1])
+        study.tell(trial, 0.5)
+    assert found.to_list() == pytest.approx(expected)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli import picking, preset, reproduce, tune_study
+from micrec_pyg.cli import picking, preset, reproduce, tune_trials
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Outcome
 from micrec_pyg.cli.tuned import as_experiment
@@ -59,7 +59,7 @@ def test_rows_are_searched_then_trained_with_what_was_found(
     for _, net in tested:
         for name in names:
             assert str(net[name]) == wanted[f"model.net.{name}"]
-    monkeypatch.setattr(tune_study, "_value", None)  # a repetition has no trial
+    monkeypatch.setattr(tune_trials, "_value", None)  # a repetition has no trial
     assert micrec(*argv) == 0
     assert "| ItemKNN |" in capsys.readouterr().out
 
@@ -70,8 +70,8 @@ def test_a_row_whose_search_failed_has_no_runs(
     def broken(*_: object) -> float:
         raise ValueError("a trial that breaks")
 
-    works = tune_study._value
-    monkeypatch.setattr(tune_study, "_value", broken)
+    works = tune_trials._value
+    monkeypatch.setattr(tune_trials, "_value", broken)
     given = [each for each in small if not each.startswith("output_dir=")]
     argv = ["reproduce", "--preset", "toy", "--jobs", "1", *given]
     assert micrec(*argv, "--output-dir", f"{tmp_path}/outputs") == 1
@@ -83,7 +83,7 @@ def test_a_row_whose_search_failed_has_no_runs(
     (hint,) = [x for x in said.err.splitlines() if x.startswith("  alone: ")]
     command = shlex.split(hint)[1:]
     assert command[:2] == ["micrec", "tune"]
-    monkeypatch.setattr(tune_study, "_value", works)
+    monkeypatch.setattr(tune_trials, "_value", works)
     (study,) = (tmp_path / "outputs" / "tune").iterdir()
     assert micrec(*command[1:]) == 0
     assert [*study.parent.iterdir()] == [study]

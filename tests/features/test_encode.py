@@ -160,10 +160,14 @@ def test_a_modality_that_no_item_has_is_left_out(
     assert domains["kitchen"].features == {}
     lines = [each.message for each in caplog.records if "left out" in each.message]
     assert lines == [
-        "domain 'food': no item has a usable image; left out",
-        "domain 'kitchen': no item has a usable audio; left out",
-        "domain 'kitchen': no item has a usable image; left out",
-        "domain 'kitchen': no item has a usable text; left out",
+        f"domain '{name}': no item has a usable {kind}; {kind} is left out for this "
+        "domain"
+        for name, kind in (
+            ("food", "image"),
+            ("kitchen", "audio"),
+            ("kitchen", "image"),
+            ("kitchen", "text"),
+        )
     ]
     assert "1 of 2 items cannot be read" in caplog.text
 

@@ -31,6 +31,10 @@ def test_name_tells_the_axes() -> None:
         ("lightgcn_neighbors", "random-K3-w0.9-s0-"),
         ("inmo", "random-s0-"),
         ("popularity K=7", "random-s0-"),
+        # a model that fixes the number of its neighbours
+        ("freedom K=3", "random-K9-w"),
+        ("lightgcn model.num_neighbors=4", "random-K4-w0.9-s0-"),
+        ("micrec graph.w=0.2", "random-K3-w0.2-gamma1-s0-"),
     ],
 )
 def test_a_name_has_only_the_axes_that_are_read(model: str, begin: str) -> None:
@@ -89,6 +93,12 @@ def test_other_data_is_another_run() -> None:
 @pytest.mark.parametrize("override", ["K=7", "gamma=7", "w=0.1", "graph.w=0.2"])
 def test_axes_that_a_model_does_not_read_make_no_run(override: str) -> None:
     assert folder("model=lightgcn", override) == folder("model=lightgcn")
+
+
+def test_a_model_with_neighbors_of_its_own_reads_no_k() -> None:
+    own = ["model=lightgcn", "model.num_neighbors=4"]
+    assert folder(*own, "K=1") == folder(*own, "K=4") != folder("model=lightgcn")
+    assert folder("graph.w=0.2", "w=0.5") == folder("w=0.2")
 
 
 def test_a_split_of_files_is_its_content(tmp_path) -> None:

@@ -17,7 +17,6 @@ _DELETE = re.compile(r"Could not delete from config\. '([^']+)'")
 _REFERENCE = re.compile(r"Interpolation key '([^']+)' not found")
 _MERGING = re.compile(r"Error merging override (.+)")
 _AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.+?)'$", re.MULTILINE)
-_TOO_MANY = 15
 PLUGINS = ("hydra/launcher", "hydra/sweeper")
 """Groups whose options are packages."""
 EXPERIMENT = "experiment"
@@ -170,5 +169,4 @@ def _unknown_option(group: str, option: str, folder: Path) -> str:
         return unknown_key(group, folder)
     near = difflib.get_close_matches(option, valid, n=1)
     guess = f"; did you mean {group}={near[0]}?" if near else ""
-    shown = ", ".join(valid[:_TOO_MANY])
-    return f"unknown option {group}={option}; valid are {shown}{guess}"
+    return f"unknown option {group}={option}; valid are {', '.join(valid)}{guess}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def run_all(
     """
     outcome, work = Outcome(), work or run
     estimate = _Estimate(todo, max(1, workers))
-    with _pool(min(workers, len(todo))) as pool, _progress(len(todo)) as show:
+    with worker_pool(min(workers, len(todo))) as pool, _progress(len(todo)) as show:
         for share in (todo[:1], todo[1:]):
             for job, future in _finished(share, pool, work):
                 error = future.exception()
@@ -173,15 +174,22 @@ def _here(job: Job, work: Callable[[Job], Result]) -> Future[Result]:
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Yield worker processes, or None for none; an interruption ends them at once."""
+def worker_pool(
+    workers: int, *, one_thread: bool = True
+) -> Iterator[ProcessPoolExecutor | None]:
+    """Yield worker processes, or None for none; an interruption ends them at once.
+
+    Args:
+        workers: How many; below 2 there is none.
+        one_thread: Give each worker one thread; else it has as many as it likes.
+    """
     if workers < 2:
         yield None
         return
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    before = {name: os.environ.get(name) for name in THREADS if one_thread}
+    os.environ.update(dict.fromkeys(before, "1"))
     try:
-        with worker_processes(workers, _begin_worker) as pool:
+        with worker_processes(workers, partial(_begin_worker, one_thread)) as pool:
             yield pool
     finally:
         for name, value in before.items():
@@ -197,13 +205,14 @@ class _NoTerminal(io.TextIOWrapper):
         return False
 
 
-def _begin_worker() -> None:
-    """Prepare a worker: one thread, and no bars."""
+def _begin_worker(one_thread: bool) -> None:
+    """Prepare a worker: its threads, and no bars."""
     import torch
 
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
     prepare()
-    torch.set_num_threads(1)
+    if one_thread:
+        torch.set_num_threads(1)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import polars as pl
 
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.cli.sentences import DONE
-from micrec_pyg.cli.sweep_jobs import SEED, Job, read, tables
+from micrec_pyg.cli.sweep_jobs import SEED, Job, read
+from micrec_pyg.cli.sweep_tables import tables
 from micrec_pyg.report.html import check_packages
 from micrec_pyg.storage.writing import write_text
 

@@ -25,6 +25,10 @@ MOST_RUNS = 500
 PLACES = ("output_dir", "dataset", "split_name", "data", "split")
 """Keys that decide where a run lies and what it reads, beside the decisive ones."""
 
+UNSEEN, WITHOUT_NEW = "model.net.unseen", ".random_ratio"
+"""Key that decides about new nodes alone, and the end of the name of a split that has
+none; runs that differ in it stay two, as they answer new nodes of a later day."""
+
 Values = tuple[str, ...]
 """Of every key of the sweep, in their order."""
 
@@ -127,7 +131,10 @@ def _identity(config: Any, rest: Sequence[str]) -> str:
         OmegaConf.update(changed, each.key_or_group, each.value(), force_add=True)
     settings = configs.resolved(changed, choices)
     places = {key: settings[key] for key in PLACES}
-    return json.dumps([decisive(settings), places], sort_keys=True, default=str)
+    own = decisive(settings)
+    if str(settings["split"]["_target_"]).endswith(WITHOUT_NEW):
+        own.pop(UNSEEN, None)
+    return json.dumps([own, places], sort_keys=True, default=str)
 
 
 def _told(axes: Sequence[Axis], place: int, runs: Mapping[Values, str]) -> list[str]:

@@ -10,14 +10,12 @@ import logging
 import math
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import get_type_hints
 
-from micrec_pyg import grid
 from micrec_pyg.cli.failures import told
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.sealed import METRICS
@@ -40,10 +38,6 @@ SEED = "seed"
 
 ANEW = "delete it; the same sweep writes it anew"
 """What to do about a damaged file of a job."""
-
-TASK = ("data", "dataset", "split")
-"""Keys, alone or before a dot, that change what is asked: across their values a higher
-metric says nothing."""
 
 
 @dataclass(frozen=True)
@@ -166,60 +160,6 @@ def _read_job(path: Path) -> Job:
     return Job(**values)
 
 
-def tables(jobs: Sequence[Job]) -> list[str]:
-    """Return what a sweep came to: a line per setting, the best, and the failed jobs.
-
-    Args:
-        jobs: As ``read`` returns them.
-    """
-    lines = []
-    done = [job for job in jobs if job.value is not None]
-    if done:
-        lines += [*_settings(done), ""]
-    failed = [job for job in jobs if job.error is not None]
-    for job in failed:
-        lines.append(f"failed: {_words(job.overrides)}: {job.error}")
-    if failed:
-        lines.append(f"{len(failed)} of {len(jobs)} jobs failed")
-    return lines
-
-
-def _settings(done: Sequence[Job]) -> list[str]:
-    """Return a table of the settings, best first: mean and deviation over seeds."""
-    values: dict[tuple[tuple[str, str], ...], list[float]] = defaultdict(list)
-    for job in done:
-        setting = tuple((k, v) for k, v in job.overrides.items() if k != SEED)
-        values[setting].append(job.value or 0.0)
-    best_first = sorted(values, key=lambda s: fmean(values[s]), reverse=True)
-    best: dict[str, str] = {}
-    for setting in best_first:
-        tasks = {k: v for k, v in setting if k.partition(".")[0] in TASK}
-        rest = {k: v for k, v in setting if k not in tasks}
-        best.setdefault(_words(tasks), _words(rest) or "one setting")
-    best_first.sort(key=lambda s: [v for k, v in s if k.partition(".")[0] in TASK])
-    keys = list(dict.fromkeys(key for setting in values for key, _ in setting))
-    metric = done[0].metric
-    rows = [[*keys, f"validation {metric}", "sd", "seeds"]]
-    for setting in best_first:
-        own, found = dict(setting), values[setting]
-        deviation = f"{stdev(found):.4f}" if len(found) > 1 else "-"
-        rows.append(
-            [
-                *(own.get(key, "-") for key in keys),
-                f"{fmean(found):.4f}",
-                deviation,
-                str(len(found)),
-            ]
-        )
-    return [
-        *(line.rstrip() for line in grid.aligned(rows)),
-        *(
-            f"best by validation, mean over seeds{f', {task}' if task else ''}: {words}"
-            for task, words in sorted(best.items())
-        ),
-    ]
-
-
 def _tell_job(job: Job, sweep: Path) -> None:
     """Log one line about a job, and how long the others may take."""
     total = count()
@@ -237,7 +177,7 @@ def _tell_job(job: Job, sweep: Path) -> None:
         of,
         state,
         job.seconds,
-        _words(job.overrides),
+        words(job.overrides),
         what,
         left,
     )
@@ -253,5 +193,6 @@ def _axes() -> dict[str, list[str]]:
     return found
 
 
-def _words(overrides: Mapping[str, str]) -> str:
+def words(overrides: Mapping[str, str]) -> str:
+    """Return keys and values as they are given on the command line."""
     return " ".join(f"{key}={value}" for key, value in overrides.items())

@@ -25,7 +25,8 @@ from micrec_pyg.cli.overrides import readable
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, FAILED
 from micrec_pyg.cli.sweep_axes import axes_of, without_effect
-from micrec_pyg.cli.sweep_jobs import AXES, WORKERS, name_of, read, run_job, tables
+from micrec_pyg.cli.sweep_jobs import AXES, WORKERS, name_of, read, run_job
+from micrec_pyg.cli.sweep_tables import tables
 from micrec_pyg.cli.together import refuse_several, together
 from micrec_pyg.cli.train_output import summary
 from micrec_pyg.runs.build import conf_dir

@@ -24,10 +24,12 @@ def summary(folder: Path) -> str:
         InputError: It is no finished run.
     """
     record = read_json(folder / METRICS)
+    which = f"epoch {record['best_epoch'] + 1}, the best of {record['epochs']}"
+    if not record["epochs"]:
+        which = "the start values, as no epoch was trained (fit.max_epochs=0)"
     return "\n".join(
         [
-            f"validation results of epoch {record['best_epoch'] + 1}, the best of "
-            f"{record['epochs']}:",
+            f"validation results of {which}:",
             *validation_table(record["val"]),
             f"next, the test results: micrec evaluate {shlex.quote(str(folder))}",
             "",

@@ -18,7 +18,8 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
 
 if TYPE_CHECKING:
-    from micrec_pyg.cli.tune_study import Outcome, Plan
+    from micrec_pyg.cli.tune_study import Outcome
+    from micrec_pyg.cli.tune_trials import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def plan_of(
     Raises:
         InputError: A setting or the space cannot be used.
     """
-    from micrec_pyg.cli.tune_study import Plan
+    from micrec_pyg.cli.tune_trials import Plan
 
     settings = composed(overrides)
     paths = [Path(space)] if space else _paths(overrides, settings)

@@ -17,7 +17,7 @@ from micrec_pyg.storage.writing import write_json, write_text
 
 if TYPE_CHECKING:
     from micrec_pyg.cli.tune_study import Outcome as Found
-    from micrec_pyg.cli.tune_study import Plan
+    from micrec_pyg.cli.tune_trials import Plan
 
 logger = logging.getLogger(__name__)
 

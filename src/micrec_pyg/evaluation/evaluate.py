@@ -130,6 +130,7 @@ def validate(
                 k=k,
                 candidates=None,
                 batch_size=users_at_once(batch_size, num_items, users.device),
+                domain=domain,
             )
             values = accuracy_metrics(lists, task.hidden, num_items=num_items, ks=[k])
             means[domain] = {name: float(v.mean()) for name, v in values.items()}

@@ -75,7 +75,7 @@ def judge(
     """
     check_cut_offs(ks, domain, task.data)
     scopes = [group.scope for group in groups]
-    judged = _judged(score, task, scopes, facts, ks=ks, batch_size=batch_size)
+    judged = _judged(score, domain, task, scopes, facts, ks=ks, batch_size=batch_size)
     frames, per_group = [], {}
     for group in groups:
         if group.scope in judged:
@@ -106,6 +106,7 @@ def check_cut_offs(ks: Sequence[int], domain: str, data: HeteroData) -> None:
 
 def _judged(
     score: Score,
+    domain: str,
     task: Task,
     scopes: Sequence[Scope],
     facts: ItemFacts,
@@ -128,6 +129,7 @@ def _judged(
         k=max(ks),
         candidates={name: sets[name] for name in pool.values()},
         batch_size=users_at_once(batch_size, task.data[ITEM].num_nodes, users.device),
+        domain=domain,
     )
     every = torch.ones_like(task.data[ITEM].train_row, dtype=torch.bool)
     found = {}

@@ -7,23 +7,18 @@ size, the order of the users or the device's top-k routine. Memory is
 O(batch size x items).
 """
 
-import logging
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from micrec_pyg.evaluation.ties import warn_of_ties
 from micrec_pyg.nn.inner_products import reusing
 from micrec_pyg.schema import InputError, RankedLists, Score
 
-logger = logging.getLogger(__name__)
-
 CHUNK = 64
 """Columns whose maximum stands for them in the first stage of the top-k."""
-
-TIED_SHARE = 0.5
-"""A larger share of users with a tie at the cut is worth a warning."""
 
 UNIT = 2**32
 GOLDEN = 2654435769
@@ -42,6 +37,7 @@ def rank(
     k: int,
     candidates: Bool[Tensor, " items"] | None,
     batch_size: int,
+    domain: str | None = None,
 ) -> RankedLists:
     """Return the k best items of every user; see ``rank_groups``."""
     lists = rank_groups(
@@ -52,6 +48,7 @@ def rank(
         k=k,
         candidates={"all": candidates},
         batch_size=batch_size,
+        domain=domain,
     )
     return lists["all"]
 
@@ -66,6 +63,7 @@ def rank_groups(
     k: int,
     candidates: Mapping[str, Bool[Tensor, " items"] | None],
     batch_size: int,
+    domain: str | None = None,
 ) -> dict[str, RankedLists]:
     """Return the k best items of every user, once per set of candidates.
 
@@ -77,6 +75,7 @@ def rank_groups(
         k: Length of the lists; -1 pads where fewer items are left.
         candidates: The items that may be recommended, by name; None means all.
         batch_size: Users per block. It changes time and memory only.
+        domain: Name of what is ranked, for a warning.
 
     Raises:
         InputError: ``k`` or ``batch_size`` is below 1.
@@ -103,7 +102,7 @@ def rank_groups(
         for name, column in columns.items():
             blocks[name].append(_top(scores, column, k, indices))
         del scores  # the next block takes its memory, which is in the cache
-    return {name: _join(name, users, parts) for name, parts in blocks.items()}
+    return {name: _join(name, domain, users, parts) for name, parts in blocks.items()}
 
 
 def first_items(n_id: Int[Tensor, " rows"], num_items: int) -> Int[Tensor, " rows"]:
@@ -282,19 +281,11 @@ def _first_of_tied(
 
 def _join(
     name: str,
+    domain: str | None,
     users: Int[Tensor, " rows"],
     parts: list[tuple[Tensor, Tensor, Tensor]],
 ) -> RankedLists:
     """Return one value of all blocks; warn where ties decided many lists."""
     item, score, tied = (torch.cat(column) for column in zip(*parts, strict=True))
-    count = int(tied.sum())
-    if count > TIED_SHARE * len(tied):
-        logger.warning(
-            "ties at the cut decide the lists of %d of %d users (%.0f %%; candidates: "
-            "%s); chance decides there, as with a constant scorer",
-            count,
-            len(tied),
-            100 * count / len(tied),
-            name,
-        )
+    warn_of_ties(tied, candidates=name, domain=domain)
     return RankedLists(user=users, item=item, score=score)

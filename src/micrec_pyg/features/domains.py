@@ -18,7 +18,12 @@ def without_absent(name: str, features: Mapping[str, Feature]) -> dict[str, Feat
     """
     found = {key: each for key, each in features.items() if each.mask.any()}
     for modality in sorted(features.keys() - found.keys()):
-        logger.info("domain '%s': no item has a usable %s; left out", name, modality)
+        logger.info(
+            "domain '%s': no item has a usable %s; %s is left out for this domain",
+            name,
+            modality,
+            modality,
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.graph.templates import choose
 from micrec_pyg.graph.union import Merged, merge, people_in_union, rows_in_union
 from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.run_warnings import warn
 from micrec_pyg.schema import (
     ITEM,
     ITEM_TEMPLATE,
@@ -279,7 +280,9 @@ def _log_left_out(
         if kind in kinds
     ]
     if missing:
-        logger.warning(
+        warn(
+            logger,
+            "no answer",
             "the model has no answer for new nodes and is not ranked on them: %s are "
             "left out",
             ", ".join(missing),

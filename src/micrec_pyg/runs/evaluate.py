@@ -13,6 +13,7 @@ from micrec_pyg.graph.build import test_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.process_group import first_before_others, from_first, is_first
+from micrec_pyg.run_warnings import working_on
 from micrec_pyg.runs.device import check_device
 from micrec_pyg.runs.experiment import Experiment, experiment_of
 from micrec_pyg.runs.files import check_record, read_config, read_json
@@ -72,7 +73,7 @@ def evaluate_job(
         metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
         # the others wait here: an evaluation counts before anybody reads a test edge
         from_first(lambda: write_metrics(folder, metrics, experiment, inputs))
-        with step("test evaluation"):
+        with step("test evaluation"), working_on(experiment.model, folder):
             frame, report, sealed = _test(experiment, inputs, model)
         metrics["test"] = summary(report)
         metrics["timing"]["evaluate_users_per_s"] = report.users_per_s

@@ -59,6 +59,12 @@ NEIGHBORS = (
 """Keys that nothing reads where a graph has no neighbours."""
 
 
+AXES = ("K", "w", "gamma")
+"""Keys that are in the name of a run."""
+
+IN_GRAPH = {"K": "num_neighbors", "w": "w"}
+"""Those that the graph has, by its name for them."""
+
 NET = "model.net."
 
 OFF_WITHOUT = (("fit", "neighbors_per_hop"), ("graph", "ann_from"))
@@ -75,10 +81,10 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
         By dotted key, as text: 1 and 1.0 are one setting. A setting that an earlier
         version did not write stands there with what that version did.
     """
-    unread = _unread(settings)
+    unread, read = _unread(settings), _as_read(settings)
     return {
         key: renamed(text) if key.endswith("_target_") else text
-        for key, text in [*_before(settings).items(), *_flat(settings, "")]
+        for key, text in [*_before(settings).items(), *_flat(read, "")]
         if not any(fnmatchcase(key, pattern) for pattern in (*INCIDENTAL, *unread))
     }
 
@@ -107,11 +113,30 @@ def run_id(
     }
     content = [kept, list(data.items()), _files(settings.get("split", {}).get("path"))]
     decided = json.dumps(content, sort_keys=True).encode()
-    unread = _unread(settings)
-    read = [key for key in ("K", "w", "gamma") if key in settings and key not in unread]
-    axes = [f"{key}{settings[key]:g}" for key in read]
+    axes = [f"{key}{value:g}" for key, value in sweep_axes(settings).items()]
     digits = hashlib.sha256(decided).hexdigest()[:8]
     return "-".join([split, *axes, f"s{seed}", digits])
+
+
+def sweep_axes(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Return those of K, w and gamma that this run reads, with their values.
+
+    Args:
+        settings: Resolved, as in ``config.yaml``.
+    """
+    unread, read = _unread(settings), _as_read(settings)
+    return {key: read[key] for key in AXES if key in read and key not in unread}
+
+
+def _as_read(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings whose K and w are those of the graph.
+
+    A model may fix the number of neighbours itself (``model.num_neighbors``), and
+    reads no K then.
+    """
+    graph = settings.get("graph", {})
+    own = {axis: graph[key] for axis, key in IN_GRAPH.items() if key in graph}
+    return {**settings, **{key: own[key] for key in own if key in settings}}
 
 
 def _before(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from micrec_pyg.graph.to_device import pairs_to_device, to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.run_warnings import working_on
 from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
@@ -49,7 +50,7 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     folder = run_folder(experiment, digests)
     if from_first(lambda: _is_there(folder)):
         return folder
-    with locked_by_first(folder):
+    with locked_by_first(folder), working_on(experiment.model, folder):
         if from_first(lambda: _is_there(folder)):  # by another command meanwhile
             return folder
         logger.info("run: %s", folder)

@@ -16,6 +16,7 @@ from micrec_pyg.evaluation.groups import shared_users
 from micrec_pyg.grid import markdown
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.grids import FEW, FEW_NOTE, grids
+from micrec_pyg.runs.identity import sweep_axes
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.schema import USER, RankingStage
 
@@ -92,16 +93,16 @@ def versions() -> dict[str, str]:
 
 def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs) -> str:
     """Return a page about the run: what it used, what it found, how often it tested."""
-    axes = {key: experiment.settings.get(key) for key in ("K", "w", "gamma")}
+    axes = {**sweep_axes(experiment.settings), "seed": metrics["seed"]}
     sweep = ", ".join(f"{key}={value}" for key, value in axes.items())
     used = ", ".join(f"{name} {number}" for name, number in metrics["versions"].items())
     lines = [
         f"# {metrics['model']} on {metrics['dataset']}",
         "",
-        f"- settings: {sweep}, seed={metrics['seed']} (all: config.yaml)",
+        f"- settings: {sweep} (all: config.yaml)",
         f"- split: {metrics['split']}",
         f"- selection: {_selection(inputs)}",
-        f"- epochs: {metrics['epochs']}, best: number {metrics['best_epoch']} (from 0)",
+        f"- epochs: {_epochs(metrics)}",
         f"- training: {metrics['timing']['fit_s']:.1f} s on {metrics['device']}, "
         f"{metrics['timing']['train_epoch_s']:.2f} s per epoch",
         f"- peak memory: {metrics['peak_memory_mb']:.0f} MB",
@@ -123,6 +124,13 @@ def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs)
             if not tables:
                 lines += ["", "nothing to rank"]
     return "\n".join(lines) + "\n"
+
+
+def _epochs(metrics: Mapping[str, Any]) -> str:
+    """Return in words how many epochs were trained, and which one was kept."""
+    if not metrics["epochs"]:
+        return "0, the start values were kept"
+    return f"{metrics['epochs']}, best: number {metrics['best_epoch']} (from 0)"
 
 
 def _selection(inputs: Inputs) -> str:

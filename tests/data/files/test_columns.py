@@ -98,6 +98,10 @@ def test_a_mapped_name_that_is_nowhere_is_refused_with_the_nearest(tmp_path):
         ("item", ["title", "item_name", "Item Description", "item price"], ""),
         ("user", ["user_name_text", "user review", "quantity"], ""),
         ("timestamp", ["time_stamp"], "'time_stamp'"),
+        ("user", ["uid", "item", "rating"], "data.columns={user: uid}"),
+        ("item", ["user", "IID", "rating"], "data.columns={item: IID}"),
+        ("user", ["UserId", "item"], "'UserId'"),
+        ("item", ["uid", "rating"], ""),
     ],
 )
 def test_the_nearest_name(wanted, found, near):

@@ -8,7 +8,7 @@ from typing import Any
 
 from micrec_pyg.cli.averages import AVERAGE, average
 from micrec_pyg.runs.build import build
-from micrec_pyg.runs.identity import decisive
+from micrec_pyg.runs.identity import decisive, sweep_axes
 from micrec_pyg.schema import InputError
 
 Values = dict[str, Any]
@@ -26,7 +26,7 @@ def config_of(settings: Mapping[str, Any]) -> Values:
     Args:
         settings: The content of a run's ``config.yaml``.
     """
-    by_path = dict(_flat(settings, ".", ""))
+    by_path = {**dict(_flat(settings, ".", "")), **sweep_axes(settings)}
     found = {
         "dataset": settings["dataset"],
         "split": settings["split_name"],

@@ -36,6 +36,13 @@ _GUESSES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """Other spellings, without case and punctuation; the first group that fits decides."""
 
+_ABBREVIATED: Mapping[str, tuple[str, ...]] = {
+    "user": ("uid", "usr", "usrid", "userno", "usernum", "userindex", "useridx"),
+    "item": ("iid", "itm", "itmid", "itemno", "itemnum", "itemindex", "itemidx", "pid"),
+}
+"""Names without case and punctuation that are hinted at, but may mean something else:
+they are not taken without the user."""
+
 _NO_ID = re.compile(
     r"(?<!user)(?<!nick)name|title|desc|text|review(?!er)|brand|categor|price|cost|qty"
     r"|quantity|rating|stars|date|time|image|url|createdat|orderedat"
@@ -128,10 +135,19 @@ def nearest(wanted: str, found: Sequence[str], *, role: str | None = None) -> st
     lower = {name.lower(): name for name in reversed(found)}
     near = difflib.get_close_matches(wanted.lower(), lower, n=1, cutoff=0.4)
     inside = [n for low, n in lower.items() if wanted.lower() in low]
-    for name in [*inside, *(lower[n] for n in near)]:
+    alike = [*inside, *(lower[n] for n in near)]
+    known = [name for name in found if plain(name) in _spellings(role or wanted)]
+    # a name that somebody gave says more than the role it was given for
+    for name in [*known, *alike] if role is None else [*alike, *known]:
         mapping = f"{{{role or wanted}: {name}}}"
         return f"did you mean '{name}'? Then give data.columns={mapping}"
     return ""
+
+
+def _spellings(role: str) -> set[str]:
+    """Return all names, without case and punctuation, that a role often has."""
+    groups = (*_GUESSES.get(role, ()), _ABBREVIATED.get(role, ()))
+    return {name for group in groups for name in group}
 
 
 def _guess(

@@ -18,9 +18,8 @@ from micrec_pyg.report.html.examples import example_blocks
 from micrec_pyg.report.html.groups import group_blocks
 from micrec_pyg.report.html.histories import histories, of_one_run
 from micrec_pyg.runs.grids import FEW_NOTE, grids
+from micrec_pyg.runs.identity import sweep_axes
 from micrec_pyg.runs.read import Run, family_of
-
-AXES = ("K", "w", "gamma")
 
 
 def run_page(
@@ -56,7 +55,7 @@ def run_page(
         "split": split,
         "model": model,
         "seed": str(run.seed),
-        **{axis: f"{run.config[axis]}" for axis in AXES if axis in run.config},
+        **{axis: f"{value}" for axis, value in sweep_axes(run.config).items()},
         "best epoch (from 0)": f"{record.get('best_epoch')} of {record.get('epochs')}",
         "device": str(run.record.get("device")),
     }

@@ -1,0 +1,221 @@
+"""The trials of a search: which are there, which are missing, and how one is run."""
+
+import logging
+import math
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micrec_pyg.cli.tune_space import Choice, override
+from micrec_pyg.schema import InputError
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+logger = logging.getLogger(__name__)
+
+STARTED, WARM_UP = 4, 10
+"""Trials that are never ended, and epochs before which none is."""
+
+RUN = "run"
+"""What a trial notes: the folder of its run, if it came to its end."""
+
+DIVERGED = "diverged"
+"""What a trial notes that came to its end without a value."""
+
+STUDY = "study.db"
+"""Of a search: its trials."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched."""
+
+    folder: Path
+    """Of the study."""
+    overrides: tuple[str, ...]
+    """Of every trial."""
+    space: Mapping[str, Choice]
+    """By key."""
+    metric: str
+    """What selects, on validation."""
+    trials: int
+    """That come to their end, in all, those of earlier calls among them."""
+    seed: int
+    first: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the first trial, by key; the others of its keys are drawn."""
+
+
+def study_of(plan: Plan, seed: int | None = None) -> "optuna.Study":
+    """Return the study of a plan, as far as it came.
+
+    Args:
+        plan: What is searched.
+        seed: Of the sampler; None counts on from the trials that are there.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise InputError(
+            "micrec tune needs Optuna: pip install 'micrec_pyg[tune]'"
+        ) from error
+    # what goes wrong in a trial is told here; optuna would print a page of code
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        study_name="study",
+        storage=f"sqlite:///{plan.folder / STUDY}",
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=STARTED, n_warmup_steps=WARM_UP
+        ),
+    )
+    if not study.trials:
+        study.enqueue_trial(dict(plan.first))
+    if seed is None:
+        # a sampler that began anew would propose what it proposed before
+        seed = plan.seed + len(study.trials)
+    study.sampler = optuna.samplers.TPESampler(seed=seed)
+    return study
+
+
+def ended(study: "optuna.Study") -> "list[FrozenTrial]":
+    """Return the trials that came to their end: complete, pruned or diverged.
+
+    One that a kill, an interruption or an error of another kind ended is none.
+    """
+    from optuna.trial import TrialState
+
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    return [
+        each
+        for each in study.get_trials(deepcopy=False, states=states)
+        if each.state != TrialState.FAIL or DIVERGED in each.user_attrs
+    ]
+
+
+def try_again(study: "optuna.Study") -> None:
+    """End the trials that a killed search left running, and queue their settings.
+
+    Whoever calls this holds the lock of the study, so nobody works on them.
+    """
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        if trial.params:
+            study.enqueue_trial(trial.params)
+        logger.info(
+            "trial %d was interrupted and is not counted; its settings are tried again",
+            trial.number,
+        )
+
+
+def run_in(
+    pool: ProcessPoolExecutor, plan: Plan, study: "optuna.Study", missing: int
+) -> None:
+    """Run the trials that are missing, several at a time, each a task of a pool.
+
+    Raises:
+        InputError: A worker was killed.
+    """
+    begun = plan.seed + len(study.trials)
+    tasks = [pool.submit(_run_one, plan, begun + number) for number in range(missing)]
+    try:
+        for done in as_completed(tasks):
+            _tell(plan, study, done.result())
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process of the search was killed, perhaps for want of memory; the same "
+            "command continues, and a smaller --jobs takes less memory"
+        ) from error
+
+
+def _run_one(plan: Plan, seed: int) -> "FrozenTrial":
+    """Return one trial, run in a process of its own, where nothing is told."""
+    (trial,) = run_here(plan, study_of(plan, seed), 1, tell=False)
+    return trial
+
+
+def run_here(
+    plan: Plan, study: "optuna.Study", count: int, *, tell: bool = True
+) -> "list[FrozenTrial]":
+    """Return a number of new trials, run one after the other."""
+    from micrec_pyg.cli.process import prepare
+
+    found: list[FrozenTrial] = []
+
+    def end(study: "optuna.Study", trial: "FrozenTrial") -> None:
+        found.append(trial)
+        if tell:
+            _tell(plan, study, trial)
+
+    prepare()
+    study.optimize(
+        lambda trial: _value(plan, trial),
+        n_trials=count,
+        callbacks=[end],
+        catch=FloatingPointError,  # settings that diverge are a failed trial
+    )
+    return found
+
+
+def _tell(plan: Plan, study: "optuna.Study", trial: "FrozenTrial") -> None:
+    """Log one line about a trial that came to its end."""
+    seconds = 0.0 if trial.duration is None else trial.duration.total_seconds()
+    value = "no value" if trial.value is None else f"{plan.metric} {trial.value:.4f}"
+    logger.info(
+        "trial %d %s in %.0f s: %s: %s, %d of %d left",
+        trial.number,
+        "failed" if trial.value is None else trial.state.name.lower(),
+        seconds,
+        " ".join(override(k, _short(trial.params.get(k))) for k in plan.space),
+        value,
+        max(0, plan.trials - len(ended(study))),
+        plan.trials,
+    )
+
+
+def _short(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _value(plan: Plan, trial: "optuna.Trial") -> float:
+    """Return the metric of one trial on validation."""
+    import optuna
+
+    from micrec_pyg.cli.sweep_jobs import selection
+    from micrec_pyg.cli.train import train_job
+
+    settings = [override(k, _draw(trial, k, plan.space[k])) for k in plan.space]
+
+    def judge(row: Mapping[str, Any]) -> None:
+        val = row.get("val")
+        if val:
+            values = [metrics[plan.metric] for metrics in val.values()]
+            trial.report(math.fsum(values) / len(values), int(row["epoch"]))
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+    try:
+        folder = train_job([*plan.overrides, *settings], on_epoch=judge)
+    except FloatingPointError as error:
+        logger.warning("trial %d failed: %s", trial.number, error)
+        trial.set_user_attr(DIVERGED, True)
+        raise
+    trial.set_user_attr(RUN, str(folder))
+    return selection(folder, plan.metric)
+
+
+def _draw(trial: "optuna.Trial", key: str, choice: Choice) -> object:
+    """Return a value of one key."""
+    if "choices" in choice:
+        return trial.suggest_categorical(key, choice["choices"])
+    low, high, log = choice["low"], choice["high"], bool(choice.get("log"))
+    if isinstance(low, int):
+        return trial.suggest_int(key, low, high, log=log)
+    return trial.suggest_float(key, low, high, log=log)
