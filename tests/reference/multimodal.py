@@ -160,21 +160,112 @@ def smore(model, domain, data, start, num_layers):
     return c, s
 
 
-def smore_view(gate, found, item, data, edges):
-    """Return h of users and of items in one view, over one layer of similar items."""
-    gated = [
+def over_lists(lists, x):
+    """Return D^-1/2 S D^-1/2 x; ``lists[i]`` are (j, s_ij), D the sums of the rows."""
+    total = [sum(s for _, s in row) for row in lists]
+    return np.array(
+        [
+            sum(s * x[j] / np.sqrt(total[i] * total[j]) for j, s in row)
+            for i, row in enumerate(lists)
+        ]
+    )
+
+
+def smore_view(gate, found, item, data, edges, num_layers=1):
+    """Return h of users and of items in one view, over layers of similar items."""
+    h_item = [
         e * sigmoid(linear(gate, each)) for e, each in zip(item, found, strict=True)
     ]
     near = [[(i, 1.0), *row] for i, row in enumerate(similar_of(data, SIMILAR_ITEM))]
-    total = [sum(s for _, s in row) for row in near]
-    h_item = np.array(
-        [
-            sum(s * gated[j] / np.sqrt(total[i] * total[j]) for j, s in row)
-            for i, row in enumerate(near)
-        ]
-    )
+    for _ in range(num_layers):
+        h_item = over_lists(near, h_item)
     h_user = np.zeros((data[USER].num_nodes, len(h_item[0])))
     for u, i in edges:
         degrees = sum(a == u for a, _ in edges) * sum(b == i for _, b in edges)
         h_user[u] += h_item[i] / np.sqrt(degrees)
     return h_user, h_item
+
+
+def mgcn(model, domain, data, start, num_layers, num_item_layers):
+    """Return c and s of users and of items (MGCN eqs. 1 to 15)."""
+    views, (user, item) = model.views[f"domain_{domain}"], start
+    edges = edges_of(data, INTERACTED_BY)
+    c, h = lightgcn(user, item, edges, num_layers), {}
+    for name in views.modalities:
+        layer = model.projection[f"domain_{domain}"][f"domain_{name}"]
+        x = [linear(layer, f) for f in contents(data, [name])]
+        gate = views.gate[f"domain_{name}"]
+        h[name] = smore_view(gate, x, item, data, edges, num_item_layers)
+    s = []
+    for side in (0, 1):
+        rows = []
+        for node, vector in enumerate(c[side]):
+            mine = {name: found[side][node] for name, found in h.items()}
+            query = views.query.weight.detach().double().numpy()[0]
+            score = [query @ np.tanh(linear(views.attention, v)) for v in mine.values()]
+            shares = zip(softmax(np.array(score)), mine.values(), strict=True)
+            shared = sum(share * view for share, view in shares)
+            own = [
+                sigmoid(linear(views.preference[f"domain_{name}"], vector))
+                * (view - shared)
+                for name, view in mine.items()
+            ]
+            rows.append(shared + sum(own) / len(own))
+        s.append(np.array(rows))
+    return c, s
+
+
+def cosine(a, b):
+    length = np.sqrt(a @ a) * np.sqrt(b @ b)
+    return a @ b / (length or 1.0)  # a zero vector is like nothing
+
+
+def most_similar(x, k, seen):
+    """Return for every row the row itself and the k - 1 most similar seen ones."""
+    lists = []
+    for i, row in enumerate(x):
+        near = [(cosine(row, x[j]), -j) for j in seen if j != i]
+        best = sorted((pair for pair in near if pair[0] > 0), reverse=True)[: k - 1]
+        lists.append([i, *(-j for _, j in best)])
+    return lists
+
+
+def lattice_vectors(structure, data):
+    """Return content, and projected content, of every item in one modality."""
+    f = contents(data, [structure.modality])
+    has = data[ITEM][f"{structure.modality}_mask"].tolist()
+    return f, [linear(structure.layer, x) * h for x, h in zip(f, has, strict=True)]
+
+
+def lattice(model, domain, data, start, *, num_layers, k, skip, chosen=None):
+    """Return z of users and items (LATTICE eqs. 1 to 9), over two layers of items.
+
+    ``chosen`` has the lists by projected content, by modality; without it they are
+    those of the vectors at hand.
+    """
+    seen = [i for i, r in enumerate(data[ITEM].train_row.tolist()) if r >= 0]
+    user, item = lightgcn(*start, edges_of(data, INTERACTED_BY), num_layers)
+    names = sorted(model.structures[f"domain_{domain}"])
+    shares = softmax(numbers(model.importance[f"domain_{domain}"]))
+    h = start[1]
+    for _ in range(2):
+        total = np.zeros_like(h)
+        for share, name in zip(shares, names, strict=True):
+            structure = model.structures[f"domain_{domain}"][name]
+            f, x = lattice_vectors(structure, data)
+            lists = most_similar(x, k, seen) if chosen is None else chosen[name]
+            for weight, rows, near in (
+                (skip, f, most_similar(f, k, seen)),
+                (1 - skip, x, lists),
+            ):
+                cosines = [
+                    [
+                        (j, 1.0 if j == i else max(cosine(rows[i], rows[j]), 0.0))
+                        for j in row
+                    ]
+                    for i, row in enumerate(near)
+                ]
+                total += share * weight * over_lists(cosines, h)
+        h = total
+    length = np.sqrt((h**2).sum(1, keepdims=True))
+    return user, item + h / np.where(length > 0, length, 1.0)

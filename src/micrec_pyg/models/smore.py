@@ -24,12 +24,12 @@ from micrec_pyg.nn.mlp import MLP, glorot
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.ranking import RankingLoss
+from micrec_pyg.nn.similar_items import SimilarItems
 from micrec_pyg.nn.spectral import SpectralFusion
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     INTERACTED_BY,
     INTERACTS,
-    SIMILAR_ITEM,
     Batch,
     DomainSize,
     Embeddings,
@@ -100,7 +100,6 @@ class SMORE(Model):
         """
         super().__init__()
         self.loss, self.dropout, self.temperature = loss, dropout, temperature
-        self.num_item_layers = num_item_layers
         self.answers = answered(unseen)
         self.embedding = id_embeddings(
             sizes, dim=dim, std=std, unseen=unseen, streams=streams
@@ -113,6 +112,7 @@ class SMORE(Model):
             ),
         )
         self.propagation = Propagation(num_layers=num_layers)
+        self.smoothing = SimilarItems(num_layers=num_item_layers)
         self.sum = WeightedSum()
 
     def forward(
@@ -169,26 +169,13 @@ class SMORE(Model):
         }
         gates = mine.gates(x)
         item = torch.cat([e.item * gate for gate in gates.values()], dim=1)
-        for _ in range(self.num_item_layers):
-            item = self._smoothed(item, data)
+        item = self.smoothing(item, data)
         to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
         user = self.sum(item, to_user, to_item)
         sides = user.chunk(len(gates), dim=1), item.chunk(len(gates), dim=1)
         return {
             name: Embeddings(*both) for name, *both in zip(gates, *sides, strict=True)
         }
-
-    def _smoothed(self, item: Tensor, data: HeteroData) -> Tensor:
-        """Return S times the vectors of all items."""
-        edges = data[SIMILAR_ITEM]
-        similarity, crow = edges.adj_t.values(), edges.adj_t.crow_indices()
-        total = 1 + torch.segment_reduce(similarity, "sum", offsets=crow)
-        row = total.repeat_interleave(crow.diff(), output_size=len(similarity))
-        column = total.index_select(0, edges.adj_t.col_indices())
-        weights = similarity * (row * column).rsqrt()
-        values = weights, weights.index_select(0, edges.perm)
-        others: Tensor = self.sum(item, edges.adj_t, edges.adj, values)
-        return item / total.view(-1, 1) + others
 
     def _side(
         self,
