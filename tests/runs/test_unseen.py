@@ -26,8 +26,8 @@ CONF = Path(__file__).parents[2] / "conf" / "model"
 
 def test_the_files_have_what_earlier_versions_did() -> None:
     nets = {p.stem: yaml.safe_load(p.read_text())["net"] for p in CONF.glob("*.yaml")}
-    given = {name: net["unseen"] for name, net in nets.items() if "unseen" in net}
-    assert given == {name: added(nets[name])["unseen"] for name in given}
+    # models that came with the setting are no models of an earlier version
+    given = {n: net["unseen"] for n, net in nets.items() if "unseen" in added(net)}
     assert [name for name, way in given.items() if way != "zero"] == ["bpr_mf", "neumf"]
     for net in nets.values():
         assert added(net).items() <= net.items()
