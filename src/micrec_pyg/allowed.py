@@ -51,6 +51,9 @@ Natural = Annotated[
 Layers = Annotated[
     int, Allowed("a whole number of 0 or more, at most 1000", lambda n: 0 <= n <= 1000)
 ]
+Depth = Annotated[
+    int, Allowed("a whole number of 1 or more, at most 1000", lambda n: 1 <= n <= 1000)
+]
 Seed = Annotated[
     int,
     Allowed("a whole number of 0 or more, below 2^63", lambda n: 0 <= n < 2**63),

@@ -29,10 +29,12 @@ TOWERS = ["alpharec", "freedom", "inmo", "inmo_mf", "lightgcn", "micrec"]
 OTHERS = {
     "bitgcf": "reads the histories of all domains",
     "bpr_mf": "has no vector for people it never saw",
+    "cdrib": "reads the histories of all domains",
     "clcrec": "has no vector for people it never saw",
     "content_knn": "no inner products",
     "ease": "no inner products",
     "bm3": "has no user tower",
+    "disencdr": "reads the histories of all domains",
     "dropoutnet": "has no user tower",
     "emcdr": "reads the histories of all domains",
     "idcf": "has no user tower",

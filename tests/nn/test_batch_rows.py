@@ -3,7 +3,7 @@
 import torch
 from reference import worlds
 
-from micrec_pyg.nn.batch_rows import asked, take
+from micrec_pyg.nn.batch_rows import asked, logits_of, take
 from micrec_pyg.nn.losses import gather
 from micrec_pyg.schema import Batch, Embeddings, Triplets
 
@@ -61,3 +61,12 @@ def test_a_domain_of_shared_users_alone_has_no_items():
     rows = asked(Batch(overlap={("a", "b"): torch.tensor([[0, 2], [5, 1]])}))
     assert [len(rows[name].item) for name in ("a", "b")] == [0, 0]
     assert rows["b"].user.tolist() == [5, 1]
+
+
+def test_logits_are_those_of_the_positive_then_of_its_negatives():
+    given, user, item = many(6, 9, 1), table(20, 2), table(9, 3)
+    found = logits_of(user, item, given)
+    for row in (0, 7, 19):
+        columns = [given.pos[row], *given.neg[row]]
+        expected = torch.stack([(user[row] * item[i]).sum() for i in columns])
+        torch.testing.assert_close(found[row], expected)

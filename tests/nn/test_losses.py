@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
-from reference import micrec_plus, worlds
+from reference import crossdomain, micrec_plus, worlds
 from reference import nn as reference
 from torch.testing import assert_close
 
 from micrec_pyg.nn.losses import (
+    balanced_cross_entropy,
     bpr_loss,
     contrastive_loss,
     gather,
@@ -218,6 +219,13 @@ def test_nothing_to_compare_with_is_refused(changes, said):
     options = {"num_negatives": 4, "in_batch": False, "log_q": False, **changes}
     with pytest.raises(InputError, match=said):
         SampledSoftmax(temperature=1.0, cosine=True, **options)
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_positives_count_as_much_as_all_negatives(many):
+    logits = torch.randn(7, 1 + many, dtype=torch.float64)
+    expected = crossdomain.both(logits[:, 0].numpy(), logits[:, 1:].numpy())
+    assert_close(balanced_cross_entropy(logits).item(), float(expected))
 
 
 @pytest.mark.parametrize("many", [1, 2, 5])

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Count, PartialShare, Positive, Share
 from micrec_pyg.models.base import Model, Part
-from micrec_pyg.nn.losses import over_domains
+from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.people import accounts
@@ -145,7 +145,7 @@ class UniCDR(Model):
             others = (torch.arange(len(s), device=s.device) + shift) % len(s)
             critic[domain] = (mine.tell(s, c), mine.tell(s.index_select(0, others), c))
         return {
-            "recommendation": over_domains(_first_is_taken, recommendation),
+            "recommendation": over_domains(balanced_cross_entropy, recommendation),
             "critic": over_domains(_told_apart, critic),
         }
 
@@ -257,12 +257,6 @@ class _Domain(nn.Module):
 def _rows(table: Tensor, row: Tensor) -> Tensor:
     """Return rows of a table, 0 where there is none."""
     return table.index_select(0, row.clamp(min=0)) * (row >= 0).view(-1, 1)
-
-
-def _first_is_taken(logits: Float[Tensor, "batch columns"]) -> Float[Tensor, ""]:
-    """Return the cross-entropy of positives plus that of negatives, each a mean."""
-    pos, neg = logits[:, 0], logits[:, 1:]
-    return functional.softplus(-pos).mean() + functional.softplus(neg).mean()
 
 
 def _told_apart(

@@ -102,3 +102,18 @@ def take(z: Embeddings, rows: NodeRows) -> Embeddings:
     return Embeddings(
         user=z.user.index_select(0, rows.user), item=z.item.index_select(0, rows.item)
     )
+
+
+def logits_of(
+    user: Float[Tensor, "batch dim"], item: Float[Tensor, "items dim"], given: Triplets
+) -> Float[Tensor, "batch columns"]:
+    """Return the scores of the positives, then of the negatives of each.
+
+    Args:
+        user: Vectors of the users of the batch, row by row.
+        item: Of all items.
+        given: The batch, with many negatives for each positive.
+    """
+    rows = torch.cat([given.pos.view(-1, 1), given.neg], dim=1)
+    vectors = item.index_select(0, rows.flatten()).view(*rows.shape, -1)
+    return (vectors @ user.unsqueeze(2)).squeeze(2)

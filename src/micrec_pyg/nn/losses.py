@@ -118,6 +118,20 @@ def cross_entropy(
     return losses.mean()
 
 
+def balanced_cross_entropy(logits: Float[Tensor, "batch columns"]) -> Float[Tensor, ""]:
+    r"""Return the binary cross-entropy of positives plus that of negatives.
+
+    .. math::
+        -\mathrm{mean} \log \sigma(x_{ui}) - \mathrm{mean} \log(1 - \sigma(x_{uj}))
+
+    Args:
+        logits: Those of the pairs that are there in the first column, then those of
+            pairs that are not.
+    """
+    pos, neg = logits[:, 0], logits[:, 1:]
+    return functional.softplus(-pos).mean() + functional.softplus(neg).mean()
+
+
 def cosine_loss(
     first: Float[Tensor, "batch dim"], second: Float[Tensor, "batch dim"]
 ) -> Float[Tensor, ""]:

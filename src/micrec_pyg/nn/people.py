@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -37,3 +37,58 @@ def accounts(
         has = known.index_select(0, place) == person
         found[name] = torch.where(has, order.index_select(0, place), 0), has
     return found
+
+
+def everybody(domain: str, graphs: Mapping[str, HeteroData]) -> Accounts:
+    """Return the accounts of all users of a domain, in their order."""
+    person = graphs[domain][USER].person
+    return accounts(domain, torch.arange(len(person), device=person.device), graphs)
+
+
+def first_accounts(linked: Accounts) -> dict[str, Float[Tensor, " users"]]:
+    """Return 1 for the first domain in which each user is, else 0, by domain."""
+    found, seen = {}, torch.zeros_like(next(iter(linked.values()))[1])
+    for name, (_, has) in linked.items():
+        found[name] = (has & ~seen).float()
+        seen = seen | has
+    return found
+
+
+def shares_of_interactions(
+    domain: str, linked: Accounts, graphs: Mapping[str, HeteroData]
+) -> dict[str, Float[Tensor, " users"]]:
+    """Return how large a share of each user's interactions lies in every domain.
+
+    Of a user without any it is 1 in ``domain``.
+
+    Args:
+        domain: Whose users they are.
+        linked: Their accounts.
+        graphs: By domain; they hold the interactions.
+    """
+    count = {
+        name: (graphs[name][USER].degree.index_select(0, row) * has).float()
+        for name, (row, has) in linked.items()
+    }
+    total = torch.stack(list(count.values())).sum(0)
+    count[domain] = torch.where(total > 0, count[domain], 1.0)
+    return {name: each / total.clamp(min=1) for name, each in count.items()}
+
+
+def sum_of_accounts(
+    x: Mapping[str, Float[Tensor, "_ dim"]],
+    linked: Accounts,
+    weights: Mapping[str, Float[Tensor, " users"]],
+) -> Float[Tensor, "users dim"]:
+    """Return the weighted sum of the vectors of some people in all domains.
+
+    Args:
+        x: Vectors of the users of every domain.
+        linked: Their rows there.
+        weights: Of their vectors, by domain; 0 where they have none.
+    """
+    parts = [
+        weights[name].view(-1, 1) * x[name].index_select(0, row)
+        for name, (row, _) in linked.items()
+    ]
+    return torch.stack(parts).sum(0)
