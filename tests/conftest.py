@@ -4,7 +4,9 @@ import gc
 import logging
 import os
 import pickle
+import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -39,6 +41,17 @@ settings.load_profile("busy")
 
 # No test survives a power cut, and a run would wait dozens of times for the disk.
 os.fsync = lambda file: None
+
+
+class _Unsynced(sqlite3.Connection):
+    """A database that does not wait for the disk either."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute("PRAGMA synchronous = OFF")
+
+
+sqlite3.dbapi2.connect = partial(sqlite3.connect, factory=_Unsynced)
 PARSED: dict[str, bytes] = {}
 
 
