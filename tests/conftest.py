@@ -1,9 +1,12 @@
 """What all tests share: one thread, no network, and where data may be."""
 
+import gc
 import logging
 import os
 import pickle
+import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -22,10 +25,13 @@ os.environ.update(
 import omegaconf.omegaconf
 import pytest
 import torch
+import typecheck  # noqa: F401, before the package that it checks
 import yaml
 from hypothesis import settings
 
 torch.set_num_threads(1)
+# Until all tests are read; what is there then is never looked through again.
+gc.disable()
 if not torch.cuda.is_available():
     # Before triton is imported: its kernels then run on tensors of the CPU.
     os.environ["TRITON_INTERPRET"] = "1"
@@ -35,6 +41,17 @@ settings.load_profile("busy")
 
 # No test survives a power cut, and a run would wait dozens of times for the disk.
 os.fsync = lambda file: None
+
+
+class _Unsynced(sqlite3.Connection):
+    """A database that does not wait for the disk either."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.execute("PRAGMA synchronous = OFF")
+
+
+sqlite3.dbapi2.connect = partial(sqlite3.connect, factory=_Unsynced)
 PARSED: dict[str, bytes] = {}
 
 
@@ -123,6 +140,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line("| --- | ---: | ---: |")
         for what, (times, held) in sorted(totals.items()):
             terminalreporter.line(f"| {what} | {times:,} | {held:,} |")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, but not among all that was imported."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let modules of C++ find what they made, which they count when they end."""
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,14 +13,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
-from jaxtyping import TypeCheckError
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import micrec_pyg
-from micrec_pyg.schema import Embeddings
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -159,11 +156,6 @@ def test_every_folder_of_code_is_a_package() -> None:
     # Without __init__.py, type checks and the layer contracts pass it over.
     folders = {path.parent for path in (ROOT / "src" / "micrec_pyg").rglob("*.py")}
     assert [f for f in folders if not (f / "__init__.py").exists()] == []
-
-
-def test_shapes_are_checked_while_tests_run() -> None:
-    with pytest.raises(TypeCheckError):
-        Embeddings(user=torch.zeros(3), item=torch.zeros(3, 2))
 
 
 def test_citation_has_the_version() -> None:

@@ -38,6 +38,32 @@ def aligned(rows: Rows, *, right: Collection[int] = ()) -> list[str]:
     ]
 
 
+def within(rows: Rows, width: int, *, keys: int) -> list[Rows]:
+    """Return a table as tables that are no wider than asked, if their cells allow it.
+
+    One that is too wide is divided by what stands behind ``@`` in its head, a cut-off,
+    and these where they are too wide still.
+
+    Args:
+        rows: The table.
+        width: Letters of a line, the two spaces between columns among them.
+        keys: How many first columns tell the rows apart; every table has them.
+    """
+    widths = [2 + max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(widths) - 2 <= width:
+        return [rows]
+    cut_offs = [name.partition("@")[2] for name in rows[0]]
+    found: list[list[int]] = []
+    for place in range(keys, len(widths)):
+        last = found[-1] if found else []
+        taken = sum(widths[p] for p in (*range(keys), *last, place)) - 2
+        if last and cut_offs[last[0]] == cut_offs[place] and taken <= width:
+            last.append(place)
+        else:
+            found.append([place])
+    return [[[*row[:keys], *(row[p] for p in own)] for row in rows] for own in found]
+
+
 def markdown(rows: Rows, *, right: Collection[int] = ()) -> list[str]:
     """Return the lines of a Markdown table; no cell can break it.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from micrec_pyg.cli import evaluate
-from micrec_pyg.cli.evaluate import _text, find
+from micrec_pyg.cli.evaluate import WIDTH, _text, find
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.read import read_run
@@ -33,6 +33,17 @@ def test_text_has_the_average_of_the_domains() -> None:
         ["A", "all", "-"],
         ["B", "all", "1.0000"],
     ]
+
+
+def test_tables_fit_a_terminal_and_leave_no_column_out() -> None:
+    ks = (5, 10, 20, 50)
+    names = [f"{m}@{k}" for m in ("recall", "ndcg", "precision", "novelty") for k in ks]
+    values = {**{name: 0.25 for name in names}, "users": 7, "candidates": 40}
+    lines = _text({"kitchen": {"old_user_new_item": values}}, None).split("\n")
+    assert max(map(len, lines)) <= WIDTH
+    heads = [line.split() for line in lines if line.startswith("domain")]
+    assert all(head[:2] == ["domain", "group"] for head in heads)
+    assert sorted(c for head in heads for c in head[2:]) == sorted(values)
 
 
 def test_groups_are_chosen_and_a_wrong_one_lists_the_valid() -> None:

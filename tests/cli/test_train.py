@@ -70,7 +70,7 @@ def test_one_run_leaves_every_file_and_is_not_trained_again(
 
 
 def test_a_sweep_trains_every_combination(micrec, small, runs) -> None:
-    assert micrec("train", "-m", *small, "K=0,3", "gamma=0,1") == 0
+    assert micrec("train", "K=0,3", "--multirun", *small, "gamma=0,1") == 0
     found = {}
     for folder in runs():
         assert files(folder) == FILES

@@ -39,7 +39,8 @@ def test_a_run_prints_its_validation_the_next_command_and_its_path(
 def test_a_run_of_a_sweep_prints_a_line_each_and_a_table(
     micrec, small, runs, capsys
 ) -> None:
-    assert micrec("train", "-m", *small, "seed=0,1", "fit.max_epochs=1") == 0
+    # settings may stand on both sides of the flag
+    assert micrec("train", *small, "-m", "seed=0,1", "fit.max_epochs=1") == 0
     shown = capsys.readouterr().out.splitlines()
     assert sorted(shown[:2]) == [str(folder) for folder in runs()]
     assert shown[2].split() == ["validation", "ndcg@20", "sd", "seeds"]

@@ -209,6 +209,27 @@ def test_why_an_added_person_has_no_parts_is_said_as_it_is(world, rec):
         rec.explain("newbie", "books-4", domain="books")
 
 
+@pytest.mark.parametrize("config", ["bpr_mf unseen=zero"], indirect=True)
+def test_a_score_that_anybody_gets_is_said_to_be_one(world, rec):
+    """The vector 0 of a new person, whose parts would all be 0."""
+    guest = rec.explain({"food": ["food-1", "food-3"]}, "food-4", domain="food")
+    assert guest["kind"].to_list() == ["what anybody gets"]
+    assert guest["contribution"].to_list() == [0.0]
+    new = next(iter(users_here(world, "food", trained=False)))
+    assert rec.explain(new, "food-4", domain="food").equals(guest)
+    old = next(iter(users_here(world, "food", trained=True)))
+    parts = rec.explain(old, "food-4", domain="food")
+    assert parts["kind"][-1] == "the rest"
+
+
+@pytest.mark.parametrize("config", ["popularity"], indirect=True)
+def test_so_is_one_of_a_model_that_gives_all_the_same(world, rec):
+    user = next(iter(users_here(world, "food", trained=True)))
+    parts = rec.explain(user, "food-4", domain="food")
+    assert parts["kind"].to_list() == ["what anybody gets"]
+    assert parts["contribution"][0] > 0
+
+
 @pytest.mark.parametrize("config", ["bpr_mf"], indirect=True)
 def test_a_text_that_a_domain_does_not_read_is_told(world, caplog):
     food = world.domains["food"]

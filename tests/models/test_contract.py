@@ -11,7 +11,7 @@ from reference.scoring import same, scores
 from torch.testing import assert_close
 
 from micrec_pyg.graph.build import test_stage, train_stage
-from micrec_pyg.models.base import Model
+from micrec_pyg.models.base import Model, reads_vectors_alone
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.schema import (
     ITEM,
@@ -127,6 +127,21 @@ def test_scores_are_inner_products_unless_overridden(make, stage):
     for user in (2, 0):
         for item in range(len(z.item)):
             assert_close(found[user, item], (z.user[user] * z.item[item]).sum())
+
+
+def test_items_are_known_by_their_vectors_where_that_is_declared(make, stage):
+    train = stage[-1]
+    model = make(train)
+    if not model.scores_vectors:
+        pytest.skip("declares nothing of its scorer")
+    assert reads_vectors_alone(model)
+    z, users = model(train.graphs), torch.arange(3)
+    order = torch.arange(len(z["food"].item)).flip(0)
+    moved = replace(z["food"], item=z["food"].item[order])
+    before = model.scorer("food", z, train.graphs)(users)
+    after = model.scorer("food", {**z, "food": moved}, train.graphs)(users)
+    assert_close(after, before[:, order])
+    assert not torch.equal(after, before)
 
 
 def test_scores_belong_to_who_asked(make, stage):

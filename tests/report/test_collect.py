@@ -94,8 +94,17 @@ def test_any_other_setting_tells_runs_apart_too(tmp_path: Path) -> None:
     _run(tmp_path, "r1", config={"model": {"aggregation": "mean", "flag": True}})
     assert _labels(tmp_path) == {
         "micrec model.aggregation=residual model.flag=unset",
-        "micrec model.aggregation=mean model.flag=True",
+        "micrec model.aggregation=mean model.flag=true",
     }
+
+
+def test_values_are_written_as_people_do(tmp_path: Path) -> None:
+    """Two lists with one text would be one label, and averaged."""
+    values = [None, True, ["d1"], ["d1", "d2"], ["d1,d2"], [], [[1], 2], "[d1", 0.5]
+    for place, value in enumerate(values):
+        _run(tmp_path, f"r{place}", config={"only": value})
+    shown = ["none", "true", "d1", "d1,d2", "['d1,d2']", "[]", "[[1], 2]", "[d1", "0.5"]
+    assert _labels(tmp_path) == {f"micrec only={text}" for text in shown}
 
 
 def test_copies_and_volatile_settings_stay_out_of_the_label(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from micrec_pyg.cli.config import experiment
+from micrec_pyg.runs import identity
 from micrec_pyg.runs.files import read_config, read_json
 from micrec_pyg.runs.folder import from_anywhere, run_folder
 from micrec_pyg.schema import InputError
@@ -35,6 +36,10 @@ def test_name_tells_the_axes() -> None:
         ("freedom K=3", "random-K9-w"),
         ("lightgcn model.num_neighbors=4", "random-K4-w0.9-s0-"),
         ("micrec graph.w=0.2", "random-K3-w0.2-gamma1-s0-"),
+        # the loss that gamma multiplies is off by its weight
+        ("micrec_plus", "random-K3-w0.9-s0-"),
+        ("micrec model.weights.contrastive=0", "random-K3-w0.9-s0-"),
+        ("micrec gamma=0", "random-K3-w0.9-gamma0-s0-"),
     ],
 )
 def test_a_name_has_only_the_axes_that_are_read(model: str, begin: str) -> None:
@@ -93,6 +98,23 @@ def test_other_data_is_another_run() -> None:
 @pytest.mark.parametrize("override", ["K=7", "gamma=7", "w=0.1", "graph.w=0.2"])
 def test_axes_that_a_model_does_not_read_make_no_run(override: str) -> None:
     assert folder("model=lightgcn", override) == folder("model=lightgcn")
+
+
+def test_a_run_is_found_by_its_digits_whatever_axes_its_name_has(
+    tmp_path, monkeypatch
+) -> None:
+    """An earlier version wrote gamma into the name of every MICRec+."""
+    off = [f"output_dir={tmp_path}", "model=micrec_plus"]
+    new = folder(*off)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(identity, "_contrast_is_off", lambda _: False)
+        old = folder(*off)
+    assert old == new.with_name(new.name.replace("-s0-", "-gamma1-s0-"))
+    old.mkdir(parents=True)
+    new.with_name(f"random-K3-w0.9-s1-{new.name[-8:]}").mkdir()  # of another seed
+    assert folder(*off) == folder(*off, "gamma=7") == old
+    new.mkdir()
+    assert folder(*off) == new
 
 
 def test_a_model_with_neighbors_of_its_own_reads_no_k() -> None:

@@ -11,13 +11,16 @@ from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, REFUSED
 from micrec_pyg.cli.together import together
 from micrec_pyg.cli.tracking.push import add_results
-from micrec_pyg.grid import aligned
+from micrec_pyg.grid import aligned, within
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.grids import FEW, FEW_NOTE, grids
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.seals import MANIFEST
 
 logger = logging.getLogger(__name__)
+
+WIDTH = 80
+"""Letters of a line of results; the files of a run have all columns side by side."""
 
 
 def main(argv: list[str]) -> int:
@@ -89,7 +92,7 @@ def find(names: Sequence[str]) -> list[Path]:
 def _text(
     test: Mapping[str, Mapping[str, Mapping[str, Any]]], groups: Sequence[str] | None
 ) -> str:
-    """Return results as aligned text, with the average over the domains.
+    """Return results as text of a terminal's width, with the average over the domains.
 
     Args:
         test: By domain, group and metric.
@@ -112,7 +115,11 @@ def _text(
             for group in chosen
             if all(group in each for each in test.values())
         }
-    tables = ["\n".join(aligned(grid)) for grid in grids(shown)]
+    tables = [
+        "\n".join(line.rstrip() for line in aligned(part))
+        for grid in grids(shown)
+        for part in within(grid, WIDTH, keys=2)
+    ]
     if any(FEW in table for table in tables):
         tables.append(FEW_NOTE)
     return "\n\n".join(tables) or "nothing to rank: no user has a test item"

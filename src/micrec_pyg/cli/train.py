@@ -58,6 +58,9 @@ KEYS = {
     "rank.ks": "cut-offs of the metrics, such as [10,20]",
 }
 
+MULTIRUN = {"-m", "--multirun"}
+"""The flag of a sweep, as Hydra has it."""
+
 EXAMPLES = """examples:
   micrec train data=movielens model=micrec K=3
   micrec train -m data=movielens K=0,3,10 gamma=0,1 seed=0,1,2
@@ -83,7 +86,7 @@ def main(argv: list[str]) -> int:
                 _tell(folder)
         return 0
     refuse_several("micrec train with -m or another flag")
-    if {"-m", "--multirun"} & {*argv}:
+    if MULTIRUN & {*argv}:
         log_to_stderr()
         return _sweep(argv)
     _hydra(argv)
@@ -95,6 +98,8 @@ def _sweep(argv: list[str]) -> int:
     for sentence in without_effect(argv):
         logger.warning("%s", sentence)
     argv, jobs = _without_jobs(argv)
+    # Hydra takes settings on one side of its flags only.
+    argv = sorted(argv, key=lambda arg: arg not in MULTIRUN)
     given = dict(arg.split("=", 1) for arg in argv if "=" in arg)
     folder = given.get("hydra.sweep.dir")
     if folder is None:

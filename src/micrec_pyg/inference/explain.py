@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from micrec_pyg.inference.distinct import unlike_nobody
 from micrec_pyg.inference.guests import UserRows, with_users
-from micrec_pyg.inference.links import graphs_read
+from micrec_pyg.inference.links import graphs_read, scores_of_nobody
 from micrec_pyg.inference.row_tables import TITLE
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import (
@@ -31,11 +32,12 @@ from micrec_pyg.schema import (
 
 TOLERANCE = 1e-4
 """Of the sum of the parts, relative to the largest of them."""
-HISTORY, TEMPLATE, PEOPLE, REST = (
+HISTORY, TEMPLATE, PEOPLE, REST, ANYBODY = (
     "history item",
     "template item",
     "similar people",
     "the rest",
+    "what anybody gets",
 )
 
 
@@ -93,6 +95,8 @@ def parts_of(
 ) -> pl.DataFrame:
     """Return the parts of a score, largest first: kind, item, title, contribution.
 
+    A person to whom the model gives what it gives anybody has one part, which says so.
+
     Args:
         world: What is known.
         domain: Of the item.
@@ -109,7 +113,11 @@ def parts_of(
         name: _copies(world, of, parts if name == here else None, len(parts) + 2)
         for name, of in rows.items()
     }
-    scores = _scores(world, domain, copies, item)
+    scores, mine = _scores(world, domain, copies, item)
+    # a model that answers nobody else has a vector for this person
+    if USER in world.model.answers:
+        if not bool(unlike_nobody(mine, scores_of_nobody(world, domain))):
+            return _last(ANYBODY, float(scores[0]))
     whole, rest, without = float(scores[0]), float(scores[1]), scores[2:]
     values = whole - without
     scale = max(1e-3, float(values.abs().max()) if len(values) else 0.0, abs(whole))
@@ -130,11 +138,13 @@ def parts_of(
         },
         schema=_SCHEMA,
     ).sort("contribution", descending=True, maintain_order=True)
-    last = pl.DataFrame(
-        [{"kind": REST, "contribution": whole - float(frame["contribution"].sum())}],
-        schema=_SCHEMA,
-    )
+    last = _last(REST, whole - float(frame["contribution"].sum()))
     return pl.concat([frame, last]).with_columns(pl.col("title").str.slice(0, TITLE))
+
+
+def _last(kind: str, value: float) -> pl.DataFrame:
+    """Return a part that no item brings."""
+    return pl.DataFrame([{"kind": kind, "contribution": value}], schema=_SCHEMA)
 
 
 _SCHEMA = {
@@ -204,16 +214,18 @@ def _copies(
 
 def _scores(
     world: World, domain: str, copies: Mapping[str, UserRows], item: int
-) -> Float[Tensor, " copies"]:
+) -> tuple[Float[Tensor, " copies"], Float[Tensor, "1 items"]]:
+    """Return the copies' scores of one item, and the first one's of all items."""
     task = world.tasks[domain]
     graphs = {name: with_users(world.graphs[name], of) for name, of in copies.items()}
     if world.model.reads_other_domains:
         graphs = {**world.graphs, **graphs}
     score = world.model.scorer(task.graph, world.model(graphs), graphs)
     first, place = world.graphs[task.graph][USER].num_nodes, item
-    if task.item is not None:
-        place = int(task.item[item])
     last = graphs[task.graph][USER].num_nodes
     asked = torch.arange(first, last, device=world.device)
+    mine = score(asked[:1])
+    if task.item is not None:
+        place, mine = int(task.item[item]), mine.index_select(1, task.item)
     blocks = [score(some)[:, place].double().cpu() for some in asked.split(256)]
-    return torch.cat(blocks)
+    return torch.cat(blocks), mine

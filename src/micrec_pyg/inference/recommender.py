@@ -114,7 +114,8 @@ class Recommender(Contents):
 
         The contributions add up to the model's score. A kind is ``history item``,
         ``template item`` (a template that the history brings), ``similar people`` or
-        ``the rest``, what the person has without any of these.
+        ``the rest``, what the person has without any of these. ``what anybody gets``
+        is the only part where the model knows nothing of the person.
 
         Args:
             user: Raw id of a known user, or a history: raw ids of items by domain.

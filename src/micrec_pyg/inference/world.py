@@ -26,8 +26,7 @@ from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.inference.artefact import Artefact
 from micrec_pyg.inference.neighbors import KINDS, ByKind, compared_nodes, follow
 from micrec_pyg.inference.row_tables import RowTables
-from micrec_pyg.models.base import Model
-from micrec_pyg.models.neumf import NeuMF
+from micrec_pyg.models.base import Model, reads_vectors_alone
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.device import check_device, set_compute
 from micrec_pyg.schema import (
@@ -41,8 +40,6 @@ from micrec_pyg.schema import (
     TrainStage,
 )
 
-BY_VECTORS = (Model.scorer, NeuMF.scorer)
-"""Scorers that read nothing of an item but its vector."""
 SAMPLE = 64
 """Users who show whether a model scores people differently."""
 
@@ -98,7 +95,7 @@ class World:
         """Return what the rows of a domain's own graph stand for."""
         if domain not in self.tables:
             task = self.tasks[domain]
-            alone = type(self.model).scorer in BY_VECTORS
+            alone = reads_vectors_alone(self.model)
             self.tables[domain] = RowTables.of(
                 task,
                 self.graphs[task.graph],

@@ -59,6 +59,10 @@ class Model(nn.Module):
     training graph can stand for the whole.
     """
 
+    scores_vectors: ClassVar[bool] = False
+    """Whether a scorer of its own reads nothing of an item but its vector, as the inner
+    product does: then items of one vector have one score."""
+
     num_negatives: int = 1
     """Negatives of each positive in the part ``negatives``."""
 
@@ -147,6 +151,11 @@ class Model(nn.Module):
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for an epoch, counted from 0."""
+
+
+def reads_vectors_alone(model: Model) -> bool:
+    """Return whether the scores of a model read nothing of an item but its vector."""
+    return model.scores_vectors or type(model).scorer is Model.scorer
 
 
 def parts_of(model: Model) -> dict[str, Part]:

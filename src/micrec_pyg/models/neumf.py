@@ -38,6 +38,7 @@ class NeuMF(Model):
     """
 
     terms: ClassVar[Mapping[str, Part]] = {"cross_entropy": "negatives"}
+    scores_vectors: ClassVar[bool] = True
 
     def __init__(
         self,

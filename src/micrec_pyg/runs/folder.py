@@ -28,7 +28,13 @@ def run_folder(experiment: Experiment, data: Mapping[str, str]) -> Path:
     run = run_id(
         experiment.settings, data, split=experiment.split, seed=experiment.seed
     )
-    return Path(experiment.output_dir, experiment.dataset, experiment.model, run)
+    folder = Path(experiment.output_dir, experiment.dataset, experiment.model, run)
+    if not folder.exists():
+        # a version that wrote other axes into the name of the same run
+        digits = run.rpartition("-")[2]
+        for earlier in sorted(folder.parent.glob(f"*-s{experiment.seed}-{digits}")):
+            return earlier
+    return folder
 
 
 def is_complete(folder: Path) -> bool:

@@ -62,6 +62,9 @@ NEIGHBORS = (
 AXES = ("K", "w", "gamma")
 """Keys that are in the name of a run."""
 
+GAMMA = "1"
+"""The value of gamma that a run counts as if it has no effect: the default."""
+
 IN_GRAPH = {"K": "num_neighbors", "w": "w"}
 """Those that the graph has, by its name for them."""
 
@@ -111,6 +114,8 @@ def run_id(
         and key not in ("pair", "split.path")
         and before.get(key) != text
     }
+    if _contrast_is_off(settings):
+        kept["gamma"] = GAMMA  # it is in the ids of earlier versions
     content = [kept, list(data.items()), _files(settings.get("split", {}).get("path"))]
     decided = json.dumps(content, sort_keys=True).encode()
     axes = [f"{key}{value:g}" for key, value in sweep_axes(settings).items()]
@@ -164,9 +169,15 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
                 unread.add("K")
         if graph.get("max_user_neighbors") is None:
             unread.add("*.max_user_neighbors")
-        if "contrastive" not in model.get("weights", {}):
+        if "contrastive" not in model.get("weights", {}) or _contrast_is_off(settings):
             unread.add("gamma")
     return unread
+
+
+def _contrast_is_off(settings: Mapping[str, Any]) -> bool:
+    """Return whether the contrastive loss is off by its weight, whatever gamma is."""
+    weights = settings.get("model", {}).get("weights", {})
+    return weights.get("contrastive") == 0 and settings.get("gamma") != 0
 
 
 def _flat(settings: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:

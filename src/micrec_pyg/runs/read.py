@@ -1,5 +1,6 @@
 """What the folder of a finished run says."""
 
+import ast
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,12 +103,32 @@ def family_of(run: Run) -> tuple[str, str, str]:
 
 
 def options_of(run: Run) -> dict[str, str]:
-    """Return every setting that decides the result but the seed, by dotted key."""
+    """Return every setting that decides the result but the seed, by dotted key.
+
+    Values are texts as a person would write them: ``none``, ``true``, ``d1,d2``.
+    """
     return {
-        key: value
+        key: _written(value)
         for key, value in decisive(run.config).items()
         if key.rpartition(".")[2] != "seed"
     }
+
+
+def _written(text: str) -> str:
+    """Return a value in words, where ``text`` is how Python writes it."""
+    if text in ("None", "True", "False"):
+        return text.lower()
+    if not text.startswith("["):
+        return text
+    try:
+        values = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text  # a name that begins like a list
+    plain = all(isinstance(value, int | float | str) for value in values)
+    # a comma inside of a value would make two lists one
+    if not values or not plain or any("," in str(value) for value in values):
+        return text
+    return ",".join(map(str, values))
 
 
 def values_of(run: Run) -> Iterator[tuple[str, str, str, str, float]]:

@@ -135,7 +135,13 @@ class SimilarItems(BaseModel):
 class Part(BaseModel):
     """A part of a score."""
 
-    kind: str
+    kind: Annotated[
+        str,
+        Field(
+            description="history item, template item, similar people or the rest; "
+            "what anybody gets is the only one where nothing is known of the person."
+        ),
+    ]
     item: str | None
     title: str | None
     contribution: float

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +14,13 @@ import polars as pl
 import pytest
 from PIL import Image
 from reference.pages import DATASET, DOMAINS, EPOCHS, EVIL, EVIL_END, MODELS, SEEDS
+from reference.runs import write_run
 from scipy import stats
 
+from micrec_pyg.report.collect import collect
 from micrec_pyg.report.html.render import LARGEST
+from micrec_pyg.report.html.single import run_page
+from micrec_pyg.runs.read import read_run
 
 KINDS = ("study", "single", "sweep")
 VOID = {"meta", "link", "img", "br", "wbr", "input"}
@@ -204,3 +209,23 @@ def test_one_run_has_its_curves_groups_and_settings(read: dict[str, Reader]) -> 
     assert sum("group" in row for row in titles) == 2
     assert any(EVIL[:30] in text for text in reader.texts("pre"))
     assert f"{DOMAINS[1]} new_item" in reader.texts("th")
+
+
+@pytest.mark.parametrize(
+    ("weights", "epochs", "name", "said"),
+    [
+        ({}, 1, "epochs", "none, the model has no loss to train with"),
+        ({"ranking": 1.0}, 0, "epochs", "0, the start values were kept"),
+        ({"ranking": 1.0}, 3, "best epoch (from 0)", "0 of 3"),
+    ],
+)
+def test_the_kept_epoch_is_named_where_there_is_one(
+    weights: dict[str, float], epochs: int, name: str, said: str, tmp_path: Path
+) -> None:
+    config = {"model": {"weights": weights}}
+    folder = write_run(tmp_path / "r", {"a": {"all": {"ndcg@5": [0.5]}}}, config=config)
+    record = {**read_run(folder).record, "best_epoch": 0, "epochs": epochs}
+    run = replace(read_run(folder), record=record)
+    (folder / "history.jsonl").write_text("")
+    facts = run_page(run, collect(str(folder)), metrics=["ndcg@5"], part="test").facts
+    assert {key: fact for key, fact in facts.items() if "epoch" in key} == {name: said}

@@ -39,7 +39,7 @@ def run_page(
         part: ``val`` or ``test``, what the bars show.
         examples: What some people have and are given; see ``example_blocks``.
     """
-    (dataset, split, model), record = family_of(run), run.record
+    dataset, split, model = family_of(run)
     curves: list[Block] = [c for h in histories([run]) for c in of_one_run(h)]
     sections = [
         Section("Results", [*_tables(run, "test"), *_tables(run, "val")]),
@@ -56,7 +56,7 @@ def run_page(
         "model": model,
         "seed": str(run.seed),
         **{axis: f"{value}" for axis, value in sweep_axes(run.config).items()},
-        "best epoch (from 0)": f"{record.get('best_epoch')} of {record.get('epochs')}",
+        **_epochs(run),
         "device": str(run.record.get("device")),
     }
     return Page(
@@ -66,6 +66,16 @@ def run_page(
         sections=[section for section in sections if section.blocks],
         warnings=_warnings(run),
     )
+
+
+def _epochs(run: Run) -> dict[str, str]:
+    """Return which epoch of how many was kept, by what the fact is called."""
+    best, epochs = run.record.get("best_epoch"), run.record.get("epochs")
+    if run.config.get("model", {}).get("weights") == {}:
+        return {"epochs": "none, the model has no loss to train with"}
+    if epochs == 0:
+        return {"epochs": "0, the start values were kept"}
+    return {"best epoch (from 0)": f"{best} of {epochs}"}
 
 
 def _headline(run: Run, metrics: list[str], part: str) -> list[str]:

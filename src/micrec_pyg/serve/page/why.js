@@ -10,6 +10,7 @@ const KINDS = {
   "template item": "as a template",
   "similar people": "what they have",
   "the rest": "not from the history",
+  "what anybody gets": "the model knows nothing of this person",
 };
 
 /** Return an element that shows the parts of a score, or why there are none. */
@@ -56,7 +57,7 @@ function grouped(parts) {
 
 function nameOfPart(part) {
   if (part.item !== null) return nameOf(part);
-  return part.kind === "the rest" ? "The rest" : "Similar people";
+  return part.kind[0].toUpperCase() + part.kind.slice(1);
 }
 
 function line({ name, kinds, value }, most) {
