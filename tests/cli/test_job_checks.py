@@ -106,3 +106,17 @@ def test_every_option_is_tried_and_the_run_is_named() -> None:
     check_jobs(jobs[:2])
     with pytest.raises(InputError, match=r"'model\.net\.dim' is no .* run popularity"):
         check_jobs(jobs)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("model.net.depth=8", "unknown key"), ("~features.kg", "is not deleted")],
+)
+def test_a_key_of_a_later_run_with_the_same_options_is_tried(given, said) -> None:
+    jobs = [
+        Job(label=name, name=name, overrides=("model=inmo", *more))
+        for name, more in (("first", ()), ("second", (given,)))
+    ]
+    check_jobs(jobs[:1])
+    with pytest.raises(InputError, match=f"({said}).* run second"):
+        check_jobs(jobs)

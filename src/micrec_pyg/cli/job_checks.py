@@ -14,7 +14,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     """Refuse runs whose settings are impossible, with the checks of their start.
 
     Whether a setting exists and what it allows is decided by the options of the groups,
-    so each option is tried once and not in every combination.
+    so each option and each key is tried once, and not in every combination.
 
     Data whose files are not there is refused too. No data is read.
 
@@ -27,10 +27,11 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     """
     groups, seen = options(conf_dir()), set[str]()
     for job in jobs:
+        keys = {override.partition("=")[0] for override in job.overrides}
         chosen = {o for o in job.overrides if o.partition("=")[0] in groups}
-        if chosen and chosen <= seen:
+        if {*keys, *chosen} <= seen:
             continue
-        seen |= chosen
+        seen |= {*keys, *chosen}
         try:
             described = experiment(job.overrides)
         except InputError as error:
