@@ -260,6 +260,7 @@ def test_a_target_is_judged_on_the_median(harness):
     assert harness.row("x", "s", ours, None, "", target=limit)["met"] is False
 
 
+@pytest.mark.fuzz
 def test_the_page_shows_every_row_and_its_target(harness, page, tmp_path, monkeypatch):
     monkeypatch.setattr(page, "ROOT", tmp_path)
     monkeypatch.setattr(page, "PAGE", tmp_path / "performance.md")

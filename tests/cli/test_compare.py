@@ -117,6 +117,7 @@ def test_help(micrec, capsys) -> None:
     assert "--transfer" in capsys.readouterr().out
 
 
+@pytest.mark.fuzz
 def test_real_runs_of_two_models_and_seeds(micrec, small, runs, tmp_path) -> None:
     folders: dict[str, list[Path]] = {"popularity": [], "lightgcn": []}
     for model, found in folders.items():

@@ -67,6 +67,7 @@ def finished(common: list[str]) -> Callable[..., Path]:
     return cache(run)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("control", CONTROLS)
 def test_a_control_ranks_the_same_users_in_the_same_groups(finished, control):
     plain, changed = finished(), finished(*CONTROLS[control])

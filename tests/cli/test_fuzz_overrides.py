@@ -135,6 +135,7 @@ def test_late_keys_say_what_they_allow(overrides: list[str], said: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.fuzz
 def test_wrong_values_are_one_sentence_that_names_the_key() -> None:
     assert wrong(FEW) == []
 

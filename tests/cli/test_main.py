@@ -125,6 +125,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.fuzz
 def test_a_closed_pipe_is_one_sentence_and_nothing_is_downloaded(
     root: Path, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_picture_of_shared_users_is_the_same_for_the_same_vectors(
     assert b"mean rank 9" in once
 
 
+@pytest.mark.fuzz
 def test_a_dry_run_of_the_paper_tells_every_step_and_fetches_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -221,6 +221,7 @@ def test_runs_are_compared_as_by_the_command(small) -> None:
         assert row["reference_mean"] == pytest.approx(values["popularity"])
 
 
+@pytest.mark.fuzz
 def test_the_page_runs_from_an_empty_folder(capsys) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 5

@@ -227,6 +227,7 @@ def test_what_stops_a_sweep_before_its_first_job_is_told(
     assert "holds no job" not in said
 
 
+@pytest.mark.fuzz
 def test_the_number_of_jobs_is_no_part_of_the_name(
     micrec, small, tmp_path: Path
 ) -> None:

@@ -134,6 +134,7 @@ def test_null_is_a_choice() -> None:
     assert ends(space) == [["fit.schedule.decay=null"], ["fit.schedule.decay=3"]]
 
 
+@pytest.mark.fuzz
 def test_a_damaged_search_is_refused_by_name(
     search, tmp_path, capsys, monkeypatch
 ) -> None:
@@ -194,6 +195,7 @@ def test_every_space_is_of_its_model(name: str) -> None:
     assert settings["model"]["name"] == name
 
 
+@pytest.mark.fuzz
 def test_a_loss_adds_what_is_searched_of_it(micrec, small, monkeypatch) -> None:
     of_loss = ends_of(conf_dir() / "tune" / "loss" / "ssm.yaml")
     composed(["model=bpr_mf", "data=synthetic", "loss=ssm", *of_loss])
@@ -228,6 +230,7 @@ def quick(micrec, small, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.fuzz
 def test_a_trial_that_was_killed_is_not_counted_but_tried_again(quick, capsys) -> None:
     path = quick(1)
     study = optuna.load_study(study_name="study", storage=f"sqlite:///{path}")

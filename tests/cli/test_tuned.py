@@ -37,6 +37,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(module, "preset_folder", lambda: tmp_path / "presets")
 
 
+@pytest.mark.fuzz
 def test_rows_are_searched_then_trained_with_what_was_found(
     toy, micrec, small, tmp_path, monkeypatch, capsys
 ) -> None:
@@ -64,6 +65,7 @@ def test_rows_are_searched_then_trained_with_what_was_found(
     assert "| ItemKNN |" in capsys.readouterr().out
 
 
+@pytest.mark.fuzz
 def test_a_row_whose_search_failed_has_no_runs(
     toy, micrec, small, tmp_path, monkeypatch, capsys
 ) -> None:

@@ -311,6 +311,7 @@ def test_faults_that_stop_the_graphs_are_checks():
     assert data_audit.BROKEN <= set(CHECKS)
 
 
+@pytest.mark.fuzz
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("data", "split"),

@@ -75,6 +75,7 @@ def test_a_folder_may_have_any_name(micrec, tmp_path: Path) -> None:
     assert micrec("data", "check", folder) == 0
 
 
+@pytest.mark.fuzz
 def test_wrong_data_leaves_no_output(
     micrec, tmp_path: Path, capsys, monkeypatch
 ) -> None:
