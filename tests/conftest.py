@@ -1,5 +1,6 @@
 """What all tests share: one thread, no network, and where data may be."""
 
+import atexit
 import gc
 import logging
 import os
@@ -22,6 +23,7 @@ os.environ.update(
     WANDB_MODE="disabled",
 )
 
+import composing  # noqa: F401
 import omegaconf.omegaconf
 import pytest
 import torch
@@ -82,8 +84,10 @@ def _forget_logging() -> None:
         # pytest's own are of subclasses
         if type(handler) is logging.StreamHandler:
             root.removeHandler(handler)
-    root.setLevel(logging.WARNING)
-    logging.getLogger("micrec_pyg").setLevel(logging.NOTSET)
+    ours = logging.getLogger("micrec_pyg")
+    for logger, level in ((root, logging.WARNING), (ours, logging.NOTSET)):
+        if logger.level != level:  # setting it goes through all loggers there are
+            logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
@@ -143,14 +147,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage from here on, but not among all that was imported."""
+    """Look for garbage from here on, but not among all that was imported.
+
+    Modules of C++ find that again when Python ends: they count what they made.
+    """
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Let modules of C++ find what they made, which they count when they end."""
-    gc.unfreeze()
+    atexit.register(gc.unfreeze)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

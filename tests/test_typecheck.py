@@ -1,10 +1,11 @@
 """Signatures are checked while tests run, shapes of tensors among them."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from typecheck import check, lightly_typed
 
@@ -57,3 +58,55 @@ def test_arguments_and_results_however_they_are_written(function, good, wrong) -
     for arguments in wrong:
         with pytest.raises(TypeError):
             checked(*arguments)
+
+
+def square(x: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
+    return x[0]
+
+
+def either(
+    x: Float[Tensor, "n n"] | Float[Tensor, "k n"], y: Int[Tensor, " n"]
+) -> Tensor:
+    return x[:, y]
+
+
+def listed(x: Float[Tensor, "_ 3"], *masks: Bool[Tensor, "..."]) -> None:
+    assert masks or len(x)
+
+
+FLOATS, WHOLE = torch.zeros(2, 3), torch.zeros(3, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("function", "good", "wrong"),
+    [
+        (square, (torch.zeros(2, 2),), [(FLOATS,), (torch.zeros(2, 2, 2),)]),
+        (either, (FLOATS, WHOLE), [(FLOATS, WHOLE[:2]), (FLOATS, FLOATS[0])]),
+        (listed, (FLOATS, WHOLE > 0), [(FLOATS[:, :2],), (FLOATS, WHOLE), (WHOLE,)]),
+    ],
+)
+def test_it_is_as_strict_with_a_tensor_as_with_the_first(function, good, wrong) -> None:
+    checked = lightly_typed(function, typechecker=check)
+    for _ in range(3):
+        checked(*good)
+        for arguments in wrong:
+            with pytest.raises(TypeError):
+                checked(*arguments)
+
+
+def test_a_function_inside_of_another_is_checked_as_itself() -> None:
+    def adder(more: int):
+        @partial(lightly_typed, typechecker=check)
+        def add(x: Float[Tensor, " n"], y: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+            return (x + y + more)[: more + 1]
+
+        return add
+
+    one, two = adder(1), adder(2)
+    assert one(TWO, TWO).tolist() == [1, 1]
+    assert two(TWO, TWO).tolist() == [2, 2]
+    for wrong in ((TWO, ONE), (TWO, 2)):
+        with pytest.raises(TypeError):
+            one(*wrong)
+    with pytest.raises(TypeError):  # of its own result
+        adder(0)(TWO, TWO)

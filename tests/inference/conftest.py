@@ -25,6 +25,7 @@ from micrec_pyg.schema import ITEM
 __all__ = ["config", "make", "options"]
 
 
+@cache
 def declared(name: str) -> tuple[object, ...]:
     """Return what a model says of itself that decides how it is asked."""
     if name in tiny.MODELS:

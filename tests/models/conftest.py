@@ -1,6 +1,6 @@
 """Models as their yaml files configure them, and tiny ones of other kinds."""
 
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -41,8 +41,14 @@ def config(request):
     """Return the resolved yaml of a model, at a small width."""
     if request.param in tiny.MODELS:
         return tiny.MODELS[request.param]
+    plain = deepcopy(_read(request.param))
+    return {**plain, "net": build(plain["net"])}
+
+
+@cache
+def _read(param):
     register_resolvers()
-    name, *changes = request.param.split()
+    name, *changes = param.split()
     tree = OmegaConf.load(CONF / f"{name}.yaml")
     loss = OmegaConf.load(CONF.parent / "loss" / "bpr.yaml")
     root = OmegaConf.create({"K": 3, "gamma": 1.0, "loss": loss, "model": tree})
@@ -50,7 +56,7 @@ def config(request):
     if "dim" in plain["net"]:
         plain["net"]["dim"] = 8
     plain["net"].update(change.split("=") for change in changes)
-    return {**plain, "net": build(plain["net"])}
+    return plain
 
 
 @pytest.fixture
