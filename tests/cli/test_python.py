@@ -46,29 +46,6 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "empty")
 
 
-def test_the_import_is_light_and_a_run_tells_its_steps_where_nobody_asked(
-    small, tmp_path: Path
-) -> None:
-    code = (
-        "import sys, micrec_pyg; assert {*micrec_pyg.__all__} <= {*dir(micrec_pyg)};"
-        "heavy = {'torch', 'polars', 'hydra', 'numpy'} & set(sys.modules);"
-        "assert not heavy, heavy; print(micrec_pyg.train.__module__);"
-        f"micrec_pyg.train(*{[*small, 'fit.max_epochs=1']!r});"
-        "encoders = {'sentence_transformers', 'timm', 'open_clip', 'torchvision'};"
-        "assert not encoders & set(sys.modules), encoders & set(sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == "micrec_pyg.cli.python\n"
-    assert "training: " in done.stderr
-
-
 def test_every_public_name_is_there_and_no_other() -> None:
     for name in micrec_pyg.__all__:
         # datasets is a module: its name is the whole one
