@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from reference import tiny, worlds
 
 from micrec_pyg.cli.config import register_resolvers
-from micrec_pyg.graph.build import domain_sizes, train_stage
+from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.build import build
 
@@ -95,5 +95,32 @@ def _stage(num_neighbors):
 def stage(config):
     """Return three domains, their splits and their training stage."""
     domains, splits, train = _stage(config["num_neighbors"])
-    graphs = {name: copy(graph) for name, graph in train.graphs.items()}
-    return domains, splits, replace(train, graphs=graphs)
+    return domains, splits, _own(train)
+
+
+def _own(stage):
+    """Return a stage in whose graphs a model may put something."""
+    graphs = {name: copy(graph) for name, graph in stage.graphs.items()}
+    return replace(stage, graphs=graphs)
+
+
+STAGES = {}
+
+
+@pytest.fixture
+def stages_of(answers, options):
+    """Return a function from a maker of (domains, splits) to both stages of them.
+
+    The graphs of one maker are built once for all models that answer the same kinds of
+    unseen nodes and have as many neighbours.
+    """
+
+    def stages(worlds_of):
+        key = (worlds_of, answers, options.num_neighbors)
+        if key not in STAGES:
+            domains, splits = worlds_of(answers)
+            train = train_stage(domains, splits, options)
+            STAGES[key] = train, test_stage(train, domains, splits, options)
+        return [_own(each) for each in STAGES[key]]
+
+    return stages

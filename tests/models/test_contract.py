@@ -100,7 +100,12 @@ def test_removing_an_edge_of_a_new_user_changes_the_scores_of_its_ends(
     assert bool(changed[user].any()) or bool(changed[:, item].any())
 
 
-def test_labels_never_change_scores(make, answers, options):
+def with_labels(answers):
+    domain, split = worlds.world(unseen=answers)
+    return {"food": domain}, {"food": split}
+
+
+def without_labels(answers):
     domain, split = worlds.world(unseen=answers)
     none = split.val[:, :0]
     known = torch.cat([split.train, split.support], dim=1)
@@ -108,12 +113,15 @@ def test_labels_never_change_scores(make, answers, options):
         domain,
         interactions=replace(domain.interactions, user=known[0], item=known[1]),
     )
+    return {"food": blind}, {"food": replace(split, val=none, test=none)}
+
+
+def test_labels_never_change_scores(make, stages_of):
     found = []
-    for d, s in ((domain, split), (blind, replace(split, val=none, test=none))):
-        train = train_stage({"food": d}, {"food": s}, options)
-        test = test_stage(train, {"food": d}, {"food": s}, options)
-        model = make(train)
-        found.append([scores(model, each.graphs) for each in (train, test)])
+    for worlds_of in (with_labels, without_labels):
+        stages = stages_of(worlds_of)
+        model = make(stages[0])
+        found.append([scores(model, each.graphs) for each in stages])
     for before, after in zip(*found, strict=True):
         assert same(before, after)
 
@@ -171,25 +179,30 @@ def test_a_domain_alone_has_the_same_scores_unless_others_are_read(make, answers
     assert all(alone) != model.reads_other_domains
 
 
-def test_a_larger_graph_is_answered(make, answers, options):
-    domains, splits = worlds.worlds(unseen=answers)
-    train = train_stage(domains, splits, options)
-    test = test_stage(train, domains, splits, options)
+def three(answers):
+    return worlds.worlds(unseen=answers)
+
+
+def test_a_larger_graph_is_answered(make, answers, stages_of):
+    domains, _ = three(answers)
+    train, test = stages_of(three)
     for name, found in scores(make(train), test.graphs).items():
         sides = domains[name].interactions
         assert found.shape == (len(sides.users), len(sides.items))
         assert bool(found.isfinite().all())
 
 
-def test_domains_may_have_unlike_modalities(make, answers, options):
+def three_of_unlike_modalities(answers):
     domains, splits = worlds.worlds(unseen=answers)
     has = {"food": ("text", "image"), "books": ("image",), "music": ()}
-    domains = {
+    return {
         name: replace(domain, features={m: domain.features[m] for m in has[name]})
         for name, domain in domains.items()
-    }
-    train = train_stage(domains, splits, options)
-    test = test_stage(train, domains, splits, options)
+    }, splits
+
+
+def test_domains_may_have_unlike_modalities(make, stages_of):
+    train, test = stages_of(three_of_unlike_modalities)
     found = scores(make(train), test.graphs)
     assert all(bool(each.isfinite().all()) for each in found.values())
 
