@@ -1,8 +1,9 @@
 """Commands run in this process, on small generated data, and leave no trace."""
 
 import shutil
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,16 @@ Micrec = Callable[..., int]
 
 
 @pytest.fixture
-def micrec(monkeypatch: pytest.MonkeyPatch) -> Micrec:
-    """Return a function that runs a command line and returns its exit code."""
+def micrec(monkeypatch: pytest.MonkeyPatch) -> Iterator[Micrec]:
+    """Yield a function that runs a command line and returns its exit code."""
+    ctrl_c = signal.getsignal(signal.SIGINT)  # a command keeps it until its end
 
     def run(*argv: object) -> int:
         monkeypatch.setattr(sys, "argv", ["micrec", *map(str, argv)])
         return command.main()
 
-    return run
+    yield run
+    signal.signal(signal.SIGINT, ctrl_c)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import shlex
 import subprocess
@@ -23,6 +24,22 @@ def test_help_loads_no_heavy_library(root: Path) -> None:
     )
     path = {**os.environ, "PYTHONPATH": str(root / "src")}
     subprocess.run([sys.executable, "-c", code], check=True, env=path)
+
+
+DATA_COMMANDS = ("check", "audit", "stats", "fetch", "export")
+
+
+@pytest.mark.parametrize(
+    "words", [*command.COMMANDS, *(f"data {name}" for name in DATA_COMMANDS)]
+)
+def test_every_help_fits_a_terminal(micrec, capsys, monkeypatch, words: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with contextlib.suppress(SystemExit):
+        micrec(*words.split(), "--help")
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: micrec")
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert "``" not in shown  # marks of a docstring
 
 
 def test_unknown_command_lists_the_valid_ones(micrec, capsys) -> None:

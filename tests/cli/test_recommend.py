@@ -210,3 +210,10 @@ def test_a_condition_that_cannot_hold_is_refused(
     command = ["recommend", GOLDEN, "--users", "users.csv", "--domain", "food"]
     assert micrec(*command, *more) == 2
     assert re.search(told, capsys.readouterr().err)
+
+
+def test_a_file_with_another_delimiter_is_told_the_right_one(micrec, file, capsys):
+    people = file("user;item;domain\nann;food1;food\n")
+    command = ["recommend", GOLDEN, "--history", people, "--domain", "food"]
+    assert micrec(*command) == 2
+    assert "separated by semicolons: use commas" in capsys.readouterr().err

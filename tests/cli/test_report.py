@@ -72,9 +72,9 @@ def test_chosen_metric_group_part_and_file(
 
 
 def test_refused(outputs: Path) -> None:
-    with pytest.raises(InputError, match="no run has the metrics"):
+    with pytest.raises(InputError, match=r"the metrics recal; valid: [^\[]*$"):
         main([str(outputs), "--metric", "recal"])
-    with pytest.raises(InputError, match="no run has the groups"):
+    with pytest.raises(InputError, match=r"the groups nobody; valid: [^\[]*$"):
         main([str(outputs), "--group", "nobody"])
     with pytest.raises(InputError, match=r"no metrics\.json under"):
         main([str(outputs / "nothing")])

@@ -1,5 +1,6 @@
 """Worker processes that Ctrl-C reaches, as they start and in the midst of a task."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from micrec_pyg.cli import workers
 
 SCRIPT = """
 import os, sys, time
@@ -68,3 +71,47 @@ def test_ctrl_c_is_answered_by_the_parent_alone(tmp_path: Path, when: str) -> No
     assert err == "interrupted\n"
     # what a worker starts can be interrupted unless it ignores that itself
     assert out == ("1 set()\n" if when == "idle" else "")
+
+
+OTHERS = """
+import subprocess, sys, time
+from micrec_pyg.cli.workers import ctrl_c_for_this_process
+
+wait = "import time; print('there', flush=True); time.sleep(1); print('through')"
+try:
+    with ctrl_c_for_this_process():
+        child = subprocess.Popen([sys.executable, "-c", wait])
+        while child.poll() is None:
+            time.sleep(0.01)
+except KeyboardInterrupt:
+    child.wait()
+    sys.exit("interrupted")
+"""
+
+
+def test_ctrl_c_is_hidden_from_processes_that_others_start(root: Path) -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-c", OTHERS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root / "src")},
+        start_new_session=True,
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline() == "there\n"
+    os.killpg(command.pid, signal.SIGINT)
+    out, err = command.communicate(timeout=20)
+    assert (out, err) == ("through\n", "interrupted\n")
+
+
+def test_a_worker_of_others_leaves_ctrl_c_to_its_parent(monkeypatch) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    workers.leave_ctrl_c_to_parent()
+    assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.setattr(multiprocessing.current_process(), "_name", "LokyProcess-1")
+    workers.leave_ctrl_c_to_parent()
+    try:
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

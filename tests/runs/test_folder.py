@@ -38,6 +38,7 @@ def test_name_tells_the_axes() -> None:
         ("micrec graph.w=0.2", "random-K3-w0.2-gamma1-s0-"),
         # the loss that gamma multiplies is off by its weight
         ("micrec_plus", "random-K3-w0.9-s0-"),
+        ("micrec_plus gamma=0", "random-K3-w0.9-s0-"),
         ("micrec model.weights.contrastive=0", "random-K3-w0.9-s0-"),
         ("micrec gamma=0", "random-K3-w0.9-gamma0-s0-"),
     ],
@@ -112,9 +113,20 @@ def test_a_run_is_found_by_its_digits_whatever_axes_its_name_has(
     assert old == new.with_name(new.name.replace("-s0-", "-gamma1-s0-"))
     old.mkdir(parents=True)
     new.with_name(f"random-K3-w0.9-s1-{new.name[-8:]}").mkdir()  # of another seed
-    assert folder(*off) == folder(*off, "gamma=7") == old
+    assert folder(*off) == folder(*off, "gamma=7") == folder(*off, "gamma=0") == old
     new.mkdir()
-    assert folder(*off) == new
+    assert folder(*off) == folder(*off, "gamma=0") == new
+
+
+def test_a_run_is_found_by_the_digits_that_counted_gamma(tmp_path, monkeypatch) -> None:
+    off = [f"output_dir={tmp_path}", "model=micrec_plus", "gamma=0"]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(identity, "_contrast_is_off", lambda _: False)
+        old = folder(*off)
+    assert "-gamma0-" in old.name
+    assert old.name[-8:] != folder(*off).name[-8:]
+    old.mkdir(parents=True)
+    assert folder(*off) == old
 
 
 def test_a_model_with_neighbors_of_its_own_reads_no_k() -> None:

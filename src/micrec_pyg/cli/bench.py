@@ -70,7 +70,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parts = "\n".join(f"  {name:<13}{what}" for name, what in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="micrec bench",
-        description=f"{__doc__}\n\nWithout a PART all are measured, and "
+        description="Measure a claim of speed against its peers.\n\n"
+        "Without a PART all are measured, and "
         f"docs/performance.md is written anew.\n\nparts:\n{parts}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -13,8 +13,8 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_json
 
 EXAMPLES = """examples:
-  micrec compare outputs/movielens/lightgcn/random-* outputs/movielens/micrec/random-*
-  micrec compare outputs --reference lightgcn --group all new_user --json compare.json
+  micrec compare outputs/movielens/inmo outputs/movielens/micrec
+  micrec compare outputs --reference lightgcn --group all --json compare.json
   micrec compare --transfer JOINT_RUN... --single FOOD_RUN... KITCHEN_RUN...
 
 docs/statistics.md says how everything is computed."""
@@ -70,9 +70,9 @@ def _check(given: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="micrec compare",
-        description="Compare finished runs with a reference, paired over users: means, "
-        "difference, interval, p value raw and corrected, effect sizes. Runs that "
-        "differ in the seed alone count as one model.",
+        description="Compare finished runs with a reference, paired over users:\n"
+        "means, difference, interval, p value raw and corrected, effect sizes. Runs\n"
+        "that differ in the seed alone count as one model.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 
+from micrec_pyg.cli.interruptions import one_interruption
 from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.sentences import DONE, INTERRUPTED, REFUSED, refuse
 
@@ -37,6 +38,19 @@ def main() -> int:
 
     0 done, 1 failed, 2 refused input, 130 interrupted.
     """
+    with one_interruption():
+        try:
+            return _command()
+        except KeyboardInterrupt:
+            sys.stderr.write(
+                "\nmicrec: interrupted; finished work is kept; the same command "
+                "continues\n"
+            )
+            return INTERRUPTED
+
+
+def _command() -> int:
+    """Return the exit code of the command in ``sys.argv``."""
     argv = _with_plugins(sys.argv[1:])
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_help())
@@ -55,24 +69,16 @@ def _run(command: str, argv: list[str]) -> int:
     # PyG imports huggingface_hub, which reads its variables at once and never again.
     prepare()
     # Commands import torch; the help above must not wait for that.
-    try:
-        module = importlib.import_module(
-            f"micrec_pyg.cli.{PACKAGES.get(command, command)}"
-        )
-        from micrec_pyg.cli.failures import attempt
-        from micrec_pyg.cli.together import refuse_several
+    module = importlib.import_module(f"micrec_pyg.cli.{PACKAGES.get(command, command)}")
+    from micrec_pyg.cli.failures import attempt
+    from micrec_pyg.cli.together import refuse_several
 
-        def call() -> int:
-            if command not in ("train", "evaluate"):
-                refuse_several(f"micrec {command}")
-            return int(module.main(argv))
+    def call() -> int:
+        if command not in ("train", "evaluate"):
+            refuse_several(f"micrec {command}")
+        return int(module.main(argv))
 
-        return attempt(call)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            "\nmicrec: interrupted; finished work is kept; the same command continues\n"
-        )
-        return INTERRUPTED
+    return attempt(call)
 
 
 def _with_plugins(argv: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import (
     ROW,
     add_cells,
+    delimiter_hint,
     read_table,
 )
 from micrec_pyg.inference.recommender import Recommender
@@ -146,7 +147,7 @@ def _table(path: Path, needed: Sequence[str], may: Sequence[str] = ()) -> pl.Dat
     missing = [name for name in (*needed, *may) if name not in found]
     if missing:
         fault = f"column {', '.join(missing)} is missing; found: {', '.join(found)}"
-        mend = "rename the one that holds it"
+        mend = delimiter_hint(found, path) or "rename the one that holds it"
         STRICT.add(Problem(path, fault, mend, place="line 1"))
     table = table.with_columns(ids(table, name, path) for name in needed)
     return table.with_columns(pl.col(name).cast(pl.String) for name in may)

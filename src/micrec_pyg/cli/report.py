@@ -46,7 +46,9 @@ def main(argv: list[str]) -> int:
     valid = results.filter(part=given.part)["group"].unique().sort().to_list()
     unknown = [group for group in given.group or [] if group not in valid]
     if unknown:
-        raise InputError(f"no run has the groups {unknown}; valid: {valid}")
+        raise InputError(
+            f"no run has the groups {', '.join(unknown)}; valid: {', '.join(valid)}"
+        )
     options = {
         "metrics": given.metric or list(METRICS),
         "groups": given.group or ["all"],

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from micrec_pyg.cli.config_errors import explain, options
 from micrec_pyg.cli.lost_jobs import launch, numbered
 from micrec_pyg.cli.overrides import readable
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
-from micrec_pyg.cli.sentences import DONE, FAILED
+from micrec_pyg.cli.sentences import DONE, FAILED, entry
 from micrec_pyg.cli.sweep_axes import axes_of, without_effect
 from micrec_pyg.cli.sweep_jobs import AXES, WORKERS, name_of, read, run_job
 from micrec_pyg.cli.sweep_tables import tables
 from micrec_pyg.cli.together import refuse_several, together
 from micrec_pyg.cli.train_output import summary
+from micrec_pyg.cli.workers import ctrl_c_for_this_process, leave_ctrl_c_to_parent
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
@@ -43,7 +44,7 @@ KEYS = {
     "model": "what is trained",
     "K": "multimodal neighbours per node, 0 = none (3)",
     "w": "weight of text against images in [0, 1] (0.9)",
-    "gamma": "strength of the contrastive loss between domains, 0 = off (1.0)",
+    "gamma": "strength of the contrastive loss of domains, 0 = off (1.0)",
     "overlap_ratio": "share of the shared users that training links, in [0, 1] (1.0)",
     "overlap": "links, or the control random_pairs (links)",
     "neighbors": "features, or the control cooccurrence (features)",
@@ -110,7 +111,8 @@ def _sweep(argv: list[str]) -> int:
     os.environ[AXES] = json.dumps(axes_of(argv))
     os.environ[WORKERS] = str(jobs)
     try:
-        lost = launch(lambda: _hydra(argv), Path(folder))
+        with ctrl_c_for_this_process() if jobs > 1 else nullcontext():
+            lost = launch(lambda: _hydra(argv), Path(folder))
     finally:
         os.environ.pop(AXES, None)
         os.environ.pop(WORKERS, None)
@@ -219,7 +221,7 @@ def usage() -> str:
         *(f"  {key:<{width}}{what}" for key, what in KEYS.items()),
         "",
         "options:",
-        *(f"  {group:<{width}}{', '.join(names)}" for group, names in groups.items()),
+        *(entry(group, ", ".join(names), width) for group, names in groups.items()),
         "",
         EXAMPLES,
         "",
@@ -235,6 +237,7 @@ def _task(config: Any) -> float | None:
     In a sweep it returns the metric that selects, which a sweeper may maximise.
     """
     prepare()
+    leave_ctrl_c_to_parent()
     hydra_config = HydraConfig.get()
     choices = configs.current_choices()
     if hydra_config.mode != RunMode.MULTIRUN:

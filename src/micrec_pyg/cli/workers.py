@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -52,6 +53,32 @@ def worker_processes(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def ctrl_c_for_this_process() -> Iterator[None]:
+    """Hide Ctrl-C from the processes that others start inside the block.
+
+    Their pool ends them; interrupted as well, each would show a traceback. They inherit
+    which signals are blocked. Here another thread takes the signal, and the handler
+    runs in the main thread as always.
+    """
+    resource_tracker.ensure_running()  # its start would let the signal through again
+    there = threading.Event()
+    waits = threading.Thread(target=there.wait, daemon=True)
+    waits.start()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _CTRL_C)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        there.set()
+
+
+def leave_ctrl_c_to_parent() -> None:
+    """Ignore Ctrl-C in a process that others have started as a worker."""
+    if multiprocessing.current_process().name != "MainProcess":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

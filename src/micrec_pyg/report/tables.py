@@ -52,7 +52,9 @@ def aggregate(
     valid = chosen["metric"].unique().sort().to_list()
     unknown = [metric for metric in metrics if metric not in valid]
     if unknown:
-        raise InputError(f"no run has the metrics {unknown}; valid: {valid}")
+        raise InputError(
+            f"no run has the metrics {', '.join(unknown)}; valid: {', '.join(valid)}"
+        )
     domains = chosen.group_by("dataset", "split").agg(
         pl.col("domain").n_unique().alias("all")
     )

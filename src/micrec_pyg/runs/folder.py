@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from micrec_pyg.runs.experiment import Experiment
-from micrec_pyg.runs.identity import run_id
+from micrec_pyg.runs.identity import run_ids
 from micrec_pyg.storage.parts import remove_stale_parts
 
 PATHS = (
@@ -25,15 +25,16 @@ def run_folder(experiment: Experiment, data: Mapping[str, str]) -> Path:
         experiment: What the run is.
         data: Digest of each domain's catalogue as read.
     """
-    run = run_id(
+    ids = run_ids(
         experiment.settings, data, split=experiment.split, seed=experiment.seed
     )
-    folder = Path(experiment.output_dir, experiment.dataset, experiment.model, run)
+    folder = Path(experiment.output_dir, experiment.dataset, experiment.model, ids[0])
     if not folder.exists():
-        # a version that wrote other axes into the name of the same run
-        digits = run.rpartition("-")[2]
-        for earlier in sorted(folder.parent.glob(f"*-s{experiment.seed}-{digits}")):
-            return earlier
+        # a version that wrote or counted other axes in the name of the same run
+        for run in ids:
+            digits = run.rpartition("-")[2]
+            for earlier in sorted(folder.parent.glob(f"*-s{experiment.seed}-{digits}")):
+                return earlier
     return folder
 
 

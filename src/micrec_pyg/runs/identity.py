@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.runs.build import added, renamed
+import yaml
+
+from micrec_pyg.runs.build import added, conf_dir, renamed
 
 IN_RUN, CARD = "artefact/split", "card.json"
 """Where a run folder keeps its split, and the file that has its digests."""
@@ -92,13 +95,14 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def run_id(
+def run_ids(
     settings: Mapping[str, Any], data: Mapping[str, str], *, split: str, seed: int
-) -> str:
+) -> list[str]:
     """Return the name of a run: split, what was varied, seed, and 8 hex digits.
 
     The digits are those of a sha256 of the data's content and of every decisive
-    setting but those of ``data``, which the content already shows.
+    setting but those of ``data``, which the content already shows. Behind it are names
+    whose digits the same run had in earlier versions.
 
     Args:
         settings: Resolved, as in ``config.yaml``.
@@ -114,13 +118,30 @@ def run_id(
         and key not in ("pair", "split.path")
         and before.get(key) != text
     }
-    if _contrast_is_off(settings):
-        kept["gamma"] = GAMMA  # it is in the ids of earlier versions
-    content = [kept, list(data.items()), _files(settings.get("split", {}).get("path"))]
-    decided = json.dumps(content, sort_keys=True).encode()
     axes = [f"{key}{value:g}" for key, value in sweep_axes(settings).items()]
-    digits = hashlib.sha256(decided).hexdigest()[:8]
-    return "-".join([split, *axes, f"s{seed}", digits])
+    ids = []
+    for gamma in _gammas(settings):
+        own = [{**kept, **gamma}, list(data.items()), _files(_path(settings))]
+        decided = json.dumps(own, sort_keys=True).encode()
+        digits = hashlib.sha256(decided).hexdigest()[:8]
+        ids.append("-".join([split, *axes, f"s{seed}", digits]))
+    return ids
+
+
+def _gammas(settings: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return gamma as the digits count it where it has no effect, else nothing.
+
+    Earlier versions counted it in any case.
+    """
+    if not _contrast_is_off(settings):
+        return [{}]
+    gamma = dict(_flat({"gamma": settings.get("gamma")}, ""))["gamma"]
+    return [{"gamma": each} for each in dict.fromkeys([GAMMA, gamma])]
+
+
+def _path(settings: Mapping[str, Any]) -> str | None:
+    path: str | None = settings.get("split", {}).get("path")
+    return path
 
 
 def sweep_axes(settings: Mapping[str, Any]) -> dict[str, float]:
@@ -176,8 +197,20 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
 
 def _contrast_is_off(settings: Mapping[str, Any]) -> bool:
     """Return whether the contrastive loss is off by its weight, whatever gamma is."""
-    weights = settings.get("model", {}).get("weights", {})
-    return weights.get("contrastive") == 0 and settings.get("gamma") != 0
+    model = settings.get("model", {})
+    if model.get("weights", {}).get("contrastive") != 0:
+        return False
+    return settings.get("gamma") != 0 or not _follows_gamma(str(model.get("name")))
+
+
+@cache
+def _follows_gamma(model: str) -> bool:
+    """Return whether the yaml of a model makes the contrastive weight from gamma."""
+    path = conf_dir() / "model" / f"{model}.yaml"
+    if not path.is_file():
+        return True
+    weights = yaml.safe_load(path.read_text(encoding="utf-8")).get("weights", {})
+    return "${gamma}" in str(weights.get("contrastive"))
 
 
 def _flat(settings: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """The own-catalogue reader: what it understands and what it refuses."""
 
+import logging
+
 import polars as pl
 import pytest
 import torch
@@ -84,13 +86,15 @@ def test_images_are_found_by_item_and_others_are_counted(shop):
     assert food.dropped["images_of_unknown_items"] == 1
 
 
-def test_items_outside_the_items_table_stay_without_text_and_are_counted(shop):
+def test_items_outside_the_items_table_stay_without_text_and_are_counted(shop, caplog):
+    caplog.set_level(logging.INFO)
     write(shop / "food/interactions.tsv", "user\titem\na\t5\na\t1\nb\t5\n")
     food = read(shop)["food"]
     text = by_item(food, food.content["text"])
     assert list(text) == ["1", "2", "3", "5"]
     assert text["5"] is None
     assert food.dropped["items_missing_from_items_table"] == 1
+    assert "incomplete: 1 items missing from items table" in caplog.text
 
 
 def test_precomputed_vectors_follow_the_items(shop):

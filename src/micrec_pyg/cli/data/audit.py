@@ -12,6 +12,7 @@ from torch import Tensor
 from micrec_pyg.cli.config import Config, composed
 from micrec_pyg.cli.data.audit_output import Audited, content, text
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
+from micrec_pyg.cli.sentences import entry
 from micrec_pyg.data.audit.files import check_dropped, check_folder
 from micrec_pyg.data.audit.finding import CHECKS, Finding
 from micrec_pyg.data.audit.report import audit, in_order
@@ -178,13 +179,13 @@ def _domains(
 
 
 def _parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  {name:<21}{what}" for name, what in CHECKS.items())
+    names = "\n".join(entry(name, what, 21) for name, what in CHECKS.items())
     parser = argparse.ArgumentParser(
         "micrec data audit",
-        description=__doc__,
+        description="Find what leaks or is broken in data, split and graphs.",
         epilog=f"checks:\n{names}\n\nleak classes: {', '.join(LABELS)}\n"
-        "docs/audit.md explains them. Exit code 0: no error, 1: errors that are not "
-        "waived, 2: refused input.",
+        "docs/audit.md explains them.\n\n"
+        "Exit code 0: no error, 1: errors that are not waived, 2: refused input.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

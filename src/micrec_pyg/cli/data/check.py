@@ -21,7 +21,10 @@ def main(argv: list[str]) -> int:
     Raises:
         InputError: the settings cannot be used, or name data that is no folder.
     """
-    parser = argparse.ArgumentParser("micrec data check", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "micrec data check",
+        description="Say everything that is wrong or odd with a data set.",
+    )
     add_settings(parser)
     parser.add_argument(
         "--limit",

@@ -29,7 +29,10 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("micrec data export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "micrec data export",
+        description="Write a data set in the files of another library.",
+    )
     parser.add_argument("format", choices=FORMATS, help="whose files to write")
     add_settings(parser)
     parser.add_argument("out", metavar="OUT", help="a folder that does not exist yet")

@@ -43,7 +43,10 @@ def sizes(settings: list[str]) -> tuple[Mapping[Remote, int | None], str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("micrec data fetch", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "micrec data fetch",
+        description="Download raw files before a run, or only show their sizes.",
+    )
     parser.add_argument(
         "settings",
         nargs="+",

@@ -38,7 +38,10 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("micrec data stats", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "micrec data stats",
+        description="Show sizes, degrees, overlap, coverage and time of a data set.",
+    )
     add_settings(parser)
     parser.add_argument(
         "--plot",

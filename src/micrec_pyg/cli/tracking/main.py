@@ -91,7 +91,10 @@ def options_of(folder: Path, sweep: str | None) -> Mapping[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("micrec wandb", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "micrec wandb",
+        description="Send runs to Weights & Biases, and build their dashboard.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser(
         "push",

@@ -180,8 +180,13 @@ def _catalogues(
             facts=None if part.facts is None else index_facts(vocab, part.facts),
         )
         catalogues[name] = catalogue
-        counts = {k: n for k, n in catalogue.dropped.items() if n}
-        log.info("domain %s: dropped or incomplete: %s", name, counts or "nothing")
+        counts = [
+            f"{n:,} {reason.replace('_', ' ')}"
+            for reason, n in catalogue.dropped.items()
+            if n
+        ]
+        told = ", ".join(counts) or "nothing"
+        log.info("domain %s: dropped or incomplete: %s", name, told)
     return catalogues
 
 

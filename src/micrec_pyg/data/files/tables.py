@@ -125,7 +125,10 @@ def require_columns(
     found = [name for name in found if name != ROW]
     missing = [name for name in needed if name not in (found if have is None else have)]
     if missing:
-        hints = [_delimiter(found, path), *(nearest(name, found) for name in missing)]
+        hints = [
+            delimiter_hint(found, path),
+            *(nearest(name, found) for name in missing),
+        ]
         problems.add(
             Problem(
                 path,
@@ -207,7 +210,7 @@ def _check_names(names: Sequence[str], path: Path, problems: Problems) -> bool:
     return not fault
 
 
-def _delimiter(found: Sequence[str], path: Path) -> str:
+def delimiter_hint(found: Sequence[str], path: Path) -> str:
     """Return a hint at another delimiter, where the header is one field."""
     if len(found) != 1 or kind_of(path) in (".parquet", ".jsonl"):
         return ""
