@@ -13,7 +13,7 @@ import yaml
 from micrec_pyg.cli import sweep_jobs, train, tune_study
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.sweep_jobs import selection
-from micrec_pyg.cli.tune_space import check_space, ends, given_values
+from micrec_pyg.cli.tune_space import Choice, check_space, ends, given_values, told
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
@@ -293,3 +293,18 @@ def test_one_trial_at_a_time_draws_from_one_sampler(quick) -> None:
         trial.suggest_categorical("model.net.num_layers", [0, 1])
         study.tell(trial, 0.5)
     assert found.to_list() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"choices": [1, None, "a"]}, "1, null, a"),
+        ({"low": 0.1, "high": 2.0}, "0.1 to 2.0"),
+        (
+            {"low": 0.1, "high": 2.0, "log": True},
+            "0.1 to 2.0, drawn by its logarithm",
+        ),
+    ],
+)
+def test_what_may_be_drawn_is_told_in_words(choice: Choice, said: str) -> None:
+    assert told(choice) == said

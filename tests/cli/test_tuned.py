@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from statistics import fmean
 
@@ -13,6 +14,7 @@ from micrec_pyg.cli import picking, preset, reproduce, tune_trials
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Outcome
 from micrec_pyg.cli.tuned import as_experiment
+from micrec_pyg.schema import InputError
 
 TOY = """
 title: A toy
@@ -130,6 +132,11 @@ def test_picking_tests_every_complete_trial_once(
     assert micrec(*argv) == 0
     again = sorted(path.stat().st_mtime_ns for path in out.rglob("metrics.json"))
     assert again == before
+    table_before = (out / "reproduce-toy-picking.csv").read_text()
+    shutil.rmtree(out / table["run"][0])
+    assert micrec(*argv) == 0
+    assert "is gone: its trial is trained again" in capsys.readouterr().err
+    assert (out / "reproduce-toy-picking.csv").read_text() == table_before
 
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a test that breaks")
@@ -158,6 +165,21 @@ def test_trials_that_did_not_end_are_left_out_and_counted(tmp_path) -> None:
         "failed": 1,
     }
     assert picking._complete(folder)["run"].to_list() == [f"{tmp_path}/m/a"]
+
+
+def test_searches_that_were_not_tested_are_named() -> None:
+    one, two = Job("A", "A", ()), Job("B", "B", ())
+    searches = {("A", "split=x"): one, ("B", "split=y"): two}
+    found = picking._share(searches, Outcome(folders={one: Path("tune/a")}))
+    assert found == {"searches": "1 of 2 tested", "not tested": "B (y)"}
+    both = Outcome(folders=dict.fromkeys((one, two), Path("tune/a")))
+    assert picking._share(searches, both) == {"searches": "2 of 2 tested"}
+
+
+def test_a_trial_that_cannot_be_trained_as_it_was_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr("micrec_pyg.cli.train.train_job", lambda _: Path("m/b"))
+    with pytest.raises(InputError, match="m/a is gone, and trained again it is m/b"):
+        picking._train_again(Job("A", "A", ()), ["K=1"], Path("m/a"))
 
 
 @pytest.mark.parametrize("name", ["quick", "pair", "paper"])

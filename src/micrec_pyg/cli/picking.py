@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
 from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.process import show
 from micrec_pyg.cli.sweep_jobs import selection
+from micrec_pyg.cli.tune_space import override
 from micrec_pyg.cli.tuned import BEST, TRIALS, search_all
 from micrec_pyg.grid import titled_markdown
 from micrec_pyg.report.picking import (
@@ -70,8 +71,19 @@ def run_picking(
         place: folders[job] for place, job in searches.items() if job in tested.folders
     }
     if found:
-        _write(preset, found, path, facts)
+        _write(preset, found, path, {**facts, **_share(searches, tested)})
     return searched, tested
+
+
+def _share(searches: Mapping[tuple[str, str], Job], tested: Outcome) -> dict[str, str]:
+    """Return how many searches are in the tables, and which are not."""
+    names = [
+        f"{label} ({split.partition('=')[2]})"
+        for (label, split), job in searches.items()
+        if job not in tested.folders
+    ]
+    done = f"{len(tested.folders)} of {len(searches)} tested"
+    return {"searches": done, **({"not tested": ", ".join(names)} if names else {})}
 
 
 def evaluate_trials(job: Job, *, folders: Mapping[Job, Path]) -> Result:
@@ -87,9 +99,31 @@ def evaluate_trials(job: Job, *, folders: Mapping[Job, Path]) -> Result:
     from micrec_pyg.runs.evaluate import evaluate_job
 
     begin = time.perf_counter()
-    for run in _complete(folders[job])["run"]:
-        evaluate_job(Path(run))
-    return folders[job], time.perf_counter() - begin
+    folder = folders[job]
+    keys = dict(_best(folder))
+    for trial in _complete(folder).to_dicts():
+        run = Path(trial["run"])
+        if not run.exists():
+            _train_again(job, [override(key, trial[key]) for key in keys], run)
+        evaluate_job(run)
+    return folder, time.perf_counter() - begin
+
+
+def _train_again(job: Job, settings: Sequence[str], run: Path) -> None:
+    """Train a trial whose run is gone, as where a study came without its runs.
+
+    Raises:
+        InputError: That gives another run.
+    """
+    from micrec_pyg.cli.train import train_job
+
+    logger.info("%s is gone: its trial is trained again", run)
+    found = train_job([*job.overrides, *settings])
+    if found != run:
+        raise InputError(
+            f"{run} is gone, and trained again it is {found}: data or settings are not "
+            "those of the search; search anew, into another --output-dir"
+        )
 
 
 def _complete(folder: Path) -> pl.DataFrame:
@@ -154,7 +188,7 @@ def _metric(found: Mapping[tuple[str, str], Path]) -> str:
 
 def _rows(place: tuple[str, str], folder: Path, metric: str) -> list[dict[str, Any]]:
     """Return a row per complete trial and group of users."""
-    best = dict(text.split("=", 1) for text in read_json(folder / BEST)["settings"])
+    best = dict(_best(folder))
     rows: list[dict[str, Any]] = []
     picked = True
     for trial in _complete(folder).to_dicts():
@@ -174,6 +208,12 @@ def _rows(place: tuple[str, str], folder: Path, metric: str) -> list[dict[str, A
             for group, test in _tests(run, metric).items()
         ]
     return rows
+
+
+def _best(folder: Path) -> list[tuple[str, str]]:
+    """Return the keys that a study searches, each with the value that it picked."""
+    pairs = (text.partition("=") for text in read_json(folder / BEST)["settings"])
+    return [(key, value) for key, _, value in pairs]
 
 
 def _tests(run: Path, metric: str) -> dict[str, float]:

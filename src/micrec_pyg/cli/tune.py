@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from micrec_pyg.cli.config import Config, compose, composed, experiment
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE
-from micrec_pyg.cli.tune_space import check_space, ends, given_values
+from micrec_pyg.cli.tune_space import check_space, ends, given_values, told
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
@@ -104,7 +104,7 @@ def plan_of(
         first=given_values(checked, settings),
     )
     for key, choice in plan.space.items():
-        logger.info("%s: %s", key, choice)
+        logger.info("%s: %s", key, told(choice))
     return plan
 
 

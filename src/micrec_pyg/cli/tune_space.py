@@ -92,6 +92,14 @@ def written(value: object) -> str:
     return "null" if value is None else str(value)
 
 
+def told(choice: Choice) -> str:
+    """Return what may be drawn, in words."""
+    if "choices" in choice:
+        return ", ".join(written(each) for each in choice["choices"])
+    scale = ", drawn by its logarithm" if choice.get("log") else ""
+    return f"{choice['low']} to {choice['high']}{scale}"
+
+
 def _are_choices(given: object) -> bool:
     """Return whether Optuna can keep these choices, and tell one from another."""
     if not isinstance(given, list) or not given:
