@@ -177,9 +177,21 @@ def test_searches_that_were_not_tested_are_named() -> None:
 
 
 def test_a_trial_that_cannot_be_trained_as_it_was_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr("micrec_pyg.cli.train.train_job", lambda _: Path("m/b"))
-    with pytest.raises(InputError, match="m/a is gone, and trained again it is m/b"):
-        picking._train_again(Job("A", "A", ()), ["K=1"], Path("m/a"))
+    monkeypatch.setattr("micrec_pyg.cli.train.train_job", lambda _: Path("m/s0-b"))
+    with pytest.raises(
+        InputError, match="m/s0-a is gone, and trained again it is m/s0-b"
+    ):
+        picking._train_again(Job("A", "A", ()), ["K=1"], Path("m/s0-a"))
+
+
+def test_a_run_is_found_under_the_name_of_another_version(tmp_path) -> None:
+    folder = tmp_path / "tune" / "x"
+    folder.mkdir(parents=True)
+    (tmp_path / "m" / "random-s0-1234abcd").mkdir(parents=True)
+    lines = ["trial,state,ndcg@20,seconds,k,run", "0,complete,0.1,1,5,m/random-K3-s0-"]
+    (folder / "trials.csv").write_text("\n".join(lines) + "1234abcd\n")
+    found = picking._complete(folder)["run"].to_list()
+    assert found == [f"{tmp_path}/m/random-s0-1234abcd"]
 
 
 @pytest.mark.parametrize("name", ["quick", "pair", "paper"])

@@ -104,13 +104,15 @@ def evaluate_trials(job: Job, *, folders: Mapping[Job, Path]) -> Result:
     for trial in _complete(folder).to_dicts():
         run = Path(trial["run"])
         if not run.exists():
-            _train_again(job, [override(key, trial[key]) for key in keys], run)
+            run = _train_again(job, [override(key, trial[key]) for key in keys], run)
         evaluate_job(run)
     return folder, time.perf_counter() - begin
 
 
-def _train_again(job: Job, settings: Sequence[str], run: Path) -> None:
-    """Train a trial whose run is gone, as where a study came without its runs.
+def _train_again(job: Job, settings: Sequence[str], run: Path) -> Path:
+    """Return the run of a trial that is gone, trained again.
+
+    So it is where a study came without its runs.
 
     Raises:
         InputError: That gives another run.
@@ -119,11 +121,17 @@ def _train_again(job: Job, settings: Sequence[str], run: Path) -> None:
 
     logger.info("%s is gone: its trial is trained again", run)
     found = train_job([*job.overrides, *settings])
-    if found != run:
+    if _digits(found) != _digits(run):
         raise InputError(
             f"{run} is gone, and trained again it is {found}: data or settings are not "
             "those of the search; search anew, into another --output-dir"
         )
+    return found
+
+
+def _digits(run: Path) -> str:
+    """Return what tells runs of one model apart, whatever axes are in their names."""
+    return run.name.rpartition("-")[2]
 
 
 def _complete(folder: Path) -> pl.DataFrame:
@@ -141,10 +149,16 @@ def _complete(folder: Path) -> pl.DataFrame:
             "another --output-dir"
         )
     output_dir = folder.parents[1]
-    runs = [str(output_dir / run) for run in trials["run"]]
+    runs = [str(_present(output_dir / run)) for run in trials["run"]]
     return trials.with_columns(run=pl.Series(runs)).unique(
         "run", keep="first", maintain_order=True
     )
+
+
+def _present(run: Path) -> Path:
+    """Return where a run lies: other versions wrote other axes into its name."""
+    same = [] if run.exists() else sorted(run.parent.glob(f"*-{_digits(run)}"))
+    return same[0] if same else run
 
 
 def _trials(folder: Path) -> pl.DataFrame:
