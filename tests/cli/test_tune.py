@@ -59,10 +59,11 @@ def test_a_search_continues_and_is_repeatable(search, capsys, tmp_path) -> None:
         assert '"test"' not in (run / "metrics.json").read_text()
 
 
-def test_the_first_trial_takes_the_settings_as_they_are(search) -> None:
+def test_the_first_trial_takes_the_settings_as_they_are(search, capsys) -> None:
     table = search(1, "fit.lr=0.01", "model.net.num_layers=1")
     row = table.row(0, named=True)
     assert (row["fit.lr"], row["model.net.num_layers"]) == (0.01, 1)
+    assert capsys.readouterr().out.count("fit.lr=") == 1
 
 
 def test_values_outside_of_a_space_are_drawn() -> None:
@@ -308,3 +309,8 @@ def test_one_trial_at_a_time_draws_from_one_sampler(quick) -> None:
 )
 def test_what_may_be_drawn_is_told_in_words(choice: Choice, said: str) -> None:
     assert told(choice) == said
+
+
+def test_a_wrong_value_of_a_searched_key_is_refused(micrec, small, capsys) -> None:
+    assert micrec("tune", *small, "model=lightgcn", "fit.lr=abc") == 2
+    assert "fit.lr=abc: give a number" in capsys.readouterr().err

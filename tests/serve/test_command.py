@@ -1,13 +1,16 @@
-"""What ``micrec serve`` refuses before it listens."""
+"""What ``micrec serve`` refuses before it listens, and how its process ends."""
 
+import gc
 import logging
+import signal
 
 import pytest
+from fastapi import FastAPI
 from serve.conftest import GOLDEN, KEY
 
 from micrec_pyg.cli import serve, serving
 from micrec_pyg.schema import InputError
-from micrec_pyg.serve.process import Once
+from micrec_pyg.serve.process import Once, listen, run
 
 
 @pytest.mark.parametrize(
@@ -15,7 +18,8 @@ from micrec_pyg.serve.process import Once
     [
         (["--host", "0.0.0.0"], "lets other machines ask; give --read-key-file, or"),
         (["--host", "203.0.113.1", "--open"], "give another port, or 0 for any"),
-        (["--port", "99999"], "--port 99999"),
+        (["--port", "99999"], "no such port; a port is 1 to 65535, or 0 for any"),
+        (["--host", "no.invalid", "--open"], "give a name or an address of this"),
         ([f"a={GOLDEN}", f"a={GOLDEN}"], "two artefacts are called 'a'"),
         (["nowhere", "--port", "0"], "'nowhere' is no artefact and no finished run"),
         (["--write-key-file", "nowhere"], "nowhere: there is no such file"),
@@ -51,3 +55,20 @@ def test_a_line_that_every_answer_would_have_is_logged_once(caplog):
     for number in range(3):
         logger.warning("ties %d", number)
     assert caplog.messages == ["ties 0"]
+
+
+def test_nothing_stays_frozen_after_a_second_ctrl_c():
+    def twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    names = (signal.SIGINT, signal.SIGTERM)
+    before = {name: signal.getsignal(name) for name in names}
+    try:
+        run(FastAPI(), listen("127.0.0.1", 0), started=twice)
+        # frozen objects are told as leaks when the process ends
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.unfreeze()
+        for name, handler in before.items():
+            signal.signal(name, handler)

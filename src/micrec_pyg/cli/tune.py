@@ -92,7 +92,7 @@ def plan_of(
     found = {key: at for path in paths for key, at in _space(path, model).items()}
     name = _name(overrides, paths, seed)
     checked = check_space(found)
-    for each in ends(checked):
+    for each in [[], *ends(checked)]:
         experiment([*overrides, *each])
     plan = Plan(
         folder=Path(str(settings["output_dir"])) / "tune" / name,

@@ -137,6 +137,8 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             f"trials in {plan.folder}, and change the search space"
         )
     best = done.row(0, named=True)
+    # a value that was given for a key of the space is the first trial's alone
+    kept = [each for each in plan.overrides if each.split("=")[0] not in plan.space]
     cells = [
         [str(v) if not isinstance(v, float) else f"{v:.4f}" for v in row]
         for row in done.head(SHOWN).drop("state", RUN).iter_rows()
@@ -145,7 +147,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
     said = ", ".join(f"{number} {state}" for state, number in counts)
     return Outcome(
         trials,
-        (*plan.overrides, *(override(key, best[key]) for key in plan.space)),
+        (*kept, *(override(key, best[key]) for key in plan.space)),
         [
             f"{len(rows)} trials: {said}; validation {plan.metric}, the best first:",
             *grid.aligned([done.drop("state", RUN).columns, *cells]),

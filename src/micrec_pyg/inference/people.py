@@ -185,7 +185,10 @@ def places_of(
         places_by_domain[name] = index[index >= 0]
     if not bool(found.all()):
         place = int((~found).nonzero()[0])
-        where = f"{kind}: {', '.join(domains)} has no {kind[:-1]}"
+        several = len(domains) > 1
+        have = f"domains {', '.join(domains)} have" if several else ""
+        have = have or f"domain {domains[0]} has"
+        where = f"{kind}: {have} no {kind[:-1]}"
         raise unknown(ids[place], vocab, where)
     return places_by_domain
 

@@ -34,6 +34,30 @@ STATUS = {
     503: "Too many requests at once, or the disk refuses",
 }
 """What an answer says that is not 200, for the OpenAPI document."""
+SENTENCES = {
+    "missing": "is missing",
+    "string_type": "give a text",
+    "string_too_short": "give a text that is not empty",
+    "string_too_long": "give a text of at most {max_length} characters",
+    "list_type": "give a list",
+    "too_short": "give a list that is not empty",
+    "too_long": "give at most {max_length}",
+    "string_pattern_mismatch": "give a text without a zero character",
+    "string_unicode": "give a text of whole characters",
+    "dict_type": "give an object, with lists by name",
+    "model_attributes_type": "give an object, such as {{}}",
+    "model_type": "give an object, such as {{}}",
+    "bool_type": "give true or false",
+    "int_type": "give a whole number",
+    "int_parsing": "give a whole number",
+    "int_from_float": "give a whole number",
+    "float_type": "give a number",
+    "finite_number": "give a finite number",
+    "greater_than_equal": "give {ge} or more",
+    "less_than_equal": "give {le} or less",
+    "literal_error": "give {expected}",
+}
+"""What a field needs, by pydantic's name of the fault."""
 
 
 class FieldError(InputError):
@@ -94,7 +118,13 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         return error_response(400, f"the body is no JSON: {first['ctx']['error']}")
     if first["type"] == "value_error":
         return error_response(422, str(first["ctx"]["error"]), field=_path(place))
-    return error_response(422, str(first["msg"]), field=_path(place))
+    return error_response(422, _sentence(first), field=_path(place))
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """Return what a field needs; pydantic's own words speak of its Python types."""
+    sentence = SENTENCES.get(fault["type"])
+    return sentence.format(**fault.get("ctx", {})) if sentence else str(fault["msg"])
 
 
 def _path(place: Sequence[str | int]) -> str | None:

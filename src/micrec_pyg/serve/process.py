@@ -60,10 +60,14 @@ def listen(host: str, port: int) -> socket.socket:
         found.bind((host, port))
     except (OSError, OverflowError) as error:
         found.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"--host {host} --port {port}: {reason}; give another port, or 0 for any"
-        ) from error
+        if isinstance(error, socket.gaierror):
+            needed = "give a name or an address of this machine"
+        elif isinstance(error, OverflowError):
+            needed = "a port is 1 to 65535, or 0 for any"
+        else:
+            needed = "give another port, or 0 for any"
+        reason = getattr(error, "strerror", None) or "there is no such port"
+        raise InputError(f"--host {host} --port {port}: {reason}; {needed}") from error
     return found
 
 
@@ -94,7 +98,6 @@ def run(app: FastAPI, place: socket.socket, *, started: Callable[[], None]) -> N
         gc.freeze()
         started()
         yield
-        gc.unfreeze()
 
     app.router.lifespan_context = lifespan
     logging.getLogger(rank.__name__).addFilter(Once())
@@ -114,7 +117,12 @@ def run(app: FastAPI, place: socket.socket, *, started: Callable[[], None]) -> N
         server_header=False,
         proxy_headers=False,  # nobody reads the address of a client
     )
-    uvicorn.Server(config).run(sockets=[place])
+    try:
+        uvicorn.Server(config).run(sockets=[place])
+    finally:
+        # a second Ctrl-C leaves the lifespan unfinished; libraries that look for
+        # leaks at the end would take what is frozen for lost
+        gc.unfreeze()
 
 
 async def _reload_all(app: FastAPI) -> None:

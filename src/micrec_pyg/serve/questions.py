@@ -1,6 +1,6 @@
 """What a client may send, and what each field allows."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -115,7 +115,7 @@ class Similar(Body):
     domain: Domain = None
     item: RawId
     k: Annotated[int, Field(ge=1, le=MAX_K)] = 20
-    by: Annotated[str, Field(pattern="^(model|content)$")] = "model"
+    by: Literal["model", "content"] = "model"
 
 
 class Explain(Body):

@@ -180,6 +180,8 @@ def test_missing_columns_name_found_and_needed(tmp_path):
         match=r"column user is missing; found: uid, item; needed: user, item",
     ):
         require_columns(read_table(path).columns, ["user", "item"], path)
+    with pytest.raises(InputError, match="columns user, time are missing; found"):
+        require_columns(read_table(path).columns, ["user", "item", "time"], path)
 
 
 def test_two_tables_of_one_name_are_refused(tmp_path):

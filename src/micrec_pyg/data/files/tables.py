@@ -125,6 +125,9 @@ def require_columns(
     found = [name for name in found if name != ROW]
     missing = [name for name in needed if name not in (found if have is None else have)]
     if missing:
+        several = len(missing) > 1
+        named = ", ".join(missing)
+        named = f"columns {named} are" if several else f"column {named} is"
         hints = [
             delimiter_hint(found, path),
             *(nearest(name, found) for name in missing),
@@ -132,7 +135,7 @@ def require_columns(
         problems.add(
             Problem(
                 path,
-                f"column {', '.join(missing)} is missing; found: "
+                f"{named} missing; found: "
                 f"{', '.join(found)}; needed: {', '.join(needed)}",
                 next((hint for hint in hints if hint), ""),
                 place="" if kind_of(path) in (".parquet", ".jsonl") else "line 1",
