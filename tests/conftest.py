@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import pickle
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -31,6 +32,9 @@ import typecheck  # noqa: F401, before the package that it checks
 import yaml
 from hypothesis import settings
 
+# Where the tests are started in the background, Ctrl-C is ignored, here and in all
+# processes that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
 # Until all tests are read; what is there then is never looked through again.
 gc.disable()
