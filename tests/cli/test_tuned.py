@@ -187,11 +187,12 @@ def test_a_trial_that_cannot_be_trained_as_it_was_is_refused(monkeypatch) -> Non
 def test_a_run_is_found_under_the_name_of_another_version(tmp_path) -> None:
     folder = tmp_path / "tune" / "x"
     folder.mkdir(parents=True)
-    (tmp_path / "m" / "random-s0-1234abcd").mkdir(parents=True)
+    for seed in (1, 0):  # the digits of both are the same
+        (tmp_path / "m" / f"a{1 - seed}-s{seed}-1234abcd").mkdir(parents=True)
     lines = ["trial,state,ndcg@20,seconds,k,run", "0,complete,0.1,1,5,m/random-K3-s0-"]
     (folder / "trials.csv").write_text("\n".join(lines) + "1234abcd\n")
     found = picking._complete(folder)["run"].to_list()
-    assert found == [f"{tmp_path}/m/random-s0-1234abcd"]
+    assert found == [f"{tmp_path}/m/a1-s0-1234abcd"]
 
 
 @pytest.mark.parametrize("name", ["quick", "pair", "paper"])

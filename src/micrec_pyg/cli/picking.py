@@ -100,7 +100,7 @@ def evaluate_trials(job: Job, *, folders: Mapping[Job, Path]) -> Result:
 
     begin = time.perf_counter()
     folder = folders[job]
-    keys = dict(_best(folder))
+    keys = _best(folder)
     for trial in _complete(folder).to_dicts():
         run = Path(trial["run"])
         if not run.exists():
@@ -121,7 +121,7 @@ def _train_again(job: Job, settings: Sequence[str], run: Path) -> Path:
 
     logger.info("%s is gone: its trial is trained again", run)
     found = train_job([*job.overrides, *settings])
-    if _digits(found) != _digits(run):
+    if _mark(found) != _mark(run):
         raise InputError(
             f"{run} is gone, and trained again it is {found}: data or settings are not "
             "those of the search; search anew, into another --output-dir"
@@ -129,9 +129,9 @@ def _train_again(job: Job, settings: Sequence[str], run: Path) -> Path:
     return found
 
 
-def _digits(run: Path) -> str:
-    """Return what tells runs of one model apart, whatever axes are in their names."""
-    return run.name.rpartition("-")[2]
+def _mark(run: Path) -> str:
+    """Return seed and digits: they tell runs of one model apart in every version."""
+    return "-".join(run.name.split("-")[-2:])
 
 
 def _complete(folder: Path) -> pl.DataFrame:
@@ -157,7 +157,7 @@ def _complete(folder: Path) -> pl.DataFrame:
 
 def _present(run: Path) -> Path:
     """Return where a run lies: other versions wrote other axes into its name."""
-    same = [] if run.exists() else sorted(run.parent.glob(f"*-{_digits(run)}"))
+    same = [] if run.exists() else sorted(run.parent.glob(f"*-{_mark(run)}"))
     return same[0] if same else run
 
 
@@ -202,7 +202,7 @@ def _metric(found: Mapping[tuple[str, str], Path]) -> str:
 
 def _rows(place: tuple[str, str], folder: Path, metric: str) -> list[dict[str, Any]]:
     """Return a row per complete trial and group of users."""
-    best = dict(_best(folder))
+    best = _best(folder)
     rows: list[dict[str, Any]] = []
     picked = True
     for trial in _complete(folder).to_dicts():
@@ -224,10 +224,9 @@ def _rows(place: tuple[str, str], folder: Path, metric: str) -> list[dict[str, A
     return rows
 
 
-def _best(folder: Path) -> list[tuple[str, str]]:
+def _best(folder: Path) -> dict[str, str]:
     """Return the keys that a study searches, each with the value that it picked."""
-    pairs = (text.partition("=") for text in read_json(folder / BEST)["settings"])
-    return [(key, value) for key, _, value in pairs]
+    return dict(text.split("=", 1) for text in read_json(folder / BEST)["settings"])
 
 
 def _tests(run: Path, metric: str) -> dict[str, float]:
