@@ -12,7 +12,8 @@ from torch.testing import assert_close
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.ease import EASE
 from micrec_pyg.models.ease_xc import EASExc
-from micrec_pyg.nn import item_to_item
+from micrec_pyg.nn import closed_form, item_to_item
+from micrec_pyg.nn.closed_form import ItemSide, Iterations
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import ITEM, USER
 
@@ -97,6 +98,24 @@ def test_ease_xc_on_the_graphs_of_training(fit_on):
     rows = content(train.graphs, train.graphs)
     y = np.concatenate([closed_forms.scaled(histories, DECAY), rows.T])
     compare(model, train.graphs, closed_forms.ease(y, RIDGE))
+
+
+def test_ease_xc_by_iterations_over_some_users_at_a_time(monkeypatch):
+    monkeypatch.setattr(closed_form, "TOLERANCE", 1e-6)
+    monkeypatch.setattr(Iterations, "at_once", 2)
+
+    # that of iterations is an estimate, and has tests of its own
+    def exact(self):
+        return ItemSide(self.rows, self.ridge).rest()
+
+    monkeypatch.setattr(Iterations, "rest", exact)
+    train, _ = stages()
+    model = prepared(partial(xc, fit_on="graph", max_dense=1), train)
+    histories = closed_forms.people(train.graphs)[0]
+    rows = content(train.graphs, train.graphs)
+    y = np.concatenate([closed_forms.scaled(histories, DECAY), rows.T])
+    compare(model, train.graphs, closed_forms.ease(y, RIDGE))
+    assert isinstance(model.weights._solved[1].solver, Iterations)
 
 
 def test_ease_xc_refitted_on_the_graphs_of_the_test():

@@ -51,12 +51,22 @@ def test_solvers_agree_with_the_inverse(kind):
     y = torch.from_numpy(dense).float()
     for found, expected in (
         (solver.solve(t), inverse @ t),
-        (solver.solve_own(own), inverse @ gram[:, own]),
+        (solver.solve_own(own, y[own].T), inverse @ gram[:, own]),
     ):
         assert_close(found[0], y.T @ expected, **close)
         assert_close(found[1], expected, **close)
     if kind is not Iterations:
         assert_close(solver.rest(), 1 - h)
+
+
+@pytest.mark.parametrize("width", [0, 3])
+def test_iterations_with_and_without_content(width, monkeypatch):
+    monkeypatch.setattr("micrec_pyg.nn.closed_form.TOLERANCE", 1e-6)
+    rows, dense = draw(width=width)
+    x = torch.randn(14, 5, generator=torch.Generator().manual_seed(3))
+    expected = RIDGE * np.linalg.inv(dense.T @ dense + RIDGE * np.eye(14))
+    found = Iterations(rows, RIDGE).shrink(x)
+    assert_close(found, torch.from_numpy(expected).float() @ x)
 
 
 def test_conjugate_gradients_do_not_divide_by_zero():

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from micrec_pyg.graph.norm import sparse_csr, transpose
+from micrec_pyg.nn.kernels import KERNELS
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError
 
@@ -32,6 +33,10 @@ PROBES = 256
 """Random vectors by which h is estimated where no inverse is at hand."""
 TOLERANCE, MOST = 1e-4, 100
 """Conjugate gradients end at this relative residual, or after so many products."""
+CACHED = 2**21
+"""Numbers of a table that stays in a CPU's cache while an iteration reads it."""
+MANY = 2**31
+"""More columns than there ever are."""
 TINY = torch.finfo(torch.float32).tiny
 """Stands in for 0 where it divides 0."""
 
@@ -77,12 +82,20 @@ class DesignMatrix:
 
     def times(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "rows n"]:
         """Return Y x."""
-        return torch.cat([self.taken @ x, self.content.T @ x])
+        return torch.cat([_product(self.taken, x), self.content.T @ x])
 
     def back(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "items n"]:
         """Return Y^T t."""
         people = self.taken.shape[0]
-        return torch.addmm(self.takers @ t[:people], self.content, t[people:])
+        return _product(self.takers, t[:people]).addmm_(self.content, t[people:])
+
+
+def _product(matrix: Tensor, x: Tensor) -> Tensor:
+    """Return matrix @ x, in full precision whatever the layers read."""
+    if x.is_cuda:
+        return matrix @ x
+    pairs = matrix.crow_indices(), matrix.col_indices()
+    return KERNELS["embedding_bag"](*pairs, matrix.values(), x)
 
 
 Solved = tuple[Float[Tensor, "items n"], Float[Tensor, "rows n"]]
@@ -96,6 +109,11 @@ class Solver(ABC):
         """Keep Y and lambda."""
         self.rows, self.ridge = rows, ridge
 
+    @property
+    def at_once(self) -> int:
+        """How many columns are best solved at a time: here all."""
+        return MANY
+
     @abstractmethod
     def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
         """Return what scores need of K^-1 t."""
@@ -104,13 +122,9 @@ class Solver(ABC):
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, which is above 0."""
 
-    def solve_own(self, row: Int[Tensor, " n"]) -> Solved:
+    def solve_own(self, row: Int[Tensor, " n"], y: Float[Tensor, "items n"]) -> Solved:
         """Return the same for t = Y y, where y are some rows of Y."""
-        unit = units(row, len(self.rows))
-        return self.solve(self.rows.times(self.rows.back(unit)))
-
-    def _parts(self, u: Float[Tensor, "rows n"]) -> Solved:
-        return self.rows.back(u), u
+        return self.solve(self.rows.times(y))
 
 
 class PeopleSide(Solver):
@@ -128,9 +142,12 @@ class PeopleSide(Solver):
         """Return what scores need of K^-1 t."""
         return self._parts(t - self.hat @ t)
 
-    def solve_own(self, row: Int[Tensor, " n"]) -> Solved:
+    def solve_own(self, row: Int[Tensor, " n"], y: Float[Tensor, "items n"]) -> Solved:
         """Return the same for rows of Y: columns of lambda H, without a product."""
         return self._parts(self.hat.index_select(1, row) * self.ridge)
+
+    def _parts(self, u: Float[Tensor, "rows n"]) -> Solved:
+        return self.rows.back(u), u
 
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, a block of rows of Y at a time."""
@@ -142,8 +159,21 @@ class PeopleSide(Solver):
         return 1 - h / self.ridge
 
 
-class ItemSide(Solver):
-    """By the dense lambda P, for fewer items than rows: Y^T K^-1 = lambda P Y^T."""
+class ItemSolver(Solver):
+    """By products with lambda P: Y^T K^-1 = lambda P Y^T."""
+
+    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
+        """Return what scores need of K^-1 t = t - Y P Y^T t."""
+        found = self.shrink(self.rows.back(t))
+        return found, t - self.rows.times(found) / self.ridge
+
+    @abstractmethod
+    def shrink(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
+        """Return lambda P x."""
+
+
+class ItemSide(ItemSolver):
+    """By the dense lambda P, for fewer items than rows."""
 
     def __init__(self, rows: DesignMatrix, ridge: float) -> None:
         """Compute lambda P."""
@@ -152,10 +182,9 @@ class ItemSide(Solver):
         gram = _dense(lambda unit: rows.back(rows.times(unit)), size, rows)
         self.inverse = _inverse(gram, ridge).mul_(ridge).float()
 
-    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
-        """Return what scores need of K^-1 t = t - Y P Y^T t."""
-        found = self.inverse @ self.rows.back(t)
-        return found, t - self.rows.times(found) / self.ridge
+    def shrink(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
+        """Return lambda P x."""
+        return self.inverse @ x
 
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, the diagonal of lambda P."""
@@ -197,25 +226,52 @@ def units(place: Int[Tensor, " n"], size: int) -> Float[Tensor, "size n"]:
     return unit.scatter_(0, place.view(1, -1), 1.0)
 
 
-class Iterations(Solver):
-    """By conjugate gradients: no dense matrix, and h is an estimate."""
+class Iterations(ItemSolver):
+    """By conjugate gradients over the people alone: no matrix of items x items.
 
-    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
-        """Return what scores need of K^-1 t, to a relative residual ``TOLERANCE``."""
-        return self._parts(self._descend(t))
+    Content has few axes, which are solved for exactly and need no iteration. With X
+    the rows of people and F the content (items x axes),
+
+        A = X^T X / lambda + I,    W = A^-1 F,    S = I + F^T W / lambda,
+        lambda P = A^-1 - W S^-1 W^T / lambda.
+
+    The largest eigenvalues of Y^T Y are those of content, so A takes far fewer
+    products than Y^T Y + lambda I would. h is an estimate.
+    """
+
+    def __init__(self, rows: DesignMatrix, ridge: float) -> None:
+        """Compute W, and S^-1 / lambda."""
+        super().__init__(rows, ridge)
+        content = rows.content
+        self.smooth = self._descend(content)
+        inner = (content.T @ self.smooth).double() / ridge
+        inner.diagonal().add_(1)
+        self.inner = torch.linalg.inv(inner).float() / ridge
+
+    @property
+    def at_once(self) -> int:
+        """How many columns are best solved at a time; on CUDA all."""
+        content = self.rows.content
+        return MANY if content.is_cuda else max(CACHED // len(content), 1)
+
+    def shrink(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
+        """Return lambda P x, to a relative residual ``TOLERANCE`` of A."""
+        content_part = self.smooth @ (self.inner @ (self.smooth.T @ x))
+        return self._descend(x).sub_(content_part)
 
     def rest(self) -> Float[Tensor, " items"]:
-        """Return 1 - h, with h the mean of v * (Y^T K^-1 Y v) / lambda over signs v.
+        """Return 1 - h, the diagonal of lambda P.
 
-        Every draw of random signs has mean h. The estimate is kept in [0, |Y_j|^2 /
-        (lambda + |Y_j|^2)], where h is.
+        That of A^-1 is 1 less the mean of v * (v - A^-1 v) over random signs v: every
+        draw has the right mean. h is kept in [0, |Y_j|^2 / (lambda + |Y_j|^2)], where
+        it is.
         """
         content = self.rows.content
         stream = RandomStreams(0, content.device)("closed form", "probes")
         sign = torch.empty(len(content), PROBES, device=content.device)
         sign.bernoulli_(0.5, generator=stream).mul_(2).sub_(1)
-        solved, _ = self.solve(self.rows.times(sign))
-        h = (sign * solved).mean(1) / self.ridge
+        h = (sign * (sign - self._descend(sign))).mean(1)
+        h += (self.smooth @ self.inner * self.smooth).sum(1)
         row = torch.arange(len(content), device=content.device).repeat_interleave(
             self.rows.takers.crow_indices().diff()
         )
@@ -223,15 +279,16 @@ class Iterations(Solver):
         length.index_add_(0, row, self.rows.takers.values().square())
         return 1 - h.clamp(min=0).minimum(length / (self.ridge + length))
 
-    def _descend(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
-        """Return K^-1 t by conjugate gradients, all columns side by side."""
-        found, left, way = torch.zeros_like(t), t.clone(), t.clone()
+    def _descend(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
+        """Return A^-1 x by conjugate gradients, all columns side by side."""
+        found, left, way = torch.zeros_like(x), x.clone(), x.clone()
         square = left.square().sum(0)
         end = square * TOLERANCE**2
         for _ in range(MOST):
             if bool((square <= end).all()):
                 break
-            product = self.rows.times(self.rows.back(way)).div_(self.ridge).add_(way)
+            product = _product(self.rows.takers, _product(self.rows.taken, way))
+            product.div_(self.ridge).add_(way)
             step = square / (way * product).sum(0).clamp(min=TINY)
             found.addcmul_(way, step)
             left.addcmul_(product, step, value=-1)
@@ -289,7 +346,7 @@ class ItemWeights:
         self, person: Int[Tensor, " n"], x: Float[Tensor, "items n"]
     ) -> Float[Tensor, "items n"]:
         """Return the same where x are rows of Y, all of whose items are fitted."""
-        return self._scores(x, *self.solver.solve_own(person))
+        return self._scores(x, *self.solver.solve_own(person, x))
 
     def _scores(self, x: Tensor, fitted: Tensor, u: Tensor) -> Tensor:
         found = (fitted + self.outside.back(u)) / self.ridge

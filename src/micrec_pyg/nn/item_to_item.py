@@ -135,10 +135,13 @@ class ItemToItem(nn.Module):
         mine, columns = now.row[domain], now.columns[domain]
 
         def score(user: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
-            row = mine[user]
-            x = (history.rows(row) * value[row].view(-1, 1)).T
+            blocks = mine[user].split(weights.solver.at_once)
+            return torch.cat([score_rows(row) for row in blocks])
+
+        def score_rows(row: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
+            x = (history.rows(row) * value[row].view(-1, 1)).T.contiguous()
             found = weights.scores_of_fitted(row, x) if same else weights.scores(x)
-            return found[columns].T.contiguous()
+            return found[columns].T
 
         return score
 
