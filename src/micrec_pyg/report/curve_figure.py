@@ -117,14 +117,16 @@ def _figure(
     for axis, name in zip(axes, names, strict=True):
         axis.set_title(name, loc="left", fontsize=9)
         axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
     legend_below(figure, handles)
     return figure
 
 
 def _draw(axis: Any, curve: Curve, run: Run, color: str, style: str) -> Any:
     epochs, values = curve
-    (line,) = axis.plot(epochs, values, color=color, linestyle=style, linewidth=1)
+    numbers = [epoch + 1 for epoch in epochs]  # people count from 1
+    (line,) = axis.plot(numbers, values, color=color, linestyle=style, linewidth=1)
     best = run.record.get("best_epoch")
     if best is not None and best in epochs:
-        axis.plot([best], [values[list(epochs).index(best)]], "o", ms=3, color=color)
+        axis.plot([best + 1], [values[list(epochs).index(best)]], "o", ms=3, color=color)
     return line

@@ -130,7 +130,7 @@ def _epochs(metrics: Mapping[str, Any]) -> str:
     """Return in words how many epochs were trained, and which one was kept."""
     if not metrics["epochs"]:
         return "0, the start values were kept"
-    return f"{metrics['epochs']}, best: number {metrics['best_epoch']} (from 0)"
+    return f"{metrics['epochs']}, best: number {metrics['best_epoch'] + 1}"
 
 
 def _selection(inputs: Inputs) -> str:

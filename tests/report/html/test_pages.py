@@ -171,7 +171,7 @@ def test_curves_have_every_epoch_of_every_run(read: dict[str, Reader]) -> None:
     # the value of the run: 0.1 + 0.01 * seed + 0.003 * gamma
     expected = [0.113 + 0.01 * epoch for epoch in range(EPOCHS)]
     assert [row["y0"] for row in first] == pytest.approx(expected)
-    assert [row["epoch"] for row in first if row["best"]] == [3]
+    assert [row["epoch"] for row in first if row["best"]] == [4]
 
 
 def test_bars_have_the_means_of_the_groups(read: dict[str, Reader]) -> None:
@@ -216,7 +216,7 @@ def test_one_run_has_its_curves_groups_and_settings(read: dict[str, Reader]) -> 
     [
         ({}, 1, "epochs", "none, the model has no loss to train with"),
         ({"ranking": 1.0}, 0, "epochs", "0, the start values were kept"),
-        ({"ranking": 1.0}, 3, "best epoch (from 0)", "0 of 3"),
+        ({"ranking": 1.0}, 3, "best epoch", "1 of 3"),
     ],
 )
 def test_the_kept_epoch_is_named_where_there_is_one(

@@ -48,7 +48,7 @@ def timings(runs: Sequence[Run], labels: Mapping[str, str]) -> Table:
 
 def all_runs(runs: Sequence[Run], labels: Mapping[str, str], root: Path) -> Table:
     """Return a row per run."""
-    head = ["run", "model", "data set", "split", "seed", "epochs", "best (from 0)"]
+    head = ["run", "model", "data set", "split", "seed", "epochs", "best epoch"]
     rows: list[list[object]] = [[*head, "training, s", "device", "test evaluations"]]
     for run in runs:
         record = run.record
@@ -60,13 +60,18 @@ def all_runs(runs: Sequence[Run], labels: Mapping[str, str], root: Path) -> Tabl
                 record["split"],
                 record["seed"],
                 record.get("epochs"),
-                record.get("best_epoch"),
+                _number_of(record.get("best_epoch")),
                 record.get("timing", {}).get("fit_s"),
                 record.get("device"),
                 record.get("test_evaluations", 0),
             ]
         )
     return table_of_texts("Every run", rows)
+
+
+def _number_of(epoch: int | None) -> int | None:
+    """Return which epoch it was, the first being 1; files count from 0."""
+    return None if epoch is None else epoch + 1
 
 
 def settings(runs: Sequence[Run]) -> list[Block]:

@@ -137,7 +137,7 @@ def _rows(
             "label": label,
             "run": number,
             "seed": history.run.seed,
-            "epoch": row["epoch"],
+            "epoch": row["epoch"] + 1,  # people count from 1
             "best": row["epoch"] == best,
             **{field: _round(row.get(name)) for field, name in names.items()},
         }

@@ -75,7 +75,7 @@ def _epochs(run: Run) -> dict[str, str]:
         return {"epochs": "none, the model has no loss to train with"}
     if epochs == 0:
         return {"epochs": "0, the start values were kept"}
-    return {"best epoch (from 0)": f"{best} of {epochs}"}
+    return {"best epoch": "None" if best is None else f"{best + 1} of {epochs}"}
 
 
 def _headline(run: Run, metrics: list[str], part: str) -> list[str]:
