@@ -108,7 +108,7 @@ class AlignedWeights(ItemWeights):
             for factor, each in zip(factors, vectors, strict=True)
         ]
 
-    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor) -> Tensor:
+    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor | None) -> Tensor:
         smooth = fitted / self.ridge  # P X^T X x
         found = super()._scores(x, fitted, u)
         total = smooth.new_zeros(len(self.bare), smooth.shape[1])

@@ -98,8 +98,8 @@ def _product(matrix: Tensor, x: Tensor) -> Tensor:
     return KERNELS["embedding_bag"](*pairs, matrix.values(), x)
 
 
-Solved = tuple[Float[Tensor, "items n"], Float[Tensor, "rows n"]]
-"""Y^T u, and u = K^-1 t."""
+Solved = tuple[Float[Tensor, "items n"], Float[Tensor, "rows n"] | None]
+"""Y^T u, and u = K^-1 t; None where u was not asked for and costs a product."""
 
 
 class Solver(ABC):
@@ -115,16 +115,22 @@ class Solver(ABC):
         return MANY
 
     @abstractmethod
-    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
-        """Return what scores need of K^-1 t."""
+    def solve(self, t: Float[Tensor, "rows n"], *, whole: bool = True) -> Solved:
+        """Return what scores need of K^-1 t; u itself only if ``whole``."""
 
     @abstractmethod
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, which is above 0."""
 
-    def solve_own(self, row: Int[Tensor, " n"], y: Float[Tensor, "items n"]) -> Solved:
+    def solve_own(
+        self,
+        row: Int[Tensor, " n"],
+        y: Float[Tensor, "items n"],
+        *,
+        whole: bool = True,
+    ) -> Solved:
         """Return the same for t = Y y, where y are some rows of Y."""
-        return self.solve(self.rows.times(y))
+        return self.solve(self.rows.times(y), whole=whole)
 
 
 class PeopleSide(Solver):
@@ -138,11 +144,17 @@ class PeopleSide(Solver):
         self.hat.diagonal().add_(1)
         self.hat = self.hat.float()
 
-    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
+    def solve(self, t: Float[Tensor, "rows n"], *, whole: bool = True) -> Solved:
         """Return what scores need of K^-1 t."""
         return self._parts(t - self.hat @ t)
 
-    def solve_own(self, row: Int[Tensor, " n"], y: Float[Tensor, "items n"]) -> Solved:
+    def solve_own(
+        self,
+        row: Int[Tensor, " n"],
+        y: Float[Tensor, "items n"],
+        *,
+        whole: bool = True,
+    ) -> Solved:
         """Return the same for rows of Y: columns of lambda H, without a product."""
         return self._parts(self.hat.index_select(1, row) * self.ridge)
 
@@ -162,9 +174,11 @@ class PeopleSide(Solver):
 class ItemSolver(Solver):
     """By products with lambda P: Y^T K^-1 = lambda P Y^T."""
 
-    def solve(self, t: Float[Tensor, "rows n"]) -> Solved:
+    def solve(self, t: Float[Tensor, "rows n"], *, whole: bool = True) -> Solved:
         """Return what scores need of K^-1 t = t - Y P Y^T t."""
         found = self.shrink(self.rows.back(t))
+        if not whole:
+            return found, None
         return found, t - self.rows.times(found) / self.ridge
 
     @abstractmethod
@@ -334,20 +348,25 @@ class ItemWeights:
         """
         self.solver = solver_of(rows.only(fitted), ridge=ridge, max_dense=max_dense)
         self.rows, self.ridge = rows, ridge
+        self.all_fitted = bool(fitted.all())
         self.outside = rows.only(~fitted)
         rest = self.solver.rest().view(-1, 1)
         self.rest = torch.where(fitted.view(-1, 1), rest, 1.0)
 
     def scores(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return the scores of rows x, a column each."""
-        return self._scores(x, *self.solver.solve(self.rows.times(x)))
+        t = self.rows.times(x)
+        return self._scores(x, *self.solver.solve(t, whole=not self.all_fitted))
 
     def scores_of_fitted(
         self, person: Int[Tensor, " n"], x: Float[Tensor, "items n"]
     ) -> Float[Tensor, "items n"]:
         """Return the same where x are rows of Y, all of whose items are fitted."""
-        return self._scores(x, *self.solver.solve_own(person, x))
+        whole = not self.all_fitted
+        return self._scores(x, *self.solver.solve_own(person, x, whole=whole))
 
-    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor) -> Tensor:
-        found = (fitted + self.outside.back(u)) / self.ridge
+    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor | None) -> Tensor:
+        if u is not None and not self.all_fitted:
+            fitted = fitted + self.outside.back(u)
+        found = fitted / self.ridge
         return found.addcmul_(1 - self.rest, x, value=-1).div_(self.rest)
