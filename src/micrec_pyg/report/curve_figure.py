@@ -128,5 +128,7 @@ def _draw(axis: Any, curve: Curve, run: Run, color: str, style: str) -> Any:
     (line,) = axis.plot(numbers, values, color=color, linestyle=style, linewidth=1)
     best = run.record.get("best_epoch")
     if best is not None and best in epochs:
-        axis.plot([best + 1], [values[list(epochs).index(best)]], "o", ms=3, color=color)
+        axis.plot(
+            [best + 1], [values[list(epochs).index(best)]], "o", ms=3, color=color
+        )
     return line
