@@ -101,15 +101,37 @@ def freshness(
     )
 
 
-def _check(experiment: Experiment, model: Model, periods: int) -> None:
-    target = str(experiment.settings["split"].get("_target_", ""))
+def check_split(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a run whose test does not lie after its training.
+
+    Args:
+        name: Of its split.
+        settings: Of its split.
+
+    Raises:
+        InputError: It was not split by ``global_time``.
+    """
+    target = str(settings.get("_target_", ""))
     if target.rpartition(".")[2] != global_time.__name__:
         raise InputError(
-            f"freshness: the run was split by {experiment.split}; give a run under "
+            f"freshness: the run was split by {name}; give a run under "
             "split=global_time, whose test lies after its training"
         )
+
+
+def check_periods(periods: int) -> None:
+    """Refuse a number of periods of which none can be added.
+
+    Raises:
+        InputError: It is below 2.
+    """
     if periods < 2:
         raise InputError(f"periods={periods}: give 2 or more; the last one is the test")
+
+
+def _check(experiment: Experiment, model: Model, periods: int) -> None:
+    check_split(experiment.split, experiment.settings["split"])
+    check_periods(periods)
     if model.answers < {USER, ITEM}:
         raise InputError(
             f"freshness: the model {experiment.model} has no answer for new users or "
