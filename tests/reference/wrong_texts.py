@@ -64,7 +64,7 @@ def _headers() -> Iterator[Wrong]:
     yield Wrong("quoted tsv", quoted, "a TSV file has no quotes")
     mac = {"interactions.tsv": plain.replace("\n", "\r").encode()}
     yield Wrong("old Mac line ends", mac, "carriage return alone")
-    yield Wrong("header alone", tsv(), "no interaction is left of 0")
+    yield Wrong("header alone", tsv(), "its interactions have no rows; add some")
     yield Wrong(
         "no header", tsv(good, header="v\tj\t4"), "found: v, j, 4; needed: user"
     )
