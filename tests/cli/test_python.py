@@ -138,6 +138,9 @@ def test_pandas_frames_are_the_same_catalogue() -> None:
     ("given", "said"),
     [
         ({}, "no frames were given"),
+        ({"a": None}, "domain 'a': give its interactions, or"),
+        ({"a": (None, pl.DataFrame())}, "domain 'a': give its interactions, or"),
+        ({"a": [pl.DataFrame()] * 3}, "domain 'a': give its interactions, or"),
         ({"a/b": pl.DataFrame()}, "domain 'a/b': give a name"),
         ({"..": pl.DataFrame()}, "give a name that a folder can have"),
         ({"a": [1, 2]}, "a/interactions.parquet: a int was given"),
@@ -148,6 +151,14 @@ def test_what_is_no_frame_is_refused(given, said, tmp_path) -> None:
     with pytest.raises(micrec_pyg.InputError, match=said):
         micrec_pyg.Catalogue.from_frames(given)
     assert not list((tmp_path / "empty").iterdir())
+
+
+def test_a_column_of_several_kinds_is_refused(tmp_path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"user": ["a", 1], "item": ["x", "y"]})
+    said = "a/interactions.parquet: a column holds values of several kinds"
+    with pytest.raises(micrec_pyg.InputError, match=said):
+        micrec_pyg.Catalogue.from_frames({"a": frame}, root=tmp_path)
 
 
 @pytest.mark.parametrize(
