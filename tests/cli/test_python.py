@@ -194,6 +194,8 @@ def test_runs_are_compared_as_by_the_command(small) -> None:
     runs = [micrec_pyg.train(*small, model=name) for name in ("popularity", "bpr_mf")]
     with pytest.raises(micrec_pyg.InputError, match="micrec evaluate"):
         micrec_pyg.compare(*runs)
+    with pytest.raises(micrec_pyg.InputError, match="part=x: give one of test, val"):
+        micrec_pyg.compare(*runs, part="x")
     runs = [run.evaluate() for run in runs]
     table = micrec_pyg.compare(*runs, metrics=["recall@20"])
     assert table["domain"].to_list() == ["d0", "d1"]
