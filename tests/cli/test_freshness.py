@@ -53,10 +53,10 @@ def trained(shop, tmp_path_factory):
     """Return a function that trains on the shop."""
     out = tmp_path_factory.mktemp("runs")
 
-    def run(*settings):
+    def run(*settings, path=shop):
         return train(
             "data=tables",
-            f"data.path={shop}",
+            f"data.path={path}",
             "features=none",
             f"features.cache_dir={out}/features",
             f"cache_dir={out}/knn",
@@ -274,3 +274,13 @@ def test_runs_without_a_mean_are_refused_before_a_test_set_is_opened(
             main([*map(str, given)])
     record = json.loads((run / "metrics.json").read_text())
     assert record["test_evaluations"] == evaluations
+
+
+def test_a_domain_without_pairs_in_the_last_period_has_no_rows(shop, trained, tmp_path):
+    early = shutil.copytree(shop, tmp_path / "shop")
+    table = pl.read_csv(early / "kitchen" / "interactions.csv")
+    past = table.sort("timestamp").head(table.height * 17 // 20)
+    past.write_csv(early / "kitchen" / "interactions.csv")
+    found = freshness(Path(trained("model=lightgcn", path=early).path), periods=PERIODS)
+    assert {*found["domain"]} == {"food"}
+    assert found.height == 3 * PERIODS

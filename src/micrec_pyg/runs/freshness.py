@@ -68,9 +68,10 @@ def freshness(
         data: Settings of the data that have changed since, such as its path.
 
     Returns:
-        Columns seed, domain, periods (added), interactions (added, of the domain), days
-        (between the end of training and the moment, null where the clock is no time),
-        answers (``added``, ``retrained``, ``nothing``), users, pairs, and the metrics.
+        Columns seed, domain (each that has pairs in the last period), periods (added),
+        interactions (added, of the domain), days (between the end of training and the
+        moment, null where the clock is no time), answers (``added``, ``retrained``,
+        ``nothing``), users, pairs, and the metrics.
 
     Raises:
         InputError: The split is another one, or too short for so many periods; or the
@@ -228,7 +229,7 @@ def _retrained(
 def _evaluated(
     experiment: Experiment, inputs: Inputs, model: Model
 ) -> dict[str, dict[str, float | int]]:
-    """Return the metrics of all users, by domain."""
+    """Return the metrics of all users, by domain that has pairs to test."""
     stage = test_stage(
         inputs.train,
         inputs.domains,
@@ -238,7 +239,8 @@ def _evaluated(
     )
     stage = to_device(stage, experiment.device)
     report = experiment.rank(model, stage, train=inputs.train, groups=False)
-    return {name: groups["all"] for name, groups in summary(report).items()}
+    found = summary(report)
+    return {name: groups["all"] for name, groups in found.items() if "all" in groups}
 
 
 def _rows(
