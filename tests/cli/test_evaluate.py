@@ -74,7 +74,7 @@ def test_folders_of_runs_are_searched_and_unfinished_ones_counted(
             (folder / "metrics.json").write_text("{}")
     one, three = tmp_path / "a" / "one", tmp_path / "b" / "three"
     assert find([str(tmp_path)]) == [one, three]
-    assert caplog.messages == ["1 unfinished runs are left out"]
+    assert caplog.messages == ["1 unfinished run is left out"]
     assert find([str(three), str(tmp_path)]) == [three, one]
     with pytest.raises(InputError, match="no finished run in"):
         find([str(tmp_path / "c")])

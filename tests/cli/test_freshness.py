@@ -53,10 +53,10 @@ def trained(shop, tmp_path_factory):
     """Return a function that trains on the shop."""
     out = tmp_path_factory.mktemp("runs")
 
-    def run(*settings):
+    def run(*settings, path=shop):
         return train(
             "data=tables",
-            f"data.path={shop}",
+            f"data.path={path}",
             "features=none",
             f"features.cache_dir={out}/features",
             f"cache_dir={out}/knn",
@@ -182,7 +182,7 @@ def test_the_command_writes_table_and_picture(
     output = tmp_path / "curve"
     assert main([str(run), "--periods", "2", "--output", str(output)]) == 0
     told = capsys.readouterr().out
-    assert told.startswith("recall@5 of the last of 2 periods, 1 runs\nperiods")
+    assert told.startswith("recall@5 of the last of 2 periods, 1 run\nperiods")
     written = {path.name for path in output.iterdir()}
     names = {f"freshness.{ending}" for ending in ("csv", "md", "svg", "pdf")}
     assert written == names
@@ -251,3 +251,36 @@ def test_what_it_cannot_answer_is_refused(trained, settings, periods, message):
         freshness(Path(run.path), periods=periods)
     record = json.loads((Path(run.path) / "metrics.json").read_text())
     assert record["test_evaluations"] == 0
+
+
+def test_runs_without_a_mean_are_refused_before_a_test_set_is_opened(
+    shop, trained, run, tmp_path
+):
+    evaluations = json.loads((run / "metrics.json").read_text())["test_evaluations"]
+    other, again, more = (
+        trained("model=lightgcn", *each).path
+        for each in (["seed=1"], ["split=random"], [])
+    )
+    twin = shutil.copytree(run, tmp_path / "twin")
+    for given, message in [
+        ([run, "--metric", "ndcg@7"], "metric ndcg@7: give one of recall@5"),
+        ([run, "--periods", "1"], "periods=1: give 2 or more"),
+        ([run, again], "the run was split by random"),
+        ([run, twin], "both have seed=0"),
+        ([run, more], "both have seed=0"),
+        ([run, other], "of several settings: .* micrec, .* lightgcn"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            main([*map(str, given)])
+    record = json.loads((run / "metrics.json").read_text())
+    assert record["test_evaluations"] == evaluations
+
+
+def test_a_domain_without_pairs_in_the_last_period_has_no_rows(shop, trained, tmp_path):
+    early = shutil.copytree(shop, tmp_path / "shop")
+    table = pl.read_csv(early / "kitchen" / "interactions.csv")
+    past = table.sort("timestamp").head(table.height * 17 // 20)
+    past.write_csv(early / "kitchen" / "interactions.csv")
+    found = freshness(Path(trained("model=lightgcn", path=early).path), periods=PERIODS)
+    assert {*found["domain"]} == {"food"}
+    assert found.height == 3 * PERIODS

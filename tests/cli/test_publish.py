@@ -224,7 +224,7 @@ def test_the_table_has_evaluated_runs_alone(tested: Path, caplog) -> None:
         text = publishing.headline_of(tested)
     assert "| inmo | 0.3000 ± 0.0707 |" in text
     assert "secret" not in text
-    assert "1 runs have no test results" in caplog.text
+    assert "1 run has no test results" in caplog.text
 
 
 def test_the_report_has_the_table(server: Server, micrec: Micrec, tested: Path) -> None:

@@ -138,6 +138,9 @@ def test_pandas_frames_are_the_same_catalogue() -> None:
     ("given", "said"),
     [
         ({}, "no frames were given"),
+        ({"a": None}, "domain 'a': give its interactions, or"),
+        ({"a": (None, pl.DataFrame())}, "domain 'a': give its interactions, or"),
+        ({"a": [pl.DataFrame()] * 3}, "domain 'a': give its interactions, or"),
         ({"a/b": pl.DataFrame()}, "domain 'a/b': give a name"),
         ({"..": pl.DataFrame()}, "give a name that a folder can have"),
         ({"a": [1, 2]}, "a/interactions.parquet: a int was given"),
@@ -148,6 +151,14 @@ def test_what_is_no_frame_is_refused(given, said, tmp_path) -> None:
     with pytest.raises(micrec_pyg.InputError, match=said):
         micrec_pyg.Catalogue.from_frames(given)
     assert not list((tmp_path / "empty").iterdir())
+
+
+def test_a_column_of_several_kinds_is_refused(tmp_path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"user": ["a", 1], "item": ["x", "y"]})
+    said = "a/interactions.parquet: a column holds values of several kinds"
+    with pytest.raises(micrec_pyg.InputError, match=said):
+        micrec_pyg.Catalogue.from_frames({"a": frame}, root=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +194,8 @@ def test_runs_are_compared_as_by_the_command(small) -> None:
     runs = [micrec_pyg.train(*small, model=name) for name in ("popularity", "bpr_mf")]
     with pytest.raises(micrec_pyg.InputError, match="micrec evaluate"):
         micrec_pyg.compare(*runs)
+    with pytest.raises(micrec_pyg.InputError, match="part=x: give one of test, val"):
+        micrec_pyg.compare(*runs, part="x")
     runs = [run.evaluate() for run in runs]
     table = micrec_pyg.compare(*runs, metrics=["recall@20"])
     assert table["domain"].to_list() == ["d0", "d1"]

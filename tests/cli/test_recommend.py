@@ -191,6 +191,7 @@ def test_a_column_of_the_items_chooses(micrec, file, capsys, where, expected):
     ("more", "told"),
     [
         (["--where", "category=tea"], "--where category=tea: give --items FILE"),
+        (["--items", "none.csv"], "none.csv: it has no rows; give one per item"),
         (["--items", "items.csv", "--where", "tea"], "--where tea: give COLUMN=VALUE"),
         (
             ["--items", "items.csv", "--where", "kind=tea"],
@@ -206,6 +207,7 @@ def test_a_condition_that_cannot_hold_is_refused(
     micrec, file, capsys, tmp_path, monkeypatch, more, told
 ):
     file("user\nu1\n", "users.csv"), file(STOCK, "items.csv")
+    file("item\n", "none.csv")
     monkeypatch.chdir(tmp_path)
     command = ["recommend", GOLDEN, "--users", "users.csv", "--domain", "food"]
     assert micrec(*command, *more) == 2

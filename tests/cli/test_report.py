@@ -137,5 +137,5 @@ def test_what_is_in_no_table_is_told(
     path.write_text(json.dumps(metrics))
     assert main([str(outputs)]) == 0
     told = capsys.readouterr().err
-    assert "1 runs have no test results and are in no table" in told
+    assert "1 run has no test results and is in no table" in told
     assert f"micrec evaluate {path.parent}" in told

@@ -87,7 +87,10 @@ def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:
     ("space", "said"),
     [
         ({"fit.lr": {"low": 1}}, "fit.lr: give {choices"),
-        ({"fit.lr": 3}, "fit.lr: give {choices"),
+        (
+            {"fit.lr": 3},
+            "fit.lr: give {choices: [...]}, or {low: ..., high: ..., log: true}",
+        ),
         ({"K": {"choices": []}}, "K: choices is a list"),
         ({"K": {"low": 3, "high": 1}}, "K: low and high"),
         ({"K": {"low": 0, "high": 1, "log": True}}, "K: low and high"),
@@ -106,8 +109,9 @@ def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:
     ],
 )
 def test_an_impossible_space_is_refused(space, said) -> None:
-    with pytest.raises(InputError, match=re.escape(said)):
+    with pytest.raises(InputError, match=re.escape(said)) as refused:
         check_space(space)
+    assert str(refused.value).count("{") == str(refused.value).count("}")
 
 
 @pytest.mark.parametrize(
@@ -249,6 +253,36 @@ def test_a_trial_that_was_killed_is_not_counted_but_tried_again(quick, capsys) -
     assert table["fit.lr"][1] == pytest.approx(killed.params["fit.lr"])
     assert read_json(path.with_name("best.json"))["trials"] == 3
     assert "# 3 trials" in path.with_name("best.yaml").read_text()
+
+
+def test_a_trial_that_was_interrupted_is_tried_again(
+    quick, monkeypatch, capsys
+) -> None:
+    def interrupted(*_: object, **__: object) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "train_job", interrupted)
+        with pytest.raises(AssertionError, match="130 == 0"):
+            quick(1)
+    table = pl.read_csv(quick(2).with_name("trials.csv"))
+    assert "trial 0 was interrupted and is not counted" in capsys.readouterr().err
+    assert table["trial"].to_list() == [1, 2]
+    assert table["fit.lr"][0] == 0.005  # as the settings are given
+
+
+def test_a_trial_is_asked_for_by_one_process_at_a_time(quick, monkeypatch) -> None:
+    held = []
+    ask = optuna.Study.ask
+
+    def asked(study: optuna.Study) -> optuna.Trial:
+        held.append([p.parent.name for p in Path().rglob("asked/.lock")])
+        return ask(study)
+
+    monkeypatch.setattr(optuna.Study, "ask", asked)
+    monkeypatch.chdir(quick(1).parents[2])
+    quick(2)
+    assert held[1:] == [["asked"]]
 
 
 def test_a_line_per_trial_says_how_many_are_left(quick, capsys) -> None:

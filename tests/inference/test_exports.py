@@ -222,3 +222,9 @@ def answered_by_network_of(world, domain, history, folder):
     (user,) = network.run(["user"], {"history": np.array([[rows, -1]])})
     scores = np.array(items["vector"].to_list(), dtype=np.float32) @ user[0]
     return dict(zip(items["item"], scores, strict=True))
+
+
+def test_an_index_is_of_faiss_alone(tmp_path):
+    with pytest.raises(InputError, match="--index flat: parquet has no index"):
+        main(["parquet", str(GOLDEN), "--output", str(tmp_path), "--index", "flat"])
+    assert not [*tmp_path.iterdir()]

@@ -32,7 +32,7 @@ def _lines() -> Iterator[Wrong]:
     """Yield lines with too few or too many fields, and wrong quotes."""
     good = "u\ti\t5"
     for line, fields in (("u", 1), ("u\ti", 2), ("u\ti\t5\t6", 4), ("u\ti\t5\t\t", 5)):
-        fault = f"line 3: got {fields} fields, the header has 3"
+        fault = f"line 3: got {fields} field{'s' * (fields > 1)}, the header has 3"
         yield Wrong(f"{fields} fields in tsv", tsv(good, line), fault)
         text = f"user,item,rating\nu,i,5\n{line.replace(chr(9), ',')}\n"
         yield Wrong(f"{fields} fields in csv", csv(text), fault)
@@ -64,7 +64,7 @@ def _headers() -> Iterator[Wrong]:
     yield Wrong("quoted tsv", quoted, "a TSV file has no quotes")
     mac = {"interactions.tsv": plain.replace("\n", "\r").encode()}
     yield Wrong("old Mac line ends", mac, "carriage return alone")
-    yield Wrong("header alone", tsv(), "no interaction is left of 0")
+    yield Wrong("header alone", tsv(), "its interactions have no rows; add some")
     yield Wrong(
         "no header", tsv(good, header="v\tj\t4"), "found: v, j, 4; needed: user"
     )
@@ -142,7 +142,7 @@ def _items() -> Iterator[Wrong]:
         ("item empty", "item\ttitle\ni\ta\n\tb\n", "line 3.*an id is needed"),
         ("item nan", "item\ttitle\ni\ta\nnan\tb\n", "line 3.*missing value"),
         ("no item column", "name\ttitle\ni\ta\n", "column item is missing"),
-        ("items cut off", "item\ttitle\ni\ta\nj", "line 3: got 1 fields"),
+        ("items cut off", "item\ttitle\ni\ta\nj", "line 3: got 1 field,"),
         ("title with a tab", "item\ttitle\ni\ta\tb\n", "line 2: got 3 fields"),
         ("two ids", "asin\tproduct_id\ni\ta\n", "may all be the item"),
         ("empty items", "", "items.tsv: the file is empty"),

@@ -80,7 +80,8 @@ def find(names: Sequence[str]) -> list[Path]:
             else:
                 unfinished += 1
     if unfinished:
-        logger.warning("%d unfinished runs are left out", unfinished)
+        few = "run is" if unfinished == 1 else "runs are"
+        logger.warning("%d unfinished %s left out", unfinished, few)
     if not found:
         raise InputError(
             f"no finished run in {', '.join(names) or 'no folder'}; give a folder that "

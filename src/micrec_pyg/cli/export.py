@@ -25,6 +25,11 @@ def main(argv: list[str]) -> int:
     log_to_stderr()
     if given.k < 1:
         raise InputError(f"-k {given.k}: give 1 or more")
+    if given.index is not None and given.way != "faiss":
+        raise InputError(
+            f"--index {given.index}: {given.way} has no index; leave it out, or give "
+            "faiss"
+        )
     world = make_world(read_artefact(Path(given.run)), device=given.device)
     names = list(world.domains)
     if given.domain is not None:
@@ -39,7 +44,7 @@ def main(argv: list[str]) -> int:
 def _index(
     world: World, name: str, folder: Path, given: argparse.Namespace
 ) -> list[str]:
-    found = write_index(world, name, folder, kind=given.index, k=given.k)
+    found = write_index(world, name, folder, kind=given.index or "auto", k=given.k)
     path, table = found.files
     return [
         f"{path}: an index of faiss ({found.kind}) of {name}'s items; recall@{given.k} "
@@ -101,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--index",
         choices=KINDS,
-        default="auto",
-        help="of faiss: flat is exact; auto takes hnsw above 200,000 items",
+        help="of faiss: flat is exact; auto, the default, takes hnsw above 200,000 "
+        "items",
     )
     parser.add_argument("--device", default="cpu", help="where the model computes")
     return parser

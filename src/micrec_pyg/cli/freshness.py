@@ -1,6 +1,7 @@
 """``micrec freshness``: how long a model stays good while data comes in."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -8,9 +9,15 @@ import polars as pl
 from micrec_pyg.cli.evaluate import find
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.grid import aligned, markdown
-from micrec_pyg.report.freshness import curve, draw_curve, freshness_grid
-from micrec_pyg.runs.files import read_config
-from micrec_pyg.runs.freshness import freshness
+from micrec_pyg.report.collect import labels_of
+from micrec_pyg.report.freshness import (
+    check_metric,
+    curve,
+    draw_curve,
+    freshness_grid,
+)
+from micrec_pyg.runs.freshness import check_periods, check_split, freshness
+from micrec_pyg.runs.read import Run, family_of, read_run, values_of
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import whole, write_text
 
@@ -19,13 +26,21 @@ def main(argv: list[str]) -> int:
     """Return 0 when the curve of all runs is written.
 
     Raises:
-        InputError: A folder holds no finished run, or its split is not by time.
+        InputError: A folder holds no finished run, or its split is not by time; or the
+            runs are of several settings.
     """
     given = _parser().parse_args(argv)
     prepare()
     log_to_stderr()
     folders = find(given.runs)
-    metric = given.metric or _metric(folders)
+    runs = [read_run(folder) for folder in folders]
+    # a test set is opened once all that was given can be answered
+    for run in runs:
+        check_split(run.record["split"], run.config["split"])
+    check_periods(given.periods)
+    _check_seeds(runs)
+    metric = given.metric or str(runs[0].config["fit"]["metric"])
+    check_metric(metric, _metrics(runs))
     table = pl.concat(
         [
             freshness(folder, periods=given.periods, device=given.device)
@@ -45,25 +60,42 @@ def main(argv: list[str]) -> int:
     )
     text = "\n".join(aligned(grid))
     show(
-        f"{metric} of the last of {given.periods} periods, {len(folders)} runs\n"
+        f"{metric} of the last of {given.periods} periods, {len(runs)} "
+        f"{'run' if len(runs) == 1 else 'runs'}\n"
         f"{text}\n"
         f"{output}: freshness.csv, freshness.md, freshness.svg, freshness.pdf\n"
     )
     return 0
 
 
-def _metric(folders: list[Path]) -> str:
-    """Return the metric that selected the epochs of all runs.
+def _check_seeds(runs: Sequence[Run]) -> None:
+    """Refuse runs that differ in more than the seed: there is no mean of them.
 
     Raises:
-        InputError: They have several.
+        InputError: They do, or have a seed twice.
     """
-    found = {str(read_config(folder)["fit"]["metric"]) for folder in folders}
-    if len(found) > 1:
+    seeds: dict[int, str] = {}
+    for run in runs:
+        if run.seed in seeds:
+            raise InputError(
+                f"{seeds[run.seed]} and {run.path} both have seed={run.seed}; give "
+                "runs of one model and one setting, each with a seed of its own"
+            )
+        seeds[run.seed] = run.path
+    labels = dict.fromkeys(labels_of(runs).values())
+    families = dict.fromkeys(" ".join(family_of(run)) for run in runs)
+    told = families if len(families) > 1 else labels
+    if len(told) > 1:
         raise InputError(
-            f"the runs were selected by {', '.join(sorted(found))}; give --metric"
+            f"the runs are of several settings: {', '.join(told)}; runs that differ in "
+            "nothing but the seed are averaged: give those of one setting"
         )
-    return found.pop()
+
+
+def _metrics(runs: Sequence[Run]) -> list[str]:
+    """Return the metrics that the runs have on validation, and so everywhere."""
+    named = [m for run in runs for *_, m, _ in values_of(run) if "@" in m]
+    return list(dict.fromkeys(named))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,6 +23,9 @@ from micrec_pyg.runs.frames import Catalogue
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 
+PARTS = ("test", "val")
+"""Of a run, that can be compared."""
+
 PLAIN = re.compile(r"[\w./:+-]+")
 """A text that Hydra reads as it is."""
 
@@ -113,6 +116,8 @@ def compare(
     """
     if not runs:
         raise InputError("no runs were given; give two or more")
+    if part not in PARTS:
+        raise InputError(f"part={part}: give one of {', '.join(PARTS)}")
     question = Question(part=part, groups=groups, metrics=metrics)
     options = TestOptions(test=test, alpha=alpha, resamples=resamples, seed=seed)
     roots = [str(_folder(run)) for run in runs]

@@ -46,7 +46,10 @@ def read_candidates(
     Raises:
         InputError: An item is unknown, no row is left, or the file cannot be read.
     """
-    table = _rows_where(_table(path, ["item"]), path, where)
+    table = _table(path, ["item"])
+    if table.is_empty():
+        raise InputError(f"{path}: it has no rows; give one per item to choose from")
+    table = _rows_where(table, path, where)
     _refuse(table, "item", rec.items(domain), path, f"which {domain} does not have")
     return table["item"]
 

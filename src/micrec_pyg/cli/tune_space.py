@@ -27,7 +27,7 @@ def check_space(space: Mapping[Any, object]) -> dict[str, Choice]:
         if not isinstance(given, dict) or set(given) not in KEYS:
             raise InputError(
                 f"search space, {key}: give {{choices: [...]}}, or {{low: ..., high: "
-                "..., log: true}}"
+                "..., log: true}"
             )
         choices, bounds = given.get("choices"), (given.get("low"), given.get("high"))
         if "choices" in given and not _are_choices(choices):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from micrec_pyg.cli.tune_space import Choice, override
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.lock import locked
 
 if TYPE_CHECKING:
     import optuna
@@ -27,8 +28,8 @@ RUN = "run"
 DIVERGED = "diverged"
 """What a trial notes that came to its end without a value."""
 
-STUDY = "study.db"
-"""Of a search: its trials."""
+STUDY, ASKED = "study.db", "asked"
+"""Of a search: its trials, and what is locked while the next one is asked for."""
 
 
 @dataclass(frozen=True)
@@ -147,21 +148,32 @@ def run_here(
     """Return a number of new trials, run one after the other."""
     from micrec_pyg.cli.process import prepare
 
-    found: list[FrozenTrial] = []
-
-    def end(study: "optuna.Study", trial: "FrozenTrial") -> None:
-        found.append(trial)
-        if tell:
-            _tell(plan, study, trial)
-
     prepare()
-    study.optimize(
-        lambda trial: _value(plan, trial),
-        n_trials=count,
-        callbacks=[end],
-        catch=FloatingPointError,  # settings that diverge are a failed trial
-    )
+    found = []
+    for _ in range(count):
+        found.append(_ended_trial(plan, study))
+        if tell:
+            _tell(plan, study, found[-1])
     return found
+
+
+def _ended_trial(plan: Plan, study: "optuna.Study") -> "FrozenTrial":
+    """Return the next trial at its end; one that is interrupted is left running."""
+    import optuna
+    from optuna.trial import TrialState
+
+    # SQLite gives one that is queued to two who ask at the same time
+    with locked(plan.folder / ASKED, quiet=True):
+        trial = study.ask()
+    try:
+        return study.tell(trial, _value(plan, trial))
+    except optuna.TrialPruned:
+        return study.tell(trial, state=TrialState.PRUNED)
+    except FloatingPointError:  # settings that diverge
+        return study.tell(trial, state=TrialState.FAIL)
+    except Exception:
+        study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        raise
 
 
 def _tell(plan: Plan, study: "optuna.Study", trial: "FrozenTrial") -> None:

@@ -17,6 +17,16 @@ LINES = {
 """By answers: what they are called, their colour and their mark."""
 
 
+def check_metric(metric: str, known: Sequence[str]) -> None:
+    """Refuse a metric that is not there.
+
+    Raises:
+        InputError: It is none of those known.
+    """
+    if metric not in known:
+        raise InputError(f"metric {metric}: give one of {', '.join(known)}")
+
+
 def curve(table: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Return a row per period and answers: days, interactions, mean, sd, seeds.
 
@@ -29,9 +39,7 @@ def curve(table: pl.DataFrame, metric: str) -> pl.DataFrame:
     Raises:
         InputError: There is no such metric.
     """
-    if metric not in table.columns or not table.schema[metric].is_float():
-        named = [name for name in table.columns if "@" in name]
-        raise InputError(f"metric {metric}: give one of {', '.join(named)}")
+    check_metric(metric, [name for name in table.columns if "@" in name])
     per_seed = table.group_by("seed", "periods", "answers").agg(
         pl.col("days").mean(), pl.col("interactions").sum(), pl.col(metric).mean()
     )

@@ -20,8 +20,9 @@ def remarks(results: pl.DataFrame, part: str) -> list[str]:
     found = []
     if missing := without_part(results, part):
         evaluate = f"; micrec evaluate {missing[0]}" if part == "test" else ""
+        have, are = ("run has", "is") if len(missing) == 1 else ("runs have", "are")
         found.append(
-            f"{len(missing)} runs have no {part} results and are in no table: "
+            f"{len(missing)} {have} no {part} results and {are} in no table: "
             f"{_first(missing)}{evaluate}"
         )
     for labels in equal_labels(results):

@@ -54,11 +54,9 @@ class Catalogue:
         files: dict[str, bytes] = {}
         for domain, given in frames.items():
             _check_name(domain)
-            tables = given if isinstance(given, tuple | list) else (given,)
-            for name, table in zip(TABLES, tables, strict=False):
-                if table is not None:
-                    path = f"{domain}/{name}.parquet"
-                    files[path] = _parquet(table, path)
+            for name, table in _tables(domain, given):
+                path = f"{domain}/{name}.parquet"
+                files[path] = _parquet(table, path)
         digest = hashlib.sha256()
         for path, content in sorted(files.items()):
             digest.update(f"{path} {len(content)}\n".encode() + content)
@@ -67,6 +65,17 @@ class Catalogue:
         if not folder.is_dir():
             write_folder(folder, lambda target: _fill(target, files))
         return cls(str(folder))
+
+
+def _tables(domain: str, given: Any) -> list[tuple[str, Any]]:
+    """Return the frames of a domain, each with what it is called in its folder."""
+    tables = list(given) if isinstance(given, tuple | list) else [given]
+    if not tables or tables[0] is None or len(tables) > len(TABLES):
+        raise InputError(
+            f"domain '{domain}': give its interactions, or (interactions, items)"
+        )
+    pairs = zip(TABLES, tables, strict=False)
+    return [(name, table) for name, table in pairs if table is not None]
 
 
 def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -102,7 +111,13 @@ def as_polars(table: Any, path: str) -> pl.DataFrame:
             f"{path}: a {type(table).__name__} was given; give a data frame of polars "
             "or pandas"
         )
-    return pl.DataFrame(table)
+    try:
+        return pl.DataFrame(table)
+    except (TypeError, ValueError) as error:  # Arrow's own are of these
+        raise InputError(
+            f"{path}: a column holds values of several kinds ({error}); turn ids and "
+            "texts into texts: frame.astype({'user': str})"
+        ) from error
 
 
 def _check_name(domain: str) -> None:

@@ -68,9 +68,10 @@ def freshness(
         data: Settings of the data that have changed since, such as its path.
 
     Returns:
-        Columns seed, domain, periods (added), interactions (added, of the domain), days
-        (between the end of training and the moment, null where the clock is no time),
-        answers (``added``, ``retrained``, ``nothing``), users, pairs, and the metrics.
+        Columns seed, domain (each that has pairs in the last period), periods (added),
+        interactions (added, of the domain), days (between the end of training and the
+        moment, null where the clock is no time), answers (``added``, ``retrained``,
+        ``nothing``), users, pairs, and the metrics.
 
     Raises:
         InputError: The split is another one, or too short for so many periods; or the
@@ -101,15 +102,37 @@ def freshness(
     )
 
 
-def _check(experiment: Experiment, model: Model, periods: int) -> None:
-    target = str(experiment.settings["split"].get("_target_", ""))
+def check_split(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a run whose test does not lie after its training.
+
+    Args:
+        name: Of its split.
+        settings: Of its split.
+
+    Raises:
+        InputError: It was not split by ``global_time``.
+    """
+    target = str(settings.get("_target_", ""))
     if target.rpartition(".")[2] != global_time.__name__:
         raise InputError(
-            f"freshness: the run was split by {experiment.split}; give a run under "
+            f"freshness: the run was split by {name}; give a run under "
             "split=global_time, whose test lies after its training"
         )
+
+
+def check_periods(periods: int) -> None:
+    """Refuse a number of periods of which none can be added.
+
+    Raises:
+        InputError: It is below 2.
+    """
     if periods < 2:
         raise InputError(f"periods={periods}: give 2 or more; the last one is the test")
+
+
+def _check(experiment: Experiment, model: Model, periods: int) -> None:
+    check_split(experiment.split, experiment.settings["split"])
+    check_periods(periods)
     if model.answers < {USER, ITEM}:
         raise InputError(
             f"freshness: the model {experiment.model} has no answer for new users or "
@@ -206,7 +229,7 @@ def _retrained(
 def _evaluated(
     experiment: Experiment, inputs: Inputs, model: Model
 ) -> dict[str, dict[str, float | int]]:
-    """Return the metrics of all users, by domain."""
+    """Return the metrics of all users, by domain that has pairs to test."""
     stage = test_stage(
         inputs.train,
         inputs.domains,
@@ -216,7 +239,8 @@ def _evaluated(
     )
     stage = to_device(stage, experiment.device)
     report = experiment.rank(model, stage, train=inputs.train, groups=False)
-    return {name: groups["all"] for name, groups in summary(report).items()}
+    found = summary(report)
+    return {name: groups["all"] for name, groups in found.items() if "all" in groups}
 
 
 def _rows(

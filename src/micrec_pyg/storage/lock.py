@@ -16,15 +16,16 @@ FILE = ".lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, quiet: bool = False) -> Iterator[None]:
     """Keep all other processes out of a folder, and wait while one is in it.
 
     The lock ends with the process that holds it, however that ends.
 
     Args:
         folder: Made if it is not there; removed if it is left empty.
+        quiet: Whether nothing is said of waiting, where it takes a moment.
     """
-    file = _take(folder)
+    file = _take(folder, quiet=quiet)
     try:
         yield
     finally:
@@ -53,7 +54,7 @@ def making(path: Path) -> Iterator[None]:
                 path.parent.rmdir()
 
 
-def _take(folder: Path) -> int:
+def _take(folder: Path, *, quiet: bool) -> int:
     """Return the descriptor of the locked file."""
     while True:
         with explained(folder):  # what flock raises names no file
@@ -62,7 +63,10 @@ def _take(folder: Path) -> int:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                logger.info("%s: another process works there; waiting for it", folder)
+                if not quiet:
+                    logger.info(
+                        "%s: another process works there; waiting for it", folder
+                    )
                 fcntl.flock(file, fcntl.LOCK_EX)
         if _is_there(file, folder / FILE):
             return file

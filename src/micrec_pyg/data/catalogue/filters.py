@@ -106,6 +106,11 @@ def _finish(name: str, start: RawDomain, end: RawDomain) -> RawDomain:
     """Return a filtered domain with all its counts; refuse an empty one."""
     users = start.rows["user"].n_unique() - end.rows["user"].n_unique()
     dropped = {**end.dropped, "users_without_interactions": users}
+    if start.rows.is_empty():
+        raise InputError(
+            f"domain '{name}': its interactions have no rows; add some, or leave the "
+            "domain out with data.domains=[...]"
+        )
     if end.rows.is_empty():
         gone = {reason: count for reason, count in dropped.items() if count}
         raise InputError(

@@ -189,7 +189,7 @@ def _ragged(path: Path, line: int, fields: int, width: int) -> Problem:
     long = f"{kind} may stand inside a field, or " if fields > width else ""
     return Problem(
         path,
-        f"got {fields} fields, the header has {width}",
+        f"got {fields} field{'s' * (fields != 1)}, the header has {width}",
         f"{short}{long}the header is wrong: write {width} fields in every line",
         place=f"line {line}",
     )

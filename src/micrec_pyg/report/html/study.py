@@ -60,7 +60,13 @@ def study_page(
         Section("Settings", settings(runs)),
         Section("Environment", [environment(runs)]),
         Section(
-            "Runs", [Fold(f"All {len(runs)} runs", [all_runs(runs, labels, root)])]
+            "Runs",
+            [
+                Fold(
+                    f"All {len(runs)} runs" if len(runs) > 1 else "The run",
+                    [all_runs(runs, labels, root)],
+                )
+            ],
         ),
     ]
     datasets = results["dataset"].unique(maintain_order=True).to_list()
