@@ -224,6 +224,15 @@ def answered_by_network_of(world, domain, history, folder):
     return dict(zip(items["item"], scores, strict=True))
 
 
+@pytest.mark.parametrize("config", ["micrec"], indirect=True)
+def test_each_way_brings_the_same_table_of_items(world, tmp_path):
+    write_tables(world, "food", tmp_path / "a", k=2)
+    write_index(world, "food", tmp_path / "b", kind="flat", k=2)
+    tables = [pl.read_parquet(tmp_path / way / "items-food.parquet") for way in "ab"]
+    assert tables[0].equals(tables[1])
+    assert "vector" in tables[0].columns
+
+
 def test_an_index_is_of_faiss_alone(tmp_path):
     with pytest.raises(InputError, match="--index flat: parquet has no index"):
         main(["parquet", str(GOLDEN), "--output", str(tmp_path), "--index", "flat"])

@@ -41,9 +41,7 @@ def write_tables(world: World, domain: str, folder: Path, *, k: int) -> Tables:
     """
     users, items = user_table(world, domain), item_table(world, domain)
     if has_vectors(world):
-        vectors = vectors_of(world, domain)
-        users = users.with_columns(as_column(vectors.user))
-        items = items.with_columns(as_column(vectors.item))
+        users = users.with_columns(as_column(vectors_of(world, domain).user))
     paths = {name: folder / f"{name}-{domain}.parquet" for name in ("users", "items")}
     write_parquet(paths["users"], users)
     write_parquet(paths["items"], items)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from micrec_pyg.graph.similar.neighbor_lists import POSITIVE
 from micrec_pyg.inference.exports.network import Network
-from micrec_pyg.inference.exports.vectors import as_column, item_table, vectors_of
+from micrec_pyg.inference.exports.vectors import item_table, vectors_of
 from micrec_pyg.inference.similar_people import People
 from micrec_pyg.inference.tower import (
     Start,
@@ -48,9 +48,7 @@ def write_tower(world: World, domain: str, folder: Path) -> list[Path]:
     result = _add(network, tower, task.item)
     path, table = folder / f"user-{domain}.onnx", folder / f"items-{domain}.parquet"
     network.write(path, result, width=vectors.item.shape[1], note=NOTE)
-    write_parquet(
-        table, item_table(world, domain).with_columns(as_column(vectors.item))
-    )
+    write_parquet(table, item_table(world, domain))
     return [path, table]
 
 

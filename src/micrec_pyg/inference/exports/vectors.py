@@ -52,13 +52,19 @@ def has_vectors(world: World) -> bool:
 
 
 def item_table(world: World, domain: str) -> pl.DataFrame:
-    """Return row, item and title of every item, in the order of the vectors."""
+    """Return row, item, title, and the vector if there are vectors, of every item.
+
+    Whatever is exported brings this table, so that none takes the place of another.
+    """
     index = world.tasks[domain].data[ITEM].n_id.cpu().numpy()
     ids = world.domains[domain].interactions.items.ids.gather(index)
     title = world.texts[domain].gather(index).str.slice(0, TITLE)
-    return pl.DataFrame(
+    found = pl.DataFrame(
         {"row": pl.int_range(len(ids), eager=True), "item": ids, "title": title}
     )
+    if not has_vectors(world):
+        return found
+    return found.with_columns(as_column(vectors_of(world, domain).item))
 
 
 def user_table(world: World, domain: str) -> pl.DataFrame:
