@@ -106,6 +106,8 @@ def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:
         ({"K": {"choices": [1, True]}}, "K: choices is a list of different"),
         ({3: {"choices": [1]}}, "search space, 3: give the name of a setting"),
         ({None: {"choices": [1]}}, "search space, None: give the name of a setting"),
+        ({"seed": {"choices": [0, 1]}}, "search space, seed: trials are compared by"),
+        ({"data.min_rating": {"choices": [3, 4]}}, "space, data.min_rating: trials"),
     ],
 )
 def test_an_impossible_space_is_refused(space, said) -> None:
@@ -120,7 +122,7 @@ def test_an_impossible_space_is_refused(space, said) -> None:
         ("fit.lrr: {choices: [0.1]}", "unknown key 'fit.lrr'"),
         ("fit.lr: {choices: [0.1, abc]}", "fit.lr=abc: give a number"),
         ("model.net.num_layers: {low: -1, high: 2}", "model.net.num_layers=-1: give"),
-        ("data: {choices: [synthetic, nope]}", "unknown option data=nope"),
+        ("features: {choices: [none, nope]}", "unknown option features=nope"),
         ("'': {choices: [1]}", "=1 cannot be read"),
     ],
 )

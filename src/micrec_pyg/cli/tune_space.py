@@ -10,6 +10,10 @@ Choice = Mapping[str, Any]
 
 KEYS = ({"choices"}, {"low", "high"}, {"low", "high", "log"})
 
+FIXED = ("seed", "data", "split", "fit.metric")
+"""Keys, also as the begin of longer ones, that decide what validation asks: values of
+two such settings are not those of one question."""
+
 LARGEST = 2**53
 """Of a bound: up to it whole numbers and decimals are exact."""
 
@@ -18,12 +22,18 @@ def check_space(space: Mapping[Any, object]) -> dict[str, Choice]:
     """Return a search space, checked.
 
     Raises:
-        InputError: A key has neither choices nor bounds, or its bounds are no numbers.
+        InputError: A key has neither choices nor bounds, or its bounds are no numbers;
+            or it decides what validation asks.
     """
     found: dict[str, Choice] = {}
     for key, given in space.items():
         if not isinstance(key, str):
             raise InputError(f"search space, {key}: give the name of a setting as key")
+        if any(f"{key}.".startswith(f"{fixed}.") for fixed in FIXED):
+            raise InputError(
+                f"search space, {key}: trials are compared by validation on one split "
+                "of one data set; leave it out, and search once for each"
+            )
         if not isinstance(given, dict) or set(given) not in KEYS:
             raise InputError(
                 f"search space, {key}: give {{choices: [...]}}, or {{low: ..., high: "
