@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -25,6 +26,9 @@ from micrec_pyg.training.fit import fit
 from micrec_pyg.training.neighborhoods import Neighborhoods
 from micrec_pyg.training.sampler import Sampler
 
+samples = pytest.mark.skipif(
+    find_spec("torch_sparse") is None, reason="torch-sparse is not installed"
+)
 NEAR = NeighborAggregation(aggregation="residual", temperature=1.0)
 POOL = SampledSoftmax(
     temperature=0.2, cosine=True, num_negatives=2, in_batch=True, log_q=True
@@ -86,6 +90,7 @@ def gradient(model, graphs, batch):
     return parameters_to_vector([p.grad for p in model.parameters()]), losses
 
 
+@samples
 @pytest.mark.parametrize("net", MODELS, indirect=True)
 def test_all_neighbors_of_enough_hops_give_the_step_of_the_whole_graph(net):
     train, _ = stage()
@@ -103,6 +108,7 @@ def test_all_neighbors_of_enough_hops_give_the_step_of_the_whole_graph(net):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@samples
 def test_too_few_hops_give_another_step():
     train, _ = stage()
     model = MODELS["lightgcn"](
@@ -117,6 +123,7 @@ def test_too_few_hops_give_another_step():
     assert not torch.allclose(near, whole, atol=1e-4)
 
 
+@samples
 @pytest.mark.parametrize("net", ["lightgcn with neighbours", "micrec"], indirect=True)
 def test_a_whole_training_is_that_of_the_whole_graphs(net):
     train, valid = stage()
@@ -144,6 +151,7 @@ def test_a_whole_training_is_that_of_the_whole_graphs(net):
         assert val[domain] == pytest.approx(values)
 
 
+@samples
 def test_no_node_has_more_new_neighbors_than_a_hop_takes():
     train, _ = stage()
     model = MODELS["micrec"](
@@ -160,6 +168,7 @@ def test_no_node_has_more_new_neighbors_than_a_hop_takes():
             assert data[USER].num_nodes + data[ITEM].num_nodes <= 3 * (users + 2)
 
 
+@samples
 def test_the_stream_of_a_graph_decides_what_is_sampled():
     train, _ = stage()
     model = MODELS["micrec"](
@@ -181,6 +190,7 @@ def test_the_stream_of_a_graph_decides_what_is_sampled():
     assert len({tuple(sampled(seed, before=1)[0]) for seed in range(6)}) > 1
 
 
+@samples
 def test_a_part_has_every_edge_between_its_nodes_as_it_was():
     train, _ = stage()
     model = MODELS["micrec"](

@@ -188,7 +188,7 @@ def test_impossible_options_are_refused(shop, options, fault):
         (
             "food/interactions.tsv",
             "user\titem\n",
-            "domain 'food'.*no interaction is left",
+            "domain 'food'.*its interactions have no rows",
         ),
         (
             "food/interactions.tsv",
