@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.nn.closed_form import DesignMatrix, ItemWeights
+from micrec_pyg.nn.closed_form import ItemWeights
+from micrec_pyg.nn.design_matrix import DesignMatrix
 from micrec_pyg.nn.histories import histories
 from micrec_pyg.nn.item_content import content
 from micrec_pyg.nn.item_to_item import Fit, ItemToItem
@@ -108,9 +109,9 @@ class AlignedWeights(ItemWeights):
             for factor, each in zip(factors, vectors, strict=True)
         ]
 
-    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor | None) -> Tensor:
-        smooth = fitted / self.ridge  # P X^T X x
-        found = super()._scores(x, fitted, u)
+    def _scores(self, x: Tensor, t: Tensor, solved: Tensor) -> Tensor:
+        smooth = solved / self.ridge  # P X^T X x
+        found = super()._scores(x, t, solved)
         total = smooth.new_zeros(len(self.bare), smooth.shape[1])
         for bare, taken in self.parts:
             total = torch.addmm(total, bare, taken.T @ smooth)

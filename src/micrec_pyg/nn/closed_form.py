@@ -14,14 +14,12 @@ Tables here have a column per user: Y x is a product from the left.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from micrec_pyg.graph.norm import sparse_csr, transpose
-from micrec_pyg.nn.kernels import KERNELS
+from micrec_pyg.nn.design_matrix import DesignMatrix, product
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError
 
@@ -41,69 +39,8 @@ TINY = torch.finfo(torch.float32).tiny
 """Stands in for 0 where it divides 0."""
 
 
-@dataclass(frozen=True, eq=False)
-class DesignMatrix:
-    """Y: people over the items, and below them the content, both sparse and dense."""
-
-    taken: Float[Tensor, "people items"]
-    """CSR."""
-    takers: Float[Tensor, "items people"]
-    """CSR, its transpose."""
-    content: Float[Tensor, "items width"]
-
-    @classmethod
-    def of(
-        cls,
-        pairs: Int[Tensor, "2 edges"],
-        weight: Float[Tensor, " edges"],
-        num_people: int,
-        content: Float[Tensor, "items width"],
-    ) -> "DesignMatrix":
-        """Return Y of (person, item) pairs, sorted by both, and what stands there."""
-        taken = sparse_csr(pairs[0], pairs[1], weight, (num_people, len(content)))
-        return cls(taken, transpose(taken)[0], content)
-
-    def only(self, kept: Bool[Tensor, " items"]) -> "DesignMatrix":
-        """Return Y with the columns of all other items 0."""
-        content = torch.where(kept.view(-1, 1), self.content, 0.0)
-        item = self.taken.col_indices()
-        kept_pairs = kept[item.long()]
-        if bool(kept_pairs.all()):
-            return DesignMatrix(self.taken, self.takers, content)
-        person = torch.arange(self.taken.shape[0], device=item.device)
-        person = person.repeat_interleave(self.taken.crow_indices().diff())
-        pairs = torch.stack([person, item])[:, kept_pairs]
-        weight = self.taken.values()[kept_pairs]
-        return DesignMatrix.of(pairs, weight, self.taken.shape[0], content)
-
-    def __len__(self) -> int:
-        """Return the number of rows: people and axes of content."""
-        return self.taken.shape[0] + self.content.shape[1]
-
-    def times(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "rows n"]:
-        """Return Y x."""
-        return torch.cat([_product(self.taken, x), self.content.T @ x])
-
-    def back(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "items n"]:
-        """Return Y^T t."""
-        people = self.taken.shape[0]
-        return _product(self.takers, t[:people]).addmm_(self.content, t[people:])
-
-
-def _product(matrix: Tensor, x: Tensor) -> Tensor:
-    """Return matrix @ x, in full precision whatever the layers read."""
-    if x.is_cuda:
-        return matrix @ x
-    pairs = matrix.crow_indices(), matrix.col_indices()
-    return KERNELS["embedding_bag"](*pairs, matrix.values(), x)
-
-
-Solved = tuple[Float[Tensor, "items n"], Float[Tensor, "rows n"] | None]
-"""Y^T u, and u = K^-1 t; None where u was not asked for and costs a product."""
-
-
 class Solver(ABC):
-    """Solves K u = t, and knows 1 - h."""
+    """Solves K u = t for Y^T u, and knows 1 - h."""
 
     def __init__(self, rows: DesignMatrix, ridge: float) -> None:
         """Keep Y and lambda."""
@@ -115,22 +52,24 @@ class Solver(ABC):
         return MANY
 
     @abstractmethod
-    def solve(self, t: Float[Tensor, "rows n"], *, whole: bool = True) -> Solved:
-        """Return what scores need of K^-1 t; u itself only if ``whole``."""
+    def solve(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "items n"]:
+        """Return Y^T u."""
 
     @abstractmethod
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, which is above 0."""
 
     def solve_own(
-        self,
-        row: Int[Tensor, " n"],
-        y: Float[Tensor, "items n"],
-        *,
-        whole: bool = True,
-    ) -> Solved:
+        self, row: Int[Tensor, " n"], t: Float[Tensor, "rows n"]
+    ) -> Float[Tensor, "items n"]:
         """Return the same for t = Y y, where y are some rows of Y."""
-        return self.solve(self.rows.times(y), whole=whole)
+        return self.solve(t)
+
+    def unfold(
+        self, t: Float[Tensor, "rows n"], solved: Float[Tensor, "items n"]
+    ) -> Float[Tensor, "rows n"]:
+        """Return u = t - Y (Y^T u) / lambda itself."""
+        return t - self.rows.times(solved) / self.ridge
 
 
 class PeopleSide(Solver):
@@ -144,22 +83,15 @@ class PeopleSide(Solver):
         self.hat.diagonal().add_(1)
         self.hat = self.hat.float()
 
-    def solve(self, t: Float[Tensor, "rows n"], *, whole: bool = True) -> Solved:
-        """Return what scores need of K^-1 t."""
-        return self._parts(t - self.hat @ t)
+    def solve(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "items n"]:
+        """Return Y^T u."""
+        return self.rows.back(t - self.hat @ t)
 
     def solve_own(
-        self,
-        row: Int[Tensor, " n"],
-        y: Float[Tensor, "items n"],
-        *,
-        whole: bool = True,
-    ) -> Solved:
-        """Return the same for rows of Y: columns of lambda H, without a product."""
-        return self._parts(self.hat.index_select(1, row) * self.ridge)
-
-    def _parts(self, u: Float[Tensor, "rows n"]) -> Solved:
-        return self.rows.back(u), u
+        self, row: Int[Tensor, " n"], t: Float[Tensor, "rows n"]
+    ) -> Float[Tensor, "items n"]:
+        """Return the same for rows of Y: u are columns of lambda H."""
+        return self.rows.back(self.hat.index_select(1, row) * self.ridge)
 
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, a block of rows of Y at a time."""
@@ -174,12 +106,9 @@ class PeopleSide(Solver):
 class ItemSolver(Solver):
     """By products with lambda P: Y^T K^-1 = lambda P Y^T."""
 
-    def solve(self, t: Float[Tensor, "rows n"], *, whole: bool = True) -> Solved:
-        """Return what scores need of K^-1 t = t - Y P Y^T t."""
-        found = self.shrink(self.rows.back(t))
-        if not whole:
-            return found, None
-        return found, t - self.rows.times(found) / self.ridge
+    def solve(self, t: Float[Tensor, "rows n"]) -> Float[Tensor, "items n"]:
+        """Return Y^T u."""
+        return self.shrink(self.rows.back(t))
 
     @abstractmethod
     def shrink(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
@@ -256,17 +185,16 @@ class Iterations(ItemSolver):
     def __init__(self, rows: DesignMatrix, ridge: float) -> None:
         """Compute W, and S^-1 / lambda."""
         super().__init__(rows, ridge)
-        content = rows.content
-        self.smooth = self._descend(content)
-        inner = (content.T @ self.smooth).double() / ridge
+        self.smooth = self._descend(rows.content)
+        inner = (rows.content.T @ self.smooth).double() / ridge
         inner.diagonal().add_(1)
         self.inner = torch.linalg.inv(inner).float() / ridge
 
     @property
     def at_once(self) -> int:
         """How many columns are best solved at a time; on CUDA all."""
-        content = self.rows.content
-        return MANY if content.is_cuda else max(CACHED // len(content), 1)
+        on_cuda = self.rows.content.is_cuda
+        return MANY if on_cuda else max(CACHED // len(self.rows.content), 1)
 
     def shrink(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return lambda P x, to a relative residual ``TOLERANCE`` of A."""
@@ -301,11 +229,11 @@ class Iterations(ItemSolver):
         for _ in range(MOST):
             if bool((square <= end).all()):
                 break
-            product = _product(self.rows.takers, _product(self.rows.taken, way))
-            product.div_(self.ridge).add_(way)
-            step = square / (way * product).sum(0).clamp(min=TINY)
+            curved = product(self.rows.takers, product(self.rows.taken, way))
+            curved.div_(self.ridge).add_(way)
+            step = square / (way * curved).sum(0).clamp(min=TINY)
             found.addcmul_(way, step)
-            left.addcmul_(product, step, value=-1)
+            left.addcmul_(curved, step, value=-1)
             before, square = square, left.square().sum(0)
             way = way.mul_(square / before.clamp(min=TINY)).add_(left)
         return found
@@ -356,17 +284,18 @@ class ItemWeights:
     def scores(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return the scores of rows x, a column each."""
         t = self.rows.times(x)
-        return self._scores(x, *self.solver.solve(t, whole=not self.all_fitted))
+        return self._scores(x, t, self.solver.solve(t))
 
     def scores_of_fitted(
         self, person: Int[Tensor, " n"], x: Float[Tensor, "items n"]
     ) -> Float[Tensor, "items n"]:
         """Return the same where x are rows of Y, all of whose items are fitted."""
-        whole = not self.all_fitted
-        return self._scores(x, *self.solver.solve_own(person, x, whole=whole))
+        t = self.rows.times(x)
+        return self._scores(x, t, self.solver.solve_own(person, t))
 
-    def _scores(self, x: Tensor, fitted: Tensor, u: Tensor | None) -> Tensor:
-        if u is not None and not self.all_fitted:
-            fitted = fitted + self.outside.back(u)
-        found = fitted / self.ridge
+    def _scores(self, x: Tensor, t: Tensor, solved: Tensor) -> Tensor:
+        found = solved / self.ridge
+        if not self.all_fitted:
+            u = self.solver.unfold(t, solved)
+            found.add_(self.outside.back(u), alpha=1 / self.ridge)
         return found.addcmul_(1 - self.rest, x, value=-1).div_(self.rest)

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import one_of
-from micrec_pyg.nn.closed_form import DesignMatrix, ItemWeights
+from micrec_pyg.nn.closed_form import ItemWeights
 from micrec_pyg.nn.content import Content
+from micrec_pyg.nn.design_matrix import DesignMatrix
 from micrec_pyg.nn.everybody import Everybody, everybody
 from micrec_pyg.nn.histories import Histories
 from micrec_pyg.schema import ITEM, USER, DomainSize, Score
