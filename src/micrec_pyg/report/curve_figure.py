@@ -24,7 +24,7 @@ def curves_of(run: Run) -> dict[str, Curve]:
     Validation is the metric that selects, mean over the domains. A run of a model that
     is not trained has nothing.
     """
-    if not (Path(run.path) / "history.jsonl").is_file():
+    if not run.has_history:
         return {}
     rows = run.history
     if rows.is_empty() or "epoch" not in rows.columns:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from micrec_pyg.storage.reading import read_parquet
 
 if TYPE_CHECKING:
     from micrec_pyg.runs.embeddings import NodeVectors
+
+logger = logging.getLogger(__name__)
+
+HISTORY = "history.jsonl"
 
 Row = dict[str, Any]
 
@@ -56,10 +61,18 @@ class Run:
     @property
     def history(self) -> pl.DataFrame:
         """Return a row per epoch: ``epoch``, ``loss/bpr``, ``val/A/ndcg@20``, ..."""
-        check_run(Path(self.path), ["history.jsonl"])
-        text = (Path(self.path) / "history.jsonl").read_text(encoding="utf-8")
+        check_run(Path(self.path), [HISTORY])
+        text = (Path(self.path) / HISTORY).read_text(encoding="utf-8")
         rows = [dict(_by_path(json.loads(line))) for line in text.splitlines()]
         return pl.DataFrame(rows, infer_schema_length=None)
+
+    @property
+    def has_history(self) -> bool:
+        """Return whether the history is there; one that was taken away is named."""
+        found = (Path(self.path) / HISTORY).is_file()
+        if not found:
+            logger.warning("%s has no %s: its curves are missing", self.path, HISTORY)
+        return found
 
     @property
     def per_user(self) -> pl.DataFrame:

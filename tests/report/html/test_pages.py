@@ -229,3 +229,13 @@ def test_the_kept_epoch_is_named_where_there_is_one(
     (folder / "history.jsonl").write_text("")
     facts = run_page(run, collect(str(folder)), metrics=["ndcg@5"], part="test").facts
     assert {key: fact for key, fact in facts.items() if "epoch" in key} == {name: said}
+
+
+def test_a_run_without_its_history_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_run(tmp_path / "r", {"a": {"all": {"ndcg@5": [0.5]}}})
+    table = collect(str(folder))
+    run_page(read_run(folder), table, metrics=["ndcg@5"], part="test")
+    (line,) = [each for each in caplog.messages if "history" in each]
+    assert line == f"{folder} has no history.jsonl: its curves are missing"

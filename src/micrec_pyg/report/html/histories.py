@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -30,7 +29,7 @@ def histories(runs: Sequence[Run]) -> list[History]:
     """Return the history of every run that has one; some models have no epochs."""
     found = []
     for run in runs:
-        if (Path(run.path) / "history.jsonl").is_file():
+        if run.has_history:
             rows = run.history.to_dicts()
             if rows and "epoch" in rows[0]:
                 found.append(History(run, rows))
