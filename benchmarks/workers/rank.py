@@ -21,8 +21,8 @@ prepare()  # before the first tensor: torch then asks for huge pages
 from micrec_pyg import blas  # noqa: E402
 from micrec_pyg.cli.config import experiment  # noqa: E402
 from micrec_pyg.evaluation.block_size import users_at_once  # noqa: E402
-from micrec_pyg.evaluation.evaluate import validate  # noqa: E402
 from micrec_pyg.evaluation.rank import rank  # noqa: E402
+from micrec_pyg.evaluation.validate import validate  # noqa: E402
 from micrec_pyg.graph.build import valid_stage  # noqa: E402
 from micrec_pyg.runs.inputs import load  # noqa: E402
 from micrec_pyg.runs.job import make_model  # noqa: E402

@@ -16,7 +16,7 @@ import yaml
 
 from micrec_pyg.cli.config import experiment
 from micrec_pyg.cli.train import train_job
-from micrec_pyg.evaluation.evaluate import validate
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.graph.build import test_stage as make_test_stage
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs import evaluate

@@ -10,8 +10,9 @@ from reference import metrics as reference
 from reference import ranking
 from reference.ranking import ITEMS, USERS, Fake
 
-from micrec_pyg.evaluation.evaluate import Report, evaluate, summary, validate
+from micrec_pyg.evaluation.evaluate import Report, evaluate, summary
 from micrec_pyg.evaluation.metrics import METRICS
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.schema import (
     ITEM,
     USER,

@@ -9,8 +9,9 @@ from reference.ranking import Fake
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.evaluation.evaluate import evaluate, summary, validate
+from micrec_pyg.evaluation.evaluate import evaluate, summary
 from micrec_pyg.evaluation.rank import rank
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.graph.build import test_stage as make_test_stage
 from micrec_pyg.graph.build import train_stage
 from micrec_pyg.schema import INTERACTED_BY, Embeddings, Score, TestStage, ValidStage

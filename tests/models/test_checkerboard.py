@@ -9,8 +9,8 @@ from reference.reading import READING
 from micrec_pyg.cli.config import compose
 from micrec_pyg.data.sources.synthetic.checkerboard import Checkerboard
 from micrec_pyg.data.splits.at_random import ready
-from micrec_pyg.evaluation.evaluate import validate
 from micrec_pyg.evaluation.rank import rank
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.features.encode import encode
 from micrec_pyg.graph.build import (
     GraphOptions,

@@ -9,6 +9,7 @@ from reference import closed_forms, fitting, worlds
 from reference.scoring import same, scores
 from torch.testing import assert_close
 
+from micrec_pyg.evaluation.validate import validate, validate_weights
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage, valid_stage
 from micrec_pyg.models.ease import EASE
 from micrec_pyg.models.ease_xc import EASExc
@@ -130,18 +131,39 @@ def test_the_weight_that_validates_best_is_kept(stages):
     )
     asked = []
 
-    def validate(model, valid):
-        asked.append(round(float(model.beta), 3))
-        value = {0.0: 0.2, 0.5: 0.4, 1.0: 0.4}[asked[-1]]
-        return {"food": {"ndcg@3": value}, "books": {"ndcg@3": 0.1}}
+    def validate(model, valid, weights):
+        asked.append(weights)
+        values = {0.0: 0.2, 0.5: 0.4, 1.0: 0.4}
+        return {
+            weight: {"food": {"ndcg@3": values[weight]}, "books": {"ndcg@3": 0.1}}
+            for weight in weights
+        }
 
     choose = partial(choose_weight, fused, stages[1], metric="ndcg@3")
     choose([0.0, 0.5, 1.0], validate=validate)
-    assert asked == [0.0, 0.5, 1.0]
+    assert asked == [[0.0, 0.5, 1.0]]
     assert float(fused.beta) == 0.5
     choose([0.25], validate=validate)
-    assert len(asked) == 3  # one alone is not validated
+    assert len(asked) == 1  # one alone is not validated
     assert float(fused.beta) == 0.25
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, "auto"])
+def test_all_weights_in_one_pass_are_each_weight_alone(stages, batch_size):
+    train, valid, _ = stages
+    fused = trained(partial(Fused, net=inmo, term=term), train, valid)
+    weights = [0.0, 0.4, 1.5]
+    limits = {"k": 3, "batch_size": batch_size}
+    expected = {}
+    for weight in weights:
+        fused.beta.fill_(weight)
+        expected[weight] = validate(fused, valid, **limits)
+    fused.beta.fill_(0.7)  # of no effect
+    found = validate_weights(fused, valid, weights, parts=fused.parts, **limits)
+    assert found == expected
+    values = {str(means) for means in expected.values()}
+    assert len(values) == len(weights)
+    assert float(fused.beta) == pytest.approx(0.7)
 
 
 def test_a_term_with_losses_is_refused():

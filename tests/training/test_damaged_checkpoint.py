@@ -10,7 +10,7 @@ from reference.damage import MANY, damages, place
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from micrec_pyg.evaluation.evaluate import validate
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.nn.ranking import BPR

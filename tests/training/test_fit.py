@@ -7,7 +7,7 @@ import torch
 from reference import worlds
 from reference.fitting import options
 
-from micrec_pyg.evaluation.evaluate import validate
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage, valid_stage
 from micrec_pyg.models.inmo import INMO
 from micrec_pyg.models.popularity import Popularity

@@ -10,7 +10,7 @@ from reference import worlds
 from reference.fitting import options as fit_options
 from torch.nn.utils import parameters_to_vector
 
-from micrec_pyg.evaluation.evaluate import validate
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.graph.build import domain_sizes, train_stage, valid_stage
 from micrec_pyg.models.base import parts_of
 from micrec_pyg.models.inmo import INMO

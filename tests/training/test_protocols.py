@@ -14,7 +14,8 @@ from reference import fitting, worlds
 from reference.reading import READING
 
 from micrec_pyg.data.sources import Synthetic
-from micrec_pyg.evaluation.evaluate import evaluate, validate
+from micrec_pyg.evaluation.evaluate import evaluate
+from micrec_pyg.evaluation.validate import validate
 from micrec_pyg.graph.build import (
     check_graph,
     domain_sizes,

@@ -11,24 +11,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from micrec_pyg.allowed import CutOffs
-from micrec_pyg.evaluation.block_size import BlockSize, users_at_once
-from micrec_pyg.evaluation.divided import rank
+from micrec_pyg.evaluation.block_size import BlockSize
 from micrec_pyg.evaluation.groups import groups_of
-from micrec_pyg.evaluation.judge import check_cut_offs, judge
+from micrec_pyg.evaluation.judge import judge
 from micrec_pyg.evaluation.list_metrics import item_facts
-from micrec_pyg.evaluation.metrics import accuracy_metrics
 from micrec_pyg.models.base import Model
-from micrec_pyg.process_group import from_first
 from micrec_pyg.schema import (
-    ITEM,
     USER,
     Embeddings,
-    InputError,
     RankingStage,
     Score,
     Task,
     TrainStage,
-    ValidStage,
 )
 
 
@@ -101,43 +95,6 @@ def evaluate(
     )
 
 
-def validate(
-    model: Model, stage: ValidStage, *, k: int, batch_size: BlockSize
-) -> dict[str, dict[str, float]]:
-    """Return {domain: {metric: mean over the users with a validation pair}}.
-
-    Raises:
-        InputError: A domain has nothing to validate on, or k does not fit it.
-    """
-    means: dict[str, dict[str, float]] = {}
-    with domain_scores(model, stage) as scores:
-        for domain, score in scores:
-            task = stage.tasks[domain]
-            check_cut_offs([k], domain, task.data)
-            if task.hidden.shape[1] == 0:
-                raise InputError(
-                    f"domain '{domain}': no validation pair between users and items "
-                    "of the validation graph; give validation a larger share of the "
-                    "split, or leave the domain out"
-                )
-            users = task.hidden[0].unique()
-            num_items = task.data[ITEM].num_nodes
-            lists = rank(
-                score,
-                users=users,
-                n_id=task.data[USER].n_id[users],
-                known=task.known,
-                k=k,
-                candidates=None,
-                batch_size=users_at_once(batch_size, num_items, users.device),
-                domain=domain,
-            )
-            values = accuracy_metrics(lists, task.hidden, num_items=num_items, ks=[k])
-            means[domain] = {name: float(v.mean()) for name, v in values.items()}
-    # what is selected by them must be the same in all processes of a run
-    return from_first(lambda: means)
-
-
 def summary(report: Report) -> dict[str, dict[str, dict[str, float | int]]]:
     """Return {domain: {group: {metric: value, "users": count}}}.
 
@@ -163,15 +120,22 @@ def domain_scores(
     model: Model, stage: RankingStage
 ) -> Iterator[Iterator[tuple[str, Score]]]:
     """Give each domain's scores in turn, without gradients and in evaluation mode."""
+    with judged(model):
+        z: Mapping[str, Embeddings] = model(stage.graphs)
+        yield (
+            (domain, task_score(model.scorer(task.graph, z, stage.graphs), task))
+            for domain, task in stage.tasks.items()
+        )
+
+
+@contextmanager
+def judged(model: Model) -> Iterator[None]:
+    """Ask a model without gradients and in evaluation mode."""
     before = model.training
     model.train(False)
     try:
         with torch.no_grad():
-            z: Mapping[str, Embeddings] = model(stage.graphs)
-            yield (
-                (domain, task_score(model.scorer(task.graph, z, stage.graphs), task))
-                for domain, task in stage.tasks.items()
-            )
+            yield
     finally:
         model.train(before)
 

@@ -77,18 +77,32 @@ class Fused(Model):
         graphs: Mapping[str, HeteroData],
     ) -> Score:
         """Return the sum; with beta = 0 the scores of ``net`` as they are."""
-        first = self.net.scorer(domain, z, graphs)
         if not self.beta:
-            return first
-        second = self.term.scorer(domain, self.term(graphs), graphs)
-        history, beta = histories(graphs[domain]), self.beta
+            return self.net.scorer(domain, z, graphs)
+        parts, beta = self.parts(domain, z, graphs), self.beta
 
         def score(user: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
-            new = 1 - history.rows(user)
-            found = standardise(second(user), new).mul_(beta)
-            return found.add_(standardise(first(user), new))
+            _, first, second = parts(user)
+            return second.mul_(beta).add_(first)
 
         return score
+
+    def parts(
+        self,
+        domain: str,
+        z: Mapping[str, Embeddings],
+        graphs: Mapping[str, HeteroData],
+    ) -> Callable[[Int[Tensor, " rows"]], tuple[Tensor, Tensor, Tensor]]:
+        """Return what any beta sums up: s_net, z(s_net) and z(s_term) of rows."""
+        first = self.net.scorer(domain, z, graphs)
+        second = self.term.scorer(domain, self.term(graphs), graphs)
+        history = histories(graphs[domain])
+
+        def of_rows(user: Int[Tensor, " rows"]) -> tuple[Tensor, Tensor, Tensor]:
+            new, scores = 1 - history.rows(user), first(user)
+            return scores, standardise(scores, new), standardise(second(user), new)
+
+        return of_rows
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for an epoch of ``net``."""

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.evaluation.evaluate import Report, validate
+from micrec_pyg.evaluation.evaluate import Report
+from micrec_pyg.evaluation.validate import validate, validate_weights
 from micrec_pyg.graph.build import domain_sizes, valid_stage
 from micrec_pyg.graph.to_device import pairs_to_device, to_device
 from micrec_pyg.models.base import Model
+from micrec_pyg.models.fused import Fused
 from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.run_warnings import working_on
@@ -126,11 +128,10 @@ def trained_model(
     valid = to_device(valid, device)
     # parts of a graph are taken on the host, and they alone go to the device
     move = pairs_to_device if experiment.fit.neighbors_per_hop else to_device
-    judge = partial(
-        validate,
-        k=cut_off(experiment.fit.metric),
-        batch_size=experiment.block_size,
-    )
+    of_lists: dict[str, Any] = {
+        "k": cut_off(experiment.fit.metric),
+        "batch_size": experiment.block_size,
+    }
     stage = move(inputs.train, device)
     if same_net is not None:
         result = take_over(model, stage, same_net, folder=folder, on_epoch=on_epoch)
@@ -143,14 +144,15 @@ def trained_model(
                 options=experiment.fit,
                 weights=experiment.weights,
                 streams=RandomStreams(experiment.seed, device),
-                validate=judge,
+                validate=partial(validate, **of_lists),
                 folder=folder,
                 on_epoch=on_epoch,
             )
-    if experiment.betas:
+    if isinstance(model, Fused):
         with step("weight of the term"):
             metric = experiment.fit.metric
-            choose_weight(model, valid, experiment.betas, metric=metric, validate=judge)
+            each = partial(validate_weights, parts=model.parts, **of_lists)
+            choose_weight(model, valid, experiment.betas, metric=metric, validate=each)
     return model, valid, result
 
 

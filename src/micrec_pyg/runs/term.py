@@ -6,8 +6,6 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
-from torch import Tensor
-
 from micrec_pyg.models.base import Model
 from micrec_pyg.models.fused import Fused
 from micrec_pyg.runs.build import build
@@ -43,28 +41,30 @@ def with_term(
 
 
 def choose_weight(
-    model: Model,
+    model: Fused,
     valid: ValidStage,
     weights: Sequence[float],
     *,
     metric: str,
-    validate: Callable[[Model, ValidStage], Mapping[str, Mapping[str, float]]],
+    validate: Callable[..., Mapping[float, Mapping[str, Mapping[str, float]]]],
 ) -> None:
     """Set beta of a trained model to the weight that validates best.
 
     Args:
-        model: A ``Fused``, after training.
+        model: After training.
         valid: Decides; of equal ones the first weight stays.
         weights: Tried; one alone is taken as it is.
         metric: Whose mean over the domains is compared.
-        validate: Returns {domain: {metric: value}}.
+        validate: Of the model, the stage and the weights; returns
+            {weight: {domain: {metric: value}}}.
     """
-    beta: Tensor = model.get_buffer("beta")
     found = {}
-    for weight in weights if len(weights) > 1 else ():
-        beta.fill_(weight)
-        found[weight] = fmean(m[metric] for m in validate(model, valid).values())
-        logger.info("term: beta %g, validation %s %.4f", weight, metric, found[weight])
+    if len(weights) > 1:
+        for weight, means in validate(model, valid, weights).items():
+            found[weight] = fmean(each[metric] for each in means.values())
+            logger.info(
+                "term: beta %g, validation %s %.4f", weight, metric, found[weight]
+            )
     best = max(found, key=lambda weight: found[weight]) if found else weights[0]
-    beta.fill_(best)
+    model.beta.fill_(best)
     logger.info("term: beta %g is taken", best)
