@@ -7,6 +7,9 @@ from dataclasses import dataclass
 Rows = Sequence[Sequence[str]]
 """Cells; the head is the first row."""
 
+WIDTH = 80
+"""Letters of a line in a terminal; files have all columns side by side."""
+
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 

@@ -28,13 +28,15 @@ def two(tmp_path: Path) -> list[Path]:
 
 def test_a_table_of_text_and_of_markdown(micrec, two, capsys) -> None:
     assert micrec("compare", *two, *CHOSEN) == 0
-    note, table = capsys.readouterr().out.split("\n\n")
+    note, same, table, rest = capsys.readouterr().out.split("\n\n")
     assert note.startswith("Part: test. Difference = model minus reference (base)")
+    assert same.splitlines() == ["domain: a", "group: all", "metric: recall@20"]
     head, line = (row.split() for row in table.splitlines())
-    assert head[:4] == ["domain", "group", "metric", "model"]
-    assert line[:7] == ["a", "all", "recall@20", "up", "0.4500", "0.5875", "+0.1375"]
+    assert head[:4] == ["model", "reference", "mean", "difference"]
+    assert line[:4] == ["up", "0.4500", "0.5875", "+0.1375"]
+    assert len(rest.splitlines()) == 2
     p = naive.wilcoxon([round(b - a, 12) for a, b in zip(BASE, UP, strict=True)])
-    assert f"{p:.4f}" in line
+    assert f"{p:.4f}" in f"{table}{rest}"
     assert micrec("compare", *two, *CHOSEN, "--markdown") == 0
     table = capsys.readouterr().out.split("\n\n")[1].splitlines()
     assert table[2].startswith("| a | all | recall@20 | up | 0.4500 | 0.5875 | +0.1375")
@@ -84,11 +86,14 @@ def test_transfer(micrec, tmp_path, capsys) -> None:
     given = ("--transfer", joint, "--single", single, *CHOSEN)
     assert micrec("compare", *given) == 0
     shown = capsys.readouterr()
-    lines = [row.split() for row in shown.out.split("\n\n")[1].splitlines()[1:]]
-    assert [(row[0], row[1], row[6]) for row in lines] == [
-        ("a", "all", "+0.1375"),
-        ("a", "overlap_user", "+0.0000"),
-        ("a", "single_domain_user", "+0.1833"),
+    _, same, table, *_ = shown.out.split("\n\n")
+    assert same.startswith("domain: a\n")
+    lines = [row.split() for row in table.splitlines()]
+    place = lines[0].index("difference")
+    assert [(row[0], row[place]) for row in lines[1:]] == [
+        ("all", "+0.1375"),
+        ("overlap_user", "+0.0000"),
+        ("single_domain_user", "+0.1833"),
     ]
     assert "no single-domain run on b" in shown.err
 

@@ -350,3 +350,17 @@ def test_what_may_be_drawn_is_told_in_words(choice: Choice, said: str) -> None:
 def test_a_wrong_value_of_a_searched_key_is_refused(micrec, small, capsys) -> None:
     assert micrec("tune", *small, "model=lightgcn", "fit.lr=abc") == 2
     assert "fit.lr=abc: give a number" in capsys.readouterr().err
+
+
+def test_the_table_of_trials_fits_a_terminal() -> None:
+    keys = [f"model.net.long_name_{n}" for n in range(5)]
+    head = ["trial", "ndcg@20", "seconds", *keys]
+    lines = tune_study.lines_of([head, ["3", "0.2500", "12", *"abcde"]])
+    parts = "\n".join(lines).split("\n\n")
+    assert len(parts) > 1
+    assert max(map(len, lines)) <= 80
+    rows = [part.splitlines() for part in parts]
+    assert all(top.split()[:2] == ["trial", "ndcg@20"] for top, _ in rows)
+    found = [name for top, _ in rows for name in top.split()[2:]]
+    assert found == ["seconds", *keys]
+    assert [v for _, row in rows for v in row.split()[2:]] == ["12", *"abcde"]

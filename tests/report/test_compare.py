@@ -156,7 +156,18 @@ def test_text_of_a_line(tmp_path: Path) -> None:
     assert "reference (base)" in text
     assert markdown(rows).splitlines()[1].count("---:") == 11
     lines = aligned(rows).splitlines()
-    assert lines[0].index("difference") == lines[1].index("+0.0450")
+    # what all rows share stands above; every part fits a terminal and has the keys
+    assert lines[:3] == ["group: all", "metric: recall@20", ""]
+    head = lines[3]
+    names = "domain model reference mean difference interval p"
+    assert head.split() == names.split()
+    assert head.index("difference") == lines[4].index("+0.0450")
+    assert lines[6:8] == [
+        "",
+        "domain  model  p Holm   d      r      users  seeds  seed sd",
+    ]
+    assert lines[8].split() == ["a", "up", "0.0156†", "+1.84", "+1.00", "8", "0", "-"]
+    assert max(map(len, lines)) <= 80
 
 
 def test_json_has_everything(tmp_path: Path) -> None:

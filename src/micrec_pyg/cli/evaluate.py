@@ -11,16 +11,13 @@ from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, REFUSED
 from micrec_pyg.cli.together import together
 from micrec_pyg.cli.tracking.push import add_results
-from micrec_pyg.grid import aligned, within
+from micrec_pyg.grid import WIDTH, aligned, within
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.grids import FEW, FEW_NOTE, grids
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.seals import MANIFEST
 
 logger = logging.getLogger(__name__)
-
-WIDTH = 80
-"""Letters of a line of results; the files of a run have all columns side by side."""
 
 
 def main(argv: list[str]) -> int:

@@ -112,6 +112,13 @@ def _inside(plan: Plan, run: str | None) -> str | None:
     return None if run is None else os.path.relpath(run, output_dir)
 
 
+def lines_of(rows: grid.Rows) -> list[str]:
+    """Return a table of trials as tables that fit a terminal, a blank line between."""
+    tables = grid.within(rows, grid.WIDTH, keys=2)
+    lines = [["", *(row.rstrip() for row in grid.aligned(each))] for each in tables]
+    return [line for each in lines for line in each][1:]
+
+
 def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
     """Return the trials as a table, and the best one.
 
@@ -150,6 +157,6 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
         (*kept, *(override(key, best[key]) for key in plan.space)),
         [
             f"{len(rows)} trials: {said}; validation {plan.metric}, the best first:",
-            *grid.aligned([done.drop("state", RUN).columns, *cells]),
+            *lines_of([done.drop("state", RUN).columns, *cells]),
         ],
     )

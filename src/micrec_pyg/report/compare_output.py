@@ -15,6 +15,9 @@ SCHEMA = 1
 SMALLEST_P = 1e-4
 """Smaller p values are printed as below this."""
 
+KEYS = 4
+"""The first columns, which tell the rows apart; the last of them is the model."""
+
 TEST_NAMES = {
     "wilcoxon": "Wilcoxon signed-rank test",
     "permutation": "sign-flip permutation test of the mean",
@@ -55,8 +58,17 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of text in columns of equal width."""
-    return "".join(f"{line.rstrip()}\n" for line in grid.aligned(rows))
+    """Return rows of text as tables that fit a terminal.
+
+    What is the same in all rows of a key column is said once, above the tables.
+    """
+    head, *body = rows
+    same = [p for p in range(KEYS - 1) if len({row[p] for row in body}) == 1]
+    said = "".join(f"{head[p]}: {body[0][p]}\n" for p in same) + "\n" * bool(same)
+    left = [[cell for p, cell in enumerate(row) if p not in same] for row in rows]
+    tables = grid.within(left, grid.WIDTH, keys=KEYS - len(same))
+    lines = [[line.rstrip() for line in grid.aligned(table)] for table in tables]
+    return said + "\n".join("".join(f"{line}\n" for line in each) for each in lines)
 
 
 def as_json(
