@@ -109,9 +109,9 @@ class AlignedWeights(ItemWeights):
             for factor, each in zip(factors, vectors, strict=True)
         ]
 
-    def _scores(self, x: Tensor, t: Tensor, solved: Tensor) -> Tensor:
+    def _scores(self, x: Tensor, solved: Tensor, t: Tensor | None = None) -> Tensor:
         smooth = solved / self.ridge  # P X^T X x
-        found = super()._scores(x, t, solved)
+        found = super()._scores(x, solved, t)
         total = smooth.new_zeros(len(self.bare), smooth.shape[1])
         for bare, taken in self.parts:
             total = torch.addmm(total, bare, taken.T @ smooth)

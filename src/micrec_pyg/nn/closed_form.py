@@ -60,10 +60,10 @@ class Solver(ABC):
         """Return 1 - h, which is above 0."""
 
     def solve_own(
-        self, row: Int[Tensor, " n"], t: Float[Tensor, "rows n"]
+        self, row: Int[Tensor, " n"], y: Float[Tensor, "items n"]
     ) -> Float[Tensor, "items n"]:
         """Return the same for t = Y y, where y are some rows of Y."""
-        return self.solve(t)
+        return self.solve(self.rows.times(y))
 
     def unfold(
         self, t: Float[Tensor, "rows n"], solved: Float[Tensor, "items n"]
@@ -88,10 +88,11 @@ class PeopleSide(Solver):
         return self.rows.back(t - self.hat @ t)
 
     def solve_own(
-        self, row: Int[Tensor, " n"], t: Float[Tensor, "rows n"]
+        self, row: Int[Tensor, " n"], y: Float[Tensor, "items n"]
     ) -> Float[Tensor, "items n"]:
         """Return the same for rows of Y: u are columns of lambda H."""
-        return self.rows.back(self.hat.index_select(1, row) * self.ridge)
+        # torch's index_select copies the whole of H for columns
+        return self.rows.back(self.hat[:, row] * self.ridge)
 
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, a block of rows of Y at a time."""
@@ -284,18 +285,17 @@ class ItemWeights:
     def scores(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return the scores of rows x, a column each."""
         t = self.rows.times(x)
-        return self._scores(x, t, self.solver.solve(t))
+        return self._scores(x, self.solver.solve(t), t)
 
     def scores_of_fitted(
         self, person: Int[Tensor, " n"], x: Float[Tensor, "items n"]
     ) -> Float[Tensor, "items n"]:
         """Return the same where x are rows of Y, all of whose items are fitted."""
-        t = self.rows.times(x)
-        return self._scores(x, t, self.solver.solve_own(person, t))
+        return self._scores(x, self.solver.solve_own(person, x))
 
-    def _scores(self, x: Tensor, t: Tensor, solved: Tensor) -> Tensor:
+    def _scores(self, x: Tensor, solved: Tensor, t: Tensor | None = None) -> Tensor:
         found = solved / self.ridge
         if not self.all_fitted:
-            u = self.solver.unfold(t, solved)
+            u = self.solver.unfold(self.rows.times(x) if t is None else t, solved)
             found.add_(self.outside.back(u), alpha=1 / self.ridge)
         return found.addcmul_(1 - self.rest, x, value=-1).div_(self.rest)

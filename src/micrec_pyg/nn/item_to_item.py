@@ -142,7 +142,7 @@ class ItemToItem(nn.Module):
         def score_rows(row: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
             x = (history.rows(row) * value[row].view(-1, 1)).T.contiguous()
             found = weights.scores_of_fitted(row, x) if same else weights.scores(x)
-            return found[columns].T
+            return found[columns].T.contiguous()  # torch.cat transposes slowly
 
         return score
 
