@@ -113,7 +113,7 @@ def test_the_smaller_side_is_inverted_if_it_fits(sizes, max_dense, kind):
 @pytest.mark.parametrize("size", [(9, 14), (30, 14)])
 @pytest.mark.parametrize("block", [1024, 4])
 def test_scores_are_those_of_the_written_out_weights(size, block, monkeypatch):
-    monkeypatch.setattr("micrec_pyg.nn.closed_form.BLOCK", block)
+    monkeypatch.setattr("micrec_pyg.nn.design_matrix.BLOCK", block)
     rows, dense = draw(*size)
     every = torch.ones(14, dtype=torch.bool)
     weights = ItemWeights(rows, every, ridge=RIDGE, max_dense=99)

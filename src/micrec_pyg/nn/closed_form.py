@@ -13,7 +13,6 @@ Tables here have a column per user: Y x is a product from the left.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,8 +22,6 @@ from micrec_pyg.nn.design_matrix import DesignMatrix, product
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError
 
-BLOCK = 1024
-"""Columns of a dense matrix that are computed at a time."""
 DOUBLE = 4096
 """Up to so many rows a matrix is inverted in double precision, which costs little."""
 PROBES = 256
@@ -78,8 +75,7 @@ class PeopleSide(Solver):
     def __init__(self, rows: DesignMatrix, ridge: float) -> None:
         """Compute H."""
         super().__init__(rows, ridge)
-        gram = _dense(lambda unit: rows.times(rows.back(unit)), len(rows), rows)
-        self.hat = _inverse(gram, ridge).mul_(-ridge)
+        self.hat = _inverse(rows.gram(), ridge).mul_(-ridge)
         self.hat.diagonal().add_(1)
         self.hat = self.hat.float()
 
@@ -95,12 +91,18 @@ class PeopleSide(Solver):
         return self.rows.back(self.hat[:, row] * self.ridge)
 
     def rest(self) -> Float[Tensor, " items"]:
-        """Return 1 - h, a block of rows of Y at a time."""
-        h = self.rows.content.new_zeros(len(self.rows.content))
-        for some in torch.arange(len(self.rows), device=h.device).split(BLOCK):
-            unit = units(some, len(self.rows))
-            solved = self.rows.back(unit - self.hat[:, some])
-            h += (solved * self.rows.back(unit)).sum(1)
+        """Return 1 - h, from the parts of K^-1: people, content and both.
+
+        Of X^T K^-1 of the people only what stands where X does is read.
+        """
+        inverse, people = -self.hat, len(self.rows.taken)
+        inverse.diagonal().add_(1)
+        content, takers = self.rows.content, self.rows.takers
+        both = 2 * product(takers, inverse[:people, people:])
+        h = ((both + content @ inverse[people:, people:]) * content).sum(1)
+        for some, item, person, weight in self.rows.people():
+            solved = product(takers, inverse[:people, some])
+            h.index_add_(0, item, solved[item, person] * weight)
         return 1 - h / self.ridge
 
 
@@ -122,9 +124,7 @@ class ItemSide(ItemSolver):
     def __init__(self, rows: DesignMatrix, ridge: float) -> None:
         """Compute lambda P."""
         super().__init__(rows, ridge)
-        size = len(rows.content)
-        gram = _dense(lambda unit: rows.back(rows.times(unit)), size, rows)
-        self.inverse = _inverse(gram, ridge).mul_(ridge).float()
+        self.inverse = _inverse(rows.gram_of_items(), ridge).mul_(ridge).float()
 
     def shrink(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return lambda P x."""
@@ -133,16 +133,6 @@ class ItemSide(ItemSolver):
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, the diagonal of lambda P."""
         return self.inverse.diagonal()
-
-
-def _dense(
-    product: Callable[[Tensor], Tensor], size: int, rows: DesignMatrix
-) -> Float[Tensor, "size size"]:
-    """Return the matrix of a product, a block of columns at a time."""
-    gram = rows.content.new_empty(size, size)
-    for some in torch.arange(size, device=gram.device).split(BLOCK):
-        gram[:, some] = product(units(some, size))
-    return gram
 
 
 def _inverse(
@@ -162,12 +152,6 @@ def _inverse(
             "settings; give a larger ridge, or other settings nearer to their defaults"
         )
     return torch.cholesky_inverse(factor)
-
-
-def units(place: Int[Tensor, " n"], size: int) -> Float[Tensor, "size n"]:
-    """Return columns that are 1 at one place each, else 0."""
-    unit = torch.zeros(size, len(place), device=place.device)
-    return unit.scatter_(0, place.view(1, -1), 1.0)
 
 
 class Iterations(ItemSolver):

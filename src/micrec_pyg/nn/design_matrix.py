@@ -1,5 +1,6 @@
 """The rows of which a linear model between items is fitted: people, then content."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor
 
 from micrec_pyg.graph.norm import sparse_csr, transpose
 from micrec_pyg.nn.kernels import KERNELS
+
+BLOCK = 1024
+"""Columns of a dense matrix that are computed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,42 @@ class DesignMatrix:
         """Return the number of rows: people and axes of content."""
         return self.taken.shape[0] + self.content.shape[1]
 
+    def people(self) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+        """Give blocks of people: which, and item, person in the block, and weight."""
+        start, count = self.taken.crow_indices(), self.taken.shape[0]
+        for first in range(0, count, BLOCK):
+            some = slice(first, min(first + BLOCK, count))
+            ends = start[some.start : some.stop + 1]
+            here = slice(int(ends[0]), int(ends[-1]))
+            person = torch.arange(some.stop - first, device=start.device)
+            yield (
+                some,
+                self.taken.col_indices()[here].long(),
+                person.repeat_interleave(ends.diff()),
+                self.taken.values()[here],
+            )
+
+    def gram(self) -> Float[Tensor, "rows rows"]:
+        """Return Y Y^T, a block of people at a time."""
+        people = self.taken.shape[0]
+        found = self.content.new_empty(len(self), len(self))
+        found[people:, people:] = self.content.T @ self.content
+        found[:people, people:] = product(self.taken, self.content)
+        found[people:, :people] = found[:people, people:].T
+        for some, item, person, weight in self.people():
+            dense = self.content.new_zeros(len(self.content), some.stop - some.start)
+            dense[item, person] = weight
+            found[:people, some] = product(self.taken, dense)
+        return found
+
+    def gram_of_items(self) -> Float[Tensor, "items items"]:
+        """Return Y^T Y, a block of items at a time."""
+        found = self.content @ self.content.T
+        for some in torch.arange(len(found), device=found.device).split(BLOCK):
+            of_some = product(self.taken, units(some, len(found)))
+            found[:, some] += product(self.takers, of_some)
+        return found
+
     def times(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "rows n"]:
         """Return Y x."""
         return torch.cat([product(self.taken, x), self.content.T @ x])
@@ -57,6 +97,12 @@ class DesignMatrix:
         """Return Y^T t."""
         people = self.taken.shape[0]
         return product(self.takers, t[:people]).addmm_(self.content, t[people:])
+
+
+def units(place: Int[Tensor, " n"], size: int) -> Float[Tensor, "size n"]:
+    """Return columns that are 1 at one place each, else 0."""
+    unit = torch.zeros(size, len(place), device=place.device)
+    return unit.scatter_(0, place.view(1, -1), 1.0)
 
 
 def product(
