@@ -159,10 +159,13 @@ def with_transfer(model, graphs, edges, degree, h, x):
     return users
 
 
-def stages(*, unlike, **options):
+def stages(*, unlike, bare=False, **options):
     """Return the graphs of training and of the test; every two domains share users."""
     domains, splits = worlds.worlds(first_of_music=6)
-    if unlike:
+    if bare:
+        for domain in domains.values():
+            domain.features.clear()
+    elif unlike:
         del domains["food"].features["image"], domains["music"].features["text"]
         domains["books"].features.clear()
     chosen = worlds.options(**options)
@@ -173,8 +176,13 @@ def stages(*, unlike, **options):
 @pytest.mark.parametrize("which", ["train", "test"])
 @pytest.mark.parametrize(
     ("unlike", "options"),
-    [(False, {"max_user_neighbors": 2}), (True, {}), (False, {"template_ratio": 0.5})],
-    ids=["default", "unlike modalities", "few templates"],
+    [
+        (False, {"max_user_neighbors": 2}),
+        (True, {}),
+        (False, {"template_ratio": 0.5}),
+        (False, {"bare": True, "num_neighbors": 0}),
+    ],
+    ids=["default", "unlike modalities", "few templates", "ids alone"],
 )
 def test_z_follows_the_equations(unlike, options, which):
     train, test = stages(unlike=unlike, **options)

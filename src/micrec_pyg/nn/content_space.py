@@ -84,6 +84,11 @@ class ContentSpace(nn.Module):
         parts = [rows @ self.basis for rows, _ in self._blocks(data)]
         return functional.normalize(torch.cat(parts), dim=1)
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no item had content, so that all are the zero vector."""
+        return not len(self.basis)
+
     def of_training(self, domain: str) -> Float[Tensor, "items components"]:
         """Return the whitened content of the training items of a domain."""
         return self.get_buffer(module_key(domain))
