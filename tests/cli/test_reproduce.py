@@ -1,5 +1,6 @@
 """All runs of a preset with a stand-in for training, and the tables of them."""
 
+import json
 import math
 import sys
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_the_header_says_how_it_was_made(fake: FakeJobs, tmp_path: Path) -> None
         " cores, ",
     ):
         assert said in head
+
+
+def test_a_second_look_at_the_test_set_is_told(fake: FakeJobs, tmp_path: Path) -> None:
+    _run(tmp_path, "--seeds", "1")
+    assert "- test: evaluated once per run, after training\n" in _page(tmp_path)
+    path = min((tmp_path / "out").rglob("metrics.json"))
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "test_evaluations": 2}))
+    _run(tmp_path, "--seeds", "1")
+    assert "after training; 1 of 6 runs more often\n" in _page(tmp_path)
 
 
 @pytest.mark.parametrize(

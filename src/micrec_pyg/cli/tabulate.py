@@ -13,6 +13,8 @@ from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.process import show
 from micrec_pyg.report.collect import collect_runs
 from micrec_pyg.report.tables import as_markdown, overview, sheets, write
+from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.sealed import METRICS
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +76,20 @@ def _head(preset: Preset, results: pl.DataFrame, facts: Mapping[str, str]) -> st
         "seeds": f"{seeds} (of the split and of the model)",
         "tuning": preset.tuning,
         "selection": "the epoch with the best validation NDCG@20",
-        "test": "evaluated once per run, after training",
+        "test": _tested(results["run"].unique()),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, "
         f"Python {platform.python_version()}",
     }
     lines = [f"- {key}: {value}" for key, value in all_facts.items()]
     return "\n".join([f"# {preset.title}\n", *lines, ""])
+
+
+def _tested(runs: pl.Series) -> str:
+    """Return how often the test set was opened: more often after an interruption."""
+    records = [read_json(Path(run) / METRICS) for run in runs]
+    again = sum(record.get("test_evaluations", 1) > 1 for record in records)
+    text = "evaluated once per run, after training"
+    return f"{text}; {again} of {len(runs)} runs more often" if again else text
 
 
 def _summary(preset: Preset, part: pl.DataFrame, names: Mapping[str, str]) -> str:
