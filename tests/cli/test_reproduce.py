@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -62,6 +63,24 @@ def test_the_picture_has_the_panels_that_have_results(
     assert picture.count('id="axes_') == 1
     for label in ("Ours", "Ours w/o MM", "MF"):
         assert f'id="point {label}"' in picture
+
+
+def test_a_row_may_be_run_on_some_splits(fake: FakeJobs, tmp_path: Path) -> None:
+    text = TOY.replace("label: MF,", "label: MF, splits: [split=new_nodes],")
+    (tmp_path / "presets" / "toy.yaml").write_text(text)
+    toy = Preset.read("toy")
+    todo = toy.jobs(seeds=[0], extra=[], output_dir="out")
+    splits = [next(o for o in j.overrides if o.startswith("split=")) for j in todo]
+    found = [(job.label, split) for job, split in zip(todo, splits, strict=True)]
+    assert found == [
+        ("Ours", "split=random"),
+        ("Ours w/o MM", "split=random"),
+        ("Ours", "split=new_nodes"),
+        ("Ours w/o MM", "split=new_nodes"),
+        ("MF", "split=new_nodes"),
+    ]
+    searched = replace(toy, trials=2).searches(extra=[], output_dir="out")
+    assert list(searched) == found
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,12 @@ class Row:
     overrides: Sequence[str]
     tune: bool = True
     """Whether its settings are searched, where the preset does so."""
+    splits: Sequence[str] = ()
+    """Those of the preset's splits that it is run on; none: all."""
+
+    def is_on(self, split: str) -> bool:
+        """Return whether the row is run on a split."""
+        return not self.splits or split in self.splits
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,12 @@ class Preset:
         jobs = replace(self, rows=rows).jobs(
             seeds=self.seeds[:1], extra=extra, output_dir=output_dir
         )
-        places = [(row.label, split) for split in self.splits for row in rows]
+        places = [
+            (row.label, split)
+            for split in self.splits
+            for row in rows
+            if row.is_on(split)
+        ]
         searches = [replace(job, steps=(), trials=self.trials) for job in jobs]
         return dict(zip(places, searches, strict=True))
 
@@ -167,7 +178,8 @@ class Preset:
             for seed in seeds
             for split in self.splits
             for row in self.rows
-            if found is None or not row.tune or (row.label, split) in found
+            if row.is_on(split)
+            and (found is None or not row.tune or (row.label, split) in found)
         ]
 
     def _group(self, extra: Sequence[str]) -> list[str]:
