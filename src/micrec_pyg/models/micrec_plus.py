@@ -238,7 +238,7 @@ class MICRecPlus(Model):
             return None
         x = content[source]
         to_target = cast(ContentMap, self.content[module_key(target)])
-        if self.space.is_empty:  # products of zeros took a quarter of a step
+        if self.space.is_empty:  # a product of zeros costs like any other
             return x.new_zeros(len(x), to_target.weight.shape[1])
         mapped: Tensor = to_target(x)
         return mapped

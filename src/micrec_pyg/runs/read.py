@@ -15,13 +15,12 @@ from micrec_pyg.runs.identity import decisive
 from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.reading import read_parquet
+from micrec_pyg.training.state import HISTORY
 
 if TYPE_CHECKING:
     from micrec_pyg.runs.embeddings import NodeVectors
 
 logger = logging.getLogger(__name__)
-
-HISTORY = "history.jsonl"
 
 Row = dict[str, Any]
 

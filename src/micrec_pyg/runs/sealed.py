@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from micrec_pyg.storage.seals import check, remedy, seal
+from micrec_pyg.training.state import HISTORY
 
 METRICS = "metrics.json"
-READ_AGAIN = ("config.yaml", "history.jsonl", "per_user.parquet")
+READ_AGAIN = ("config.yaml", HISTORY, "per_user.parquet")
 """Beside the artefact and ``metrics.json``; cards are for people alone."""
 
 
