@@ -15,6 +15,7 @@ from micrec_pyg.nn.losses import (
     gather,
     hardest,
     l2_loss,
+    matching_loss,
     over_domains,
     sampled_softmax,
 )
@@ -70,6 +71,26 @@ def test_contrastive_loss(temperature):
     assert_close(contrastive_loss(3 * second, first, temperature), loss)
     # It is about who is who.
     assert contrastive_loss(first, first, temperature) < loss
+
+
+def test_matching_loss():
+    first, second = (embeddings(seed).item.requires_grad_() for seed in (1, 2))
+    logits = first @ second.T
+    expected = torch.stack(
+        [row.exp().sum().log() - row[place] for place, row in enumerate(logits)]
+    ).mean()
+    wanted = torch.autograd.grad(expected, (first, second))
+    loss = matching_loss(first, second)
+    assert_close(loss, expected)
+    found = torch.autograd.grad(loss, (first, second))
+    for one, other in zip(found, wanted, strict=True):
+        assert_close(one, other)
+
+
+def test_matching_loss_of_large_logits_is_finite():
+    vectors = torch.tensor([[1e3, 0.0], [0.0, 1e3]])
+    assert_close(matching_loss(vectors, vectors.flip(0)).item(), 1e6)
+    assert matching_loss(vectors, vectors).item() == 0
 
 
 def test_contrastive_loss_by_hand():

@@ -16,7 +16,7 @@ from micrec_pyg.allowed import Count, Positive, Share, Widths
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
-from micrec_pyg.nn.item_content import content, width_of
+from micrec_pyg.nn.item_content import encoded, width_of
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import MLP
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -140,6 +140,5 @@ class CLCRec(Model):
         self, domain: str, data: HeteroData, rows: Tensor | None
     ) -> Float[Tensor, "items dim"]:
         """Return the encoded content of items, of all for None."""
-        encoder: nn.Module = self.encoder[module_key(domain)]
-        found: Tensor = encoder(content(data, self.modalities[domain], rows))
-        return found
+        encoder = self.encoder[module_key(domain)]
+        return encoded(encoder, data, self.modalities[domain], rows)

@@ -135,7 +135,7 @@ class IDCF(Model):
             of_z[domain], of_base[domain] = rows.triplets(z), rows.triplets(base)
             of_e[domain] = rows.triplets(start)
             pairs = zip(rows.triplets(p)[:2], of_e[domain][:2], strict=True)
-            matched += [matching_loss(own @ found.detach().T) for own, found in pairs]
+            matched += [matching_loss(own, found.detach()) for own, found in pairs]
         return {
             "ranking": self.loss(of_z, batch),
             "pretraining": self.loss(of_base, batch),

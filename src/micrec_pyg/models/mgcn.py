@@ -143,9 +143,8 @@ class MGCN(Model):
         pairs = zip(rows.triplets(s)[:2], rows.triplets(c)[:2], strict=True)
         return [
             matching_loss(
-                functional.normalize(own, dim=1)
-                @ functional.normalize(other, dim=1).T
-                / self.temperature
+                functional.normalize(own, dim=1) / self.temperature,
+                functional.normalize(other, dim=1),
             )
             for own, other in pairs
         ]

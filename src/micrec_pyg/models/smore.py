@@ -156,7 +156,7 @@ class SMORE(Model):
             [functional.normalize(each, dim=1) for each in both]
             for both in zip(own, other, strict=True)
         ]
-        return [matching_loss(a @ b.T / self.temperature) for a, b in pairs]
+        return [matching_loss(a / self.temperature, b) for a, b in pairs]
 
     def _views(self, domain: str, e: Embeddings, data: HeteroData) -> Views:
         """Return h of every node, by view; none in a domain without content."""

@@ -16,7 +16,7 @@ from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
-from micrec_pyg.nn.item_content import content, width_of
+from micrec_pyg.nn.item_content import encoded, width_of
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -88,11 +88,11 @@ class VBPR(Model):
         for domain, data in graphs.items():
             gamma = self.gamma[module_key(domain)](data)
             row = data[ITEM].train_row
-            f = content(data, self.modalities[domain])
             taste = cast(_Taste, self.taste[module_key(domain)])
+            told = encoded(taste.projection, data, self.modalities[domain])
             beta = taste.beta.index_select(0, row.clamp(min=0)) * (row >= 0)
             theta = taste.theta.index_select(0, data[USER].train_row)
-            z[domain] = taste(gamma, theta, beta, f)
+            z[domain] = taste(gamma, theta, beta, told)
         return self.loss.scored(z)
 
     def losses(
@@ -106,8 +106,10 @@ class VBPR(Model):
             gamma = take(table.training_rows(), rows)
             theta = taste.theta.index_select(0, rows.user)
             beta = taste.beta.index_select(0, rows.item)
-            f = content(graphs[domain], self.modalities[domain], rows.item)
-            of_z[domain] = rows.triplets(taste(gamma, theta, beta, f))
+            told = encoded(
+                taste.projection, graphs[domain], self.modalities[domain], rows.item
+            )
+            of_z[domain] = rows.triplets(taste(gamma, theta, beta, told))
             of_gamma[domain] = rows.triplets(gamma)
             of_taste[domain] = rows.triplets(
                 Embeddings(
@@ -140,10 +142,17 @@ class _Taste(nn.Module):
         gamma: Embeddings,
         theta: Float[Tensor, "users dim"],
         beta: Float[Tensor, " items"],
-        f: Float[Tensor, "items width"],
+        told: Float[Tensor, "items _told"],
     ) -> Embeddings:
-        """Return the vectors whose inner products are the scores."""
-        projected, shift = self.projection(f).tensor_split([-1], dim=1)
+        """Return the vectors whose inner products are the scores.
+
+        Args:
+            gamma: Learnt vectors of users and items.
+            theta: What the users like in content.
+            beta: What all of them like of the items.
+            told: The content of the items after ``projection``.
+        """
+        projected, shift = told.tensor_split([-1], dim=1)
         one, bias = torch.ones_like(theta[:, :1]), beta.view(-1, 1) + shift
         return Embeddings(
             user=torch.cat([gamma.user, theta, one], dim=1),

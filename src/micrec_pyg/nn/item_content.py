@@ -85,7 +85,30 @@ def projected(
         rows: Items; None are all.
     """
     mine = cast(nn.ModuleDict, layers[module_key(domain)])
-    found: Tensor = mine[module_key(modality)](content(data, [modality], rows))
+    return encoded(mine[module_key(modality)], data, [modality], rows)
+
+
+def encoded(
+    layer: nn.Module,
+    data: HeteroData,
+    modalities: Collection[str],
+    rows: Int[Tensor, " rows"] | None = None,
+) -> Float[Tensor, "items dim"]:
+    """Return the content of items after a layer that reads each for itself.
+
+    Content is much wider than what a layer makes of it: where there are fewer items
+    than rows, each is read once.
+
+    Args:
+        layer: From the content of some modalities.
+        data: A graph whose items have them.
+        modalities: Their names.
+        rows: Items, repeats are fine; None are all.
+    """
+    if rows is None or len(rows) <= data[ITEM].num_nodes:
+        found: Tensor = layer(content(data, modalities, rows))
+    else:
+        found = layer(content(data, modalities)).index_select(0, rows)
     return found
 
 

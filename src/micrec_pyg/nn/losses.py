@@ -152,13 +152,39 @@ def multinomial_loss(
     return (taken.sum(1) * logits.logsumexp(1) - own).mean()
 
 
-def matching_loss(logits: Float[Tensor, "rows rows"]) -> Float[Tensor, ""]:
-    r"""Return :math:`-\mathrm{mean}_a \log \mathrm{softmax}_b(l_{ab})` at b = a.
+def matching_loss(
+    first: Float[Tensor, "rows dim"], second: Float[Tensor, "rows dim"]
+) -> Float[Tensor, ""]:
+    r"""Return :math:`-\mathrm{mean}_a \log \mathrm{softmax}_b(x_a \cdot y_b)` at b = a.
 
     Args:
-        logits: l, of every row with the partners of all rows.
+        first: x, divided by the temperature.
+        second: y, in the same order.
     """
-    return (logits.logsumexp(1) - logits.diagonal()).mean()
+    total: Tensor = _LogSum.apply(first @ second.T)  # type: ignore[no-untyped-call]
+    return (total - (first * second).sum(1)).mean()
+
+
+class _LogSum(torch.autograd.Function):
+    """The log of the summed exponentials of every row.
+
+    The logits are overwritten by the exponentials, which the gradient reads: torch's
+    own form copies this largest table of a step twice, and computes them twice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        largest = logits.amax(1, keepdim=True)
+        powers = logits.sub_(largest).exp_()
+        total = powers.sum(1, keepdim=True)
+        ctx.save_for_backward(powers, total)
+        return (total.log() + largest).squeeze(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        powers, total = ctx.saved_tensors
+        return powers.mul_(grad[:, None] / total)
 
 
 def contrastive_loss(

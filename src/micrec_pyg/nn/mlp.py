@@ -68,5 +68,5 @@ def dropout(
     """
     if generator is None or p == 0:
         return x
-    kept = torch.rand(x.shape, generator=generator, device=x.device) >= p
-    return torch.where(kept, x / (1 - p), 0.0)
+    drawn = torch.rand(x.shape, generator=generator, device=x.device)
+    return x * drawn.ge_(p).div_(1 - p)
