@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 

@@ -222,9 +222,27 @@ def _log_sums(
     """
     if 2 * bound > LARGEST_SPAN:
         return logits.logsumexp(1), logits.logsumexp(0)
-    # One exponential for both: shifted by the bound it is in (0, 1].
-    powers = (logits - bound).exp()
-    return powers.sum(1).log() + bound, powers.sum(0).log() + bound
+    rows, columns = _PowerSums.apply(logits, bound)  # type: ignore[no-untyped-call]
+    return rows.log() + bound, columns.log() + bound
+
+
+class _PowerSums(torch.autograd.Function):
+    """The sums of rows and of columns of exp(logits - bound), which is in (0, 1].
+
+    One exponential for both; it takes the place of the logits, see ``_LogSum``.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+        powers = logits.sub_(bound).exp_()
+        ctx.save_for_backward(powers)
+        return powers.sum(1), powers.sum(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, rows: Tensor, columns: Tensor) -> tuple[Tensor, None]:
+        (powers,) = ctx.saved_tensors
+        return powers.mul_(rows[:, None] + columns), None
 
 
 def gather(z: Embeddings, triplets: Triplets) -> tuple[Tensor, Tensor, Tensor]:
