@@ -1,5 +1,7 @@
 """Gains over a model, by groups, against sums by hand."""
 
+import re
+
 import polars as pl
 import pytest
 
@@ -40,6 +42,20 @@ def test_a_gain_is_that_of_the_mean_over_domains_within_a_seed(results) -> None:
     assert mute["mean"] == pytest.approx(12.5)
     assert mute["sd"] == pytest.approx(25 / 2**0.5)
     assert mute["seeds"] == 2
+
+
+def test_the_panels_of_a_split_stand_side_by_side(results, tmp_path) -> None:
+    splits = [results, results.with_columns(split=pl.lit("new_nodes"))]
+    widths = []
+    for given in (
+        results,
+        pl.concat([*splits, splits[0].with_columns(split=pl.lit("time"))]),
+    ):
+        picture, _ = draw_gains(
+            given, tmp_path / "g", metric="ndcg@20", reference="base", labels=["ours"]
+        )
+        widths.append(re.search(r'width="([^"]+)"', picture.read_text())[1])
+    assert widths[0] == widths[1]
 
 
 def test_a_panel_by_item_and_one_by_user(results, tmp_path) -> None:

@@ -85,6 +85,7 @@ def draw_gains(
         axis="interactions known",
         metric=f"{metric}, % over {reference}",
         ticks=ticks,
+        across=len(SIDES),
     )
 
 

@@ -120,6 +120,7 @@ def draw_panels(
     axis: str,
     metric: str,
     ticks: Mapping[float, str] | None = None,
+    across: int | None = None,
 ) -> list[Path]:
     """Return the pictures written, as SVG and as PDF.
 
@@ -129,20 +130,27 @@ def draw_panels(
         axis: Name of the x axis.
         metric: Name of the y axis.
         ticks: What stands at a value of the x axis; None: the value.
+        across: Panels side by side; None: two or three, by their number.
     """
-    figure = _figure(panels, axis=axis, metric=metric, ticks=ticks or {})
+    figure, axes = panels_of(len(panels), across)
+    _draw_all(figure, axes, panels, axis=axis, metric=metric, ticks=ticks or {})
     written = [path.with_suffix(ending) for ending in (".svg", ".pdf")]
     for picture in written:
         save(figure, picture)
     return written
 
 
-def panels_of(number: int) -> tuple[Any, list[Any]]:
-    """Return a figure of matplotlib and its panels, two or three side by side."""
+def panels_of(number: int, across: int | None = None) -> tuple[Any, list[Any]]:
+    """Return a figure of matplotlib and its panels.
+
+    Args:
+        number: Of the panels.
+        across: How many stand side by side; None: two or three.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    across = 2 if number == 4 else min(number, 3)
+    across = across or (2 if number == 4 else min(number, 3))
     down = -(-number // across)
     size = PANEL_INCHES * across + 0.4, HEIGHT_INCHES * down + 0.7
     figure = Figure(figsize=size, layout="constrained")
@@ -172,14 +180,16 @@ def legend_below(figure: Any, handles: Mapping[str, Any]) -> None:
     )
 
 
-def _figure(
+def _draw_all(
+    figure: Any,
+    axes: Sequence[Any],
     panels: Mapping[str, Sequence[Line]],
     *,
     axis: str,
     metric: str,
     ticks: Mapping[float, str],
-) -> Any:
-    figure, axes = panels_of(len(panels))
+) -> None:
+    """Draw the lines of every panel, and one legend of all."""
     names = dict.fromkeys(line.name for lines in panels.values() for line in lines)
     looks = {name: look(place) for place, name in enumerate(names)}
     handles: dict[str, Any] = {}
@@ -194,7 +204,6 @@ def _figure(
         drawn.set_xlabel(axis)
     axes[0].set_ylabel(metric)
     legend_below(figure, handles)
-    return figure
 
 
 def look(place: int) -> tuple[str, str]:
