@@ -44,6 +44,15 @@ def test_both_tests_and_the_effect_are_those_of_the_loops(values: list[float]) -
         assert rank_biserial(d) == pytest.approx(naive.rank_biserial(values))
 
 
+@pytest.mark.parametrize("users", [2, 9, 13, 14])
+def test_wilcoxon_with_ties_is_that_of_scipy(users: int) -> None:
+    rng = np.random.default_rng(users)
+    for _ in range(3):
+        d = np.append(rng.integers(-4, 6, users - 2), [2, -2]) / 10
+        d[d == 0] = 0.1
+        assert wilcoxon(d) == pytest.approx(stats.wilcoxon(d).pvalue)
+
+
 def test_wilcoxon_by_hand() -> None:
     # the negative one has rank 3; of the 256 patterns 5 have a rank sum of 3 or less
     # on one side: {}, {1}, {2}, {3}, {1, 2}

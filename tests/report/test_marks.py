@@ -11,7 +11,7 @@ from reference.runs import write_run
 from scipy import stats
 
 from micrec_pyg.report.collect import collect
-from micrec_pyg.report.marks import Marks, significant_bests
+from micrec_pyg.report.marks import Marks, models_of, significant_bests
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, as_markdown, sheets
 
@@ -37,7 +37,7 @@ def _marks(tmp_path: Path, *metrics: str, alpha: float = 0.05) -> Marks:
     results = collect(str(tmp_path))
     cells = aggregate(results, metrics=metrics, groups=["all"])
     return significant_bests(
-        results,
+        models_of(results),
         cells.filter(pl.col("domain") != AVERAGE),
         group="all",
         part="test",

@@ -49,7 +49,7 @@ def has_best(metric: str) -> bool:
 
 
 def significant_bests(
-    results: pl.DataFrame,
+    models: Mapping[str, Seeds],
     cells: pl.DataFrame,
     *,
     group: str,
@@ -64,7 +64,7 @@ def significant_bests(
     best is marked if all of its own are below alpha.
 
     Args:
-        results: As ``collect`` returns it, of one data set and split.
+        models: As ``models_of`` returns them, of one data set and split.
         cells: As ``aggregate`` returns it, of one table, without averages over domains:
             they are no user's values.
         group: The table's group.
@@ -74,7 +74,7 @@ def significant_bests(
     if cells["label"].n_unique() < 2:
         return Marks(frozenset(), "")
     try:
-        tests = list(_tests(_models(results), cells, group, part))
+        tests = list(_tests(models, cells, group, part))
     except InputError as error:
         logger.warning("group %s: bests are not tested: %s", group, error)
         return Marks(frozenset(), "Bests are not tested: the runs cannot be paired.")
@@ -94,8 +94,12 @@ def significant_bests(
     )
 
 
-def _models(results: pl.DataFrame) -> dict[str, dict[int, Run]]:
-    """Return the runs of each label by seed, labels in order."""
+def models_of(results: pl.DataFrame) -> dict[str, dict[int, Run]]:
+    """Return the runs of each label by seed, labels in order.
+
+    Args:
+        results: As ``collect`` returns it, of one data set and split.
+    """
     models: dict[str, dict[int, Run]] = {}
     for label, folder in results.select("label", "run").unique().sort("*").iter_rows():
         run = read_run(Path(folder))

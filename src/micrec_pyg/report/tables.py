@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.report.marks import Marks, significant_bests
+from micrec_pyg.report.marks import Marks, models_of, significant_bests
 from micrec_pyg.report.model_grid import (
     ABSENT,
     AVERAGE,
@@ -15,6 +15,7 @@ from micrec_pyg.report.model_grid import (
     few_candidates,
     model_grid,
 )
+from micrec_pyg.report.pairs import Seeds
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_text
 
@@ -142,11 +143,13 @@ def sheets(
             f"deviation over seeds; best mean of a column in bold, but no "
             f"tie; {ABSENT} = no answer; {AVERAGE} = unweighted over domains."
         )
+        # read once for all groups
+        models = {} if alpha is None else models_of(mine)
         tables = []
         for group in groups:
             cells = table.filter(dataset=dataset, split=split, group=group)
             if not cells.is_empty():
-                marks = _marks(mine, cells, group=group, part=part, alpha=alpha)
+                marks = _marks(models, cells, group=group, part=part, alpha=alpha)
                 few = few_candidates(mine.filter(group=group), metrics)
                 grid = model_grid(cells, labels, metrics, names, marks.places, few)
                 notes = [note for note in (marks.note, FEW_NOTE if few else "") if note]
@@ -156,7 +159,7 @@ def sheets(
 
 
 def _marks(
-    results: pl.DataFrame,
+    models: Mapping[str, Seeds],
     cells: pl.DataFrame,
     *,
     group: str,
@@ -167,7 +170,7 @@ def _marks(
     if alpha is None:
         return Marks(frozenset(), "")
     own = cells.filter(pl.col("domain") != AVERAGE)
-    return significant_bests(results, own, group=group, part=part, alpha=alpha)
+    return significant_bests(models, own, group=group, part=part, alpha=alpha)
 
 
 def as_markdown(pages: Sequence[Sheet]) -> str:
