@@ -178,13 +178,15 @@ class _LogSum(torch.autograd.Function):
         powers = logits.sub_(largest).exp_()
         total = powers.sum(1, keepdim=True)
         ctx.save_for_backward(powers, total)
-        return (total.log() + largest).squeeze(1)
+        log_sum: Tensor = (total.log() + largest).squeeze(1)
+        return log_sum
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         powers, total = ctx.saved_tensors
-        return powers.mul_(grad[:, None] / total)
+        found: Tensor = powers.mul_(grad[:, None] / total)
+        return found
 
 
 def contrastive_loss(
