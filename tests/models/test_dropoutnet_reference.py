@@ -90,11 +90,13 @@ def test_scores_also_of_new_nodes(stage, model):
         assert_close(numbers(found), user @ item.T, rtol=1e-4, atol=1e-5)
 
 
-def test_losses(stage, model):
+# with few rows a tower reads each; with many, every node in each of its states
+@pytest.mark.parametrize("size", [9, 30])
+def test_losses(stage, model, size):
     train = stage[-1]
     batch = Sampler(
         train,
-        batch_size=9,
+        batch_size=size,
         parts={"triplets", "negatives"},
         streams=RandomStreams(2),
         num_negatives=2,

@@ -76,9 +76,10 @@ def test_scores_also_of_new_nodes(stage, model):
         assert_close(numbers(found), user @ item.T, rtol=1e-4, atol=1e-5)
 
 
-def test_losses(stage, model):
+@pytest.mark.parametrize("size", [5, 20])
+def test_losses(stage, model, size):
     train = stage[-1]
-    batch = worlds.batch(train, domain_sizes(train), parts=())
+    batch = worlds.batch(train, domain_sizes(train), parts=(), size=size)
     ranking = pretraining = contrastive = 0.0
     for domain, given in batch.triplets.items():
         data = train.graphs[domain]

@@ -74,9 +74,10 @@ def agreement(first, second):
     return np.mean(terms)
 
 
-def test_losses(stage, model):
+@pytest.mark.parametrize("size", [5, 20])
+def test_losses(stage, model, size):
     train = stage[-1]
-    batch = worlds.batch(train, domain_sizes(train), parts=())
+    batch = worlds.batch(train, domain_sizes(train), parts=(), size=size)
     ranking = contrastive = l2 = 0.0
     for domain, given in batch.triplets.items():
         c, s = parts(model, domain, train.graphs[domain])

@@ -1,11 +1,13 @@
 """A batch in places among the nodes that it asks about."""
 
+import pytest
 import torch
 from reference import worlds
+from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.batch_rows import asked, logits_of, take
 from micrec_pyg.nn.losses import gather
-from micrec_pyg.schema import Batch, Embeddings, Triplets
+from micrec_pyg.schema import ITEM, USER, Batch, Embeddings, Triplets
 
 
 def table(rows, seed):
@@ -19,7 +21,17 @@ def many(num_users, num_items, seed):
     return Triplets(user=first.user, pos=first.pos, neg=neg)
 
 
-def test_the_losses_read_the_same_vectors():
+@pytest.fixture(params=["in order", "whole", "all users"])
+def graphs(request):
+    """Return graphs that have fewer nodes than a batch asks for, or none."""
+    if request.param == "in order":
+        return None
+    num_items = 9 if request.param == "whole" else 999
+    graph = HeteroData({USER: {"num_nodes": 6}, ITEM: {"num_nodes": num_items}})
+    return dict.fromkeys(["a", "b", "c"], graph)
+
+
+def test_the_losses_read_the_same_vectors(graphs):
     z = {
         name: Embeddings(user=table(6, seed), item=table(9, seed + 1))
         for seed, name in enumerate(["a", "b", "c"])
@@ -33,10 +45,13 @@ def test_the_losses_read_the_same_vectors():
             ("a", "c"): torch.tensor([[4, 4, 1], [3, 0, 0]]),
         },
     )
-    rows = asked(batch)
+    rows = asked(batch, graphs)
     some = {name: take(z[name], found) for name, found in rows.items()}
     assert set(some) == {"a", "b", "c"}
-    assert len(some["a"].item) == 40
+    whole = [each.is_whole for each in rows.values()]
+    assert all(whole) if graphs and graphs["a"][ITEM].num_nodes == 9 else not any(whole)
+    assert len(some["a"].item) == (9 if whole[0] else 40)
+    assert len(some["a"].user) == (25 if graphs is None else 6)
     for name, given in batch.triplets.items():
         found = rows[name].triplets(some[name])
         for vectors, expected in zip(found, gather(z[name], given), strict=True):
@@ -49,8 +64,27 @@ def test_the_losses_read_the_same_vectors():
         assert torch.equal(neg, z[name].item[given.neg])
     for pair, given in batch.overlap.items():
         for name, row in zip(pair, given, strict=True):
-            place = rows[name].shared[pair]
-            assert torch.equal(some[name].user[place], z[name].user[row])
+            assert torch.equal(
+                rows[name].shared_users(some[name], pair), z[name].user[row]
+            )
+
+
+def test_what_repeats_is_counted(graphs):
+    z = Embeddings(user=table(6, 1), item=table(9, 2))
+    given = worlds.triplets(6, 9, 1)
+    rows = asked(Batch(triplets={"a": given}), graphs)["a"]
+    user, item = rows.counted(take(z, rows))
+    for (vectors, counts), of_all, row in (
+        (user, z.user, given.user),
+        (item, z.item, given.pos),
+    ):
+        if counts is None:
+            assert torch.equal(vectors, of_all[row])
+        else:
+            assert torch.equal(vectors, of_all)
+            assert torch.equal(counts, row.bincount(minlength=len(of_all)).float())
+    assert (user[1] is None) == (graphs is None)
+    assert (item[1] is None) != rows.is_whole
 
 
 def test_nothing_asked_is_nothing_returned():

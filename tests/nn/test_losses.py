@@ -87,6 +87,31 @@ def test_matching_loss():
         assert_close(one, other)
 
 
+def test_matching_loss_counts_what_repeats():
+    first, second = (embeddings(seed).item.requires_grad_() for seed in (1, 2))
+    counts = torch.tensor([float(row % 3) for row in range(len(first))])
+    rows = torch.arange(len(first)).repeat_interleave(counts.long())
+    assert len(rows) > len(first) - (counts == 0).sum()
+    expected = matching_loss(first[rows], second[rows])
+    found = matching_loss(first, second, counts)
+    assert_close(found, expected)
+    for one, other in zip(
+        torch.autograd.grad(found, (first, second)),
+        torch.autograd.grad(expected, (first, second)),
+        strict=True,
+    ):
+        assert_close(one, other)
+
+
+def test_what_is_never_counted_has_no_weight_in_a_matching_loss():
+    first = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    second = torch.tensor([[1.0, 0.0], [1e4, 0.0]], requires_grad=True)
+    loss = matching_loss(first, second, torch.tensor([3.0, 0.0]))
+    assert_close(loss.item(), math.log(3))  # each among its three
+    for grad in torch.autograd.grad(loss, (first, second)):
+        assert not grad.any()
+
+
 def test_matching_loss_of_large_logits_is_finite():
     vectors = torch.tensor([[1e3, 0.0], [0.0, 1e3]])
     assert_close(matching_loss(vectors, vectors.flip(0)).item(), 1e6)

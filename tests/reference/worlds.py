@@ -156,16 +156,20 @@ def triplets(num_users, num_items, seed, size=20):
     return Triplets(user=draws[0], pos=draws[1], neg=draws[2])
 
 
-def batch(train, sizes, seed=0, *, parts=("template_triplets", "overlap")):
-    """Return a batch for a training stage, with triplets and the given parts."""
+def batch(train, sizes, seed=0, *, parts=("template_triplets", "overlap"), size=20):
+    """Return a batch for a training stage, with triplets and the given parts.
+
+    Of 20 triplets, they name more nodes than a domain has; of 5, that is so of the
+    items of music alone.
+    """
     return Batch(
         triplets={
-            name: triplets(size.num_users, size.num_items, seed)
-            for name, size in sizes.items()
+            name: triplets(of.num_users, of.num_items, seed, size)
+            for name, of in sizes.items()
         },
         template_triplets={
-            name: triplets(size.num_user_templates, size.num_item_templates, seed + 1)
-            for name, size in sizes.items()
+            name: triplets(of.num_user_templates, of.num_item_templates, seed + 1)
+            for name, of in sizes.items()
             if "template_triplets" in parts
         },
         overlap={

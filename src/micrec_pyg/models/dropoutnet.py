@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import HeteroData
@@ -146,52 +146,48 @@ class DropoutNet(Model):
         table = self._table(domain)
         items = torch.cat([given.pos.view(-1, 1), given.neg], dim=1)
         rows = {USER: given.user, ITEM: items.flatten()}
-        own = {
-            USER: table.user.detach().index_select(0, rows[USER]),
-            ITEM: table.item.detach().index_select(0, rows[ITEM]),
-        }
+        of_all = {USER: table.user.detach(), ITEM: table.item.detach()}
+        own = {kind: of_all[kind].index_select(0, row) for kind, row in rows.items()}
         means, contents = _means(data, table), self._contents(domain, data)
         told = {}
         for kind, row in rows.items():
-            vector = self._dropped(
-                own[kind],
-                means[kind].index_select(0, row),
-                streams("dropout", domain, kind),
+            # what a node may be told of itself: nothing, a mean, its own vector
+            states = torch.stack(
+                [torch.zeros_like(means[kind]), means[kind], of_all[kind]]
             )
-            told[kind] = self._output(domain, kind, vector, contents[kind], row)
+            chance = torch.rand(
+                len(row), generator=streams("dropout", domain, kind), device=row.device
+            )
+            state = (chance >= self.dropout / 2).long() + (chance >= self.dropout)
+            place = state * len(contents[kind]) + row
+            if len(row) > 2 * len(contents[kind]):
+                outputs = self._output(domain, kind, states, contents[kind])
+                told[kind] = outputs.flatten(0, 1).index_select(0, place)
+            else:
+                told[kind] = self._output(
+                    domain,
+                    kind,
+                    states.flatten(0, 1).index_select(0, place),
+                    contents[kind].index_select(0, row),
+                )
         wanted, found = (_scores(each, items.shape) for each in (own, told))
         return (wanted - found).square().mean()
-
-    def _dropped(
-        self,
-        own: Float[Tensor, "nodes dim"],
-        mean: Float[Tensor, "nodes dim"],
-        generator: torch.Generator,
-    ) -> Float[Tensor, "nodes dim"]:
-        """Return the vectors of a step: own ones, means, and zeros."""
-        chance = torch.rand(len(own), 1, generator=generator, device=own.device)
-        instead = torch.where(chance < self.dropout / 2, 0.0, mean)
-        return torch.where(chance < self.dropout, instead, own)
 
     def _output(
         self,
         domain: str,
         kind: str,
-        vector: Float[Tensor, "rows dim"],
+        vector: Float[Tensor, "*states nodes dim"],
         about: Float[Tensor, "nodes width"],
-        row: Int[Tensor, " rows"] | None = None,
-    ) -> Float[Tensor, "rows dim"]:
-        """Return the outputs of a tower for nodes, or for rows that name nodes.
+    ) -> Float[Tensor, "*states nodes dim"]:
+        """Return the outputs of a tower for nodes, or for several vectors of each.
 
-        Content is much wider than a vector. Where there are fewer nodes than rows, the
-        first layer reads the content of each node once.
+        Content is much wider than a vector: the first layer reads that of each node
+        once.
         """
         tower = cast(MLP, cast(nn.ModuleDict, self.tower[module_key(domain)])[kind])
-        if row is not None and len(row) <= len(about):
-            about, row = about.index_select(0, row), None
-        dim, first = vector.shape[1], cast(nn.Linear, tower.layers[0])
+        dim, first = vector.shape[-1], cast(nn.Linear, tower.layers[0])
         told = functional.linear(about, first.weight[:, dim:], first.bias)
-        told = told if row is None else told.index_select(0, row)
         return tower.after_first(
             told + functional.linear(vector, first.weight[:, :dim])
         )

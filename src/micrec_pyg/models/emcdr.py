@@ -151,7 +151,7 @@ class EMCDR(Model):
         terms = []
         for pair in sorted(batch.overlap):
             user = {
-                name: e[name].user[rows[name].shared[pair]].detach() for name in pair
+                name: rows[name].shared_users(e[name], pair).detach() for name in pair
             }
             for source, target in (pair, pair[::-1]):
                 error = self._map(source, target, user[source]) - user[target]

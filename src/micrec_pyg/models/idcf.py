@@ -127,15 +127,18 @@ class IDCF(Model):
         ``pretraining`` ranks by the LightGCN over e, and ``l2`` is of e.
         """
         of_z, of_base, of_e, matched = {}, {}, {}, []
-        for domain, rows in sorted(asked(batch).items()):
+        for domain, rows in sorted(asked(batch, graphs).items()):
             data = graphs[domain]
             e = self._table(domain)
             base, start = self.propagation.with_start(e, data, rows)
             z, p = self.propagation.with_start(self._p(domain, e, data), data, rows)
             of_z[domain], of_base[domain] = rows.triplets(z), rows.triplets(base)
             of_e[domain] = rows.triplets(start)
-            pairs = zip(rows.triplets(p)[:2], of_e[domain][:2], strict=True)
-            matched += [matching_loss(own, found.detach()) for own, found in pairs]
+            pairs = zip(rows.counted(p), rows.counted(start), strict=True)
+            matched += [
+                matching_loss(own, found.detach(), counts)
+                for (own, counts), (found, _) in pairs
+            ]
         return {
             "ranking": self.loss(of_z, batch),
             "pretraining": self.loss(of_base, batch),

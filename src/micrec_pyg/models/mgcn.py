@@ -123,7 +123,7 @@ class MGCN(Model):
     ) -> dict[str, Tensor]:
         """Return ``ranking``, ``agreement`` and ``l2``, summed over the domains."""
         of_z, agreement = {}, []
-        for domain, rows in sorted(asked(batch).items()):
+        for domain, rows in sorted(asked(batch, graphs).items()):
             data = graphs[domain]
             table = cast(IdEmbedding, self.embedding[module_key(domain)])
             e = table.training_rows()
@@ -140,13 +140,15 @@ class MGCN(Model):
 
     def _agreement(self, c: Embeddings, s: Embeddings, rows: NodeRows) -> list[Tensor]:
         """Return the contrastive losses of the users and of the positives."""
-        pairs = zip(rows.triplets(s)[:2], rows.triplets(c)[:2], strict=True)
         return [
             matching_loss(
                 functional.normalize(own, dim=1) / self.temperature,
                 functional.normalize(other, dim=1),
+                counts,
             )
-            for own, other in pairs
+            for (own, counts), (other, _) in zip(
+                rows.counted(s), rows.counted(c), strict=True
+            )
         ]
 
     def _views(self, domain: str, e: Embeddings, data: HeteroData) -> Views:

@@ -94,7 +94,8 @@ class SMORE(Model):
             unseen: What unseen nodes get (``IdEmbedding``).
             num_layers: Of LightGCN.
             num_item_layers: l, on the graph of similar items.
-            dropout: Share of the preferences that a training step drops.
+            dropout: Share of the preferences that a training step drops, of every
+                vector that it computes anew.
             temperature: Of the contrastive loss.
             loss: The ranking loss.
         """
@@ -134,7 +135,7 @@ class SMORE(Model):
     ) -> dict[str, Tensor]:
         """Return ``ranking``, ``agreement`` and ``l2``, summed over the domains."""
         of_z, agreement = {}, []
-        for domain, rows in sorted(asked(batch).items()):
+        for domain, rows in sorted(asked(batch, graphs).items()):
             data = graphs[domain]
             table = cast(IdEmbedding, self.embedding[module_key(domain)])
             e = table.training_rows()
@@ -151,12 +152,16 @@ class SMORE(Model):
 
     def _agreement(self, c: Embeddings, s: Embeddings, rows: NodeRows) -> list[Tensor]:
         """Return the contrastive losses of the users and of the positives."""
-        own, other = rows.triplets(s)[:2], rows.triplets(c)[:2]
-        pairs = [
-            [functional.normalize(each, dim=1) for each in both]
-            for both in zip(own, other, strict=True)
+        return [
+            matching_loss(
+                functional.normalize(own, dim=1) / self.temperature,
+                functional.normalize(other, dim=1),
+                counts,
+            )
+            for (own, counts), (other, _) in zip(
+                rows.counted(s), rows.counted(c), strict=True
+            )
         ]
-        return [matching_loss(a / self.temperature, b) for a, b in pairs]
 
     def _views(self, domain: str, e: Embeddings, data: HeteroData) -> Views:
         """Return h of every node, by view; none in a domain without content."""

@@ -50,7 +50,7 @@ def alignment_loss(
     terms = []
     for pair in sorted(batch.overlap):
         first, second = (
-            head[module_key(domain)](z[domain].user[rows[domain].shared[pair]])
+            head[module_key(domain)](rows[domain].shared_users(z[domain], pair))
             for domain in pair
         )
         terms.append(contrastive_loss(first, second, temperature))

@@ -38,10 +38,10 @@ class Propagation(nn.Module):
     def forward(
         self, h: Embeddings, data: HeteroData, rows: NodeRows | None = None
     ) -> Embeddings:
-        """Return z of every node, or of the nodes that are asked about alone."""
+        """Return z of every node, or of those in ``rows`` alone."""
         if rows is None and not torch.is_grad_enabled() and _is_large(h):
             return _by_columns(h, self._layers(data))
-        if rows is None:
+        if rows is None or rows.is_whole:
             user, item = _MeanOfLayers.apply(  # type: ignore[no-untyped-call]
                 h.user, h.item, self._layers(data)
             )
@@ -51,11 +51,13 @@ class Propagation(nn.Module):
     def with_start(
         self, h: Embeddings, data: HeteroData, rows: NodeRows
     ) -> tuple[Embeddings, Embeddings]:
-        """Return z and h of the nodes that are asked about.
+        """Return z and h of the nodes in ``rows``.
 
         A penalty on h then shares the one table of gradients, where a selection of
         its own would write, and add, a second one of all nodes.
         """
+        if rows.is_whole:
+            return self(h, data), h
         z_user, z_item, h_user, h_item = _MeanOfLayersAt.apply(  # type: ignore[no-untyped-call]
             h.user, h.item, self._layers(data), (rows.user, rows.item)
         )

@@ -1,5 +1,6 @@
 """Pure losses: tensors in, one scalar out."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from micrec_pyg.schema import Embeddings, Triplets
 
 LARGEST_SPAN = 80.0
 """exp(-80) is far from the least float32; exp(-90) is not one."""
+FAINT = -60.0
+"""exp(-60) adds nothing to 1. It counts as 0: with numbers near the least float32, as
+gradients of such terms are, exponentials and products take many times as long."""
 
 
 def bpr_loss(
@@ -153,16 +157,26 @@ def multinomial_loss(
 
 
 def matching_loss(
-    first: Float[Tensor, "rows dim"], second: Float[Tensor, "rows dim"]
+    first: Float[Tensor, "rows dim"],
+    second: Float[Tensor, "rows dim"],
+    counts: Float[Tensor, " rows"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Return :math:`-\mathrm{mean}_a \log \mathrm{softmax}_b(x_a \cdot y_b)` at b = a.
 
     Args:
         first: x, divided by the temperature.
         second: y, in the same order.
+        counts: How often each pair of rows stands among those that are compared, also
+            never, but not all of them; None is once. Repeats cost nothing.
     """
-    total: Tensor = _LogSum.apply(first @ second.T)  # type: ignore[no-untyped-call]
-    return (total - (first * second).sum(1)).mean()
+    logits = first @ second.T
+    if counts is not None:
+        logits += counts.log()
+    total: Tensor = _LogSum.apply(logits)  # type: ignore[no-untyped-call]
+    losses = total - (first * second).sum(1)
+    if counts is None:
+        return losses.mean()
+    return (losses * counts).sum() / counts.sum()
 
 
 class _LogSum(torch.autograd.Function):
@@ -175,7 +189,8 @@ class _LogSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
         largest = logits.amax(1, keepdim=True)
-        powers = logits.sub_(largest).exp_()
+        powers = logits.sub_(largest).clamp_(min=FAINT).exp_()
+        functional.threshold(powers, 1.1 * math.exp(FAINT), 0.0, inplace=True)
         total = powers.sum(1, keepdim=True)
         ctx.save_for_backward(powers, total)
         log_sum: Tensor = (total.log() + largest).squeeze(1)
