@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.weak import WeakTensorKeyDictionary
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.mlp import glorot
@@ -14,6 +15,9 @@ from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.spmm import product
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import INTERACTED_BY, ITEM, DomainSize
+
+_UNIT = WeakTensorKeyDictionary()
+"""Contents of length 1 by those of a graph, for as long as the graph is there."""
 
 
 def width_of(size: DomainSize, modalities: Collection[str]) -> int:
@@ -40,9 +44,18 @@ def content(
         return torch.zeros(count, 1, device=store.train_row.device)
     parts = []
     for name in sorted(modalities):
-        values = store[name] if rows is None else store[name].index_select(0, rows)
-        parts.append(functional.normalize(values, dim=1))
-    return torch.cat(parts, dim=1)
+        unit = _unit(store[name])
+        parts.append(unit if rows is None else unit.index_select(0, rows))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _unit(values: Float[Tensor, "items width"]) -> Float[Tensor, "items width"]:
+    """Return rows of length 1, computed once: a training step needs them again."""
+    found: Tensor | None = _UNIT.get(values)
+    if found is None:
+        with torch.no_grad():
+            found = _UNIT[values] = functional.normalize(values, dim=1)
+    return found
 
 
 def modality_layers(
@@ -125,6 +138,6 @@ def mean_content(
     means = []
     for name in sorted(modalities):
         has = data[ITEM][f"{name}_mask"].float().view(-1, 1)
-        total = product(edges, ones, torch.cat([content(data, [name]), has], dim=1))
-        means.append(total[:, :-1] / total[:, -1:].clamp(min=1))
+        count = product(edges, ones, has)
+        means.append(product(edges, ones, content(data, [name])) / count.clamp(min=1))
     return torch.cat(means, dim=1) if means else ones.new_zeros(edges.shape[0], 1)

@@ -43,10 +43,12 @@ class RelationAttention(nn.Module):
             x: Of the nodes.
             keys: p, the vectors of the key nodes.
         """
-        queries, keys = (
-            layer(each).unflatten(1, (self.num_heads, -1)).transpose(0, 1)
-            for layer, each in ((self.query, x), (self.key, keys))
-        )
-        share = (queries @ keys.transpose(1, 2)).softmax(2)
-        found: Tensor = self.out((share @ keys).transpose(0, 1).flatten(1))
+        heads = self.num_heads
+        said = self.key(keys).unflatten(1, (heads, -1)).transpose(0, 1)
+        # Keys are few and nodes are many: the layers of queries and outputs are
+        # multiplied into the keys, and all heads are one product.
+        asked = said @ self.query.weight.unflatten(0, (heads, -1))
+        told = said @ self.out.weight.T.unflatten(0, (heads, -1))
+        share = (x @ asked.flatten(0, 1).T).unflatten(1, (heads, -1)).softmax(2)
+        found: Tensor = share.flatten(1) @ told.flatten(0, 1)
         return found
