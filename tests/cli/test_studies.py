@@ -10,9 +10,11 @@ import pytest
 from fake_jobs import FakeJobs
 
 from micrec_pyg.cli import reproduce
+from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.reproduce import main
 from micrec_pyg.cli.studies import estimate, study
 from micrec_pyg.cli.studies.facts import DataFacts, facts_of
+from micrec_pyg.cli.studies.plan import Book
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
@@ -230,3 +232,23 @@ def test_every_study_of_a_preset_is_a_file_and_every_file_a_study() -> None:
     for path in (conf_dir() / "reproduce").glob("*/"):
         names = read_yaml(path.with_suffix(".yaml"))["studies"]
         assert {file.stem for file in path.glob("*.yaml")} == {*names}
+
+
+def test_calls_at_the_same_time_keep_each_others_runs(tmp_path: Path) -> None:
+    books = [Book(tmp_path, ["toy"]) for _ in range(2)]
+    jobs = [
+        Job("ours", f"seed {seed}", ("model=ours", f"seed={seed}")) for seed in "01"
+    ]
+    for book, job in zip(books, jobs, strict=True):
+        folder = tmp_path / job.name
+        folder.mkdir()
+        (folder / "metrics.json").write_text('{"test": {}}')
+        book.studies[job.name] = {"state": "done"}
+        book.add(job, (folder, 1.0))
+    again = Book(tmp_path, ["toy"])
+    assert [again.folder_of(job) for job in jobs] == [tmp_path / j.name for j in jobs]
+    # the second call has seen the first one's run, and kept what it says of a study
+    assert books[1].folder_of(jobs[0]) == tmp_path / "seed 0"
+    written = json.loads((tmp_path / "manifest.json").read_text())
+    assert set(written["studies"]) == {"seed 0", "seed 1"}
+    assert Book(tmp_path, ["other data"]).folder_of(jobs[0]) is None

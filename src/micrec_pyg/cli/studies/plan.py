@@ -16,6 +16,7 @@ from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.sealed import METRICS
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.writing import write_json
 
@@ -81,7 +82,10 @@ def key_of(job: Job) -> str:
 
 
 class Book:
-    """What was done in earlier calls and in this one; kept as a file."""
+    """What was done in earlier calls, in this one, and in others at the same time.
+
+    It is kept as a file.
+    """
 
     def __init__(self, folder: Path, facts: Sequence[object]) -> None:
         """Read the file, if it is there and about these data and settings.
@@ -92,13 +96,10 @@ class Book:
         """
         self.path = folder / BOOK
         self.state = json_digest([_settings_digest(), *map(str, facts)])
-        self.runs: dict[str, dict[str, Any]] = {}
-        self.studies: dict[str, dict[str, Any]] = {}
         remove_stale_parts(folder)
-        if self.path.is_file():
-            written = _read(self.path)
-            if written.get("schema") == SCHEMA and written.get("state") == self.state:
-                self.runs = written["runs"]
+        self.runs: dict[str, dict[str, Any]] = self._written().get("runs", {})
+        self.studies: dict[str, dict[str, Any]] = {}
+        self._tested: set[Path] = set()
 
     def folder_of(self, job: Job) -> Path | None:
         """Return the folder of a job that was done with all its steps, else None."""
@@ -106,10 +107,14 @@ class Book:
         if found is None or not {str(step) for step in job.steps} <= {*found["steps"]}:
             return None
         folder = Path(found["folder"])
-        try:
-            return folder if "test" in read_json(folder / METRICS) else None
-        except InputError:
-            return None
+        if folder not in self._tested:  # read once: each new run asks for all again
+            try:
+                if "test" not in read_json(folder / METRICS):
+                    return None
+            except InputError:
+                return None
+            self._tested.add(folder)
+        return folder
 
     def seconds(self) -> dict[str, list[float]]:
         """Return what finished runs took, by model."""
@@ -130,17 +135,26 @@ class Book:
         self.write()
 
     def write(self) -> None:
-        """Write the file whole or not at all."""
-        content = {"schema": SCHEMA, "state": self.state}
-        write_json(self.path, {**content, "runs": self.runs, "studies": self.studies})
+        """Write the file whole or not at all, with what other calls wrote into it."""
+        with locked(self.path.parent, quiet=True):
+            others = self._written()
+            self.runs = {**others.get("runs", {}), **self.runs}
+            content = {
+                "schema": SCHEMA,
+                "state": self.state,
+                "runs": self.runs,
+                "studies": {**others.get("studies", {}), **self.studies},
+            }
+            write_json(self.path, content)
 
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the content of the file; nothing if it is damaged."""
-    try:
-        return read_json(path)
-    except InputError:
-        return {}
+    def _written(self) -> dict[str, Any]:
+        """Return the file; nothing if it is damaged, or about other data."""
+        try:
+            found = read_json(self.path)
+        except InputError:
+            return {}
+        same = found.get("schema") == SCHEMA and found.get("state") == self.state
+        return found if same else {}
 
 
 def _model(job: Job) -> str:
