@@ -3,8 +3,11 @@
 import json
 import math
 import sys
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -342,6 +345,48 @@ def test_worker_processes_have_one_thread_and_hand_errors_back(
         assert workers.submit(torch.get_num_threads).result() == 1
         for _, future in pool._finished(broken, workers, pool.run):
             assert isinstance(future.exception(), InputError)
+
+
+class _MortalPool(ProcessPoolExecutor):
+    """Runs jobs at once; of those that kill their process, this and all later fail."""
+
+    def __init__(self, kills: dict[str, int]) -> None:
+        super().__init__(1)
+        self._kills, self._killed = kills, False
+
+    def submit(self, work: Any, job: Any) -> Any:  # type: ignore[override]
+        future: Future[pool.Result] = Future()
+        if self._kills.get(job.name, 0):
+            self._kills[job.name] -= 1
+            self._killed = True
+        if self._killed:
+            future.set_exception(BrokenProcessPool("a process was terminated"))
+        else:
+            future.set_result(work(job))
+        return future
+
+
+def test_a_killed_process_loses_no_run_and_one_that_always_dies_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kills = {"b": 1, "d": 99}
+    monkeypatch.setattr(pool, "worker_pool", lambda _: _MortalPool(kills))
+    jobs = [Job("toy", name, (name,)) for name in "abcdef"]
+    done = pool.run_all(jobs, 2, work=lambda job: (Path(job.name), 1.0))
+    assert {job.name for job in done.folders} == set("abcef")
+    (error,) = done.errors.values()
+    assert [job.name for job in done.errors] == ["d"]
+    assert "killed, perhaps for want of memory" in str(error)
+    assert "5 runs begin again; a smaller --jobs takes less memory" in caplog.text
+
+
+def test_splits_without_a_panel_have_tables_and_no_picture(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(tmp_path, "--splits", "user_time") == 0
+    assert "split user_time" in _page(tmp_path)
+    assert not (tmp_path / "out" / "reproduce-toy.svg").exists()
+    assert "not drawn: " in capsys.readouterr().err
 
 
 def test_a_check_against_an_earlier_table(

@@ -185,6 +185,16 @@ def test_a_failed_run_is_told_and_its_study_has_the_others(
     assert _run(tmp_path) == 0
 
 
+def test_a_study_without_a_value_for_its_figure_does_not_stop_the_others(
+    fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(tmp_path, "--splits", "user_time") == 0
+    folder = tmp_path / "out/studies/toy"
+    assert {p.name for p in folder.glob("*.md")} == {"first.md", "second.md"}
+    assert not list(folder.glob("*.svg"))
+    assert capsys.readouterr().err.count("not drawn: ") == 2
+
+
 def test_a_dry_run_tells_the_studies_the_time_and_the_disk_and_runs_nothing(
     fake: FakeJobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

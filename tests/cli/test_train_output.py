@@ -8,6 +8,7 @@ from statistics import fmean
 import pytest
 
 from micrec_pyg.cli.sweep_axes import MOST_RUNS, without_effect
+from micrec_pyg.cli.sweep_jobs import selection
 from micrec_pyg.cli.train_output import summary, validation_table
 
 ROOT = Path(__file__).parents[2]
@@ -157,3 +158,18 @@ def test_the_sweeps_that_we_show_have_no_copies() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (default,) = re.findall(r"^SWEEP \?= (.*)$", makefile, re.MULTILINE)
     assert without_effect(["-m", *default.split()]) == []
+
+
+def test_a_model_that_does_not_answer_everybody_shows_the_group_that_it_does(
+    micrec, small, runs, capsys
+) -> None:
+    given = ["model=ease", "split=new_nodes", "split.select=new"]
+    assert micrec("train", *small, *given) == 0
+    (folder,) = runs()
+    groups = json.loads((folder / "metrics.json").read_text())["val"]
+    (group,) = {name for each in groups.values() for name in each}
+    assert group != "all"
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1] == f"{group}, which is all that the model answers:"
+    mean = fmean(each[group]["ndcg@20"] for each in groups.values())
+    assert selection(folder, "ndcg@20") == pytest.approx(mean)

@@ -145,6 +145,7 @@ def test_null_is_a_choice() -> None:
 def test_a_damaged_search_is_refused_by_name(
     search, tmp_path, capsys, monkeypatch
 ) -> None:
+    (tmp_path / "metrics.json").write_text("{}")
     monkeypatch.setattr(train, "train_job", lambda *_, **__: tmp_path)
     monkeypatch.setattr(sweep_jobs, "selection", lambda *_: 0.5)
     search(1)
@@ -223,6 +224,7 @@ def test_a_loss_adds_what_is_searched_of_it(micrec, small, monkeypatch) -> None:
 @pytest.fixture
 def quick(micrec, small, tmp_path, monkeypatch):
     """Return a function that makes the search of ``search`` without any training."""
+    (tmp_path / "metrics.json").write_text('{"data": {"d0": "abc"}}')
     monkeypatch.setattr(train, "train_job", lambda *_, **__: tmp_path)
     monkeypatch.setattr(sweep_jobs, "selection", lambda *_: 0.5)
     space = tmp_path / "space.yaml"
@@ -299,13 +301,13 @@ def test_a_line_per_trial_says_how_many_are_left(quick, capsys) -> None:
     assert len(lines) == 2
 
 
-def test_a_trial_that_diverges_uses_its_share(quick, monkeypatch) -> None:
+def test_a_trial_that_diverges_uses_its_share(quick, monkeypatch, tmp_path) -> None:
     ends = iter([True, False, True])
 
     def train_one(*_: object, **__: object) -> Path:
         if not next(ends):
             raise FloatingPointError("the loss is no number")
-        return Path()
+        return tmp_path
 
     monkeypatch.setattr(train, "train_job", train_one)
     table = pl.read_csv(quick(3).with_name("trials.csv"))
@@ -364,3 +366,29 @@ def test_the_table_of_trials_fits_a_terminal() -> None:
     found = [name for top, _ in rows for name in top.split()[2:]]
     assert found == ["seconds", *keys]
     assert [v for _, row in rows for v in row.split()[2:]] == ["12", *"abcde"]
+
+
+def test_a_search_on_other_data_is_refused(quick, micrec, small, tmp_path, capsys):
+    quick(1)
+    (tmp_path / "metrics.json").write_text('{"data": {"d0": "changed"}}')
+    given = [*small, "model=lightgcn", "--trials", 2]
+    assert micrec("tune", *given, "--space", tmp_path / "space.yaml") == 2
+    assert "the data have changed since the first trial" in capsys.readouterr().err
+
+
+def test_fewer_trials_than_there_are_use_the_first(quick, capsys) -> None:
+    quick(3)
+    path = quick(2)
+    assert "2 trials: 2 complete" in capsys.readouterr().out
+    assert read_json(path.with_name("best.json"))["trials"] == 2
+
+
+def test_a_given_key_of_the_space_is_among_what_was_found(search, tmp_path) -> None:
+    search(2, "fit.lr=0.01")
+    (path,) = (tmp_path / "outputs" / "tune").glob("*/best.json")
+    found = [each.split("=")[0] for each in read_json(path)["settings"]]
+    assert found == ["fit.lr", "model.net.num_layers"]
+
+
+def test_a_metric_of_another_cut_off_selects(search) -> None:
+    assert search(1, "fit.metric=ndcg@5")["state"].to_list() == ["complete"]

@@ -253,3 +253,22 @@ def test_settings_without_effect_are_found(tmp_path: Path) -> None:
         )
     found = equal_labels(collect(str(tmp_path)))
     assert found == [["micrec w=0.5 gamma=1", "micrec w=0.9 gamma=1"]]
+
+
+def test_what_is_written_alike_and_read_as_something_else_tells_runs_apart(
+    tmp_path: Path,
+) -> None:
+    for seed, number in enumerate((5, 10)):
+        _run(
+            tmp_path,
+            f"r{seed}",
+            seed=seed,
+            config={"graph": {"num_neighbors": number}, "model": {"net": {}}},
+        )
+    assert _labels(tmp_path) == {"micrec K=5", "micrec K=10"}
+
+
+def test_other_data_tell_runs_apart(tmp_path: Path) -> None:
+    for seed, digest in enumerate(("a" * 64, "b" * 64)):
+        _run(tmp_path, f"r{seed}", seed=seed, data={"a": digest})
+    assert _labels(tmp_path) == {f"micrec data={each * 12}" for each in "ab"}

@@ -53,3 +53,9 @@ def test_a_damaged_run_lends_no_net(small, monkeypatch, caplog) -> None:
     with pytest.raises(AssertionError, match="trained again"):
         train_job([*small, *TERM])
     assert "the net is trained again for this run" in caplog.text
+
+
+def test_a_run_without_an_epoch_lends_no_net(small) -> None:
+    train_job([*small, "fit.max_epochs=0"])
+    folder = train_job([*small, *TERM, "fit.max_epochs=0"])
+    assert json.loads((folder / "metrics.json").read_text())["epochs"] == 0

@@ -158,3 +158,23 @@ def test_from_how_many_edges_on_a_model_is_ahead() -> None:
     text = titled_markdown(tables)
     assert "| ours | 0.5000 ± 0.0000 | 0.1500 ± 0.0707 | 0.5000 ± 0.1414 | 2 |" in text
     assert "| late | 0.2000 | 0.2000 | 0.2000 | - |" in text
+
+
+def test_an_average_is_over_the_domains_of_every_run() -> None:
+    def frame(**values: float) -> pl.DataFrame:
+        rows = [
+            {"side": "user", "domain": d, "metric": "ndcg@20", "edges": 0, "nodes": 9}
+            | {"value": value}
+            for d, value in values.items()
+        ]
+        return pl.DataFrame(rows)
+
+    runs = {
+        ("ours", "new_nodes", 0): frame(A=0.1, B=0.5),
+        ("ours", "new_nodes", 1): frame(A=0.1),
+        ("ours", "random", 0): frame(A=0.1, B=0.5),
+    }
+    table = support_table(runs).filter(domain="average")
+    found = {row["split"]: (row["mean"], row["sd"]) for row in table.to_dicts()}
+    assert found["new_nodes"] == pytest.approx((0.1, 0.0))
+    assert found["random"][0] == pytest.approx(0.3)

@@ -211,6 +211,17 @@ def test_the_best_epoch_is_restored_with_its_alpha(stages):
     assert float(model.templates.template["domain_food"].alpha) == pytest.approx(0.9)
 
 
+def test_patience_waits_for_a_validation(stages):
+    rows = []
+    _, result = run(
+        stages, max_epochs=30, patience=2, eval_every=5, on_epoch=rows.append
+    )
+    assert rows[4]["val"] is not None
+    assert rows[-1]["val"] is not None
+    assert result.epochs % 5 == 0
+    assert result.best_epoch % 5 == 4
+
+
 def test_a_model_without_parameters_is_validated_once(stages):
     train, _ = stages
     model = Popularity(sizes=domain_sizes(train), streams=RandomStreams(0))
@@ -234,6 +245,8 @@ def test_a_wrong_weight_metric_or_loss_is_told(stages):
         run(stages, metric="recall@7")
     with pytest.raises(InputError, match="lr=0"):
         options(lr=0.0)
+    with pytest.raises(InputError, match="no loss is left to train"):
+        run(stages, weights={"ranking": 0.0, "self_enhanced": 0.0})
     model = inmo(stages[0])
     with torch.no_grad():
         model.templates.template["domain_food"].user.fill_(torch.nan)

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -83,22 +84,35 @@ def run_all(
     """
     outcome, work = Outcome(), work or run
     estimate = _Estimate(todo, max(1, workers))
-    with worker_pool(min(workers, len(todo))) as pool, _progress(len(todo)) as show:
-        for share in (todo[:1], todo[1:]):
-            for job, future in _finished(share, pool, work):
-                error = future.exception()
-                if error is None:
-                    outcome.folders[job], seconds = future.result()
-                    estimate.seconds[job.label].append(seconds)
-                    if told is not None:
-                        told(job, (outcome.folders[job], seconds))
-                elif job is todo[0] and isinstance(error, InputError):
-                    raise error
-                else:
-                    outcome.errors[job] = error
-                    logger.warning("%s failed: %s", job.name, describe(error))
-                estimate.waiting.remove(job.label)
-                show(job, estimate.left_s())
+    with _progress(len(todo)) as show:
+
+        def ended(job: Job, future: Future[Result]) -> None:
+            error = future.exception()
+            if error is None:
+                outcome.folders[job], seconds = future.result()
+                estimate.seconds[job.label].append(seconds)
+                if told is not None:
+                    told(job, (outcome.folders[job], seconds))
+            elif job is todo[0] and isinstance(error, InputError):
+                raise error
+            else:
+                outcome.errors[job] = error
+                logger.warning("%s failed: %s", job.name, describe(error))
+            estimate.waiting.remove(job.label)
+            show(job, estimate.left_s())
+
+        left = list(todo)
+        while left:
+            killed = _until_killed(left, workers, work, ended)
+            if killed[:1] == left[:1]:  # it was alone
+                ended(killed.pop(0), _lost())
+            left = killed
+            if left:
+                logger.warning(
+                    "a process was killed, perhaps for want of memory: %d runs begin "
+                    "again; a smaller --jobs takes less memory",
+                    len(left),
+                )
     return outcome
 
 
@@ -138,6 +152,38 @@ class _Estimate:
         means = {label: sum(s) / len(s) for label, s in self.seconds.items()}
         other = sum(means.values()) / max(1, len(means))
         return sum(means.get(label, other) for label in self.waiting) / self._workers
+
+
+def _until_killed(
+    jobs: Sequence[Job],
+    workers: int,
+    work: Callable[[Job], Result],
+    ended: Callable[[Job, Future[Result]], None],
+) -> list[Job]:
+    """Run jobs, the first of them alone; return those that a killed process lost.
+
+    A pool of which one process is killed ends them all.
+    """
+    killed: list[Job] = []
+    with worker_pool(min(workers, len(jobs))) as pool:
+        for share in (jobs[:1], jobs[1:]):
+            if killed:
+                return [*killed, *share]
+            for job, future in _finished(share, pool, work):
+                if isinstance(future.exception(), BrokenProcessPool):
+                    killed.append(job)
+                else:
+                    ended(job, future)
+    return killed
+
+
+def _lost() -> Future[Result]:
+    """Return what became of a run whose process was killed while it ran alone."""
+    future: Future[Result] = Future()
+    future.set_exception(
+        InputError("its process was killed, perhaps for want of memory")
+    )
+    return future
 
 
 def _finished(

@@ -29,7 +29,7 @@ from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.figure import draw
 from micrec_pyg.report.gain_figure import draw_gains
 from micrec_pyg.runs.build import conf_dir
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import InputError, NothingToDrawError
 
 logger = logging.getLogger(__name__)
 
@@ -96,11 +96,15 @@ def _reproduce(
             "runs": f"{len(outcome.folders)} of {len(todo)} done",
             "settings": " ".join(preset.settings(given.overrides)) or "the defaults",
         }
-        _write(preset, results_of(todo, outcome.folders), path, facts)
-        if expected is not None:
-            found = differences(read_table(path.with_suffix(".csv")), expected)
-            show(f"\nagainst {given.check}:\n{found}\n")
-            held = not found.beyond
+        try:
+            _write(preset, results_of(todo, outcome.folders), path, facts)
+            if expected is not None:
+                found = differences(read_table(path.with_suffix(".csv")), expected)
+                show(f"\nagainst {given.check}:\n{found}\n")
+                held = not found.beyond
+        except InputError:
+            _tell_failed(outcome)  # else nobody would hear of them
+            raise
     _tell_failed(outcome)
     return DONE if held and not outcome.errors else FAILED
 
@@ -191,8 +195,11 @@ def _write(
     names = {row.label: row.label for row in preset.rows}
     if preset.picture:
         picture = path.with_suffix(".svg")
-        draw(results, picture, panels=preset.picture, names=names)
-        logger.info("drawn: %s", picture)
+        try:
+            draw(results, picture, panels=preset.picture, names=names)
+            logger.info("drawn: %s", picture)
+        except NothingToDrawError as error:  # other splits than those of its panels
+            logger.warning("not drawn: %s", error)
     if preset.gain_over:
         drawn = draw_gains(
             results,

@@ -123,7 +123,14 @@ def selection(folder: Path, metric: str) -> float:
         InputError: The folder holds no finished run.
     """
     val = read_json(folder / METRICS)["val"]
-    return fmean(float(groups["all"][metric]) for groups in val.values())
+    # one group of each domain: all, or the widest that a model answers
+    found = [next(iter(groups.values())) for groups in val.values()]
+    if metric not in found[0]:
+        raise InputError(
+            f"{folder}: its validation has no {metric}; delete the folder and train "
+            "again, or give another fit.metric"
+        )
+    return fmean(float(each[metric]) for each in found)
 
 
 def read(sweep: Path) -> list[Job]:

@@ -45,7 +45,8 @@ def validation_table(
     Args:
         val: By domain, group and metric, as in ``metrics.json``.
     """
-    rows = {domain: groups["all"] for domain, groups in val.items()}
+    rows = {domain: next(iter(groups.values())) for domain, groups in val.items()}
+    widest = {group for groups in val.values() for group in groups} - {"all"}
     known = next(iter(rows.values()))
     k = max(int(name.partition("@")[2]) for name in known if "@" in name)
     names = [f"{metric}@{k}" for metric in SHOWN]
@@ -55,7 +56,10 @@ def validation_table(
         table.append([domain, *cells, str(values["users"])])
     if len(rows) > 1:
         table.append(["average", *(_mean(rows, name) for name in names), ""])
-    return [line.rstrip() for line in aligned(table, right=range(1, len(names) + 2))]
+    names_of = ", ".join(sorted(widest))
+    told = [f"{names_of}, which is all that the model answers:"] if widest else []
+    lines = aligned(table, right=range(1, len(names) + 2))
+    return [*told, *(line.rstrip() for line in lines)]
 
 
 def _mean(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:

@@ -134,7 +134,7 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             **{key: written(each.params.get(key)) for key in plan.space},
             RUN: _inside(plan, each.user_attrs.get(RUN)),
         }
-        for each in ended(study)
+        for each in ended(study)[: plan.trials]  # an earlier call may have had more
     ]
     trials = pl.DataFrame(rows, infer_schema_length=None)
     done = trials.filter(state="complete").sort(plan.metric, descending=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrec_pyg.cli.tune_space import Choice, override
+from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.sealed import METRICS
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.lock import locked
 
@@ -27,6 +29,9 @@ RUN = "run"
 
 DIVERGED = "diverged"
 """What a trial notes that came to its end without a value."""
+
+DATA = "data"
+"""What a search notes: the digest of every domain's data."""
 
 STUDY, ASKED = "study.db", "asked"
 """Of a search: its trials, and what is locked while the next one is asked for."""
@@ -220,7 +225,25 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
         trial.set_user_attr(DIVERGED, True)
         raise
     trial.set_user_attr(RUN, str(folder))
+    _check_same_data(plan, trial.study, folder)
     return selection(folder, plan.metric)
+
+
+def _check_same_data(plan: Plan, study: "optuna.Study", folder: Path) -> None:
+    """Refuse to compare a trial with those of other data.
+
+    Raises:
+        InputError: The data have changed since the first trial.
+    """
+    data = read_json(folder / METRICS).get("data")
+    before = study.user_attrs.get(DATA)
+    if before is None:
+        study.set_user_attr(DATA, data)
+    elif before != data:
+        raise InputError(
+            f"{plan.folder}: the data have changed since the first trial of this "
+            "search; delete the folder and search again"
+        )
 
 
 def _draw(trial: "optuna.Trial", key: str, choice: Choice) -> object:

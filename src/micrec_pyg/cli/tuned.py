@@ -37,7 +37,7 @@ def save(plan: "Plan", found: "Found") -> None:
         f"{found.trials.height} trials, seed {plan.seed} of the search: validation "
         f"{plan.metric} {value:.4f}"
     )
-    own = found.best[len(plan.overrides) :]
+    own = found.best[len(found.best) - len(plan.space) :]
     facts = {
         "settings": list(own),
         "trials": found.trials.height,

@@ -146,7 +146,8 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     found = {}
     for members in families.values():
         options = _options(members)
-        keys = _telling(members, _varying(list(options.values())))
+        read = list(options.values())
+        keys = _telling(members, _varying(read), read)
         for path, own in options.items():
             found[path] = {key: own.get(key, "unset") for key in keys}
     return found
@@ -193,18 +194,31 @@ def _varying(options: Sequence[Mapping[str, str]]) -> list[str]:
     return list(names)
 
 
-def _telling(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
+def _telling(
+    runs: Sequence[Run], keys: Sequence[str], read: Sequence[Mapping[str, str]]
+) -> list[str]:
     """Return the keys without those that follow from others.
 
     Left out is a setting that all runs have alike where some do not read it (``w`` at
     ``K=0``), and the weight of a loss that is a multiple of a sweep axis (``gamma``).
+    What is written alike may be read as something else, and then tells runs apart: K
+    where the model fixes its number of neighbours, data where their content changed.
+
+    Args:
+        runs: Of one family.
+        keys: Settings that differ.
+        read: What each run reads, in the order of ``runs``.
     """
     written = {key: [_written(run, key) for run in runs] for key in keys}
     axes = [values for key, values in written.items() if key in SETTINGS]
     return [
         key
         for key, values in written.items()
-        if (None in values or len({*map(str, values)}) > 1)
+        if (
+            None in values
+            or len({*map(str, values)}) > 1
+            or len({own[key] for own in read if key in own}) > 1
+        )
         and not (key.startswith(WEIGHTS) and any(_multiple(values, a) for a in axes))
     ]
 

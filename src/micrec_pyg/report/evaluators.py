@@ -11,6 +11,7 @@ from micrec_pyg.grid import Titled
 from micrec_pyg.report.figure import PALE, ROW_INCHES, save
 from micrec_pyg.report.line_figure import COLORS, legend_below
 from micrec_pyg.report.model_grid import ABSENT, AVERAGE
+from micrec_pyg.report.support import in_every_run
 from micrec_pyg.runs.evaluators import (
     ALL_TIED,
     CONSTANT,
@@ -68,7 +69,8 @@ def evaluators_table(runs: Mapping[tuple[str, str, int], pl.DataFrame]) -> pl.Da
     rows = pl.concat(parts).select(*KEYS, "seed", "pairs", "value")
     keys = [key for key in KEYS if key != "domain"]
     average = (
-        rows.group_by(*keys, "seed", maintain_order=True)
+        in_every_run(rows, "split")
+        .group_by(*keys, "seed", maintain_order=True)
         .agg(pl.col("value").mean(), pl.col("pairs").sum())
         .with_columns(domain=pl.lit(AVERAGE))
     )

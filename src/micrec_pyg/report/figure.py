@@ -10,7 +10,7 @@ import polars as pl
 
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import InputError, NothingToDrawError
 from micrec_pyg.storage.writing import whole
 
 COLOR, PALE = "#0072B2", "#d9d9d9"
@@ -52,7 +52,8 @@ def draw(
         part: ``val`` or ``test``.
 
     Raises:
-        InputError: No panel has a value, or the file's ending is none of these.
+        InputError: The file's ending is none of these.
+        NothingToDrawError: No panel has a value.
     """
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise InputError(f"{path}: give a file that ends in .svg, .png or .pdf")
@@ -65,7 +66,7 @@ def draw(
     rows = {panel: _rows(table, panel, names) for panel in panels}
     shown = [panel for panel in panels if rows[panel]]
     if not shown:
-        raise InputError(f"{path}: no model has a value for this picture")
+        raise NothingToDrawError(f"{path}: no model has a value for this picture")
     save(_figure([(panel, rows[panel]) for panel in shown], list(names.values())), path)
     return shown
 

@@ -10,7 +10,7 @@ import polars as pl
 from micrec_pyg.report.figure import PANEL_INCHES, Panel, save
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import NothingToDrawError
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by people who do not see all colours (Okabe and Ito)."""
@@ -63,7 +63,7 @@ def draw_lines(
         axis: Name of the swept setting.
 
     Raises:
-        InputError: No panel has a value.
+        NothingToDrawError: No panel has a value.
     """
     table = aggregate(
         results,
@@ -73,7 +73,7 @@ def draw_lines(
     found = {panel: lines_of(table, panel, points) for panel in panels}
     shown = {title_of(panel): lines for panel, lines in found.items() if lines}
     if not shown:
-        raise InputError(f"{path}: no model has a value for this picture")
+        raise NothingToDrawError(f"{path}: no model has a value for this picture")
     return draw_panels(shown, path, axis=axis, metric=panels[0].metric)
 
 

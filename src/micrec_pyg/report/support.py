@@ -35,7 +35,8 @@ def support_table(runs: Mapping[tuple[str, str, int], pl.DataFrame]) -> pl.DataF
         how="diagonal",
     )
     average = (
-        rows.group_by(*KEYS[:3], "metric", "edges", "seed", maintain_order=True)
+        in_every_run(rows, "split", "side")
+        .group_by(*KEYS[:3], "metric", "edges", "seed", maintain_order=True)
         .agg(pl.col("value").mean(), pl.col("nodes").sum())
         .with_columns(domain=pl.lit(AVERAGE))
     )
@@ -50,6 +51,27 @@ def support_table(runs: Mapping[tuple[str, str, int], pl.DataFrame]) -> pl.DataF
             pl.col("nodes").mean(),
         )
     )
+
+
+def in_every_run(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    """Return rows without the domains that some run has no value in.
+
+    An average over domains would else be of one domain in this run and of two in that.
+
+    Args:
+        rows: With columns domain, label and seed.
+        keys: Runs with the same values in these columns are compared.
+    """
+    runs = rows.select(*keys, "label", "seed").unique()
+    expected = runs.group_by(keys).len("expected")
+    there = rows.select(*keys, "domain", "label", "seed").unique()
+    kept = (
+        there.group_by(*keys, "domain")
+        .len("there")
+        .join(expected, on=keys)
+        .filter(pl.col("there") == pl.col("expected"))
+    )
+    return rows.join(kept, on=[*keys, "domain"], how="semi", maintain_order="left")
 
 
 def least_edges(table: pl.DataFrame, label: str, reference: str) -> int | None:

@@ -169,7 +169,8 @@ def _train(
         experiment, inputs, folder=folder, on_epoch=told.epoch, same_net=same_net
     )
     with step("validation"):
-        report: Report = experiment.rank(model, valid, groups=False)
+        ks = sorted({*experiment.ks, cut_off(experiment.fit.metric)})
+        report: Report = experiment.rank(model, valid, groups=False, ks=ks)
     metrics = metrics_of(experiment, result, report, digests)
     if is_first():
         write_run(folder, experiment, inputs, model, valid, report, metrics)

@@ -48,6 +48,8 @@ def run_of_net(experiment: Experiment, data: Mapping[str, str]) -> Path | None:
     except DamagedFileError as error:
         logger.warning("%s; the net is trained again for this run", error)
         return None
+    if not (folder / HISTORY).exists():  # no epoch: the start values are quickly drawn
+        return None
     here = (experiment.device, versions())
     return folder if (record["device"], record.get("versions")) == here else None
 

@@ -205,7 +205,9 @@ def _keep_best(run: RunState, row: dict[str, Any], metric: str) -> None:
 def _done(run: RunState, options: FitOptions) -> bool:
     if run.optimizer is None:
         return run.epoch >= 1  # nothing to train: one validation tells everything
-    stale = run.epoch - 1 - run.best_epoch
+    # between two validations nothing is known to be worse
+    validated = bool(run.history) and run.history[-1]["val"] is not None
+    stale = run.epoch - 1 - run.best_epoch if validated else 0
     return run.epoch >= options.max_epochs or stale >= options.patience
 
 

@@ -25,7 +25,8 @@ class FitOptions:
     max_epochs: Natural
     """Most epochs; 0 keeps the start values."""
     patience: Count
-    """Epochs without a better validation value before training stops."""
+    """Epochs without a better validation value before training stops, at the first
+    validation from then on."""
     batch_size: Count
     """Triplets, or rows of users, per domain and step."""
     lr: float

@@ -106,6 +106,11 @@ class Step:
             graphs, batch = self.around(batch)
         losses = self.model.losses(graphs, batch, self.streams)
         used = {name: losses[name] for name in self.terms if name in losses}
+        if not used:
+            raise InputError(
+                "no loss is left to train: give one of model.weights."
+                f"{', '.join(self.model.terms)} above 0 that these data have"
+            )
         weighted = [
             self.terms[name] * self.shares[name] * loss for name, loss in used.items()
         ]

@@ -1,5 +1,6 @@
 """The runs of a study -> its table (Markdown, CSV, LaTeX) and figure (SVG, PDF)."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,7 +23,10 @@ from micrec_pyg.report.line_figure import Line, draw_lines, draw_panels
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, sheets
 from micrec_pyg.runs.read import Run, read_run
+from micrec_pyg.schema import NothingToDrawError
 from micrec_pyg.storage.writing import write_text
+
+logger = logging.getLogger(__name__)
 
 DEGREE = "item_degree_"
 """Beginning of the names of the groups that a study by degree has."""
@@ -85,20 +89,27 @@ def _tables(done: Done, results: pl.DataFrame) -> list[Path]:
 
 
 def _figure(done: Done, results: pl.DataFrame) -> list[Path]:
-    """Return the paths of the figure: points, or the lines of a sweep."""
+    """Return the paths of the figure: points, or the lines of a sweep.
+
+    There is none where the splits that were asked for have no panel.
+    """
     preset = done.study.preset
-    if done.study.axis:
-        return draw_lines(
-            results,
-            done.path,
-            panels=preset.picture,
-            points=done.study.points,
-            axis=done.study.axis,
-        )
     names = {row.label: row.label for row in preset.rows}
     written = [done.path.with_suffix(ending) for ending in (".svg", ".pdf")]
-    for picture in written:
-        draw(results, picture, panels=preset.picture, names=names)
+    try:
+        if done.study.axis:
+            return draw_lines(
+                results,
+                done.path,
+                panels=preset.picture,
+                points=done.study.points,
+                axis=done.study.axis,
+            )
+        for picture in written:
+            draw(results, picture, panels=preset.picture, names=names)
+    except NothingToDrawError as error:
+        logger.warning("not drawn: %s", error)
+        return []
     return written
 
 
