@@ -110,6 +110,13 @@ def trained(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return shop.parent / run
 
 
+def test_cut_offs_beyond_a_small_shop_are_named_together(shop: Path) -> None:
+    settings = [f"data.path={shop}", "features=none", "model=popularity"]
+    said = r"rank.ks=\[10, 20\], fit.metric=ndcg@20: domain \w+ has \d+ items"
+    with pytest.raises(InputError, match=said):
+        train_job(["data=tables", *settings, f"output_dir={shop}/outputs"])
+
+
 def test_it_works_in_any_folder_and_after_all_has_moved(
     micrec, trained, tmp_path, monkeypatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_pandas_frames_are_the_same_catalogue() -> None:
     ("given", "said"),
     [
         ({}, "no frames were given"),
+        ([pl.DataFrame()], "a list was given; give "),
         ({"a": None}, "domain 'a': give its interactions, or"),
         ({"a": (None, pl.DataFrame())}, "domain 'a': give its interactions, or"),
         ({"a": [pl.DataFrame()] * 3}, "domain 'a': give its interactions, or"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from micrec_pyg.graph.similar import changes
+from micrec_pyg.inference.content import features_of
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.inference.world import with_graphs
 from micrec_pyg.schema import SIMILAR_ITEM, SIMILAR_USER
@@ -148,3 +149,28 @@ def test_texts_and_images_are_encoded_as_the_run_encoded_its_own(world):
     assert not rec._world.domains["food"].features["text"].mask[-4:].any()
     found = rec.recommend(history={"food": ["n1"]}, domain="food", k=5)
     assert {*found["reason"]} <= {"history", "content"}
+
+
+@pytest.mark.parametrize("config", ["micrec"], indirect=True)
+def test_a_title_alone_is_the_text_as_in_a_table_of_items(world):
+    width = world.domains["food"].features["text"].values.shape[1]
+
+    class Lengths(Reader):
+        reads = "text"
+
+        def encode(self, items):
+            return torch.tensor([[float(len(item))] * width for item in items])
+
+    node = {"_target_": "micrec_pyg.features.SentenceTransformer"}
+    able = dataclasses.replace(
+        world, features={"text": node}, encoders={"text": Lengths()}
+    )
+    title = pl.DataFrame({"item": ["n1", "n2"], "title": ["green tea", None]})
+    found = features_of(able, "food", title)["text"]
+    assert found.mask.tolist() == [True, False]
+    assert found.values[0].tolist() == [9.0] * width
+    # beside vectors, or without an encoder, people alone read it
+    both = title.with_columns(text=pl.lit([[1.0] * width] * 2).explode())
+    assert features_of(able, "food", both)["text"].values[0].tolist() == [1.0] * width
+    unable = dataclasses.replace(world, features={"text": None})
+    assert not features_of(unable, "food", title)["text"].mask.any()

@@ -100,6 +100,10 @@ def test_other_paths_and_methods_have_the_same_shape(client):
         found = client.request(method, path, json={})
         assert found.status_code == status
         assert found.json()["error"]["message"]
+    found = client.get("/v1/recommend")
+    assert (found.status_code, found.headers["Allow"]) == (405, "POST")
+    said = found.json()["error"]["message"]
+    assert said == "send POST to /v1/recommend, not GET"
 
 
 def test_too_many_at_once_are_told_to_come_again():

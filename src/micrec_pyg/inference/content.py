@@ -44,7 +44,8 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
 
     A column of texts is encoded as the run encoded its own; a column of lists of
     numbers is taken as it is. A modality without a column is missing. A column title
-    is read by people alone.
+    is the text, as in a table of items, or read by people alone where ``text`` is a
+    column too, or the run has no encoder of texts.
 
     Args:
         world: What is known.
@@ -62,6 +63,8 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
             f"items: column {', '.join(strange)} cannot be used; domain {domain} has "
             f"item, title, text and the modalities {', '.join(there) or 'none'}"
         )
+    if TITLE in table.columns and TEXT not in table.columns and _encodes(world, TEXT):
+        table = table.with_columns(pl.col(TITLE).cast(pl.String).alias(TEXT))
     if TEXT not in there and TEXT in table.columns and table[TEXT].count():
         logger.warning(
             "items: domain %s reads no text, so people alone see that of the new "
@@ -73,6 +76,12 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
         modality: _feature(world, modality, table, old.values.shape[1])
         for modality, old in there.items()
     }
+
+
+def _encodes(world: World, modality: str) -> bool:
+    """Return whether the run has an encoder of a modality."""
+    noise = world.features.get("noise")
+    return not noise and is_node(world.features.get(modality))
 
 
 def _feature(world: World, modality: str, table: pl.DataFrame, width: int) -> Feature:
@@ -121,7 +130,7 @@ def _encoded(
 ) -> Float[Tensor, "items width"]:
     settings = world.features
     node = settings.get(modality)
-    if settings.get("noise") or not is_node(node):
+    if not _encodes(world, modality):
         reason = "are random" if settings.get("noise") else "came with its data"
         raise InputError(
             f"items: {modality} cannot be encoded, the vectors of the run {reason}; "

@@ -30,9 +30,7 @@ class Catalogue:
         return [folder.name for folder in domain_folders(Path(self.path), None)]
 
     @classmethod
-    def from_frames(
-        cls, frames: Mapping[str, Any], *, root: str | Path | None = None
-    ) -> "Catalogue":
+    def from_frames(cls, frames: Any, *, root: str | Path | None = None) -> "Catalogue":
         """Return the catalogue of some frames, written to a folder named by content.
 
         So the same frames are the same data set, and the same runs, in every process.
@@ -47,6 +45,11 @@ class Catalogue:
             InputError: There is no domain, a name is no name of a folder, or a value
                 is no frame.
         """
+        if not isinstance(frames, Mapping):
+            raise InputError(
+                f"a {type(frames).__name__} was given; give "
+                "{domain: (interactions, items)}"
+            )
         if not frames:
             raise InputError(
                 "no frames were given; give {domain: (interactions, items)}"

@@ -151,14 +151,15 @@ def _count(overlap: Mapping[Pair, Tensor]) -> int:
 
 def _check_cut_offs(experiment: Experiment, train: TrainStage) -> None:
     """Refuse before training what no evaluation after it could do."""
+    given = {
+        f"rank.ks={experiment.ks}": max(experiment.ks),
+        f"fit.metric={experiment.fit.metric}": cut_off(experiment.fit.metric),
+    }
     for name, task in train.tasks.items():
         num_items = task.data[ITEM].num_nodes
-        for given, k in (
-            (f"rank.ks={experiment.ks}", max(experiment.ks)),
-            (f"fit.metric={experiment.fit.metric}", cut_off(experiment.fit.metric)),
-        ):
-            if k > num_items:
-                raise InputError(
-                    f"{given}: domain {name} has {num_items} items in training; give "
-                    "cut-offs up to that number"
-                )
+        beyond = [text for text, k in given.items() if k > num_items]
+        if beyond:
+            raise InputError(
+                f"{', '.join(beyond)}: domain {name} has {num_items} items in "
+                "training; give cut-offs up to that number"
+            )

@@ -137,9 +137,22 @@ def _path(place: Sequence[str | int]) -> str | None:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code in (404, 405) and (methods := _methods(request)):
+        allowed = ", ".join(sorted(methods))
+        return error_response(
+            405,
+            f"send {allowed} to {request.url.path}, not {request.method}",
+            headers={"Allow": allowed},
+        )
     return error_response(
         error.status_code, str(error.detail), headers=error.headers or None
     )
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of a path, none where it is not one of the service."""
+    known: Mapping[str, Any] = request.app.openapi()["paths"]
+    return {method.upper() for method in known.get(request.scope["path"], ())}
 
 
 def _input(request: Request, error: Exception) -> JSONResponse:

@@ -398,3 +398,20 @@ def test_a_guessed_time_that_is_none_is_left_out(shop, caplog):
     write(shop / "food/interactions.tsv", lines)
     food = read(shop, domains=["food"])["food"]
     assert food.interactions.time.tolist() == [1577750400]
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("2020-01-01", 0),
+        ("2020-01-01 10:00", 10),
+        ("2020-01-01T10:00:00", 10),
+        ("2020-01-01T10:00:00.250Z", 10),
+        ("2020-01-01T10:00:00+02:00", 8),
+        ("2020-01-01 10:30 -0530", 16),
+    ],
+)
+def test_a_time_has_an_offset_or_is_utc(shop, text, hours):
+    write(shop / "food/interactions.tsv", f"user\titem\ttimestamp\na\t1\t{text}\n")
+    food = read(shop, domains=["food"])["food"]
+    assert food.interactions.time.tolist() == [1577836800 + 3600 * hours]

@@ -125,6 +125,13 @@ def test_ids_that_two_domains_share(tmp_path):
     assert len(warnings(tmp_path, links=["who.tsv"])) == 2
 
 
+def test_blanks_are_no_other_text_than_none(tmp_path):
+    one = {"interactions": GOOD, "items": ["item\ttitle", "x\t", "y\tPan"]}
+    two = {"interactions": ["user\titem", "q\tx"]}
+    found = warnings(shop(tmp_path, one=one, two=two))
+    assert not any("different texts" in each for each in found)
+
+
 def test_images_that_are_damaged_or_missing(tmp_path):
     shop(tmp_path, d={"interactions": [*GOOD, "b\tz"]})
     folder = tmp_path / "d/images"

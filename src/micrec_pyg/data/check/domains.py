@@ -238,6 +238,7 @@ def _described(content: DomainFolder) -> pl.DataFrame:
     texts = [n for n, d in content.items.schema.items() if d == pl.String]
     joined = pl.concat_str(pl.col(texts[1:]).fill_null(""), separator=" | ")
     text = joined if len(texts) > 1 else pl.lit(None, pl.String)
+    text = pl.when(text.str.contains(r"[^\s|]")).then(text)  # blanks are no text
     every = list_items(content.rows, content.items["item"]).sort()
     table = content.items.select("item", text=text)
     return every.to_frame("item").join(table, on="item", how="left")

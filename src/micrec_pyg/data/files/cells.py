@@ -15,6 +15,8 @@ LAST_SECOND = 4_102_444_800
 """Unix seconds of 2100-01-01; later times are impossible."""
 _MISSING = r"^(?i:nan|null|none|nat|<na>|\\n)$"
 _NEGATIVE = r"^\s*-\s*\d+$"
+_MOMENT = r"^(\S+(?: \d\d:\d\d\S*?)?) ?(?:Z|([+-])(\d\d):?(\d\d))?$"
+"""A day, perhaps with a time, and its distance from UTC."""
 _NESTED = r'^(\{["}]|\[["\d\[{\]-])'
 """What the parser makes of a JSON value that is itself a list or an object."""
 _CONTROL = r"[\x00-\x1f\x7f]"
@@ -127,7 +129,8 @@ def seconds(
 
     Numbers are seconds since 1970; a column whose least value is past the year 5000
     is read as milli-, micro- or nanoseconds, with a warning. Dates are those of typed
-    columns, or ISO texts (``2016-05-31``, ``2016-05-31T12:00:00``), in UTC.
+    columns, or ISO texts (``2016-05-31``, ``2016-05-31T12:00:00``), in UTC where no
+    offset (``+02:00``) stands behind them.
 
     Raises:
         InputError: a value is missing, no time, or impossible; its line is named.
@@ -142,7 +145,10 @@ def seconds(
     else:
         problems.add(_wrong_type(raw, path, "times are needed"))
         return pl.Series(column, [None] * len(raw), dtype=pl.Int64)
-    need = "a time is needed: Unix seconds, or a date as 2016-05-31"
+    need = (
+        "a time is needed: Unix seconds, 2016-05-31, 2016-05-31T12:00:00 (UTC) or "
+        "2016-05-31T12:00:00+02:00"
+    )
     add_cells(frame, raw, ticks.is_null(), path, problems, need=need)
     impossible = ~ticks.is_between(0, LAST_SECOND).fill_null(True)
     need = "an impossible date: needed are Unix seconds from 1970 to 2100"
@@ -201,10 +207,14 @@ def _in_seconds(
 
 def _iso(raw: pl.Series) -> pl.Series:
     """Return ISO dates and times as Unix seconds, null where a text is none."""
-    text = _stripped(raw).str.replace("T", " ").str.replace(r"(Z|\+00:00)$", "")
+    parts = _stripped(raw).str.replace("T", " ").str.extract_groups(_MOMENT)
+    text, sign, hours, minutes = (parts.struct.field(n) for n in parts.struct.fields)
+    offset = 60 * hours.cast(pl.Int64) + minutes.cast(pl.Int64)
+    offset = (60 * offset * (1 - 2 * (sign == "-").cast(pl.Int64))).fill_null(0)
     moment = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False)
-    day = text.str.to_datetime("%Y-%m-%d", strict=False)
-    return moment.fill_null(day).dt.epoch("s")
+    for shape in ("%Y-%m-%d %H:%M", "%Y-%m-%d"):
+        moment = moment.fill_null(text.str.to_datetime(shape, strict=False))
+    return moment.dt.epoch("s") - offset
 
 
 def _whole(raw: pl.Series) -> pl.Series:
