@@ -173,3 +173,14 @@ def test_a_model_that_does_not_answer_everybody_shows_the_group_that_it_does(
     assert shown[1] == f"{group}, which is all that the model answers:"
     mean = fmean(each[group]["ndcg@20"] for each in groups.values())
     assert selection(folder, "ndcg@20") == pytest.approx(mean)
+
+
+def test_given_keys_that_the_run_does_not_read_are_named(micrec, small, capsys) -> None:
+    assert micrec("train", *small, "model=popularity", "K=4", "fit.lr=0.3") == 0
+    said = capsys.readouterr().err
+    line = next(x for x in said.splitlines() if x.startswith("without effect"))
+    assert line.endswith(", K, fit.lr")
+    given = ["model=lightgcn", "model.num_neighbors=4", "K=5", "w=0.8", "fit.lr=0.01"]
+    assert micrec("train", *small, *given) == 0
+    said = capsys.readouterr().err
+    assert "without effect in this run: K\n" in said

@@ -101,6 +101,23 @@ def test_axes_that_a_model_does_not_read_make_no_run(override: str) -> None:
     assert folder("model=lightgcn", override) == folder("model=lightgcn")
 
 
+@pytest.mark.parametrize("override", ["fit.max_epochs=7", "fit.lr=0.3"])
+def test_training_makes_no_run_of_what_is_not_trained(
+    override: str, tmp_path, monkeypatch
+) -> None:
+    given = [f"output_dir={tmp_path}", "model=popularity"]
+    assert folder(*given, override) == folder(*given)
+    # a term has a weight that fit.metric chooses
+    term = ["model=item_knn", "term=ease_xc"]
+    assert folder(*term, "fit.metric=recall@20") != folder(*term)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(identity, "_is_untrained", lambda _: False)
+        old = folder(*given)
+    assert old != folder(*given)
+    old.mkdir(parents=True)  # of a version that counted what is not read
+    assert folder(*given) == old
+
+
 def test_a_run_is_found_by_its_digits_whatever_axes_its_name_has(
     tmp_path, monkeypatch
 ) -> None:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,22 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def without_effect(settings: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """Return those of some dotted keys that this run does not read.
+
+    Args:
+        settings: Resolved, as in ``config.yaml``.
+        keys: As on a command line.
+    """
+    unread, read = _unread(settings), _as_read(settings)
+    return [
+        key
+        for key in keys
+        if any(fnmatchcase(key, pattern) for pattern in unread)
+        or (key in IN_GRAPH and read.get(key) != settings.get(key))
+    ]
+
+
 def run_ids(
     settings: Mapping[str, Any], data: Mapping[str, str], *, split: str, seed: int
 ) -> list[str]:
@@ -120,12 +137,32 @@ def run_ids(
     }
     axes = [f"{key}{value:g}" for key, value in sweep_axes(settings).items()]
     ids = []
-    for gamma in _gammas(settings):
-        own = [{**kept, **gamma}, list(data.items()), _files(_path(settings))]
+    for fit, gamma in product(_fits(settings), _gammas(settings)):
+        own = [{**kept, **fit, **gamma}, list(data.items()), _files(_path(settings))]
         decided = json.dumps(own, sort_keys=True).encode()
         digits = hashlib.sha256(decided).hexdigest()[:8]
         ids.append("-".join([split, *axes, f"s{seed}", digits]))
     return ids
+
+
+def _fits(settings: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return nothing, and the settings of training that an untrained model has.
+
+    Earlier versions counted these.
+    """
+    if not _is_untrained(settings):
+        return [{}]
+    off = [
+        f"{group}.{key}"
+        for group, key in OFF_WITHOUT
+        if settings.get(group, {}).get(key) is None
+    ]
+    counted = {
+        key: renamed(text) if key.endswith("_target_") else text
+        for key, text in _flat({"fit": settings.get("fit", {})}, "")
+        if not any(fnmatchcase(key, pattern) for pattern in (*INCIDENTAL, *off))
+    }
+    return [{}, counted]
 
 
 def _gammas(settings: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -181,8 +218,10 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
         for group, key in OFF_WITHOUT
         if settings.get(group, {}).get(key) is None
     }
-    if settings.get("term", {}).get("name", "none") == "none":
+    if _has_no_term(settings):
         unread |= {"term", "term.*"}
+    if _is_untrained(settings):
+        unread.add("fit.*")
     if "net" in model and "num_neighbors" in graph:
         if not graph["num_neighbors"]:
             unread |= {*NEIGHBORS, "graph.knn_include_self"}
@@ -193,6 +232,16 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
         if "contrastive" not in model.get("weights", {}) or _contrast_is_off(settings):
             unread.add("gamma")
     return unread
+
+
+def _has_no_term(settings: Mapping[str, Any]) -> bool:
+    return str(settings.get("term", {}).get("name", "none")) == "none"
+
+
+def _is_untrained(settings: Mapping[str, Any]) -> bool:
+    """Return whether there is nothing to train, and no weight to choose."""
+    weights = settings.get("model", {}).get("weights")
+    return weights == {} and _has_no_term(settings)
 
 
 def _contrast_is_off(settings: Mapping[str, Any]) -> bool:

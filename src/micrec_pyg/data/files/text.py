@@ -190,7 +190,8 @@ def _ragged(path: Path, line: int, fields: int, width: int) -> Problem:
     return Problem(
         path,
         f"got {fields} field{'s' * (fields != 1)}, the header has {width}",
-        f"{short}{long}the header is wrong: write {width} fields in every line",
+        f"{short}{long}the header is wrong: write {width} fields in every "
+        "line; what stands in its cells is checked after that",
         place=f"line {line}",
     )
 
