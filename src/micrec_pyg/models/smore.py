@@ -9,17 +9,17 @@ from typing import ClassVar, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
-from micrec_pyg.nn.batch_rows import NodeRows, asked, take
+from micrec_pyg.nn.alignment import agreement_losses
+from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.losses import l2_loss, matching_loss, over_domains
+from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import MLP, glorot
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -143,25 +143,12 @@ class SMORE(Model):
             views = {n: take(h, rows) for n, h in self._views(domain, e, data).items()}
             s = self._side(domain, c, views, streams("dropout", domain))
             of_z[domain] = rows.triplets(_added(c, s))
-            agreement += self._agreement(c, s, rows)
+            agreement += agreement_losses(s, c, rows, self.temperature)
         return {
             "ranking": self.loss(of_z, batch),
             "agreement": torch.stack(agreement).sum(),
             "l2": over_domains(l2_loss, of_z),
         }
-
-    def _agreement(self, c: Embeddings, s: Embeddings, rows: NodeRows) -> list[Tensor]:
-        """Return the contrastive losses of the users and of the positives."""
-        return [
-            matching_loss(
-                functional.normalize(own, dim=1) / self.temperature,
-                functional.normalize(other, dim=1),
-                counts,
-            )
-            for (own, counts), (other, _) in zip(
-                rows.counted(s), rows.counted(c), strict=True
-            )
-        ]
 
     def _views(self, domain: str, e: Embeddings, data: HeteroData) -> Views:
         """Return h of every node, by view; none in a domain without content."""

@@ -1,12 +1,13 @@
-"""Users whom two domains share, brought together by a contrastive loss."""
+"""Vectors of one node, or of one person in two domains, brought together."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from micrec_pyg.nn.batch_rows import NodeRows
-from micrec_pyg.nn.losses import contrastive_loss
+from micrec_pyg.nn.losses import contrastive_loss, matching_loss
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.projection import ProjectionHead
 from micrec_pyg.random_streams import RandomStreams
@@ -55,3 +56,28 @@ def alignment_loss(
         )
         terms.append(contrastive_loss(first, second, temperature))
     return torch.stack(terms).mean()
+
+
+def agreement_losses(
+    own: Embeddings, other: Embeddings, rows: NodeRows, temperature: float
+) -> list[Tensor]:
+    """Return what brings two vectors of a node together, of users and of positives.
+
+    A softmax of cosines over the nodes of the batch.
+
+    Args:
+        own: Of the nodes in ``rows``.
+        other: Of the same nodes.
+        rows: Says which nodes the triplets name, and how often.
+        temperature: tau.
+    """
+    return [
+        matching_loss(
+            functional.normalize(first, dim=1) / temperature,
+            functional.normalize(second, dim=1),
+            counts,
+        )
+        for (first, counts), (second, _) in zip(
+            rows.counted(own), rows.counted(other), strict=True
+        )
+    ]
