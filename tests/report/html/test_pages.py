@@ -18,6 +18,7 @@ from reference.runs import write_run
 from scipy import stats
 
 from micrec_pyg.report.collect import collect
+from micrec_pyg.report.html import charts
 from micrec_pyg.report.html.render import LARGEST
 from micrec_pyg.report.html.single import run_page
 from micrec_pyg.runs.read import read_run
@@ -239,3 +240,10 @@ def test_a_run_without_its_history_is_named(
     run_page(read_run(folder), table, metrics=["ndcg@5"], part="test")
     (line,) = [each for each in caplog.messages if "history" in each]
     assert line == f"{folder} has no history.jsonl: its curves are missing"
+
+
+@pytest.mark.parametrize(("low", "rules"), [(None, False), (0.4, True)])
+def test_one_seed_has_no_line_for_an_interval(low: float | None, rules: bool) -> None:
+    """A line without an end would be told as a fault by the page."""
+    row = {"label": "a", "value": 0.5, "sd": None, "low": low, "high": low and 0.6}
+    assert ('"rule"' in json.dumps(charts.points("", [row], name="x").spec)) == rules

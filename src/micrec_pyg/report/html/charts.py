@@ -146,7 +146,6 @@ def points(caption: str, rows: Sequence[Row], *, name: str) -> Chart:
     base = alt.Chart(_values(rows)).encode(
         y=alt.Y("label:N", sort=labels, title=None, axis=alt.Axis(labelLimit=220))
     )
-    spread = base.mark_rule().encode(x="low:Q", x2="high:Q")
     means = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=alt.X("value:Q", title=name, scale=SCALE, axis=alt.Axis(tickCount=6)),
         tooltip=[
@@ -157,7 +156,10 @@ def points(caption: str, rows: Sequence[Row], *, name: str) -> Chart:
             alt.Tooltip("high:Q", format=NUMBER),
         ],
     )
-    return _chart(caption, alt.layer(spread, means), 24 * len(labels) + 20, rows)
+    layers = [means]
+    if any(row["low"] is not None for row in rows):  # one seed has no interval
+        layers.insert(0, base.mark_rule().encode(x="low:Q", x2="high:Q"))
+    return _chart(caption, alt.layer(*layers), 24 * len(labels) + 20, rows)
 
 
 def heat_map(
