@@ -48,10 +48,6 @@ class DamagedFileError(InputError):
     """A file that this project wrote is not what it was; the message names it."""
 
 
-class NothingToDrawError(InputError):
-    """A picture would have no value in it."""
-
-
 class StorageError(OSError):
     """A disk refuses what is asked of it; the message says what to do about it.
 

@@ -101,11 +101,12 @@ def run_all(
             estimate.waiting.remove(job.label)
             show(job, estimate.left_s())
 
-        left = list(todo)
+        # what killed a process must not run in this one, however little is left
+        left, size = list(todo), min(workers, len(todo))
         while left:
-            killed = _until_killed(left, workers, work, ended)
+            killed = _until_killed(left, size, work, ended)
             if killed[:1] == left[:1]:  # it was alone
-                ended(killed.pop(0), _lost())
+                ended(left[0], _lost(killed.pop(0)))
             left = killed
             if left:
                 logger.warning(
@@ -165,7 +166,7 @@ def _until_killed(
     A pool of which one process is killed ends them all.
     """
     killed: list[Job] = []
-    with worker_pool(min(workers, len(jobs))) as pool:
+    with worker_pool(workers) as pool:
         for share in (jobs[:1], jobs[1:]):
             if killed:
                 return [*killed, *share]
@@ -177,11 +178,14 @@ def _until_killed(
     return killed
 
 
-def _lost() -> Future[Result]:
+def _lost(job: Job) -> Future[Result]:
     """Return what became of a run whose process was killed while it ran alone."""
     future: Future[Result] = Future()
     future.set_exception(
-        InputError("its process was killed, perhaps for want of memory")
+        InputError(
+            f"the process of {job.name} was killed, perhaps for want of memory, though "
+            "nothing ran beside it"
+        )
     )
     return future
 

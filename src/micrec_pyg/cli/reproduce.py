@@ -26,10 +26,10 @@ from micrec_pyg.cli.studies.study import Manifest
 from micrec_pyg.cli.tabulate import results_of, tabulate
 from micrec_pyg.cli.tuned import search_all
 from micrec_pyg.report.check import differences, read_table
-from micrec_pyg.report.figure import draw
+from micrec_pyg.report.figure import NothingToDrawError, draw
 from micrec_pyg.report.gain_figure import draw_gains
 from micrec_pyg.runs.build import conf_dir
-from micrec_pyg.schema import InputError, NothingToDrawError
+from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -89,23 +89,21 @@ def _reproduce(
         outcome = run_all(todo, workers)
     outcome.errors.update(failed)
     held = True
-    if outcome.folders:
-        path = _path(given, ".md")
-        facts = {
-            "command": f"`{command}`",
-            "runs": f"{len(outcome.folders)} of {len(todo)} done",
-            "settings": " ".join(preset.settings(given.overrides)) or "the defaults",
-        }
-        try:
+    path = _path(given, ".md")
+    facts = {
+        "command": f"`{command}`",
+        "runs": f"{len(outcome.folders)} of {len(todo)} done",
+        "settings": " ".join(preset.settings(given.overrides)) or "the defaults",
+    }
+    try:
+        if outcome.folders:
             _write(preset, results_of(todo, outcome.folders), path, facts)
-            if expected is not None:
-                found = differences(read_table(path.with_suffix(".csv")), expected)
-                show(f"\nagainst {given.check}:\n{found}\n")
-                held = not found.beyond
-        except InputError:
-            _tell_failed(outcome)  # else nobody would hear of them
-            raise
-    _tell_failed(outcome)
+        if outcome.folders and expected is not None:
+            found = differences(read_table(path.with_suffix(".csv")), expected)
+            show(f"\nagainst {given.check}:\n{found}\n")
+            held = not found.beyond
+    finally:
+        _tell_failed(outcome)
     return DONE if held and not outcome.errors else FAILED
 
 

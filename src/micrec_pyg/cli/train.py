@@ -31,7 +31,7 @@ from micrec_pyg.cli.together import refuse_several, together
 from micrec_pyg.cli.train_output import summary
 from micrec_pyg.cli.workers import ctrl_c_for_this_process, leave_ctrl_c_to_parent
 from micrec_pyg.runs.build import conf_dir
-from micrec_pyg.runs.identity import without_effect as unread
+from micrec_pyg.runs.identity import unread_keys
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
         log_to_stderr()
         with together() as tells:
             settings = configs.composed(argv)
-            if idle := unread(settings, [arg.partition("=")[0] for arg in argv]):
+            if idle := unread_keys(settings, [arg.partition("=")[0] for arg in argv]):
                 logger.warning("without effect in this run: %s", ", ".join(idle))
             folder = _train(settings)
             if tells:

@@ -10,7 +10,7 @@ import polars as pl
 
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate
-from micrec_pyg.schema import InputError, NothingToDrawError
+from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import whole
 
 COLOR, PALE = "#0072B2", "#d9d9d9"
@@ -19,6 +19,10 @@ GROUPS = ("all", "new_user", "new_item")
 LONGEST = 48
 """Characters of a name in ``draw_study``."""
 ROW_INCHES, PANEL_INCHES = 0.28, 3.1
+
+
+class NothingToDrawError(InputError):
+    """A picture would have no value in it."""
 
 
 @dataclass(frozen=True)

@@ -62,16 +62,8 @@ def in_every_run(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
         rows: With columns domain, label and seed.
         keys: Runs with the same values in these columns are compared.
     """
-    runs = rows.select(*keys, "label", "seed").unique()
-    expected = runs.group_by(keys).len("expected")
-    there = rows.select(*keys, "domain", "label", "seed").unique()
-    kept = (
-        there.group_by(*keys, "domain")
-        .len("there")
-        .join(expected, on=keys)
-        .filter(pl.col("there") == pl.col("expected"))
-    )
-    return rows.join(kept, on=[*keys, "domain"], how="semi", maintain_order="left")
+    runs = pl.struct("label", "seed").n_unique()
+    return rows.filter(runs.over(*keys, "domain") == runs.over(*keys))
 
 
 def least_edges(table: pl.DataFrame, label: str, reference: str) -> int | None:

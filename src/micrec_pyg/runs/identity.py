@@ -72,7 +72,7 @@ GAMMA = "1"
 IN_GRAPH = {"K": "num_neighbors", "w": "w"}
 """Those that the graph has, by its name for them."""
 
-NET = "model.net."
+NET, FIT = "model.net.", "fit.*"
 
 OFF_WITHOUT = (("fit", "neighbors_per_hop"), ("graph", "ann_from"))
 """Keys that change nothing where they are null; versions without them had none."""
@@ -88,7 +88,12 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
         By dotted key, as text: 1 and 1.0 are one setting. A setting that an earlier
         version did not write stands there with what that version did.
     """
-    unread, read = _unread(settings), _as_read(settings)
+    return _read(settings, _unread(settings))
+
+
+def _read(settings: Mapping[str, Any], unread: set[str]) -> dict[str, str]:
+    """Return the decisive settings; ``unread`` has patterns of those that are not."""
+    read = _as_read(settings)
     return {
         key: renamed(text) if key.endswith("_target_") else text
         for key, text in [*_before(settings).items(), *_flat(read, "")]
@@ -96,7 +101,7 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def without_effect(settings: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+def unread_keys(settings: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
     """Return those of some dotted keys that this run does not read.
 
     Args:
@@ -152,16 +157,8 @@ def _fits(settings: Mapping[str, Any]) -> list[dict[str, str]]:
     """
     if not _is_untrained(settings):
         return [{}]
-    off = [
-        f"{group}.{key}"
-        for group, key in OFF_WITHOUT
-        if settings.get(group, {}).get(key) is None
-    ]
-    counted = {
-        key: renamed(text) if key.endswith("_target_") else text
-        for key, text in _flat({"fit": settings.get("fit", {})}, "")
-        if not any(fnmatchcase(key, pattern) for pattern in (*INCIDENTAL, *off))
-    }
+    every = _read(settings, _unread(settings) - {FIT})
+    counted = {key: text for key, text in every.items() if fnmatchcase(key, FIT)}
     return [{}, counted]
 
 
@@ -221,7 +218,7 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
     if _has_no_term(settings):
         unread |= {"term", "term.*"}
     if _is_untrained(settings):
-        unread.add("fit.*")
+        unread.add(FIT)
     if "net" in model and "num_neighbors" in graph:
         if not graph["num_neighbors"]:
             unread |= {*NEIGHBORS, "graph.knn_include_self"}

@@ -16,14 +16,13 @@ from micrec_pyg.cli.studies.measured import (
 )
 from micrec_pyg.cli.tabulate import ALPHA, results_of, tabulate
 from micrec_pyg.report.curve_figure import draw_curves, ends
-from micrec_pyg.report.figure import draw
+from micrec_pyg.report.figure import NothingToDrawError, draw
 from micrec_pyg.report.gain_figure import band_text
 from micrec_pyg.report.latex import latex
 from micrec_pyg.report.line_figure import Line, draw_lines, draw_panels
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, sheets
 from micrec_pyg.runs.read import Run, read_run
-from micrec_pyg.schema import NothingToDrawError
 from micrec_pyg.storage.writing import write_text
 
 logger = logging.getLogger(__name__)
