@@ -12,6 +12,7 @@ import yaml
 
 from micrec_pyg.cli import sweep_jobs, train, tune_study
 from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.studies import facts
 from micrec_pyg.cli.sweep_jobs import selection
 from micrec_pyg.cli.tune_space import Choice, check_space, ends, given_values, told
 from micrec_pyg.runs.build import conf_dir
@@ -373,6 +374,31 @@ def test_a_search_on_other_data_is_refused(quick, micrec, small, tmp_path, capsy
     (tmp_path / "metrics.json").write_text('{"data": {"d0": "changed"}}')
     given = [*small, "model=lightgcn", "--trials", 2]
     assert micrec("tune", *given, "--space", tmp_path / "space.yaml") == 2
+    assert "the data have changed since the first trial" in capsys.readouterr().err
+
+
+def test_what_was_found_on_other_data_is_not_taken(
+    quick, micrec, tmp_path, capsys
+) -> None:
+    # the search has all its trials, so none of them would see the change
+    lines = tmp_path / "shop" / "books" / "interactions.tsv"
+    lines.parent.mkdir(parents=True)
+    lines.write_text("user\titem\nann\ta\nann\tb\nbob\ta\nbob\tc\n")
+    settings = ["data=tables", f"data.path={tmp_path}/shop", "features=none"]
+    settings += ["model=lightgcn", "rank.ks=[2]", "fit.metric=ndcg@2"]
+    space = tmp_path / "space.yaml"
+    space.write_text(SPACE)
+    given = [*settings, f"output_dir={tmp_path}/outputs", "--trials", 1]
+
+    def ask() -> int:
+        facts._read.cache_clear()  # every command is a process of its own
+        return int(micrec("tune", *given, "--space", space))
+
+    assert ask() == 0
+    assert ask() == 0
+    lines.write_text(lines.read_text() + "bob\tb\n")
+    capsys.readouterr()
+    assert ask() == 2
     assert "the data have changed since the first trial" in capsys.readouterr().err
 
 

@@ -84,6 +84,7 @@ def plan_of(
     Raises:
         InputError: A setting or the space cannot be used.
     """
+    from micrec_pyg.cli.studies.facts import facts_of
     from micrec_pyg.cli.tune_trials import Plan
 
     settings = composed(overrides)
@@ -101,6 +102,7 @@ def plan_of(
         metric=str(settings["fit"]["metric"]),
         trials=trials,
         seed=seed,
+        data=facts_of(overrides).digest,
         first=given_values(checked, settings),
     )
     for key, choice in plan.space.items():

@@ -16,6 +16,7 @@ from micrec_pyg.cli.tune_trials import (
     RUN,
     STUDY,
     Plan,
+    check_same_data,
     ended,
     run_here,
     run_in,
@@ -57,10 +58,12 @@ def run_plan(plan: Plan, *, jobs: int) -> Outcome:
         jobs: Trials at a time, a process each.
 
     Raises:
-        InputError: Optuna is missing, or no trial came to its end.
+        InputError: Optuna is missing, no trial came to its end, or the data have
+            changed since the first one.
     """
     with locked(plan.folder), _kept(plan.folder):
         study = study_of(plan)
+        check_same_data(plan, study)
         try_again(study)
         missing = plan.trials - len(ended(study))
         with worker_pool(min(jobs, missing), one_thread=False) as pool:

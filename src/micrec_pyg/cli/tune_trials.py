@@ -30,8 +30,9 @@ RUN = "run"
 DIVERGED = "diverged"
 """What a trial notes that came to its end without a value."""
 
-DATA = "data"
-"""What a search notes: the digest of every domain's data."""
+DATA, READ = "data", "read"
+"""What a search notes: the digest of every domain as its trials had it, encoded, and
+one of what was read before the first trial."""
 
 STUDY, ASKED = "study.db", "asked"
 """Of a search: its trials, and what is locked while the next one is asked for."""
@@ -52,6 +53,8 @@ class Plan:
     trials: int
     """That come to their end, in all, those of earlier calls among them."""
     seed: int
+    data: str
+    """Digest of what the data hold now."""
     first: Mapping[str, Any] = field(default_factory=dict)
     """Values of the first trial, by key; the others of its keys are drawn."""
 
@@ -225,21 +228,30 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
         trial.set_user_attr(DIVERGED, True)
         raise
     trial.set_user_attr(RUN, str(folder))
-    _check_same_data(plan, trial.study, folder)
+    _check_same(plan, trial.study, DATA, read_json(folder / METRICS).get("data"))
     return selection(folder, plan.metric)
 
 
-def _check_same_data(plan: Plan, study: "optuna.Study", folder: Path) -> None:
-    """Refuse to compare a trial with those of other data.
+def check_same_data(plan: Plan, study: "optuna.Study") -> None:
+    """Refuse to go on, or to take what was found, with other data than before.
 
     Raises:
         InputError: The data have changed since the first trial.
     """
-    data = read_json(folder / METRICS).get("data")
-    before = study.user_attrs.get(DATA)
+    if READ in study.user_attrs or not ended(study):
+        _check_same(plan, study, READ, plan.data)
+
+
+def _check_same(plan: Plan, study: "optuna.Study", name: str, digest: object) -> None:
+    """Note a digest of the data, or refuse one that is not as it was noted.
+
+    Raises:
+        InputError: The data have changed since the first trial.
+    """
+    before = study.user_attrs.get(name)
     if before is None:
-        study.set_user_attr(DATA, data)
-    elif before != data:
+        study.set_user_attr(name, digest)
+    elif before != digest:
         raise InputError(
             f"{plan.folder}: the data have changed since the first trial of this "
             "search; delete the folder and search again"

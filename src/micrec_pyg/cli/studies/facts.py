@@ -19,7 +19,7 @@ NEEDS: Mapping[str, str] = {
 }
 """What a study or a row may need, in words."""
 
-READ_BY = ("data", "features", "pair")
+READ_BY = ("data", "features", "pair", "experiment")
 """Keys of settings, or what their names begin with, that decide what is read."""
 
 
