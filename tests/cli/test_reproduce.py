@@ -2,6 +2,9 @@
 
 import json
 import math
+import multiprocessing
+import os
+import signal
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -378,6 +381,24 @@ def test_a_killed_process_loses_no_run_and_one_that_always_dies_is_told(
     assert [job.name for job in done.errors] == ["d"]
     assert "killed, perhaps for want of memory" in str(error)
     assert "5 runs begin again; a smaller --jobs takes less memory" in caplog.text
+
+
+def _deadly(job: Job) -> pool.Result:
+    """Kill the worker process of the last job; in the parent say so instead."""
+    if job.name == "last":
+        if multiprocessing.parent_process() is None:
+            raise AssertionError("it runs in the parent")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Path(job.name), 1.0
+
+
+@pytest.mark.fuzz  # slow: real processes
+def test_what_kills_its_process_is_never_tried_in_the_parent() -> None:
+    jobs = [Job("toy", name, (name,)) for name in ("first", "second", "last")]
+    done = pool.run_all(jobs, 2, work=_deadly)
+    assert {job.name for job in done.folders} == {"first", "second"}
+    (error,) = done.errors.values()
+    assert "the process of last was killed" in str(error)
 
 
 def test_splits_without_a_panel_have_tables_and_no_picture(
