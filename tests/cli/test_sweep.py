@@ -56,11 +56,12 @@ def test_the_table_has_the_best_first_and_every_failure(jobs: Path) -> None:
     lines = tables(read(jobs))
     assert [line.split() for line in lines[:3]] == [
         ["K", "validation", "ndcg@5", "sd", "seeds"],
-        ["3", "1.2500", "-", "1"],
         ["0", "0.8750", f"{stdev([0.75, 1.0]):.4f}", "2"],
+        ["3", "1.2500", "-", "1"],
     ]
     assert lines[3:] == [
-        "best by validation, mean over seeds: K=3",
+        "best by validation, mean over seeds: K=0",
+        "not compared: K=3 has no value for seed 1",
         "",
         "failed: K=3 seed=1: K=3 is too large here",
         "1 of 4 jobs failed",
@@ -83,6 +84,58 @@ def test_each_split_has_its_own_best() -> None:
         "best by validation, mean over seeds, split=new_nodes: K=1",
         "best by validation, mean over seeds, split=random: K=3",
     ]
+
+
+def test_each_metric_has_its_own_table_and_best() -> None:
+    values = [("ndcg@5", "1", 0.3), ("ndcg@5", "3", 0.4)]
+    values += [("recall@5", "1", 0.8), ("recall@5", "3", 0.7)]
+    jobs = [
+        Job(n, {"fit.metric": metric, "K": k}, metric, 1.0, "run", value)
+        for n, (metric, k, value) in enumerate(values)
+    ]
+    found = tables(jobs)
+    assert [line.split() for line in (found[0], found[5])] == [
+        ["fit.metric", "K", "validation", metric, "sd", "seeds"]
+        for metric in ("ndcg@5", "recall@5")
+    ]
+    best = "best by validation, mean over seeds, fit.metric="
+    assert [line for line in found if line.startswith("best")] == [
+        f"{best}ndcg@5: K=3",
+        f"{best}recall@5: K=1",
+    ]
+
+
+def test_a_setting_that_lacks_a_seed_is_never_the_best() -> None:
+    """Seed 0 is the lucky one, and K=1 is better with both."""
+    values = {("0", "0"): 0.4, ("0", "1"): None, ("1", "0"): 0.41, ("1", "1"): 0.31}
+    jobs = [
+        Job(n, {"K": k, "seed": seed}, "ndcg@5", 1.0, "run", value)
+        for n, ((k, seed), value) in enumerate(values.items())
+    ]
+    for given in (jobs, [jobs[0], *jobs[2:]]):  # failed, and without a file
+        found = tables(given)
+        assert [line.split()[0] for line in found[1:3]] == ["1", "0"]
+        assert found[3:5] == [
+            "best by validation, mean over seeds: K=1",
+            "not compared: K=0 has no value for seed 1",
+        ]
+    assert not any(line.startswith("best") for line in tables([jobs[0], jobs[3]]))
+
+
+def test_a_sweep_that_is_not_at_its_end_says_so() -> None:
+    jobs = [Job(0, {"K": "1"}, "ndcg@5", 1.0, "run", 0.5, None, 4)]
+    assert tables(jobs)[-1] == (
+        "1 of 4 jobs have ended; the command of the sweep continues it"
+    )
+    assert "of 4" not in "".join(tables([*jobs, *jobs, *jobs, *jobs]))
+
+
+def test_a_file_of_an_earlier_version_is_read(jobs: Path) -> None:
+    path = jobs / "job-0.json"
+    content = json.loads(path.read_text())
+    assert content.pop("of") == 4
+    path.write_text(json.dumps(content))
+    assert [job.of for job in read(jobs)] == [0, 4, 4, 4]
 
 
 @pytest.mark.parametrize("select", ["seen", "new", None])
@@ -115,7 +168,7 @@ def test_a_job_tells_its_place_and_what_is_left(
 
 def test_the_command_writes_a_row_per_job(micrec, jobs: Path, capsys) -> None:
     assert micrec("sweep", jobs) == 0
-    assert "best by validation, mean over seeds: K=3" in capsys.readouterr().out
+    assert "best by validation, mean over seeds: K=0" in capsys.readouterr().out
     frame = pl.read_csv(jobs / "jobs.csv")
     assert frame.select("K", "seed", "ndcg@5").rows() == [
         (0, 0, 0.75),
@@ -186,6 +239,14 @@ def test_axes_are_the_keys_with_several_values() -> None:
         "fit.x": ["[1,2]", "[3]"],
         "w": ["0", "1", "2"],
         "a": ["b", "'c,d'"],
+    }
+
+
+def test_values_that_hydra_wants_in_quotes_are_axes_too() -> None:
+    found = axes_of(["-m", "data.path=shöp,lädchen", "K=1,3"])
+    assert {key: len(values) for key, values in found.items()} == {
+        "data.path": 2,
+        "K": 2,
     }
 
 

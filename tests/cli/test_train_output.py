@@ -98,6 +98,11 @@ def test_a_warning_names_model_run_and_domain_and_comes_once(
     assert left_out.startswith(who)
 
 
+def test_a_value_that_hydra_wants_in_quotes_hides_no_key_without_effect() -> None:
+    given = ["-m", "data=synthetic", "output_dir=löcher", "model=inmo", "gamma=0,1"]
+    assert without_effect(given) == ["gamma has no effect: 1 of 2 runs are copies"]
+
+
 @pytest.mark.parametrize(
     ("axes", "said"),
     [

@@ -1,9 +1,11 @@
 """Who is answered by which link, and what the links compute."""
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 
+from micrec_pyg.inference.lists import check_length
 from micrec_pyg.inference.recommender import load
 from micrec_pyg.schema import InputError
 
@@ -136,7 +138,7 @@ def test_what_is_seen_is_left_out_unless_wanted(rec):
         ({"users": ["u1"]}, "no domain was given; give one of food, kitchen"),
         ({"users": "u1", "domain": "food"}, r"one text; give a list: \['u1'\]"),
         ({"domain": "food"}, "give either users or history"),
-        ({"users": ["u1"], "domain": "food", "k": 0}, "k=0: give 1 or more"),
+        ({"users": ["u1"], "domain": "food", "k": 0}, "k=0: give a whole number of 1"),
         ({"users": pl.Series(["u1", None]), "domain": "food"}, "an id is missing"),
         ({**FAR, "items": ["food99"]}, "has no item 'food99'; the nearest is 'food9'"),
         (
@@ -181,6 +183,18 @@ def test_what_cannot_be_added_is_refused_and_changes_nothing(
     with pytest.raises(InputError, match=sentence):
         getattr(rec, f"add_{call}")(pl.DataFrame(table), domain="food")
     assert rec._world is before
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, True, "3", None])
+def test_a_length_is_a_whole_number_above_0(k: object):
+    with pytest.raises(InputError, match=f"k={k}: give a whole number of 1 or more"):
+        check_length(k)
+
+
+def test_a_length_may_be_a_number_of_numpy(rec):
+    assert check_length(np.int64(3)) == 3
+    with pytest.raises(InputError, match="k=-1"):
+        rec.similar_items("food1", domain="food", k=-1)
 
 
 def test_similar_items_are_ranked_by_the_cosine(rec):

@@ -83,6 +83,18 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
         draw(_results(), tmp_path / "r.svg", panels=other, names=NAMES)
 
 
+def test_no_two_data_sets_share_a_picture(tmp_path: Path) -> None:
+    names = ["a b", "a-b", "店一", "店二"]
+    results = pl.concat([_results().with_columns(dataset=pl.lit(n)) for n in names])
+    found = draw_study(results, tmp_path / "r.md", metric=RECALL, part="test")
+    assert [path.name for path in found[::2]] == [
+        "r-a-b-all.svg",
+        "r-a-b-all-2.svg",
+        "r-店一-all.svg",
+        "r-店二-all.svg",
+    ]
+
+
 def test_a_study_has_a_picture_per_group_with_letters_inside(tmp_path: Path) -> None:
     new = _results().with_columns(group=pl.lit("new_item")).filter(label="high")
     results = pl.concat([_results(), new])

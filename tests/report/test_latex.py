@@ -73,6 +73,16 @@ def test_head_has_rules_and_domains() -> None:
     assert r"\label{tab:toy-1-random-all}" in lines
 
 
+def test_no_two_tables_share_a_label() -> None:
+    tables = [Titled(title, [["a"], ["b"]]) for title in ("a b", "a-b", "a b")]
+    lines = latex_of_texts(tables, "t").splitlines()
+    assert [line for line in lines if line.startswith(r"\label")] == [
+        r"\label{tab:t-a-b}",
+        r"\label{tab:t-a-b-2}",
+        r"\label{tab:t-a-b}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("given", "printed"),
     [

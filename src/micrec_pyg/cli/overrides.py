@@ -23,13 +23,14 @@ STRUCTURE = frozenset("'\"[]{}(),$")
 """A value with one of these may be meant as a list, a mapping, a choice or a text."""
 
 
-def readable(arguments: Sequence[str]) -> list[str]:
+def readable(arguments: Sequence[str], *, sweep: bool = False) -> list[str]:
     """Return arguments as Hydra reads them; a plain text gets the quotes it needs.
 
     ``~/`` at the beginning of a value is the home folder, as for a shell.
 
     Args:
         arguments: Overrides, and flags of Hydra, which stay as they are.
+        sweep: Whether commas stand between texts, the values of a sweep.
 
     Raises:
         InputError: Hydra cannot read one and it is no plain text, or it deletes
@@ -37,18 +38,24 @@ def readable(arguments: Sequence[str]) -> list[str]:
     """
     parser, groups = OverridesParser.create(), options(conf_dir())
     return [
-        argument if argument.startswith("-") else _readable(argument, parser, groups)
+        argument
+        if argument.startswith("-")
+        else _readable(argument, parser, groups, sweep=sweep)
         for argument in arguments
     ]
 
 
-def _readable(argument: str, parser: OverridesParser, groups: Groups) -> str:
+def _readable(
+    argument: str, parser: OverridesParser, groups: Groups, *, sweep: bool
+) -> str:
     key, sign, value = argument.partition("=")
     _check_key(argument, key)
-    plain = bool(sign) and not STRUCTURE & set(value)
+    plain = bool(sign) and not (STRUCTURE - {"," if sweep else ""}) & set(value)
     if plain and value.startswith("~/"):
         value = os.path.expanduser(value)
-    for text in (f"{key}{sign}{value}", f"{key}={_quoted(value)}" if plain else ""):
+    texts = value.split(",") if sweep else [value]
+    quoted = f"{key}={','.join(map(_quoted, texts))}"
+    for text in (f"{key}{sign}{value}", quoted if plain else ""):
         override = _parsed(text, parser)
         if override is not None:
             _check_option(argument, override, groups)

@@ -8,7 +8,7 @@ import polars as pl
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.cli.sentences import DONE
 from micrec_pyg.cli.sweep_jobs import SEED, Job, read
-from micrec_pyg.cli.sweep_tables import tables
+from micrec_pyg.cli.sweep_tables import metrics_of, rank, tables, verdict
 from micrec_pyg.report.html import check_packages
 from micrec_pyg.storage.writing import write_text
 
@@ -25,25 +25,45 @@ def main(argv: list[str]) -> int:
         check_packages()
     folder = Path(given.sweep)
     jobs = read(folder)
-    path = folder / "jobs.csv"
-    write_text(path, frame(jobs).write_csv())
-    lines = [*tables(jobs), f"every job: {path}"]
+    lines = [*tables(jobs), f"every job: {write_jobs(jobs, folder)}"]
     if given.html:
-        lines.append(f"page: {_write_html(jobs, folder)}")
+        lines += [f"page: {path}" for path in _write_html(jobs, folder)]
     show("\n".join([*lines, ""]))
     return DONE
 
 
-def _write_html(jobs: list[Job], folder: Path) -> Path:
-    """Return the path of the page of a sweep."""
-    from micrec_pyg.report.html.render import write_page
-    from micrec_pyg.report.html.sweep import sweep_page
+def write_jobs(jobs: list[Job], folder: Path) -> Path:
+    """Return the path of a table with a row per job, written anew."""
+    path = folder / "jobs.csv"
+    write_text(path, frame(jobs).write_csv())
+    return path
 
-    axes = list(dict.fromkeys(key for job in jobs for key in job.overrides))
-    page = sweep_page(
-        frame(jobs), axes, metric=jobs[0].metric, seed=SEED, name=folder.name
-    )
-    return write_page(page, folder / "sweep.html")
+
+def _write_html(jobs: list[Job], folder: Path) -> list[Path]:
+    """Return the paths of the pages of a sweep, one for each metric that selected."""
+    from micrec_pyg.report.html.render import write_page
+    from micrec_pyg.report.html.sweep import Place, sweep_page
+
+    written = []
+    metrics = metrics_of(jobs) or [jobs[0].metric]
+    for metric in metrics:
+        own = [job for job in jobs if job.metric == metric]
+        ranked = rank(own, metric)
+        page = sweep_page(
+            frame(own),
+            list(dict.fromkeys(key for job in own for key in job.overrides)),
+            metric=metric,
+            seed=SEED,
+            name=folder.name,
+            places=[
+                Place(dict(each.setting), list(each.values.values()), each.place)
+                for each in ranked
+            ],
+            verdict=verdict(ranked),
+        )
+        name = "sweep.html" if len(metrics) == 1 else f"sweep-{metric}.html"
+        written.append(write_page(page, folder / name))
+    return written
 
 
 def frame(jobs: list[Job]) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from micrec_pyg.cli import config as configs
 from micrec_pyg.cli.config_errors import options
+from micrec_pyg.cli.overrides import readable
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.identity import decisive
 from micrec_pyg.schema import InputError
@@ -51,8 +52,10 @@ def without_effect(argv: Sequence[str]) -> list[str]:
         argv: Of ``micrec train -m``. What cannot be read gives no sentence: Hydra,
             which runs the sweep, refuses it.
     """
-    overrides = [arg for arg in argv if not arg.startswith("-")]
     try:
+        overrides = readable(
+            [arg for arg in argv if not arg.startswith("-")], sweep=True
+        )
         parsed = OverridesParser.create().parse_overrides(overrides)
         axes = [_axis(each) for each in parsed if each.is_sweep_override()]
         fixed = [
@@ -79,8 +82,8 @@ def axes_of(argv: Sequence[str]) -> dict[str, list[str]]:
     parser = OverridesParser.create()
     for text in argv:
         try:
-            each = parser.parse_override(text)
-        except HydraException:
+            each = parser.parse_override(*readable([text], sweep=True))
+        except (HydraException, InputError):
             continue
         if each.is_discrete_sweep():
             axis = _axis(each)

@@ -57,6 +57,8 @@ class Job:
     """Of the metric on validation, mean over the domains, of the selected epoch."""
     error: str | None = None
     """Why there is no run."""
+    of: int = 0
+    """Jobs of the sweep; 0 where that is not known."""
 
 
 def name_of(argv: Sequence[str]) -> str:
@@ -101,6 +103,7 @@ def run_job(
         folder=None if folder is None else str(folder),
         value=value,
         error=error,
+        of=count(),
     )
     write_json(sweep / f"job-{number}.json", asdict(job))
     _tell_job(job, sweep)
@@ -157,6 +160,7 @@ def _read_job(path: Path) -> Job:
     """
     values = read_json(path, ANEW)
     kinds = get_type_hints(Job)
+    values = {"of": 0, **values}  # earlier versions did not write it
     if values.keys() != kinds.keys():
         raise InputError(f"{path}: the keys {', '.join(kinds)} are needed; {ANEW}")
     for name, kind in kinds.items():

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -10,12 +11,33 @@ from micrec_pyg.cli.sweep_jobs import SEED, Job, words
 from micrec_pyg.runs.files import read_config
 from micrec_pyg.schema import InputError
 
-TASK = ("data", "dataset", "split")
+TASK = ("data", "dataset", "split", "fit.metric")
 """Keys, alone or before a dot, that change what is asked: across their values a higher
 metric says nothing."""
 
 Setting = tuple[tuple[str, str], ...]
 """Keys and values of a job, without its seed."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One setting of a sweep, and what its jobs came to."""
+
+    setting: Setting
+    values: Mapping[str, float]
+    """By seed; of one job without a seed, by nothing."""
+    folder: str | None
+    """Of one of its runs."""
+    lacking: Sequence[str]
+    """Seeds that other settings of the same task were asked for, and this one has no
+    value of: its mean is over other splits and start values, and compares with none."""
+    place: int | None = None
+    """Among those of its task that compare, from 1."""
+
+    @property
+    def mean(self) -> float:
+        """Return the mean over the seeds."""
+        return fmean(self.values.values())
 
 
 def tables(jobs: Sequence[Job]) -> list[str]:
@@ -25,69 +47,108 @@ def tables(jobs: Sequence[Job]) -> list[str]:
         jobs: As ``read`` returns them.
     """
     lines = []
-    done = [job for job in jobs if job.value is not None]
-    if done:
-        lines += [*_settings(done), ""]
+    for metric in metrics_of(jobs):
+        lines += [*_settings(rank(jobs, metric), metric), ""]
     failed = [job for job in jobs if job.error is not None]
     for job in failed:
         lines.append(f"failed: {words(job.overrides)}: {job.error}")
     if failed:
         lines.append(f"{len(failed)} of {len(jobs)} jobs failed")
+    total = max(job.of for job in jobs)
+    if total > len(jobs):
+        lines.append(
+            f"{len(jobs)} of {total} jobs have ended; the command of the sweep "
+            "continues it"
+        )
     return lines
 
 
-def _settings(done: Sequence[Job]) -> list[str]:
-    """Return a table of the settings, best first: mean and deviation over seeds."""
-    values: dict[Setting, list[float]] = defaultdict(list)
+def metrics_of(jobs: Sequence[Job]) -> list[str]:
+    """Return the metrics that selected, in the order of the jobs with a value."""
+    return list(dict.fromkeys(job.metric for job in jobs if job.value is not None))
+
+
+def rank(jobs: Sequence[Job], metric: str) -> list[Ranked]:
+    """Return the settings with a value of a metric: by task, the best first.
+
+    Those that lack a seed stand behind the others of their task.
+    """
+    values: dict[Setting, dict[str, float]] = defaultdict(dict)
     folders: dict[Setting, str | None] = {}
-    for job in done:
+    seeds: dict[str, dict[str, None]] = defaultdict(dict)
+    for job in jobs:
         setting = tuple((k, v) for k, v in job.overrides.items() if k != SEED)
-        values[setting].append(job.value or 0.0)
-        folders[setting] = job.folder
-    best_first = sorted(values, key=lambda s: fmean(values[s]), reverse=True)
-    chosen = _best(best_first, {s: fmean(found) for s, found in values.items()})
-    best_first.sort(key=lambda s: list(_task(s).values()))
-    keys = list(dict.fromkeys(key for setting in values for key, _ in setting))
-    metric = done[0].metric
+        seed = job.overrides.get(SEED, "")
+        if job.metric == metric:
+            seeds[words(_task(setting))][seed] = None
+        if job.metric == metric and job.value is not None:
+            values[setting][seed] = job.value
+            folders[setting] = job.folder
+    found = [
+        Ranked(
+            setting,
+            own,
+            folders[setting],
+            [seed for seed in seeds[words(_task(setting))] if seed not in own],
+        )
+        for setting, own in values.items()
+    ]
+    found.sort(key=lambda each: (bool(each.lacking), -each.mean))
+    found.sort(key=lambda each: list(_task(each.setting).values()))
+    places: dict[str, int] = defaultdict(int)
+    for number, each in enumerate(found):
+        if not each.lacking:
+            task = words(_task(each.setting))
+            places[task] += 1
+            found[number] = replace(each, place=places[task])
+    return found
+
+
+def verdict(ranked: Sequence[Ranked]) -> list[str]:
+    """Return the best of every task in words, and what was not compared."""
+    best: dict[str, list[Ranked]] = {}
+    for each in ranked:
+        equal = best.setdefault(words(_task(each.setting)), [])
+        if not each.lacking and (not equal or each.mean == equal[0].mean):
+            equal.append(each)
+    lines = [_best_line([e.setting for e in best[t]]) for t in sorted(best) if best[t]]
+    for each in ranked:
+        if each.lacking:
+            lines.append(
+                f"not compared: {words(dict(each.setting)) or 'one setting'} has no "
+                f"value for seed {', '.join(each.lacking)}"
+            )
+    tied = [each.folder for equal in best.values() if len(equal) > 1 for each in equal]
+    return [*lines, *_hint(tied)]
+
+
+def _settings(ranked: Sequence[Ranked], metric: str) -> list[str]:
+    """Return a table of the settings, best first: mean and deviation over seeds."""
+    keys = list(dict.fromkeys(key for each in ranked for key, _ in each.setting))
     rows = [[*keys, f"validation {metric}", "sd", "seeds"]]
-    for setting in best_first:
-        own, found = dict(setting), values[setting]
+    for each in ranked:
+        own, found = dict(each.setting), list(each.values.values())
         deviation = f"{stdev(found):.4f}" if len(found) > 1 else "-"
         rows.append(
             [
                 *(own.get(key, "-") for key in keys),
-                f"{fmean(found):.4f}",
+                f"{each.mean:.4f}",
                 deviation,
                 str(len(found)),
             ]
         )
-    return [
-        *(line.rstrip() for line in grid.aligned(rows)),
-        *(_best_line(task, chosen[task]) for task in sorted(chosen)),
-        *_hint([folders[s] for tied in chosen.values() if len(tied) > 1 for s in tied]),
-    ]
+    return [*(line.rstrip() for line in grid.aligned(rows)), *verdict(ranked)]
 
 
 def _task(setting: Setting) -> dict[str, str]:
     """Return the values of a setting that change what is asked."""
-    return {k: v for k, v in setting if k.partition(".")[0] in TASK}
+    return {k: v for k, v in setting if {k, k.partition(".")[0]} & {*TASK}}
 
 
-def _best(
-    best_first: Sequence[Setting], means: Mapping[Setting, float]
-) -> dict[str, list[Setting]]:
-    """Return by task the best setting, and those that are equal to it."""
-    found: dict[str, list[Setting]] = {}
-    for setting in best_first:
-        equal = found.setdefault(words(_task(setting)), [])
-        if not equal or means[setting] == means[equal[0]]:
-            equal.append(setting)
-    return found
-
-
-def _best_line(task: str, best: Sequence[Setting]) -> str:
+def _best_line(best: Sequence[Setting]) -> str:
     """Return the line about the best of one task; several are a tie."""
     tasks = _task(best[0])
+    task = words(tasks)
     own = [
         words({k: v for k, v in setting if k not in tasks}) or "one setting"
         for setting in best

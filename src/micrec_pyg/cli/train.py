@@ -144,7 +144,10 @@ def _tell_sweep(folder: Path) -> int:
     """Print what the jobs of a sweep came to; return 1 if one of them failed."""
     if not any(folder.glob("job-*.json")):
         return FAILED  # not one came to its end: what stopped them is told by itself
+    from micrec_pyg.cli.sweep import write_jobs  # loads what makes tables
+
     jobs = read(folder)
+    write_jobs(jobs, folder)
     show("\n".join([*tables(jobs), f"again: micrec sweep {folder}", ""]))
     return FAILED if any(job.error for job in jobs) else DONE
 
@@ -207,7 +210,9 @@ def _hydra(argv: list[str]) -> None:
         version_base=configs.VERSION_BASE,
     )(_task)
     try:
-        with _command_line([*readable(argv), *_shared_lists(argv, folder)]):
+        several = bool(MULTIRUN & {*argv})
+        given = readable(argv, sweep=several)
+        with _command_line([*given, *_shared_lists(argv, folder)]):
             start()
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, folder) from error

@@ -1,5 +1,6 @@
 """Ranked lists of people, as a frame of raw ids."""
 
+import operator
 from dataclasses import dataclass
 
 import polars as pl
@@ -22,7 +23,7 @@ from micrec_pyg.inference.links import (
 from micrec_pyg.inference.people import People
 from micrec_pyg.inference.world import World
 from micrec_pyg.nn.inner_products import reusing
-from micrec_pyg.schema import ITEM, USER, RankedLists, Score
+from micrec_pyg.schema import ITEM, USER, InputError, RankedLists, Score
 
 BLOCK = 256
 """Guests who are answered at a time."""
@@ -50,6 +51,21 @@ class Lists:
     score: Float[Tensor, "people k"]
     reason: Int[Tensor, " people"]
     """A place in ``REASONS``."""
+
+
+def check_length(k: object) -> int:
+    """Return the length of lists that is asked for.
+
+    Raises:
+        InputError: It is no whole number of 1 or more.
+    """
+    try:
+        length = operator.index(k)  # type: ignore[arg-type]
+    except TypeError:
+        length = 0
+    if length < 1 or isinstance(k, bool):
+        raise InputError(f"k={k}: give a whole number of 1 or more")
+    return length
 
 
 def lists_of_people(world: World, people: People, wanted: Wanted) -> Lists:

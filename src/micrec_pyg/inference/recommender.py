@@ -14,7 +14,12 @@ from micrec_pyg.inference.artefact import read_artefact
 from micrec_pyg.inference.contents import Contents
 from micrec_pyg.inference.explain import parts_of, user_rows
 from micrec_pyg.inference.links import prepared_as, rows_of_guests
-from micrec_pyg.inference.lists import Wanted, as_frame, lists_of_people
+from micrec_pyg.inference.lists import (
+    Wanted,
+    as_frame,
+    check_length,
+    lists_of_people,
+)
 from micrec_pyg.inference.people import (
     History,
     check_domain,
@@ -74,8 +79,7 @@ class Recommender(Contents):
         domain = check_domain(world, domain)
         if (users is None) == (history is None):
             raise InputError("recommend: give either users or history")
-        if k < 1:
-            raise InputError(f"k={k}: give 1 or more")
+        k = check_length(k)
         if users is not None:
             people = known_people(world, domain, users)
         else:
@@ -102,10 +106,10 @@ class Recommender(Contents):
                 weighted cosine of the features that the run compares.
 
         Raises:
-            InputError: The item is unknown, or has nothing to compare.
+            InputError: The item is unknown, or has nothing to compare; or k is below 1.
         """
         world, name = self._world, check_domain(self._world, domain)
-        return similar(world, name, item, k=k, by=by)
+        return similar(world, name, item, k=check_length(k), by=by)
 
     def explain(
         self, user: str | History, item: str, *, domain: str | None = None

@@ -1,6 +1,5 @@
 """The results of several models as one picture: a panel per split and group."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from micrec_pyg.report.model_grid import AVERAGE
+from micrec_pyg.report.names import Names
 from micrec_pyg.report.tables import aggregate
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import whole
@@ -94,14 +94,14 @@ def draw_study(
     """
     table = aggregate(results, metrics=[metric], groups=GROUPS, part=part)
     found = table.filter(domain=AVERAGE).select("dataset", "group", "split").unique()
-    written = []
+    written, name_of = [], Names(r"\w.-")
     for (dataset, group), rows in found.sort("*").group_by(
         ["dataset", "group"], maintain_order=True
     ):
         own = results.filter(dataset=dataset)
         labels = own.filter(part=part)["label"].unique().sort()
         panels = [Panel(split, str(group), metric) for split in rows["split"]]
-        name = re.sub("[^A-Za-z0-9_.-]+", "-", f"{path.stem}-{dataset}-{group}")
+        name = name_of(f"{path.stem}-{dataset}-{group}")
         for ending in (".svg", ".pdf"):
             picture = path.with_name(f"{name}{ending}")
             names = {label: _short(label) for label in labels}

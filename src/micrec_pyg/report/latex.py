@@ -1,6 +1,5 @@
 """The tables of results as LaTeX, for a paper; they need the package booktabs."""
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -8,6 +7,7 @@ from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.grid import Titled
 from micrec_pyg.report.marks import MARK
 from micrec_pyg.report.model_grid import ABSENT, Entry, ModelGrid
+from micrec_pyg.report.names import Names
 from micrec_pyg.report.tables import GroupTable, Sheet
 from micrec_pyg.runs.grids import FEW
 
@@ -40,8 +40,9 @@ def latex(sheets: Sequence[Sheet]) -> str:
     Args:
         sheets: As ``tables.sheets`` returns them.
     """
+    label = _labels()
     return HEAD + "".join(
-        "\n" + _table(sheet, table) for sheet in sheets for table in sheet.tables
+        "\n" + _table(sheet, table, label) for sheet in sheets for table in sheet.tables
     )
 
 
@@ -52,10 +53,10 @@ def latex_of_texts(tables: Sequence[Titled], name: str) -> str:
         tables: Not of a model per row; nothing is bold.
         name: Begins the labels.
     """
-    text = PREAMBLE
+    text, label = PREAMBLE, _labels()
     for table in tables:
         caption = f"{table.title}. {table.note}".strip()
-        text += "\n" + _framed(caption, f"{name}-{table.title}", _plain(table))
+        text += "\n" + _framed(caption, label(f"{name}-{table.title}"), _plain(table))
     return text
 
 
@@ -64,18 +65,21 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
-def _table(sheet: Sheet, table: GroupTable) -> str:
+def _labels() -> Names:
+    return Names("A-Za-z0-9")
+
+
+def _table(sheet: Sheet, table: GroupTable, label: Names) -> str:
     place = f"{sheet.dataset}, split {sheet.split}, group {table.group}."
     caption = " ".join([place, sheet.caption, *table.notes])
-    name = f"{sheet.dataset}-{sheet.split}-{table.group}"
+    name = label(f"{sheet.dataset}-{sheet.split}-{table.group}")
     caption = caption.replace(
         "in bold, but no tie", "in bold, second underlined, a tie neither"
     )
     return _framed(caption, name, _tabular(table.grid))
 
 
-def _framed(caption: str, name: str, tabular: Sequence[str]) -> str:
-    label = re.sub("[^A-Za-z0-9]+", "-", name)
+def _framed(caption: str, label: str, tabular: Sequence[str]) -> str:
     return "\n".join(
         [
             r"\begin{table}",

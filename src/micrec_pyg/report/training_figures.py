@@ -1,6 +1,5 @@
 """Pictures of how runs trained, and of two swept settings, beside the tables."""
 
-import re
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +8,7 @@ from micrec_pyg.report.collect import labels_of, varied
 from micrec_pyg.report.curve_figure import draw_curves
 from micrec_pyg.report.gate_figure import draw_gates
 from micrec_pyg.report.heat_figure import draw_pairs
+from micrec_pyg.report.names import Names
 from micrec_pyg.runs.read import Run, family_of, read_run
 
 
@@ -28,15 +28,15 @@ def draw_training(
     """
     runs = [read_run(Path(run)) for run in results["run"].unique(maintain_order=True)]
     labels, settings = labels_of(runs), varied(runs)
-    written = []
+    written, names = [], Names(r"\w-")
     for place in dict.fromkeys(family_of(run)[:2] for run in runs):
         own: dict[str, list[Run]] = {}
         for run in runs:
             if family_of(run)[:2] == place:
                 own.setdefault(labels[run.path], []).append(run)
-        written += draw_curves(own, _named(path, *place, "training"))
+        written += draw_curves(own, _named(path, names, *place, "training"))
         for label, same in own.items():
-            written += draw_gates(same, _named(path, *place, label, "gates"))
+            written += draw_gates(same, _named(path, names, *place, label, "gates"))
     rows = results.filter(part=part, group="all", metric=metric)
     values = dict(rows.group_by("run").agg(pl.col("value").mean()).iter_rows())
     for family in dict.fromkeys(map(family_of, runs)):
@@ -45,12 +45,11 @@ def draw_training(
             [{**settings[run.path], "value": values[run.path]} for run in mine]
         )
         axes = [name for name in frame.columns if name != "value"]
-        place_of = _named(path, *family)
+        place_of = _named(path, names, *family)
         written += draw_pairs(frame, axes, place_of, name=f"{part} {metric}")
     return written
 
 
-def _named(path: Path, *parts: str) -> Path:
+def _named(path: Path, names: Names, *parts: str) -> Path:
     """Return the path of a picture, whose ending is replaced."""
-    name = "-".join([path.stem, *parts])
-    return path.with_name(re.sub("[^A-Za-z0-9_-]+", "-", name) + ".svg")
+    return path.with_name(names("-".join([path.stem, *parts])) + ".svg")

@@ -12,6 +12,9 @@ from micrec_pyg.grid import aligned
 SCHEMA = 1
 """Version of the JSON file."""
 
+LONGEST = 80
+"""Letters of an example that are printed."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Audited:
@@ -51,13 +54,21 @@ def text(outcome: Audited) -> str:
     for start, row, finding in table:
         lines.append(f"{start}  {row[4]}".rstrip())
         if finding and finding.examples:
-            lines.append(f"{indent}e.g. {'; '.join(finding.examples)}")
+            shown = [_short(example) for example in finding.examples]
+            lines.append(f"{indent}e.g. {'; '.join(shown)}")
     if not result.findings:
         lines[-1] = "no finding"
     lines += [f"skipped: {line}" for line in outcome.skipped]
     failed = len(outcome.failed)
     lines += ["", f"failed: {failed} errors" if failed else "passed", ""]
     return "\n".join(lines)
+
+
+def _short(example: str) -> str:
+    """Return an example as long as a line can be read; the JSON file has it whole."""
+    if len(example) <= LONGEST:
+        return example
+    return f"{example[:LONGEST]}… ({len(example)} letters)"
 
 
 def _level(finding: Finding, waived: Sequence[str]) -> str:

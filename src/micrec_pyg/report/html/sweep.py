@@ -1,8 +1,8 @@
 """The page of a sweep: its settings, best first, and a heat map per pair of axes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 import polars as pl
 
@@ -31,8 +31,28 @@ from micrec_pyg.runs.sealed import METRICS
 ABSENT = "-"
 
 
+@dataclass(frozen=True)
+class Place:
+    """One setting of a sweep, and where it stands."""
+
+    setting: Mapping[str, str]
+    """Its values by key, without the seed."""
+    values: Sequence[float]
+    """Of the metric, one per seed."""
+    place: int | None
+    """Among those that answer the same question, from 1; None: it lacks a seed that
+    others have, and compares with none."""
+
+
 def sweep_page(
-    jobs: pl.DataFrame, axes: Sequence[str], *, metric: str, seed: str, name: str
+    jobs: pl.DataFrame,
+    axes: Sequence[str],
+    *,
+    metric: str,
+    seed: str,
+    name: str,
+    places: Sequence[Place],
+    verdict: Sequence[str],
 ) -> Page:
     """Return the page of a sweep.
 
@@ -43,16 +63,17 @@ def sweep_page(
         metric: What selects, on validation, mean over the domains.
         seed: The key whose values are repetitions.
         name: Of the sweep.
+        places: Every setting with a value, in the order in which they are shown.
+        verdict: Which is the best, in words.
     """
     jobs = jobs.with_columns(pl.col(axes).cast(pl.String).fill_null(ABSENT))
     done = jobs.filter(pl.col(metric).is_not_null()).rename({metric: "value"})
     failed = jobs.filter(pl.col("error").is_not_null())
     settings = [axis for axis in axes if axis != seed]
-    by_setting = _by_setting(done, settings)
     runs = _runs(done)
     value = f"validation {metric}"
     sections = [
-        Section("Settings, best first", _table(by_setting, settings, value)),
+        Section("Settings, best first", _table(places, settings, value)),
         Section("Axes", _axes(done, settings, value)),
         Section("Training", _curves(runs)),
         Section("Cost", [timings(runs, labels_of(runs))] if runs else []),
@@ -67,7 +88,7 @@ def sweep_page(
             "selected by": value,
             "time": f"{sum(jobs['seconds']) / 60:.1f} min of jobs",
         },
-        headline=_headline(by_setting, settings, value),
+        headline=list(verdict) or ["No job is done."],
         sections=[section for section in sections if section.blocks],
         warnings=[
             f"failed: {_words(row, axes)}: {row['error']}"
@@ -76,47 +97,20 @@ def sweep_page(
     )
 
 
-def _by_setting(
-    done: pl.DataFrame, settings: Sequence[str]
-) -> list[tuple[tuple[str, ...], list[float]]]:
-    """Return the values of every setting, one per seed, the best mean first."""
-    found: dict[tuple[str, ...], list[float]] = {}
-    for *setting, value in done.select(*settings, "value").iter_rows():
-        found.setdefault(tuple(setting), []).append(value)
-    return sorted(found.items(), key=lambda item: fmean(item[1]), reverse=True)
-
-
-def _headline(
-    by_setting: Sequence[tuple[tuple[str, ...], list[float]]],
-    settings: Sequence[str],
-    value: str,
-) -> list[str]:
-    if not by_setting:
-        return ["No job is done."]
-    best, values = by_setting[0]
-    words = " ".join(f"{k}={v}" for k, v in zip(settings, best, strict=True))
-    shown = spread(values).text
-    return [f"Best by {value}, mean over seeds: {words or 'one setting'}, {shown}."]
-
-
-def _table(
-    by_setting: Sequence[tuple[tuple[str, ...], list[float]]],
-    settings: Sequence[str],
-    value: str,
-) -> list[Block]:
-    if not by_setting:
+def _table(places: Sequence[Place], settings: Sequence[str], value: str) -> list[Block]:
+    if not places:
         return []
     rows = [
         [
-            Cell(str(place), place),
-            *(plain(text) for text in setting),
-            spread(values, of_seeds=True),
-            plain(len(values)),
+            Cell(ABSENT if each.place is None else str(each.place), each.place),
+            *(plain(each.setting.get(key, ABSENT)) for key in settings),
+            spread(each.values, of_seeds=True),
+            plain(len(each.values)),
         ]
-        for place, (setting, values) in enumerate(by_setting, start=1)
+        for each in places
     ]
     head = ["place", *settings, value, "seeds"]
-    several = any(len(values) > 1 for _, values in by_setting)
+    several = any(len(each.values) > 1 for each in places)
     caption = f"{value}, mean ± sd over seeds"
     return [Table(caption, head, rows), *([Text([NOTE])] if several else [])]
 
