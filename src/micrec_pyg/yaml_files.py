@@ -59,9 +59,7 @@ def parse_yaml(text: str, where: str) -> Any:
             )
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InputError(f"{where}{place}: {error.problem or error.context}") from error
+        raise InputError(broken(error, where)) from error
     except InputError:
         raise
     except (yaml.YAMLError, ValueError) as error:
@@ -69,6 +67,20 @@ def parse_yaml(text: str, where: str) -> Any:
         raise InputError(f"{where}: no readable YAML ({reason})") from error
     except RecursionError as error:
         raise InputError(f"{where}: its values are nested too deeply") from error
+
+
+def broken(error: yaml.YAMLError, where: str) -> str:
+    """Return the sentence about a text that is no YAML, with its line and column.
+
+    Args:
+        error: Of the parser.
+        where: What the text is called.
+    """
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        return f"{where}: no readable YAML ({' '.join(str(error).split())})"
+    problem = getattr(error, "problem", None) or getattr(error, "context", None)
+    return f"{where}, line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def _expanded(node: yaml.Node, known: dict[int, int], where: str) -> int:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from micrec_pyg.cli import config
 from micrec_pyg.cli import main as command
 from micrec_pyg.cli.train import train_job
+from micrec_pyg.runs.build import conf_dir
 
 Micrec = Callable[..., int]
 
@@ -46,6 +48,14 @@ def settings_of(data_root: Path, output: Path) -> list[str]:
         "device=cpu",
         "fit.max_epochs=2",
     ]
+
+
+@pytest.fixture
+def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of conf/ that the command line reads."""
+    copy = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
+    monkeypatch.setattr(config, "conf_dir", lambda: copy)
+    return copy
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from micrec_pyg.cli.config import composed, experiment
 from micrec_pyg.cli.config_errors import options, valid_keys
@@ -58,6 +60,41 @@ from micrec_pyg.schema import InputError
 def test_a_bad_override_is_explained(override: str, said: str) -> None:
     with pytest.raises(InputError, match=f"(?s){said}"):
         composed([override])
+
+
+def test_a_file_of_conf_that_is_no_yaml_is_told_with_its_line(own_conf: Path) -> None:
+    text = (own_conf / "split" / "random.yaml").read_text()
+    (own_conf / "split" / "broken.yaml").write_text(f"{text}no colon here\nb: 1\n")
+    line = text.count("\n") + 2
+    said = rf"split/broken\.yaml, line {line}, column \d+: could not find expected ':'"
+    with pytest.raises(InputError, match=said):
+        composed(["split=broken"])
+    # it says nothing about another one, nor about a key that does not exist
+    assert composed(["split=random"])["split_name"] == "random"
+    with pytest.raises(InputError, match=r"key is 'fit\.max_epochs'"):
+        composed(["fit.max_epoch=3"])
+
+
+@pytest.mark.parametrize("lacking", ["name", "num_neighbors", "weights", "net"])
+def test_a_model_whose_file_lacks_a_part_is_refused(
+    own_conf: Path, lacking: str
+) -> None:
+    content = yaml.safe_load((own_conf / "model" / "popularity.yaml").read_text())
+    name = f"without_{lacking}"
+    content = {**content, "name": name}
+    part = {key: value for key, value in content.items() if key != lacking}
+    for file, written in ((name, part), ("whole", {**content, "name": "whole"})):
+        path = own_conf / "model" / f"{file}.yaml"
+        path.write_text(yaml.safe_dump(written))
+    assert composed(["model=whole"])["model"]["name"] == "whole"
+    with pytest.raises(InputError, match=rf"{name}\.yaml: {lacking} is missing"):
+        composed([f"model={name}"])
+
+
+def test_a_model_that_is_called_as_another_one_is_refused(own_conf: Path) -> None:
+    shutil.copy(own_conf / "model" / "inmo.yaml", own_conf / "model" / "mine.yaml")
+    with pytest.raises(InputError, match=r"mine\.yaml: its name is 'inmo'"):
+        composed(["model=mine"])
 
 
 @pytest.mark.parametrize("group", ["model", "data"])

@@ -14,7 +14,7 @@ from printed import same_text
 from safetensors.torch import load_file
 
 import micrec_pyg
-from micrec_pyg.cli.python import _text
+from micrec_pyg.cli.python import _overrides, _text
 from micrec_pyg.cli.train import train_job
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +117,13 @@ def test_frames_are_a_catalogue_for_every_command(micrec, tmp_path, capsys) -> N
     assert micrec_pyg.Catalogue.from_frames(other) != catalogue
 
 
+def test_what_is_no_catalogue_is_refused_in_one_sentence() -> None:
+    edges, _ = frames()["food"]
+    said = r"a DataFrame was given; give .* Catalogue.from_frames\(\{'films': frame\}\)"
+    with pytest.raises(micrec_pyg.InputError, match=said):
+        _overrides(edges)
+
+
 def test_pandas_frames_are_the_same_catalogue() -> None:
     pandas = pytest.importorskip("pandas")
     ours = frames()
@@ -143,6 +150,7 @@ def test_pandas_frames_are_the_same_catalogue() -> None:
         ({"a": (None, pl.DataFrame())}, "domain 'a': give its interactions, or"),
         ({"a": [pl.DataFrame()] * 3}, "domain 'a': give its interactions, or"),
         ({"a/b": pl.DataFrame()}, "domain 'a/b': give a name"),
+        ({1: pl.DataFrame()}, "domain '1': give a name"),
         ({"..": pl.DataFrame()}, "give a name that a folder can have"),
         ({"a": [1, 2]}, "a/interactions.parquet: a int was given"),
         ({"a": (pl.DataFrame(), "x")}, "a/items.parquet: a str was given"),

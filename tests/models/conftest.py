@@ -11,6 +11,8 @@ from reference import tiny, worlds
 
 from micrec_pyg.cli.config import register_resolvers
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
+from micrec_pyg.models.base import check_contract
+from micrec_pyg.models.base import prepare as prepared
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.build import build
 
@@ -65,8 +67,9 @@ def make(config):
 
     def make(train, seed=0, *, prepare=True):
         model = config["net"](sizes=domain_sizes(train), streams=RandomStreams(seed))
+        check_contract(model)
         if prepare:
-            model.prepare(train)
+            prepared(model, train)
         return model
 
     return make

@@ -94,7 +94,6 @@ CALL = {"_target_": "os.system", "command": "exit 1"}
         "micrec_pyg.training.sampler.template_pairs",
         "micrec_pyg.data.splits.saved.save_split",
         "micrec_pyg.models.nothing.Here",
-        "micrec_pyg.models.lightgcn.Nothing",
         "micrec_pyg.models..LightGCN",
         "",
     ],
@@ -102,6 +101,22 @@ CALL = {"_target_": "os.system", "command": "exit 1"}
 def test_settings_call_nothing_else(target: str) -> None:
     with pytest.raises(InputError, match=re.escape(f"_target_: {target} is no class")):
         build({**CALL, "_target_": target})
+
+
+def test_a_class_that_is_not_there_is_told_with_those_that_are() -> None:
+    said = "models.lightgcn.Nothing is not there: micrec_pyg.models.lightgcn has Light"
+    with pytest.raises(InputError, match=re.escape(said)):
+        build({**CALL, "_target_": "micrec_pyg.models.lightgcn.Nothing"})
+
+
+def test_a_package_that_a_module_needs_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needy.py").write_text("import no_such_package\n\nclass Net: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("MICREC_PLUGINS", "needy")
+    with pytest.raises(InputError, match="needy needs the package 'no_such_package'"):
+        build({"_target_": "needy.Net"})
 
 
 @pytest.mark.parametrize(

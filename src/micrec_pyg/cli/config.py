@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from micrec_pyg.cli.config_errors import explain, unknown_key
 from micrec_pyg.cli.overrides import readable
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 NAME = "train"
 VERSION_BASE = "1.3"
+
+OF_MODEL = ("name", "num_neighbors", "weights", "net")
+"""Keys of every file of ``conf/model``."""
 
 Config = dict[str, Any]
 """A resolved configuration: plain dicts, lists and scalars."""
@@ -48,7 +52,7 @@ def compose(overrides: Sequence[str]) -> Any:
     try:
         with initialize_config_dir(str(folder), version_base=VERSION_BASE):
             return hydra_compose(NAME, readable(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise explain(error, folder) from error
 
 
@@ -93,6 +97,7 @@ def resolved(config: Any, choices: Mapping[str, Any]) -> Config:
     config.pop("hydra", None)
     try:
         _check_keys(config)
+        _check_model(config["model"], choices.get("model"))
         for name, kind in get_type_hints(Axes, include_extras=True).items():
             # first: other values are computed from these
             check_value(_plain(config[name]), kind, name)
@@ -116,6 +121,26 @@ def _check_keys(config: Any) -> None:
     for name in config:
         if name not in get_type_hints(Settings):
             raise InputError(unknown_key(str(name), conf_dir()))
+
+
+def _check_model(model: Any, option: object) -> None:
+    """Refuse a model whose file lacks a part, or calls it as another one.
+
+    Its name is that of the folder of its runs.
+    """
+    path = conf_dir() / "model" / f"{option}.yaml"
+    if option is None or not path.is_file():
+        return
+    if lacking := [key for key in OF_MODEL if key not in model]:
+        raise InputError(
+            f"{path}: {', '.join(lacking)} is missing; a model has "
+            f"{', '.join(OF_MODEL)} (docs/adding_a_baseline.md)"
+        )
+    if str(model["name"]) != path.stem:
+        raise InputError(
+            f"{path}: its name is '{model['name']}', so its runs would lie among those "
+            f"of another model; give name: {path.stem}"
+        )
 
 
 def _check_pair(config: Any) -> None:

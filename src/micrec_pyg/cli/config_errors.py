@@ -10,6 +10,7 @@ import yaml
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue
 
 from micrec_pyg.schema import InputError
+from micrec_pyg.yaml_files import broken
 
 _OVERRIDE = re.compile(r"Could not override '([^']+)'")
 _OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
@@ -27,9 +28,12 @@ def explain(error: Exception, folder: Path) -> InputError:
     """Return what the user can do about an error of composing or resolving.
 
     Args:
-        error: Of Hydra or OmegaConf.
+        error: Of Hydra or OmegaConf, or of a file that is no YAML.
         folder: The folder of the yaml files, whose keys and options are the valid ones.
     """
+    if isinstance(error, yaml.YAMLError):
+        mark = getattr(error, "problem_mark", None)
+        return InputError(broken(error, mark.name if mark else f"a file of {folder}"))
     text = str(error)
     if found := _AMBIGUOUS.search(text) or _MERGING.search(text):
         return InputError(_misfit(found[1], ambiguous="Ambiguous" in text))
@@ -123,7 +127,10 @@ def _main(folder: Path) -> dict[str, Any]:
 def _read(path: Path) -> Any:
     # of all options there are a hundred files: libyaml reads them ten times as fast
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except yaml.YAMLError:  # told where it is chosen; it has no valid key meanwhile
+        return {}
 
 
 def _group(entry: str | Mapping[str, str | None]) -> list[str]:

@@ -131,10 +131,15 @@ def _folder(run: Run | Path | str) -> Path:
     return Path(run.path if isinstance(run, Run) else run)
 
 
-def _overrides(given: Catalogue | Path | str) -> list[str]:
+def _overrides(given: object) -> list[str]:
     """Return what stands for an argument on the command line."""
     if isinstance(given, str) and ("=" in given or given.startswith("~")):
         return [given]
+    if not isinstance(given, Catalogue | Path | str):
+        raise InputError(
+            f"a {type(given).__name__} was given; give key=value, the folder of a "
+            "catalogue, or Catalogue.from_frames({'films': frame})"
+        )
     path = Path(given.path if isinstance(given, Catalogue) else given)
     if not path.is_dir():
         raise InputError(

@@ -214,7 +214,7 @@ def _hydra(argv: list[str]) -> None:
         given = readable(argv, sweep=several)
         with _command_line([*given, *_shared_lists(argv, folder)]):
             start()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise explain(error, folder) from error
 
 

@@ -9,14 +9,17 @@ import polars as pl
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import CutOffs
+from micrec_pyg.evaluation.answers import check_vectors, checked
 from micrec_pyg.evaluation.block_size import BlockSize
 from micrec_pyg.evaluation.groups import groups_of
 from micrec_pyg.evaluation.judge import judge
 from micrec_pyg.evaluation.list_metrics import item_facts
 from micrec_pyg.models.base import Model
 from micrec_pyg.schema import (
+    ITEM,
     USER,
     Embeddings,
     RankingStage,
@@ -122,10 +125,22 @@ def domain_scores(
     """Give each domain's scores in turn, without gradients and in evaluation mode."""
     with judged(model):
         z: Mapping[str, Embeddings] = model(stage.graphs)
+        check_vectors(model, z, stage.graphs)
         yield (
-            (domain, task_score(model.scorer(task.graph, z, stage.graphs), task))
+            (domain, task_score(_scorer(model, task.graph, z, stage.graphs), task))
             for domain, task in stage.tasks.items()
         )
+
+
+def _scorer(
+    model: Model,
+    name: str,
+    z: Mapping[str, Embeddings],
+    graphs: Mapping[str, HeteroData],
+) -> Score:
+    """Return the scores of the items of a graph, checked."""
+    score = model.scorer(name, z, graphs)
+    return checked(score, model, name, graphs[name][ITEM].num_nodes)
 
 
 @contextmanager

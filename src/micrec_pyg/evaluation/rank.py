@@ -162,8 +162,9 @@ def _top(
     if value[:, :1].isnan().any():  # NaN comes before every number
         raise ValueError(
             f"rank: {int(scores.isnan().sum())} of {scores.numel()} scores of a block "
-            "are NaN; the embeddings have diverged: lower the learning rate or the "
-            "loss weights"
+            "are NaN; where the losses were finite before, the embeddings have "
+            "diverged: lower the learning rate or the loss weights; else the model "
+            "divides by 0, or takes the logarithm of 0"
         )
     tied = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
     # where all scores differ they are in order already

@@ -1,7 +1,7 @@
 """The contract of every model."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
@@ -165,6 +165,103 @@ def parts_of(model: Model) -> dict[str, Part]:
         name: instead if part == "triplets" else part
         for name, part in model.terms.items()
     }
+
+
+def check_contract(model: Model) -> None:
+    """Refuse a model that says of itself what cannot be.
+
+    Raises:
+        InputError: ``answers`` or ``terms`` names something else than they may, or
+            there are terms and no losses.
+    """
+    name = type(model).__name__
+    if wrong := sorted(map(str, {*model.answers} - {USER, ITEM})):
+        raise InputError(
+            f"{name}.answers has {', '.join(wrong)}; give a set of '{USER}' and "
+            f"'{ITEM}', the kinds of unseen nodes that it has an answer for"
+        )
+    for term, part in model.terms.items():
+        if part not in get_args(Part):
+            raise InputError(
+                f"{name}.terms: {term} reads '{part}'; give one of "
+                f"{', '.join(get_args(Part))}"
+            )
+    if model.terms and type(model).losses is Model.losses:
+        raise InputError(
+            f"{name} has terms ({', '.join(model.terms)}) and no losses(); define it, "
+            "see docs/adding_a_baseline.md"
+        )
+
+
+def prepare(model: Model, train: TrainStage) -> None:
+    """Let a model prepare itself, and refuse state that would not be saved.
+
+    Args:
+        model: Changed in place.
+        train: What it prepares for.
+
+    Raises:
+        InputError: It keeps something in attributes that are no buffers.
+    """
+    before = _attributes(model)
+    model.prepare(train)
+    after = _attributes(model)
+    if lost := [name for name in after if after[name] != before.get(name)]:
+        raise InputError(
+            f"prepare of {type(model).__name__} keeps {', '.join(lost)} in attributes "
+            "that are not saved with the run; declare a tensor in the constructor, "
+            "self.register_buffer(name, None), and set it in prepare"
+        )
+
+
+def _attributes(model: Model) -> dict[str, Any]:
+    """Return what tells whether an attribute of a module was changed, by its name.
+
+    Parameters, buffers and modules, which are saved, are no such attributes.
+    """
+    saved = vars(nn.Module()).keys()
+    return {
+        ".".join(filter(None, [place, key])): _mark(value)
+        for place, module in model.named_modules()
+        for key, value in vars(module).items()
+        if key not in saved
+    }
+
+
+def _mark(value: Any) -> Any:
+    """Return something that differs if a value was replaced, or changed in place."""
+    if isinstance(value, Tensor):
+        return id(value), value._version
+    if isinstance(value, Mapping):
+        return id(value), [(key, _mark(inner)) for key, inner in value.items()]
+    if isinstance(value, list | tuple | set):
+        return id(value), [_mark(inner) for inner in value]
+    return id(value)
+
+
+def check_losses(model: Model, losses: Mapping[str, Tensor]) -> None:
+    """Refuse losses that nobody would read, or that are no numbers.
+
+    Args:
+        model: Whose ``losses`` gave them.
+        losses: By name.
+
+    Raises:
+        InputError: One is not among the terms, or has several values.
+    """
+    name = type(model).__name__
+    if extra := [each for each in losses if each not in model.terms]:
+        raise InputError(
+            f"{name}.losses returned {', '.join(extra)}, and terms does not have it; "
+            "name it there, with the part of a batch that it reads, and give it a "
+            "weight in the yaml"
+        )
+    for term, loss in losses.items():
+        if loss.dim():
+            raise InputError(
+                f"{name}.losses: {term} has the shape {list(loss.shape)}; give one "
+                "number, such as its mean"
+            )
 
 
 def check_weights(model: type[Model] | Model, weights: Mapping[str, float]) -> None:

@@ -197,6 +197,8 @@ def target(node: Mapping[str, Any]) -> Callable[..., Any]:
     name = renamed(given)
     found: Any = _find(name) if name.startswith((*CLASSES, *_plugins())) else None
     if not _callable_from_settings(found, name):
+        if reason := _missing(name):
+            raise InputError(f"_target_: {given} is not there: {reason}")
         raise InputError(
             f"_target_: {given} is no class of {PACKAGE}'s {', '.join(ROOMS[:-1])} or "
             f"{ROOMS[-1]}, and no function of theirs that a file of conf/ names; "
@@ -217,6 +219,31 @@ def _find(name: str) -> Any:
         if not isinstance(owner, type):
             return None
     return getattr(owner, attribute, None)
+
+
+def _missing(name: str) -> str:
+    """Return what a module of ours lacks, in words; nothing if that is not the reason.
+
+    Raises:
+        InputError: It cannot be imported, as it needs what is not there.
+    """
+    module, _, attribute = name.rpartition(".")
+    if not f"{module}.".startswith((*CLASSES, *_plugins())):
+        return ""
+    try:
+        content = vars(importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        if error.name and not f"{module}.".startswith(f"{error.name}."):
+            return f"{module} needs the package '{error.name}', which is not installed"
+        return ""
+    own = [
+        key
+        for key, value in content.items()
+        if isinstance(value, type) and value.__module__ == module
+    ]
+    if attribute in content or not own:
+        return ""
+    return f"{module} has {', '.join(own)}"
 
 
 def _callable_from_settings(found: Any, name: str) -> bool:

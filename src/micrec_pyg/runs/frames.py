@@ -123,9 +123,14 @@ def as_polars(table: Any, path: str) -> pl.DataFrame:
         ) from error
 
 
-def _check_name(domain: str) -> None:
+def _check_name(domain: object) -> None:
     """Refuse a domain whose name cannot be the name of a folder."""
-    if not domain or domain.startswith(".") or {*domain} & {*"/\\\0"}:
+    if (
+        not isinstance(domain, str)
+        or not domain
+        or domain.startswith(".")
+        or {*domain} & {*"/\\\0"}
+    ):
         raise InputError(
             f"domain '{domain}': give a name that a folder can have, such as food"
         )

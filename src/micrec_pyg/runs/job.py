@@ -7,16 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from micrec_pyg.evaluation.evaluate import Report
 from micrec_pyg.evaluation.validate import validate, validate_weights
 from micrec_pyg.graph.build import domain_sizes, valid_stage
 from micrec_pyg.graph.to_device import pairs_to_device, to_device
-from micrec_pyg.models.base import Model
+from micrec_pyg.models.base import Model, check_contract
 from micrec_pyg.models.fused import Fused
 from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.run_warnings import working_on
+from micrec_pyg.runs.code import KEY, changed_code
 from micrec_pyg.runs.experiment import Experiment, cut_off
+from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
 from micrec_pyg.runs.inputs import Inputs, data_digests, make_inputs, read_data
 from micrec_pyg.runs.listener import Listener, Listeners
@@ -24,7 +28,7 @@ from micrec_pyg.runs.memory import check_parameters
 from micrec_pyg.runs.progress import step
 from micrec_pyg.runs.same_net import run_of_net, take_over
 from micrec_pyg.runs.save import metrics_of, write_begin, write_run
-from micrec_pyg.runs.sealed import check_run
+from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.runs.term import choose_weight
 from micrec_pyg.schema import ValidStage
 from micrec_pyg.storage.lock import locked
@@ -50,10 +54,11 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     catalogues = first_before_others(lambda: read_data(experiment))
     digests = data_digests(catalogues)
     folder = run_folder(experiment, digests)
-    if from_first(lambda: _is_there(folder)):
+    if from_first(lambda: _is_there(folder, experiment)):
         return folder
     with locked_by_first(folder), working_on(experiment.model, folder):
-        if from_first(lambda: _is_there(folder)):  # by another command meanwhile
+        # by another command meanwhile
+        if from_first(lambda: _is_there(folder, experiment)):
             return folder
         logger.info("run: %s", folder)
         if is_first():
@@ -81,12 +86,19 @@ def locked_by_first(folder: Path) -> Iterator[None]:
         yield
 
 
-def _is_there(folder: Path) -> bool:
+def _is_there(folder: Path, experiment: Experiment) -> bool:
     """Return whether a run is complete, and say so."""
     if is_complete(folder):
         check_run(folder)
         remove_leftovers(folder)
         logger.info("%s is complete and not trained again", folder)
+        before = read_json(folder / METRICS).get(KEY, {})
+        if changed := changed_code(experiment.settings, before):
+            logger.warning(
+                "the code of %s has changed since it was trained: what it found may "
+                "not be what the code gives now; delete the folder to train again",
+                ", ".join(changed),
+            )
         return True
     return False
 
@@ -95,7 +107,10 @@ def make_model(experiment: Experiment, inputs: Inputs) -> Model:
     """Return the untrained model of an experiment, on its device."""
     sizes = domain_sizes(inputs.train)
     check_parameters(experiment, sizes)
+    # streams give the start values; what draws elsewhere shall follow the seed too
+    torch.manual_seed(experiment.seed)
     model = experiment.make_model(sizes=sizes, streams=RandomStreams(experiment.seed))
+    check_contract(model)
     return model.to(experiment.device)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.models.base import Model
+from micrec_pyg.models.base import Model, prepare
 from micrec_pyg.models.fused import Fused
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.files import read_json
@@ -74,7 +74,7 @@ def take_over(
     assert isinstance(model, Fused)
     logger.info("the net is that of %s, and is not trained again", found)
     device = model.beta.device
-    model.prepare(train)
+    prepare(model, train)
     tensors, _ = read_tensors(found / MODEL)
     model.net.load_state({name: value.to(device) for name, value in tensors.items()})
     text = (found / HISTORY).read_text(encoding="utf-8")

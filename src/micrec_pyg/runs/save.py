@@ -11,6 +11,7 @@ from micrec_pyg.evaluation.evaluate import Report, summary
 from micrec_pyg.models.base import Model
 from micrec_pyg.runs import files
 from micrec_pyg.runs.artefact import ARTEFACT, WEIGHTS, artefact_files, write_artefact
+from micrec_pyg.runs.code import KEY, code_of
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.runs.results import peak_memory, per_user, run_card, versions
@@ -60,6 +61,7 @@ def metrics_of(
         "device": experiment.device,
         "test_evaluations": 0,
         "versions": versions(),
+        KEY: code_of(experiment.settings),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from micrec_pyg.models.base import Model, check_weights, parts_of
+from micrec_pyg.models.base import Model, check_weights, parts_of, prepare
 from micrec_pyg.process_group import sum_up
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import InputError, TrainStage, ValidStage
@@ -128,7 +128,7 @@ def _begin(
         return run
     begin = time.perf_counter()
     with torch.no_grad():
-        model.prepare(train)
+        prepare(model, train)
     run.best, run.fit_s = _copy(model), time.perf_counter() - begin
     return run
 
@@ -184,7 +184,8 @@ def _epoch(step: Step, epoch: int, rate: float) -> dict[str, float]:
     if broken:
         raise FloatingPointError(
             f"epoch {epoch}: loss {', '.join(broken)} is not a finite number; lower "
-            "fit.lr, or the weight of that loss"
+            "fit.lr, or the weight of that loss; if it is so with the start values, "
+            "the loss divides by 0 or takes the logarithm of 0"
         )
     return means
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from micrec_pyg.models.base import Model, parts_of
+from micrec_pyg.models.base import Model, check_losses, parts_of
 from micrec_pyg.nn.kernels import recorded
 from micrec_pyg.process_group import size, sum_gradients
 from micrec_pyg.random_streams import RandomStreams
@@ -104,13 +104,13 @@ class Step:
         batch, graphs = own_share(self.model, self.sampler.draw()), self.train.graphs
         if self.around is not None:
             graphs, batch = self.around(batch)
+        if not self.terms:
+            raise InputError(self._nothing_left())
         losses = self.model.losses(graphs, batch, self.streams)
+        check_losses(self.model, losses)
         used = {name: losses[name] for name in self.terms if name in losses}
         if not used:
-            raise InputError(
-                "no loss is left to train: give one of model.weights."
-                f"{', '.join(self.model.terms)} above 0 that these data have"
-            )
+            raise InputError(self._nothing_left())
         weighted = [
             self.terms[name] * self.shares[name] * loss for name, loss in used.items()
         ]
@@ -120,6 +120,12 @@ class Step:
         self.optimizer.step()
         for name, loss in used.items():
             self.sums[name].add_(loss.detach(), alpha=self.shares[name])
+
+    def _nothing_left(self) -> str:
+        return (
+            "no loss is left to train: give one of model.weights."
+            f"{', '.join(self.model.terms)} above 0 that these data have"
+        )
 
 
 def record(step: Step, wanted: bool | Literal["auto"]) -> None:
