@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "--html",
         action="store_true",
         help="also write DIR/sweep.html: a heat map and a table per pair of keys, and "
-        "curves, in one file that needs no network",
+        "curves, in one file that needs no network; one per metric if fit.metric was "
+        "swept",
     )
     return parser
