@@ -75,6 +75,12 @@ def test_a_file_of_conf_that_is_no_yaml_is_told_with_its_line(own_conf: Path) ->
         composed(["fit.max_epoch=3"])
 
 
+def test_the_main_file_of_conf_that_is_no_yaml_is_told_too(tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").write_text("defaults: [\n")
+    with pytest.raises(InputError, match=r"train\.yaml, line 2, column 1: "):
+        options(tmp_path)
+
+
 @pytest.mark.parametrize("lacking", ["name", "num_neighbors", "weights", "net"])
 def test_a_model_whose_file_lacks_a_part_is_refused(
     own_conf: Path, lacking: str

@@ -49,6 +49,12 @@ def test_scores_are_a_row_for_each_user_that_is_asked_about(scores, said):
     assert said in str(refused.value)
 
 
+def test_scores_are_a_tensor():
+    numbers = checked(lambda rows: [[0.0] * 5] * len(rows), Model(), "a", 5)
+    with pytest.raises(InputError, match="the scorer of Model gave a list; needed: a"):
+        numbers(torch.arange(2))
+
+
 def test_inner_products_keep_their_fast_form():
     products = InnerProducts(torch.zeros(2, 3), torch.zeros(5, 3))
     assert checked(products, Model(), "a", 5) is products

@@ -10,7 +10,7 @@ import yaml
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue
 
 from micrec_pyg.schema import InputError
-from micrec_pyg.yaml_files import broken
+from micrec_pyg.yaml_files import broken, read_yaml
 
 _OVERRIDE = re.compile(r"Could not override '([^']+)'")
 _OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
@@ -120,7 +120,7 @@ def _groups(folder: Path) -> list[str]:
 
 
 def _main(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = _read(folder / "train.yaml")
+    content: dict[str, Any] = read_yaml(folder / "train.yaml")
     return content
 
 

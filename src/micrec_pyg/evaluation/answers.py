@@ -56,7 +56,12 @@ def checked(score: Score, model: Model, domain: str, num_items: int) -> Score:
         return score  # of the vectors that were checked
 
     def of_rows(rows: Tensor) -> Tensor:
-        found = score(rows)
+        found: object = score(rows)
+        if not isinstance(found, Tensor):
+            raise InputError(
+                f"the scorer of {type(model).__name__} gave a {type(found).__name__}; "
+                f"needed: a tensor [{len(rows)}, {num_items}]"
+            )
         if found.shape != (len(rows), num_items) or not found.is_floating_point():
             kind = str(found.dtype).removeprefix("torch.")
             raise InputError(
