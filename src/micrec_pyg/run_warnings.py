@@ -1,4 +1,4 @@
-"""Warnings that name the run they belong to, each once per run.
+"""Warnings that name the run they belong to, each once.
 
 What warns knows a graph or some scores, but not whose they are; like
 ``process_group``, the run that is worked on is a setting of the process.
@@ -12,8 +12,8 @@ from pathlib import Path
 
 _run: ContextVar[tuple[str, Path] | None] = ContextVar("run", default=None)
 
-_said: set[tuple[Path, str]] = set()
-"""Folder of a run, and what was said of it in this process."""
+_said: set[tuple[Path | None, str]] = set()
+"""Folder of a run, or none, and what was said of it in this process."""
 
 
 @contextmanager
@@ -32,7 +32,9 @@ def working_on(model: str, folder: Path) -> Iterator[None]:
 
 
 def warn(logger: logging.Logger, what: str, text: str, *values: object) -> None:
-    """Log a warning with model and run before it; where they are known, once per run.
+    """Log a warning with model and run before it, once per run.
+
+    Where no run is known, as for the questions to a service, once per process.
 
     Args:
         logger: Of the module that warns.
@@ -41,10 +43,11 @@ def warn(logger: logging.Logger, what: str, text: str, *values: object) -> None:
         values: For these places.
     """
     run = _run.get()
+    folder = None if run is None else run[1]
+    if (folder, what) in _said:
+        return
+    _said.add((folder, what))
     if run is None:
         logger.warning(text, *values)
-        return
-    model, folder = run
-    if (folder, what) not in _said:
-        _said.add((folder, what))
-        logger.warning(f"%s, %s: {text}", model, folder.name, *values)
+    else:
+        logger.warning(f"%s, %s: {text}", run[0], run[1].name, *values)

@@ -265,7 +265,7 @@ def test_runs_without_a_mean_are_refused_before_a_test_set_is_opened(
     for given, message in [
         ([run, "--metric", "ndcg@7"], "metric ndcg@7: give one of recall@5"),
         ([run, "--periods", "1"], "periods=1: give 2 or more"),
-        ([run, again], "the run was split by random"),
+        ([run, again], "was split by random"),
         ([run, twin], "both have seed=0"),
         ([run, more], "both have seed=0"),
         ([run, other], "of several settings: .* micrec, .* lightgcn"),

@@ -187,6 +187,30 @@ def test_a_column_of_the_items_chooses(micrec, file, capsys, where, expected):
     assert {*found["item"]} == expected
 
 
+def test_a_cell_may_be_a_list_of_values(micrec, tmp_path, file, capsys):
+    users, items = file("user\nu1\n", "users.csv"), tmp_path / "items.parquet"
+    tags = [["tea", "hot "], ["tea"], [], None]
+    table = pl.DataFrame({"item": [f"food{n}" for n in range(1, 5)], "tags": tags})
+    table = table.with_columns(number=pl.lit(3), deep=pl.lit([[1]]))
+    table.write_parquet(items)
+    command = ["recommend", GOLDEN, "--users", users, "--domain", "food"]
+    command += ["--items", items, "--keep-seen", "--where"]
+    for where, expected in (
+        ("tags=tea", {"food1", "food2"}),
+        ("tags=hot", {"food1"}),
+        ("number=3", {*table["item"]}),
+    ):
+        assert micrec(*command, where) == 0
+        found = pl.read_csv(io.StringIO(capsys.readouterr().out))
+        assert {*found["item"]} == expected
+    assert micrec(*command, "tags=cold") == 2
+    assert "no row of" in capsys.readouterr().err
+    assert micrec(*command, "deep=1") == 2
+    assert (
+        "give a column of texts, numbers, or lists of them" in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [

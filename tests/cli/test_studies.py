@@ -127,6 +127,12 @@ def test_runs_that_studies_share_are_trained_once_and_shown_in_both(
     assert _written(tmp_path) == {*files, "manifest.json"}
 
 
+def test_a_check_against_one_table_is_refused(fake: FakeJobs, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="preset toys has a table per study; give a"):
+        _run(tmp_path, "--check", "old.csv")
+    assert not fake.trained
+
+
 def test_the_figure_of_a_sweep_has_a_line_and_the_level_of_what_is_not_swept(
     fake: FakeJobs, tmp_path: Path
 ) -> None:

@@ -10,10 +10,12 @@ from reference import significance as naive
 from reference.runs import write_run
 from scipy import stats
 
+from micrec_pyg.report import marks
 from micrec_pyg.report.collect import collect
 from micrec_pyg.report.marks import Marks, models_of, significant_bests
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, as_markdown, sheets
+from micrec_pyg.schema import DamagedFileError
 
 USERS = 12
 RNG = np.random.default_rng(0)
@@ -98,6 +100,20 @@ def test_runs_that_cannot_be_paired_are_not_tested(
     assert found.places == frozenset()
     assert found.note == "Bests are not tested: the runs cannot be paired."
     assert "domain b: the data of" in caplog.text
+
+
+def test_a_damaged_file_is_no_reason_to_leave_marks_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "best", BASE + GAIN)
+
+    def damaged(*_: object) -> None:
+        raise DamagedFileError("per_user.parquet is not what was written")
+
+    monkeypatch.setattr(marks, "_tests", damaged)
+    with pytest.raises(DamagedFileError):
+        _marks(tmp_path, "recall@20")
 
 
 def _write_alone(

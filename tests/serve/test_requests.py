@@ -5,12 +5,14 @@ import logging
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
 from serve.conftest import GOLDEN, KEY
 
 from micrec_pyg.schema import InputError
 from micrec_pyg.serve.app import make_app
 from micrec_pyg.serve.keys import Keys, keys_of
 from micrec_pyg.serve.limits import Limits
+from micrec_pyg.serve.questions import NewInteraction, NewItem
 from micrec_pyg.serve.shelf import Shelf, load_served, names_of
 
 ASKED = {"users": ["u1"], "domain": "food"}
@@ -78,7 +80,7 @@ def test_so_is_a_wrong_parameter(client, path, field, words):
     ("content", "kind", "status"),
     [
         (b"{", "application/json", 400),
-        (b"", "application/json", 422),
+        (b"", "application/json", 400),
         (b"null", "application/json", 422),
         (b"\xff\xfe", "application/json", 400),
         (b"[" * 100_000, "application/json", 400),
@@ -93,6 +95,23 @@ def test_bodies_that_are_no_json(client, content, kind, status):
     found = client.post("/v1/recommend", content=content, headers=headers)
     assert found.status_code == status
     assert found.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("raw", ["nan", "null", "-5", "a\nb", "é" * 300])
+def test_an_id_that_no_file_may_have_is_no_new_one(raw):
+    for kind, row in (
+        (NewItem, {"item": raw, "text": "tea"}),
+        (NewInteraction, {"user": raw, "item": "food1"}),
+    ):
+        with pytest.raises(ValidationError, match="got .*, .* is needed|, a negative"):
+            kind.model_validate(row)
+    assert NewItem.model_validate({"item": "é" * 200}).item == "é" * 200
+
+
+@pytest.mark.parametrize("number", [1e39, -1e16])
+def test_a_vector_has_numbers_whose_squares_can_be_added(number):
+    with pytest.raises(ValidationError, match="give numbers of at most"):
+        NewItem.model_validate({"item": "a", "vectors": {"text": [1.0, number]}})
 
 
 def test_other_paths_and_methods_have_the_same_shape(client):

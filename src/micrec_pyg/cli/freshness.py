@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     runs = [read_run(folder) for folder in folders]
     # a test set is opened once all that was given can be answered
     for run in runs:
-        check_split(run.record["split"], run.config["split"])
+        check_split(run.path, run.record["split"], run.config["split"])
     check_periods(given.periods)
     _check_seeds(runs)
     metric = given.metric or str(runs[0].config["fit"]["metric"])

@@ -122,15 +122,33 @@ def _rows_where(table: pl.DataFrame, path: Path, where: Sequence[str]) -> pl.Dat
                 f"--where {column}={values[0]}: {path} has the columns "
                 f"{', '.join(columns)}"
             )
-        cells = table[column].cast(pl.String).str.strip_chars()
-        if not cells.is_in(values).any():
-            some = ", ".join(cells.drop_nulls().unique().sort().head(10))
+        cells = _texts(table[column], path)
+        holds = cells.list.eval(pl.element().is_in(values)).list.any().fill_null(False)
+        if not holds.any():
+            some = ", ".join(cells.explode().drop_nulls().unique().sort().head(10))
             raise InputError(
                 f"--where {column}={values[0]}: no row of {path} has that; there are "
                 f"{some}"
             )
-        table = table.filter(cells.is_in(values))
+        table = table.filter(holds)
     return table
+
+
+def _texts(cells: pl.Series, path: Path) -> pl.Series:
+    """Return the values of every cell as a list of texts.
+
+    Raises:
+        InputError: They are neither values nor lists of values.
+    """
+    if not isinstance(cells.dtype, pl.List):
+        cells = cells.reshape((-1, 1)).arr.to_list() if len(cells) else cells.implode()
+    inner = getattr(cells.dtype, "inner", None)
+    if inner is None or inner.is_nested():
+        raise InputError(
+            f"--where {cells.name}=...: {path} has {cells.dtype} there; give a column "
+            "of texts, numbers, or lists of them"
+        )
+    return cells.list.eval(pl.element().cast(pl.String).str.strip_chars())
 
 
 def _table(path: Path, needed: Sequence[str], may: Sequence[str] = ()) -> pl.DataFrame:

@@ -52,6 +52,11 @@ def main(argv: list[str]) -> int:
         check_picking(given.preset, ())
     if manifest is None and pairs is None:
         return _reproduce(given, seeds, workers, command)
+    if given.check:
+        raise InputError(
+            f"--check {given.check}: the preset {given.preset} has a table per study; "
+            "give a preset of one table, such as quick"
+        )
     log_to_stderr()
     prepare()
     asked = asked_of(given, seeds=seeds, workers=workers, command=command)

@@ -13,7 +13,7 @@ from micrec_pyg.evaluation.significance import holm, wilcoxon
 from micrec_pyg.report.compare import Question, matched
 from micrec_pyg.report.pairs import Seeds, common_seeds, metrics_in, pair
 from micrec_pyg.runs.read import Run, read_run
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import DamagedFileError, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ def significant_bests(
         return Marks(frozenset(), "")
     try:
         tests = list(_tests(models, cells, group, part))
+    except DamagedFileError:
+        raise  # no table of what cannot be read
     except InputError as error:
         logger.warning("group %s: bests are not tested: %s", group, error)
         return Marks(frozenset(), "Bests are not tested: the runs cannot be paired.")

@@ -102,10 +102,11 @@ def freshness(
     )
 
 
-def check_split(name: str, settings: Mapping[str, Any]) -> None:
+def check_split(run: str, name: str, settings: Mapping[str, Any]) -> None:
     """Refuse a run whose test does not lie after its training.
 
     Args:
+        run: Its folder, or what it is called.
         name: Of its split.
         settings: Of its split.
 
@@ -115,8 +116,8 @@ def check_split(name: str, settings: Mapping[str, Any]) -> None:
     target = str(settings.get("_target_", ""))
     if target.rpartition(".")[2] != global_time.__name__:
         raise InputError(
-            f"freshness: the run was split by {name}; give a run under "
-            "split=global_time, whose test lies after its training"
+            f"freshness: {run} was split by {name}; give runs under "
+            "split=global_time, whose test lies after their training"
         )
 
 
@@ -131,7 +132,7 @@ def check_periods(periods: int) -> None:
 
 
 def _check(experiment: Experiment, model: Model, periods: int) -> None:
-    check_split(experiment.split, experiment.settings["split"])
+    check_split("the run", experiment.split, experiment.settings["split"])
     check_periods(periods)
     if model.answers < {USER, ITEM}:
         raise InputError(

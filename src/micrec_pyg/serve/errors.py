@@ -114,6 +114,8 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     place = [part for part in first["loc"] if part not in ("body", "query", "path")]
     if first["type"] == UNKNOWN_KEY:
         place.append(first["ctx"]["key"])
+    if first["type"] == "missing" and first["loc"] == ("body",):
+        return error_response(400, "the body is missing; send JSON, such as {}")
     if first["type"] == "json_invalid":
         return error_response(400, f"the body is no JSON: {first['ctx']['error']}")
     if first["type"] == "value_error":

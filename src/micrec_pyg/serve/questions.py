@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -11,6 +12,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from micrec_pyg.data.files.cells import fault_of_id
 
 MAX_K = 1000
 """Length of a list."""
@@ -26,15 +29,43 @@ MAX_ID = 512
 MAX_TEXT = 10_000
 MAX_WIDTH = 8192
 """Numbers of one vector."""
-UNKNOWN_KEY = "unknown_key"
+LARGEST = 1e15
+"""Of a number in a vector."""
+UNKNOWN_KEY, UNUSABLE = "unknown_key", "unusable"
 
 RawId = Annotated[
     # no raw id begins with a zero character: rows of removed nodes do
     str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00]*$")
 ]
+
+
+def _usable(raw: str) -> str:
+    """Return an id that a file of the data may have, too: from there it comes back."""
+    need = fault_of_id(raw)
+    if need is not None:
+        raise PydanticCustomError(
+            UNUSABLE, "got {raw}, {need}", {"raw": repr(raw)[:80], "need": need}
+        )
+    return raw
+
+
+NewId = Annotated[RawId, AfterValidator(_usable)]
+"""An id that is written down, and may be trained on."""
+
+
+def _in_range(number: float) -> float:
+    """Return a number whose square is one of 32 bits, as lengths of vectors need."""
+    if abs(number) > LARGEST:
+        raise PydanticCustomError(
+            UNUSABLE, "give numbers of at most {largest:g}", {"largest": LARGEST}
+        )
+    return number
+
+
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Vector = Annotated[list[FiniteFloat], Field(min_length=1, max_length=MAX_WIDTH)]
+Number = Annotated[FiniteFloat, AfterValidator(_in_range)]
+Vector = Annotated[list[Number], Field(min_length=1, max_length=MAX_WIDTH)]
 Items = Annotated[list[RawId], Field(max_length=MAX_HISTORY)]
 History = Annotated[dict[Name, Items], Field(max_length=100)]
 Model = Annotated[
@@ -131,7 +162,7 @@ class NewItem(Strict):
     """An item with a text, with vectors by modality, or with both."""
 
     model_config = ConfigDict(strict=True)
-    item: RawId
+    item: NewId
     text: Text | None = None
     vectors: Annotated[dict[Name, Vector], Field(max_length=20)] = {}
 
@@ -147,7 +178,7 @@ class NewInteraction(Strict):
     """A user, known or new, and a known item."""
 
     model_config = ConfigDict(strict=True)
-    user: RawId
+    user: NewId
     item: RawId
 
 

@@ -57,6 +57,18 @@ def ids(
     return text
 
 
+def fault_of_id(text: str) -> str | None:
+    """Return what is needed in place of a text that a file may not have as an id.
+
+    None if it may.
+    """
+    series = pl.Series([text], dtype=pl.String)
+    for bad, need, _ in _faults_of_ids(series, Path()):
+        if bad[0]:
+            return need
+    return None
+
+
 def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, str]]:
     """Return for every possible fault which ids have it, what is needed, what to do."""
     faults = [
