@@ -103,7 +103,7 @@ def test_an_id_that_no_file_may_have_is_no_new_one(raw):
         (NewItem, {"item": raw, "text": "tea"}),
         (NewInteraction, {"user": raw, "item": "food1"}),
     ):
-        with pytest.raises(ValidationError, match="got .*, .* is needed|, a negative"):
+        with pytest.raises(ValidationError, match=r"got .*(needed|negative)"):
             kind.model_validate(row)
     assert NewItem.model_validate({"item": "é" * 200}).item == "é" * 200
 
