@@ -32,6 +32,8 @@ import typecheck  # noqa: F401, before the package that it checks
 import yaml
 from hypothesis import settings
 
+from micrec_pyg import run_warnings
+
 # Where the tests are started in the background, Ctrl-C is ignored, here and in all
 # processes that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -92,6 +94,12 @@ def _forget_logging() -> None:
     for logger, level in ((root, logging.WARNING), (ours, logging.NOTSET)):
         if logger.level != level:  # setting it goes through all loggers there are
             logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_said() -> None:
+    """Begin every test as if this process had warned of nothing."""
+    run_warnings._said.clear()
 
 
 @pytest.fixture(autouse=True)

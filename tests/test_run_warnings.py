@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from micrec_pyg import run_warnings
 from micrec_pyg.run_warnings import warn, working_on
 
 logger = logging.getLogger("warned")
 
 
-def test_each_is_said_once(monkeypatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(run_warnings, "_said", set())
+def test_each_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         warn(logger, "ties", "%d ties", 2)
         with working_on("inmo", Path("a/one")):

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from reference import metrics as reference
 from torch import Tensor
 
-from micrec_pyg import run_warnings
 from micrec_pyg.evaluation.block_size import CUDA_BYTES, users_at_once
 from micrec_pyg.evaluation.rank import (
     CHUNK,
@@ -267,11 +266,6 @@ def _three_best(table: Tensor, known: Tensor) -> RankedLists:
         candidates=None,
         batch_size=3,
     )
-
-
-@pytest.fixture(autouse=True)
-def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_warnings, "_said", set())
 
 
 def test_a_constant_scorer_is_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -20,6 +21,7 @@ from micrec_pyg.runs.device import check_device
 from micrec_pyg.runs.setting_types import check_value
 from micrec_pyg.runs.settings import Axes, Pair, Settings
 from micrec_pyg.schema import InputError
+from micrec_pyg.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from micrec_pyg.runs.experiment import Experiment
@@ -136,11 +138,19 @@ def _check_model(model: Any, option: object) -> None:
             f"{path}: {', '.join(lacking)} is missing; a model has "
             f"{', '.join(OF_MODEL)} (docs/adding_a_baseline.md)"
         )
-    if str(model["name"]) != path.stem:
+    name = _own_name(path) or str(model["name"])
+    if name != path.stem:
         raise InputError(
-            f"{path}: its name is '{model['name']}', so its runs would lie among those "
+            f"{path}: its name is '{name}', so its runs would lie among those "
             f"of another model; give name: {path.stem}"
         )
+
+
+@cache
+def _own_name(path: Path) -> str | None:
+    """Return the name in the file of a model; who overrides it means another one."""
+    name = read_yaml(path).get("name")
+    return None if name is None else str(name)
 
 
 def _check_pair(config: Any) -> None:
