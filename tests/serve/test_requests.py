@@ -12,7 +12,7 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.serve.app import make_app
 from micrec_pyg.serve.keys import Keys, keys_of
 from micrec_pyg.serve.limits import Limits
-from micrec_pyg.serve.questions import NewInteraction, NewItem
+from micrec_pyg.serve.questions import AddInteractions, AddItems, NewItem
 from micrec_pyg.serve.shelf import Shelf, load_served, names_of
 
 ASKED = {"users": ["u1"], "domain": "food"}
@@ -99,18 +99,19 @@ def test_bodies_that_are_no_json(client, content, kind, status):
 
 @pytest.mark.parametrize("raw", ["nan", "null", "-5", "a\nb", "é" * 300])
 def test_an_id_that_no_file_may_have_is_no_new_one(raw):
-    for kind, row in (
-        (NewItem, {"item": raw, "text": "tea"}),
-        (NewInteraction, {"user": raw, "item": "food1"}),
+    for kind, name, row in (
+        (AddItems, "items", {"item": raw, "text": "tea"}),
+        (AddInteractions, "interactions", {"user": raw, "item": "food1"}),
     ):
-        with pytest.raises(ValidationError, match=r"got .*(needed|negative)"):
-            kind.model_validate(row)
-    assert NewItem.model_validate({"item": "é" * 200}).item == "é" * 200
+        good = {key: value if value != raw else "é" * 200 for key, value in row.items()}
+        kind.model_validate({name: [good]})
+        with pytest.raises(ValidationError, match=r"row 1: got .*(needed|negative)"):
+            kind.model_validate({name: [good, row, row]})
 
 
 @pytest.mark.parametrize("number", [1e39, -1e16])
 def test_a_vector_has_numbers_whose_squares_can_be_added(number):
-    with pytest.raises(ValidationError, match="give numbers of at most"):
+    with pytest.raises(ValidationError, match=r"than or equal to -?1"):
         NewItem.model_validate({"item": "a", "vectors": {"text": [1.0, number]}})
 
 

@@ -1,5 +1,6 @@
 """What a run is: typed and complete, before anything is read or computed."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -160,11 +161,36 @@ def _check_model(experiment: Experiment) -> None:
             f"{Model.__module__}.Model"
         )
     check_weights(made, experiment.weights)
+    _check_complete(experiment)
     unseen = getattr(experiment.net, "keywords", {}).get("unseen")
     if unseen == "content" and not experiment.graph.num_neighbors:
         raise InputError(
             "model.net.unseen=content: the graph has no lists of similar nodes; give "
             "model.num_neighbors=10, or K above 0 where the model reads K"
+        )
+
+
+def _check_complete(experiment: Experiment) -> None:
+    """Refuse a model some of whose settings are not given.
+
+    Raises:
+        InputError: It has keyword arguments that the settings do not have.
+    """
+    net = experiment.net
+    given = {*getattr(net, "keywords", {}), "sizes", "streams"}
+    function = getattr(net, "func", net)
+    lacking = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.KEYWORD_ONLY
+        and name not in given
+    ]
+    if lacking:
+        raise InputError(
+            f"model.net lacks {', '.join(lacking)}, which {function.__name__} takes; "
+            f"write it into conf/model/{experiment.settings['model']['name']}.yaml, or "
+            f"give +model.net.{lacking[0]}=VALUE"
         )
 
 

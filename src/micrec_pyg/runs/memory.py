@@ -1,6 +1,5 @@
 """Whether a run fits in memory, estimated before it starts."""
 
-import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -122,7 +121,6 @@ def check_parameters(experiment: Experiment, sizes: Mapping[str, DomainSize]) ->
         InputError: Its parameters and their gradients are above what the device has
             free.
     """
-    _check_complete(experiment)
     try:
         with FakeTensorMode():
             model = experiment.make_model(sizes=sizes, streams=RandomStreams(0))
@@ -132,30 +130,6 @@ def check_parameters(experiment: Experiment, sizes: Mapping[str, DomainSize]) ->
     count = sum(parameter.numel() for parameter in model.parameters())
     size = RUNTIME + count * FLOAT * LEAST_COPIES
     _check(size, experiment.device, "lower the widths and numbers under model.net")
-
-
-def _check_complete(experiment: Experiment) -> None:
-    """Refuse a model some of whose settings are not given.
-
-    Raises:
-        InputError: It has keyword arguments that the settings do not have.
-    """
-    net = experiment.net
-    given = {*getattr(net, "keywords", {}), "sizes", "streams"}
-    function = getattr(net, "func", net)
-    lacking = [
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind is parameter.KEYWORD_ONLY
-        and name not in given
-    ]
-    if lacking:
-        raise InputError(
-            f"model.net lacks {', '.join(lacking)}, which {function.__name__} takes; "
-            f"write it into conf/model/{experiment.settings['model']['name']}.yaml, or "
-            f"give +model.net.{lacking[0]}=VALUE"
-        )
 
 
 def _check(size: int, place: str, remedy: str) -> None:

@@ -1,6 +1,6 @@
 """Columns of tables as ids, numbers and times; what cannot be one is noted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -57,16 +57,18 @@ def ids(
     return text
 
 
-def fault_of_id(text: str) -> str | None:
-    """Return what is needed in place of a text that a file may not have as an id.
+def first_fault(texts: Sequence[str]) -> tuple[int, str] | None:
+    """Return the place of the first text that a file may not have as an id.
 
-    None if it may.
+    And what is needed instead; None if it may have all of them.
     """
-    series = pl.Series([text], dtype=pl.String)
-    for bad, need, _ in _faults_of_ids(series, Path()):
-        if bad[0]:
-            return need
-    return None
+    series = pl.Series(texts, dtype=pl.String)
+    found = [
+        (place, need)
+        for bad, need, _ in _faults_of_ids(series, Path())
+        if (place := bad.arg_max()) is not None and bad[place]
+    ]
+    return min(found, default=None)
 
 
 def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, str]]:
