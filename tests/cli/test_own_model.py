@@ -84,7 +84,9 @@ def test_start_values_of_torchs_own_layers_follow_the_seed(own, tmp_path) -> Non
         read_json(first / "metrics.json")["val"]
         == (read_json(second / "metrics.json")["val"])
     )
+    state = torch.get_rng_state()
     other = own(f"output_dir={tmp_path}/two", "seed=1")
+    assert torch.equal(torch.get_rng_state(), state)  # a notebook draws on as it would
     assert (
         read_json(first / "metrics.json")["val"]
         != (read_json(other / "metrics.json")["val"])

@@ -108,8 +108,10 @@ def make_model(experiment: Experiment, inputs: Inputs) -> Model:
     sizes = domain_sizes(inputs.train)
     check_parameters(experiment, sizes)
     # streams give the start values; what draws elsewhere shall follow the seed too
-    torch.manual_seed(experiment.seed)
-    model = experiment.make_model(sizes=sizes, streams=RandomStreams(experiment.seed))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(experiment.seed)
+        streams = RandomStreams(experiment.seed)
+        model = experiment.make_model(sizes=sizes, streams=streams)
     check_contract(model)
     return model.to(experiment.device)
 
