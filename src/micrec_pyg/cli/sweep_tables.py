@@ -39,6 +39,11 @@ class Ranked:
         """Return the mean over the seeds."""
         return fmean(self.values.values())
 
+    @property
+    def task(self) -> str:
+        """Return what was asked, in words."""
+        return words(_task(self.setting))
+
 
 def tables(jobs: Sequence[Job]) -> list[str]:
     """Return what a sweep came to: a line per setting, the best, and the failed jobs.
@@ -93,14 +98,12 @@ def rank(jobs: Sequence[Job], metric: str) -> list[Ranked]:
         )
         for setting, own in values.items()
     ]
-    found.sort(key=lambda each: (bool(each.lacking), -each.mean))
-    found.sort(key=lambda each: list(_task(each.setting).values()))
+    found.sort(key=lambda each: (each.task, bool(each.lacking), -each.mean))
     places: dict[str, int] = defaultdict(int)
     for number, each in enumerate(found):
         if not each.lacking:
-            task = words(_task(each.setting))
-            places[task] += 1
-            found[number] = replace(each, place=places[task])
+            places[each.task] += 1
+            found[number] = replace(each, place=places[each.task])
     return found
 
 
@@ -108,7 +111,7 @@ def verdict(ranked: Sequence[Ranked]) -> list[str]:
     """Return the best of every task in words, and what was not compared."""
     best: dict[str, list[Ranked]] = {}
     for each in ranked:
-        equal = best.setdefault(words(_task(each.setting)), [])
+        equal = best.setdefault(each.task, [])
         if not each.lacking and (not equal or each.mean == equal[0].mean):
             equal.append(each)
     lines = [_best_line([e.setting for e in best[t]]) for t in sorted(best) if best[t]]
