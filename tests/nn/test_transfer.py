@@ -124,6 +124,29 @@ def test_rows_of_training_are_kept(world):
         assert torch.equal(kept[pair], rows)
 
 
+def test_second_vectors_that_no_shared_user_teaches_are_zero(world):
+    graphs = world[2]
+    layer = made(world[1])
+    before = {pair: layer._of(*pair).item.detach().clone() for pair in layer.pairs}
+    layer.find_shared(graphs)
+    kept, cleared = 0, 0
+    for source, target in layer.pairs:
+        data = graphs[source]
+        shared = {there for there, _ in persons(data, graphs[target])}
+        taught = {i for u, i in nn.edges_of(data, INTERACTED_BY) if u in shared}
+        rows = data[ITEM].n_id.tolist()
+        for row, n in enumerate(data[ITEM_TEMPLATE].n_id.tolist()):
+            found = layer._of(source, target).item[row]
+            if rows.index(n) in taught:
+                assert torch.equal(found, before[source, target][row])
+                kept += 1
+            else:
+                assert not bool(found.any())
+                cleared += 1
+    assert kept
+    assert cleared
+
+
 def test_gates_start_with_more_for_those_who_did_more_there(world):
     sizes = world[1]
     layer = Transfer(sizes=sizes, streams=RandomStreams(0), dim=DIM, std=0.5)

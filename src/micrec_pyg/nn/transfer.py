@@ -10,12 +10,14 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.per_domain import module_key, per_domain
+from micrec_pyg.nn.spmm import product
 from micrec_pyg.nn.template_rows import as_node_rows
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
     INTERACTED_BY,
     INTERACTS,
     ITEM,
+    ITEM_TEMPLATE,
     USER,
     DomainSize,
     Embeddings,
@@ -40,7 +42,8 @@ class HistoryTransfer(nn.Module):
     in the two graphs at hand. The gates start so that the other domain counts more
     the more a person did there, and less the more they did here. M starts at 0;
     :math:`\tilde e_j` is a second vector of every template item j of D', what it says
-    about its users in D; c_j is its content as D sees it.
+    about its users in D; c_j is its content as D sees it. It is 0 where no shared user
+    of training took j, so that it never learnt anything.
     """
 
     shared: Tensor
@@ -93,6 +96,22 @@ class HistoryTransfer(nn.Module):
         mean = mean * (of_items / known.clamp(min=1)).view(-1, 1)
         own = h.index_select(0, there) @ self.matrix
         return torch.addcmul(mean, own, of_user.view(-1, 1))
+
+    def keep(self, shared: Int[Tensor, "2 _shared"], source: HeteroData) -> None:
+        """Keep the shared users of training, and set to 0 what they cannot teach.
+
+        A second vector of an item that none of them took gets no gradient: it would
+        stay a random number, which a new user who took the item would be told.
+        """
+        self.shared = shared
+        is_shared = torch.zeros(source[USER].num_nodes, 1, device=shared.device)
+        is_shared[shared[0]] = 1
+        users = source[INTERACTS].adj_t
+        taught = product(users, (users.values() > 0).float(), is_shared).flatten() > 0
+        items, templates = source[ITEM].n_id, source[ITEM_TEMPLATE].n_id
+        taught = taught.index_select(0, torch.searchsorted(items, templates))
+        with torch.no_grad():
+            self.item.mul_(taught.view(-1, 1))
 
     def _gates(self, here: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         """Return both gates of users with these numbers of edges, 0 without there."""
@@ -150,10 +169,13 @@ class Transfer(nn.Module):
         )
 
     def find_shared(self, graphs: Mapping[str, HeteroData]) -> None:
-        """Keep the rows of the users whom the training graphs share."""
+        """Keep the rows of the users whom the training graphs share.
+
+        Second vectors that these users cannot teach are set to 0.
+        """
         found = shared_users(graphs) if self.pairs else {}
-        for pair in self.pairs:
-            self._of(*pair).shared = found[pair]
+        for source, target in self.pairs:
+            self._of(source, target).keep(found[source, target], graphs[source])
 
     def of_training(self) -> Shared:
         """Return the rows that were kept: searching them again in each step waits."""
