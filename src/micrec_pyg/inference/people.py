@@ -232,6 +232,15 @@ def check_domain(world: World, domain: str | None) -> str:
     return domain
 
 
+def with_domain(world: World, table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose rows all name their domain, where there is only one."""
+    if len(world.domains) > 1:
+        return table
+    given = ["domain"] if "domain" in table.columns else []
+    only = pl.lit(next(iter(world.domains)))
+    return table.with_columns(domain=pl.coalesce(*given, only))
+
+
 def _of_one(world: World, history: History) -> pl.DataFrame:
     """Return item and domain of one person's history."""
     frames = [pl.DataFrame(schema={"item": pl.String, "domain": pl.String})]
@@ -244,8 +253,7 @@ def _of_one(world: World, history: History) -> pl.DataFrame:
 
 def _of_many(world: World, table: pl.DataFrame) -> pl.DataFrame:
     """Return user, item and domain; a null item says that there is no history."""
-    if "domain" not in table.columns and len(world.domains) == 1:
-        table = table.with_columns(domain=pl.lit(next(iter(world.domains))))
+    table = with_domain(world, table)
     needed = ["user", "item", "domain"]
     missing = [name for name in needed if name not in table.columns]
     if missing:
