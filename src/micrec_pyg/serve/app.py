@@ -10,7 +10,7 @@ from micrec_pyg.serve import metrics as metrics_page
 from micrec_pyg.serve.batches import Batches
 from micrec_pyg.serve.errors import answer_errors
 from micrec_pyg.serve.gate import Gate
-from micrec_pyg.serve.keys import Keys, may_ask
+from micrec_pyg.serve.keys import DOCUMENT, Keys, told
 from micrec_pyg.serve.limits import LIMITS, Limits
 from micrec_pyg.serve.lists import MOST, Asked, answer_together
 from micrec_pyg.serve.metrics import Metrics
@@ -40,11 +40,10 @@ def make_app(
         title="micrec",
         version=__version__,
         description=ABOUT,
-        openapi_url="/v1/openapi.json",
+        openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
-        # of every path, also of those that other modules add
-        dependencies=[Depends(may_ask)],
+        dependencies=[Depends(told)],  # the gate checks the key
     )
     metrics = Metrics()
 
