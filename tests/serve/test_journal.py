@@ -6,8 +6,11 @@ import sqlite3
 import pytest
 from serve.conftest import GOLDEN
 
+from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import DamagedFileError, InputError
+from micrec_pyg.serve.answers import Done
 from micrec_pyg.serve.journal import FILE, Journal
+from micrec_pyg.serve.questions import AddItems
 
 VECTOR = [1.0, -1.0, 0.5, 0.0, 2.0, 1.5]
 QUESTIONS = [
@@ -101,6 +104,8 @@ def test_what_is_refused_is_not_written(start):
         ("items", {"items": [{"item": "good"}, {"item": "new-1"}]}),
         ("items", {"items": [{"item": "good", "vectors": {"text": [1.0]}}]}),
         ("items", {"items": [{"item": "good", "vectors": {"smell": [1.0]}}]}),
+        ("items", {"items": [{"item": "good", "vectors": {"item": [1.0]}}]}),
+        ("items", {"items": [{"item": "good", "vectors": {"title": [1.0]}}]}),
         ("items", {"items": [{"item": "good", "text": "has no encoder"}]}),
         ("interactions", {"interactions": [{"user": "bob", "item": "nothing"}]}),
         ("remove", {"users": ["nobody"]}),
@@ -114,6 +119,25 @@ def test_what_is_refused_is_not_written(start):
     client = start()
     same(answers(client), before)
     assert not client.get("/v1/items?domain=food&q=good").json()["items"]
+
+
+def test_an_unexpected_error_of_one_change_spoils_no_other(start, monkeypatch):
+    client = start()
+    writer = client.app.state.writers["golden"]
+    real = Recommender.add_items
+
+    def add_items(self, items, *, domain):
+        if "bad" in items["item"]:
+            raise ZeroDivisionError
+        real(self, items, domain=domain)
+
+    monkeypatch.setattr(Recommender, "add_items", add_items)
+    good, bad = writer._answer(
+        [AddItems(domain="food", items=[{"item": name}]) for name in ("good", "bad")]
+    )
+    assert good == Done(model="golden", rows=1)
+    assert isinstance(bad, ZeroDivisionError)
+    assert client.get("/v1/items?domain=food&q=good").json()["total"] == 1
 
 
 def bytes_of(folder):

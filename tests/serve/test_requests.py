@@ -34,6 +34,11 @@ BY_HISTORY = {"domain": "food", "history": {"food": ["food1"]}}
         ({**ASKED, "K": 5}, "K", "give any of model, domain, users, history, k"),
         ({**ASKED, "users": []}, "users", "not empty"),
         ({**ASKED, "users": ["u1"] * 1001}, "users", "at most 1000"),
+        (
+            {**ASKED, "users": ["u1"] * 1000, "k": 21},
+            "users",
+            "1000 users with k=21 are 21,000 rows; give at most 20,000, users times k",
+        ),
         ({**ASKED, "users": "u1"}, "users", "give a list"),
         ({**ASKED, "users": [1]}, "users[0]", "give a text"),
         ({**ASKED, "users": ["\0" + "3"]}, "users[0]", "without a zero character"),

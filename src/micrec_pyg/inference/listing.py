@@ -6,7 +6,8 @@ import polars as pl
 import torch
 
 from micrec_pyg.inference.additions import is_anonymous
-from micrec_pyg.inference.people import check_domain, places_of
+from micrec_pyg.inference.domains import check_domain
+from micrec_pyg.inference.people import places_of
 from micrec_pyg.inference.row_tables import TITLE
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import Feature

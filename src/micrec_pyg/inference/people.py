@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from micrec_pyg.inference.askers import Askers, in_order, known_askers
+from micrec_pyg.inference.domains import check_domain, with_domain
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import ITEM, InputError, Vocab
@@ -215,30 +216,6 @@ def unknown(raw: str, known: Vocab, sentence: str) -> InputError:
     near = difflib.get_close_matches(raw, known.ids.head(20_000).to_list(), n=1)
     hint = f"; the nearest is '{near[0]}'" if near else ""
     return InputError(f"{sentence} '{raw}'{hint}")
-
-
-def check_domain(world: World, domain: str | None) -> str:
-    """Return the domain that is meant.
-
-    Raises:
-        InputError: It is unknown, or none was given and there are several.
-    """
-    names = list(world.domains)
-    if domain is None and len(names) == 1:
-        return names[0]
-    if domain is None or domain not in names:
-        given = "no domain was given" if domain is None else f"domain '{domain}'"
-        raise InputError(f"{given}; give one of {', '.join(names)}")
-    return domain
-
-
-def with_domain(world: World, table: pl.DataFrame) -> pl.DataFrame:
-    """Return a table whose rows all name their domain, where there is only one."""
-    if len(world.domains) > 1:
-        return table
-    given = ["domain"] if "domain" in table.columns else []
-    only = pl.lit(next(iter(world.domains)))
-    return table.with_columns(domain=pl.coalesce(*given, only))
 
 
 def _of_one(world: World, history: History) -> pl.DataFrame:

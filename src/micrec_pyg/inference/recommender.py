@@ -11,6 +11,7 @@ from torch import Tensor
 
 from micrec_pyg.inference.additions import with_interactions, with_items, without
 from micrec_pyg.inference.artefact import read_artefact
+from micrec_pyg.inference.domains import check_domain
 from micrec_pyg.inference.explain import parts_of, user_rows
 from micrec_pyg.inference.links import prepared_as, rows_of_guests
 from micrec_pyg.inference.listing import Contents
@@ -22,7 +23,6 @@ from micrec_pyg.inference.lists import (
 )
 from micrec_pyg.inference.people import (
     History,
-    check_domain,
     chosen_items,
     item_row,
     known_people,

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.inference.people import check_domain, with_domain
+from micrec_pyg.inference.domains import check_domain, with_domain
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import InputError

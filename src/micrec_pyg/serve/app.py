@@ -53,7 +53,9 @@ def make_app(
 
     app.state.shelf, app.state.limits, app.state.keys = shelf, limits, keys or Keys()
     app.state.metrics = metrics
-    app.state.lists = Batches[Asked, answers.Lists](together, most=MOST)
+    app.state.lists = Batches[Asked, answers.Lists](
+        together, most=MOST, size=lambda asked: asked.rows
+    )
     app.state.writers = {served.name: Writer(served) for served in shelf}
     app.add_middleware(Gate, limits=limits, metrics=metrics)
     for part in (routes, routes_write, health, metrics_page):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from micrec_pyg.inference.artefact import artefact_folder
+from micrec_pyg.inference.domains import domain_of
 from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.runs.artefact import ARTEFACT, RECORD
 from micrec_pyg.runs.files import read_json
@@ -39,19 +40,16 @@ class Served:
     """What was added; None where nothing ever was and nothing is taken."""
     writable: bool = False
 
-    def domain(self, given: str | None) -> str:
-        """Return the domain that is meant.
+    def domain(self, given: str | None, *, field: str = "domain") -> str:
+        """Return the domain that is meant by a field of a request.
 
         Raises:
             FieldError: It is unknown, or missing where there are several.
         """
-        names = self.rec.domains
-        if given is None and len(names) == 1:
-            return names[0]
-        if given is None or given not in names:
-            what = "is missing" if given is None else f"'{given}' is unknown"
-            raise FieldError("domain", f"domain {what}; give one of {', '.join(names)}")
-        return given
+        try:
+            return domain_of(self.rec.domains, given)
+        except InputError as error:
+            raise FieldError(field, str(error)) from error
 
 
 class Shelf:

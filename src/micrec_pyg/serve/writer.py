@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from micrec_pyg.inference.recommender import Recommender
-from micrec_pyg.schema import InputError
 from micrec_pyg.serve import answers
 from micrec_pyg.serve.additions import NewItems, item_tables, replay, warm
 from micrec_pyg.serve.batches import Batches
@@ -79,7 +78,7 @@ class Writer:
         """Yield what became of each; one that cannot be done spoils no other."""
         try:
             self._do(changes)
-        except (InputError, OSError) as error:
+        except Exception as error:  # an unexpected one is no other change's either
             if len(changes) == 1:
                 yield error
             else:
@@ -126,6 +125,15 @@ def _rows(change: Change) -> int:
 def _add_items(
     rec: Recommender, journal: Journal, domain: str, change: AddItems
 ) -> None:
+    known = rec.features([], domain=domain)
+    for row, item in enumerate(change.items, 1):
+        for name in item.vectors:
+            if name not in known:
+                raise FieldError(
+                    "items",
+                    f"items, row {row}: '{name}' is no modality of domain {domain}; "
+                    f"give vectors of any of {', '.join(known) or 'none'}",
+                )
     texts = {item.item: item.text for item in change.items}
     tables = item_tables(change.items)
     for table in tables:
