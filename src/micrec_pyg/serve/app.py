@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import Depends, FastAPI
 
 from micrec_pyg import __version__
-from micrec_pyg.serve import answers, health, routes, routes_write
+from micrec_pyg.serve import answers, health, images, routes, routes_write
 from micrec_pyg.serve import metrics as metrics_page
 from micrec_pyg.serve.batches import Batches
 from micrec_pyg.serve.errors import answer_errors
@@ -58,7 +58,7 @@ def make_app(
     )
     app.state.writers = {served.name: Writer(served) for served in shelf}
     app.add_middleware(Gate, limits=limits, metrics=metrics)
-    for part in (routes, routes_write, health, metrics_page):
+    for part in (routes, routes_write, images, health, metrics_page):
         app.include_router(part.router)
     answer_errors(app)
     add_page(app)

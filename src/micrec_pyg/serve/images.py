@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from micrec_pyg.serve import questions
 from micrec_pyg.serve.errors import responses
-from micrec_pyg.serve.questions import Picture
 from micrec_pyg.serve.routes import served_of
 
 router = APIRouter(
@@ -27,7 +27,7 @@ SECONDS = 600
     },
 )
 def image(
-    request: Request, domain: str, item: str, query: Annotated[Picture, Query()]
+    request: Request, domain: str, item: str, query: Annotated[questions.Query, Query()]
 ) -> Response:
     """Return a small picture of an item as JPEG, and nothing where it has none."""
     served = served_of(request, query.model)

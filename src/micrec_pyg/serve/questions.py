@@ -114,10 +114,6 @@ class OfUser(Query):
     user: RawId
 
 
-class Picture(Query):
-    """Ask for the picture of an item; the path says of which."""
-
-
 class Recommend(Body):
     """Ask for lists: give either ``users`` or ``history``."""
 
@@ -205,7 +201,3 @@ class Remove(Body):
     domain: Domain = None
     users: Annotated[list[RawId], Field(max_length=MAX_ROWS)] = []
     items: Annotated[list[RawId], Field(max_length=MAX_ROWS)] = []
-
-
-class Reload(Body):
-    """Load an artefact again from where it lies; without ``model`` all of them."""
