@@ -92,6 +92,8 @@ class Journal:
                     f"{self.path}: format {self._about.get('format')} was found, this "
                     f"version reads {FORMAT}; use the version that wrote it"
                 )
+            self.digest = str(self._about["artefact"])
+            """Of the artefact that the rows belong to."""
             if writable:
                 # what a kill left there may hold rows that were removed
                 self._traces = [self._drop_vectors, self._empty_log]
@@ -100,11 +102,6 @@ class Journal:
                 except StorageError as error:
                     logger.warning("traces of what was removed may be left (%s)", error)
             self._close = undo.pop_all()
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of the artefact that the rows belong to."""
-        return str(self._about["artefact"])
 
     def read(self) -> Additions:
         """Return everything that is in it.
@@ -208,7 +205,7 @@ class Journal:
         """Let the rows belong to another artefact from now on."""
         with told(self.path), transaction(self._base, "IMMEDIATE") as base:
             base.execute("UPDATE about SET value = ? WHERE key = 'artefact'", (digest,))
-        self._about["artefact"] = digest
+        self.digest = digest
 
     def close(self) -> None:
         """Close the file, in which everything is already, and end the lock."""
