@@ -11,7 +11,8 @@ from micrec_pyg.serve.routes import served_of
 router = APIRouter(
     prefix="/v1",
     tags=["ask"],
-    responses=responses(401, 422, 500, 503),
+    # a path has no line break, so such an id is no path of ours
+    responses=responses(401, 404, 422, 500, 503),
 )
 
 SECONDS = 600
