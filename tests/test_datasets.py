@@ -285,13 +285,15 @@ def test_no_code_of_a_processed_file_is_run(make):
     assert not Stranger.ran
 
 
-@pytest.mark.parametrize("content", [b"", b"PK torn", None])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK torn", {"no": "graphs"}, [1], [{"a": 1}]]
+)
 def test_a_damaged_file_is_named(make, content):
     (path,) = make().processed_paths
-    if content is None:
-        torch.save({"no": "graphs"}, path)
-    else:
+    if isinstance(content, bytes):
         Path(path).write_bytes(content)
+    else:
+        torch.save(content, path)
     with pytest.raises(InputError, match=r"synthetic-\w+\.pt: it .*force_reload=True"):
         make()
 

@@ -263,7 +263,10 @@ def _load(path: Path) -> list[HeteroData]:
             f"{path}: it is damaged, or code from it would run; {remedy}, and let "
             "pre_transform make tensors and plain values only"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (
+        *(OSError, RuntimeError, EOFError),
+        *(ValueError, KeyError, AttributeError, TypeError),  # another content
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: it cannot be read ({reason}); {remedy}") from error
 

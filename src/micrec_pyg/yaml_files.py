@@ -62,7 +62,8 @@ def parse_yaml(text: str, where: str) -> Any:
         raise InputError(broken(error, where)) from error
     except InputError:
         raise
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        # the last two come of the library, as for "!!bool maybe"
         reason = " ".join(str(error).split())
         raise InputError(f"{where}: no readable YAML ({reason})") from error
     except RecursionError as error:

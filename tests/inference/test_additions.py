@@ -5,13 +5,23 @@ import dataclasses
 import polars as pl
 import pytest
 import torch
+from inference.conftest import declared
+from models.conftest import NAMES
+from reference import tiny
 
+from micrec_pyg.graph.check import check_graph
 from micrec_pyg.graph.similar import changes
 from micrec_pyg.inference.content import features_of
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.inference.world import with_graphs
-from micrec_pyg.schema import SIMILAR_ITEM, SIMILAR_USER
+from micrec_pyg.schema import SIMILAR_ITEM, SIMILAR_USER, USER
 
+READERS = [
+    name
+    for name in [*NAMES, *tiny.MODELS]
+    if declared(name)[1] and USER in declared(name)[0]
+]
+"""Models that read other domains, and answer people whom training did not see."""
 MODELS = ["ease_xc", "freedom", "inmo", "lightgcn_neighbors", "micrec", "micrec_plus"]
 STEPS = 6
 
@@ -50,7 +60,8 @@ class Hand:
         self.rec.add_interactions(pl.DataFrame(table), domain=domain)
 
     def user(self, domain):
-        self.rec.remove(users=self.drawn(self.rec.users(domain), 1))
+        where = self.drawn([None, domain], 1)[0]
+        self.rec.remove(users=self.drawn(self.rec.users(domain), 1), domain=where)
 
     def item(self, domain):
         items = self.drawn(self.rec.items(domain), 1)
@@ -94,6 +105,34 @@ def test_any_sequence_gives_what_a_rebuild_gives(world, seed, monkeypatch):
                 found.graphs[name][kind].adj_t.to_dense(),
                 expected.graphs[name][kind].adj_t.to_dense(),
             )
+
+
+@pytest.mark.parametrize("config", READERS, indirect=True)
+def test_who_leaves_a_domain_and_comes_back_is_read_in_the_others(world):
+    """The person has one row there that is alive, and it is that with the history."""
+    rec = Recommender(world)
+    user = next(
+        each
+        for each in rec.users("food")
+        if each in rec.users("books")
+        and min(len(rec.history(each)[name]) for name in ("food", "books")) > 1
+    )
+    had = pl.DataFrame({"item": rec.history(user)["food"]}).with_columns(
+        user=pl.lit(user)
+    )
+
+    def scores():
+        lists = rec.recommend(users=[user], domain="books", k=99)
+        return torch.tensor(lists.sort("item")["score"].to_list())
+
+    full = scores()
+    rec.remove(users=[user], domain="food")
+    gone = scores()
+    rec.add_interactions(had, domain="food")
+    for graph in rec._world.graphs.values():
+        check_graph(graph)
+    if not torch.allclose(full, gone, atol=1e-3):
+        assert not torch.allclose(gone, scores(), atol=1e-3)
 
 
 @pytest.mark.parametrize("config", ["micrec"], indirect=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from micrec_pyg.inference.lists import check_length
-from micrec_pyg.inference.recommender import load
+from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.schema import InputError
 
 FAR = {"users": ["u1"], "domain": "food"}
@@ -189,6 +189,63 @@ def test_what_cannot_be_added_is_refused_and_changes_nothing(
 def test_a_length_is_a_whole_number_above_0(k: object):
     with pytest.raises(InputError, match=f"k={k}: give a whole number of 1 or more"):
         check_length(k)
+
+
+def test_an_unknown_domain_is_refused_wherever_it_is_given(rec):
+    ask = {"users": ["u1"], "domain": "nope"}
+    for call in (rec.remove, rec.recommend):
+        with pytest.raises(InputError, match="domain 'nope'; give one of food, kitch"):
+            call(**ask)
+
+
+def test_a_list_is_no_longer_than_the_items(rec):
+    """A table of this length for one person would not fit into any memory."""
+    for question in ({"users": ["u1"]}, {"history": {}}):
+        found = rec.recommend(**question, domain="food", k=10**15)
+        assert found.equals(rec.recommend(**question, domain="food", k=1000))
+
+
+def test_rows_without_a_domain_are_of_the_only_one(trained):
+    """Where there are several, such a row is refused."""
+    table = pl.DataFrame(
+        {
+            "user": ["ann", "bob", "bob"],
+            "item": ["food1", "food2", "food4"],
+            "domain": ["food", None, None],
+        }
+    )
+    one = load(trained("model=micrec", "data.only=[food]"))
+    lists = one.recommend(history=table, k=3)
+    assert lists.equals(one.recommend(history=table.drop("domain"), k=3))
+    one.add_interactions(table)
+    assert {*one.history("bob")["food"]} == {"food2", "food4"}
+    both = load(trained("model=micrec"))
+    with pytest.raises(InputError, match="no domain was given; give one of food"):
+        both.recommend(history=table, domain="food")
+    with pytest.raises(InputError, match="no domain was given; give one of food"):
+        both.add_interactions(table)
+
+
+def test_a_question_sees_one_world_whatever_is_added_meanwhile(rec, monkeypatch):
+    before, after = rec._world, load_more(rec)
+    reads = []
+
+    def world(self):
+        reads.append(None)
+        return before if len(reads) == 1 else after
+
+    monkeypatch.setattr(type(rec), "_world", property(world), raising=False)
+    for ask in (rec.titles, lambda name: rec.features(["food1"], domain=name)):
+        reads.clear()
+        ask("food")
+        assert len(reads) == 1
+
+
+def load_more(rec):
+    """Return a world with an item more."""
+    more = Recommender(rec._world)
+    more.add_items(pl.DataFrame({"item": ["more"]}), domain="food")
+    return more._world
 
 
 def test_a_length_may_be_a_number_of_numpy(rec):

@@ -73,6 +73,42 @@ def test_what_comes_meanwhile_is_taken_together():
     assert isinstance(found[2], asyncio.CancelledError)
 
 
+def test_an_unexpected_error_of_one_question_spoils_no_other(monkeypatch):
+    served = load_served("golden", GOLDEN)
+    real = served.rec.recommend
+
+    def recommend(*, users, **rest):
+        return 1 / 0 if "u7" in users else real(users=users, **rest)
+
+    monkeypatch.setattr(served.rec, "recommend", recommend)
+    questions = [{"users": [user], "domain": "food", "k": 3} for user in ("u1", "u7")]
+    good, bad = answer_together([asked_of(served, Recommend(**q)) for q in questions])
+    assert [row.rank for row in good.lists[0].rows] == [1, 2, 3]
+    assert isinstance(bad, ZeroDivisionError)
+
+
+def test_questions_that_are_taken_together_have_a_size():
+    sizes, gate = [], threading.Event()
+
+    def answer(numbers):
+        sizes.append(list(numbers))
+        gate.wait(10)
+        return numbers
+
+    async def ask_all():
+        batches = Batches(answer, most=10, size=lambda number: number)
+        first = asyncio.create_task(batches.ask(1))
+        while not sizes:
+            await asyncio.sleep(0.001)
+        others = [asyncio.create_task(batches.ask(n)) for n in (4, 6, 1, 99, 2)]
+        await asyncio.sleep(0.01)
+        gate.set()
+        return await asyncio.gather(first, *others)
+
+    assert asyncio.run(ask_all()) == [1, 4, 6, 1, 99, 2]
+    assert sizes == [[1], [4, 6], [1], [99], [2]]
+
+
 def test_an_unexpected_error_reaches_everybody_and_the_next_is_answered():
     def answer(numbers):
         return [1 // number for number in numbers]

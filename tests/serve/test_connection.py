@@ -1,4 +1,4 @@
-"""A connection whose head of a request does not come is closed, others are not."""
+"""A connection whose head does not come, or who does not read, is closed."""
 
 import asyncio
 import time
@@ -8,20 +8,25 @@ import uvicorn
 from micrec_pyg.serve.connection import Connection
 
 SECONDS = 0.3
+LARGE = b"x" * 8 * 2**20
+AT_WORK: list[None] = []
 HEAD = b"GET / HTTP/1.1\r\nHost: here\r\n"
 
 
 class Hasty(Connection):
-    head_seconds = SECONDS
+    head_seconds = unread_seconds = SECONDS
 
 
 async def app(scope, receive, send):
     """Answer after longer than a head may take."""
     if scope["path"] == "/slow":
         await asyncio.sleep(2 * SECONDS)
-    headers = [(b"content-length", b"2")]
+    body = LARGE if scope["path"] == "/large" else b"ok"
+    headers = [(b"content-length", str(len(body)).encode())]
+    AT_WORK.append(None)
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"ok"})
+    await send({"type": "http.response.body", "body": body})
+    AT_WORK.pop()
 
 
 def with_service(talk):
@@ -74,6 +79,30 @@ def test_silence_and_drops_after_an_answer_end_a_connection():
         return await drip(reader, writer)
 
     assert SECONDS <= with_service(talk) < 5 * SECONDS
+
+
+def test_who_asks_on_and_does_not_read_is_not_waited_for():
+    async def talk(reader, writer):
+        reader._transport.pause_reading()
+        writer.write((HEAD.replace(b"/ ", b"/large ", 1) + b"\r\n") * 3)
+        while not AT_WORK:  # the second answer waits for the first to be read
+            await asyncio.sleep(SECONDS / 10)
+        begin = time.perf_counter()
+        while AT_WORK:
+            await asyncio.sleep(SECONDS / 10)
+        return time.perf_counter() - begin
+
+    assert with_service(talk) < 10 * SECONDS
+
+
+def test_who_reads_slowly_gets_all():
+    async def talk(reader, writer):
+        writer.write(HEAD.replace(b"/ ", b"/large ", 1) + b"\r\n")
+        await asyncio.sleep(SECONDS / 2)
+        await reader.readuntil(b"\r\n\r\n")
+        return len(await reader.readexactly(len(LARGE)))
+
+    assert with_service(talk) == len(LARGE)
 
 
 def test_a_request_that_is_worked_on_is_not_cut_off():

@@ -1,13 +1,19 @@
 """Additions outlive the process; what was removed is gone from every file."""
 
+import asyncio
 import shutil
 import sqlite3
 
 import pytest
 from serve.conftest import GOLDEN
 
+from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import DamagedFileError, InputError
+from micrec_pyg.serve import database, journal, writer
+from micrec_pyg.serve.answers import Done
 from micrec_pyg.serve.journal import FILE, Journal
+from micrec_pyg.serve.questions import AddItems
+from micrec_pyg.serve.shelf import load_served
 
 VECTOR = [1.0, -1.0, 0.5, 0.0, 2.0, 1.5]
 QUESTIONS = [
@@ -101,6 +107,8 @@ def test_what_is_refused_is_not_written(start):
         ("items", {"items": [{"item": "good"}, {"item": "new-1"}]}),
         ("items", {"items": [{"item": "good", "vectors": {"text": [1.0]}}]}),
         ("items", {"items": [{"item": "good", "vectors": {"smell": [1.0]}}]}),
+        ("items", {"items": [{"item": "good", "vectors": {"item": [1.0]}}]}),
+        ("items", {"items": [{"item": "good", "vectors": {"title": [1.0]}}]}),
         ("items", {"items": [{"item": "good", "text": "has no encoder"}]}),
         ("interactions", {"interactions": [{"user": "bob", "item": "nothing"}]}),
         ("remove", {"users": ["nobody"]}),
@@ -114,6 +122,24 @@ def test_what_is_refused_is_not_written(start):
     client = start()
     same(answers(client), before)
     assert not client.get("/v1/items?domain=food&q=good").json()["items"]
+
+
+def test_an_unexpected_error_of_one_change_spoils_no_other(start, monkeypatch):
+    client = start()
+    real = Recommender.add_items
+
+    def add_items(self, items, *, domain):
+        if "bad" in items["item"]:
+            raise ZeroDivisionError
+        real(self, items, domain=domain)
+
+    monkeypatch.setattr(Recommender, "add_items", add_items)
+    good, bad = client.app.state.writers["golden"]._answer(
+        [AddItems(domain="food", items=[{"item": name}]) for name in ("good", "bad")]
+    )
+    assert good == Done(model="golden", rows=1)
+    assert isinstance(bad, ZeroDivisionError)
+    assert client.get("/v1/items?domain=food&q=good").json()["total"] == 1
 
 
 def bytes_of(folder):
@@ -149,6 +175,85 @@ def test_a_removed_person_is_in_no_file_and_stays_removed(start, tmp_path):
     # who comes back is somebody new
     add(client, interactions=[{"user": "u1", "item": "food4"}])
     assert food_of(client, "u1") == food_of(start(), "u1") == ["food4"]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Let nobody wait for another process."""
+    for module in (database, journal, writer):
+        monkeypatch.setattr(module, "SECONDS", 0.0)
+
+
+def test_traces_that_another_process_holds_are_told_and_taken_out_later(
+    start, tmp_path, impatient, caplog
+):
+    client, state = start(), tmp_path / "state"
+    pairs = [{"user": "zacharias", "item": "food4"}, {"user": "u1", "item": "food4"}]
+    add(client, interactions=pairs)
+    reader = sqlite3.connect(state / FILE)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM interaction").fetchone() == (2,)
+    found = client.post("/v1/remove", json={"users": ["zacharias", "u1"]})
+    assert found.status_code == 503
+    assert "it is removed and stays so, but traces are left" in found.text
+    assert "another process reads it; end that process" in caplog.text
+    both_are_unknown(client)
+    assert b"zacharias" in bytes_of(state)
+    add(client, interactions=[{"user": "ann", "item": "food3"}])
+    assert b"zacharias" in bytes_of(state)
+    reader.close()
+    with caplog.at_level("INFO"):
+        add(client, interactions=[{"user": "bob", "item": "food3"}])
+    assert "no traces of what was removed are left" in caplog.text
+    assert b"zacharias" not in bytes_of(state)
+    both_are_unknown(start())
+
+
+def test_what_is_removed_stays_so_where_the_file_cannot_be_written_anew(
+    start, tmp_path, monkeypatch
+):
+    client, state = start(), tmp_path / "state"
+    add(client, interactions=[{"user": "zacharias", "item": "food4"}])
+
+    def full(base):
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "compact", full)
+        found = client.post("/v1/remove", json={"users": ["zacharias", "u1"]})
+    assert found.status_code == 503
+    assert "it is removed and stays so" in found.text
+    both_are_unknown(client)
+    add(client, interactions=[{"user": "ann", "item": "food3"}])
+    assert b"zacharias" not in bytes_of(state)
+    both_are_unknown(start())
+
+
+def test_a_commit_that_fails_is_undone_and_the_next_is_not(tmp_path):
+    base = database.connect(tmp_path / "x", "rwc")
+    base.execute("CREATE TABLE a (x INTEGER PRIMARY KEY) STRICT")
+    base.execute("CREATE TABLE b (x REFERENCES a DEFERRABLE INITIALLY DEFERRED)")
+    base.execute("PRAGMA foreign_keys = ON")
+    with pytest.raises(sqlite3.IntegrityError):  # of the commit
+        with database.transaction(base, "IMMEDIATE"):
+            base.execute("INSERT INTO b VALUES (1)")
+    with database.transaction(base, "IMMEDIATE"):
+        base.execute("INSERT INTO a VALUES (1)")
+    assert base.execute("SELECT count(*) FROM b").fetchone() == (0,)
+    base.close()
+
+
+def test_who_reads_sees_a_journal_that_was_made_later(start, tmp_path):
+    given = {"state": tmp_path / "state", "writable": False}
+    served = load_served("golden", GOLDEN, **given)
+    assert served.journal is None
+    client = start()
+    add(client, interactions=[{"user": "ann", "item": "food3"}])
+    asyncio.run(writer.Writer(served).reload())
+    assert served.rec.history("ann")["food"].to_list() == ["food3"]
+    served.journal.close()
 
 
 def test_a_removed_item_takes_its_vector_along(start, tmp_path):

@@ -3,12 +3,14 @@
 import json
 import shutil
 import threading
+import time
 
 import polars as pl
 import pytest
 from serve.conftest import GOLDEN
 from serve.test_journal import add
 
+from micrec_pyg.serve import writer
 from micrec_pyg.storage.seals import seal
 
 ASKED = {"users": ["u1", "u7"], "domain": "food", "k": 5, "exclude_seen": False}
@@ -61,6 +63,37 @@ def test_no_request_fails_while_an_artefact_is_replaced(start, artefact):
         asked = later if later is client else later(artefact)
         known = asked.get("/v1/history", params={"user": "ann"}).json()["history"]
         assert known["food"] == [{"item": "new", "title": None}]
+
+
+def test_of_two_reloads_the_later_wins(start, artefact, monkeypatch):
+    client = start(artefact)
+    served = client.app.state.shelf.get(None)
+    real, begun, gate = writer.reloaded, [], threading.Event()
+
+    def slow(served):
+        fresh = real(served)
+        begun.append(fresh.digest)
+        if len(begun) == 1:
+            gate.wait(30)
+        return fresh
+
+    monkeypatch.setattr(writer, "reloaded", slow)
+    both = [
+        threading.Thread(target=client.post, args=("/v1/reload",), kwargs={"json": {}})
+        for _ in range(2)
+    ]
+    both[0].start()
+    while not begun:
+        time.sleep(0.01)
+    change(artefact, "tea", "coffee")
+    both[1].start()
+    time.sleep(0.3)
+    gate.set()
+    for thread in both:
+        thread.join()
+    first, second = begun
+    assert first != second
+    assert served.digest == second == served.journal.digest
 
 
 def test_an_artefact_that_cannot_be_loaded_leaves_the_old_one(start, artefact):

@@ -1,17 +1,23 @@
 """What a request may hold; every error has one shape and names the field."""
 
+import asyncio
 import json
 import logging
+import threading
+import time
+from dataclasses import replace
 
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 from serve.conftest import GOLDEN, KEY
 
+from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import InputError
 from micrec_pyg.serve.app import make_app
 from micrec_pyg.serve.keys import Keys, keys_of
-from micrec_pyg.serve.limits import Limits
+from micrec_pyg.serve.limits import LIMITS
 from micrec_pyg.serve.questions import AddInteractions, AddItems, NewItem
 from micrec_pyg.serve.shelf import Shelf, load_served, names_of
 
@@ -28,6 +34,11 @@ BY_HISTORY = {"domain": "food", "history": {"food": ["food1"]}}
         ({**ASKED, "K": 5}, "K", "give any of model, domain, users, history, k"),
         ({**ASKED, "users": []}, "users", "not empty"),
         ({**ASKED, "users": ["u1"] * 1001}, "users", "at most 1000"),
+        (
+            {**ASKED, "users": ["u1"] * 1000, "k": 21},
+            "users",
+            "1000 users with k=21 are 21,000 rows; give at most 20,000, users times k",
+        ),
         ({**ASKED, "users": "u1"}, "users", "give a list"),
         ({**ASKED, "users": [1]}, "users[0]", "give a text"),
         ({**ASKED, "users": ["\0" + "3"]}, "users[0]", "without a zero character"),
@@ -129,14 +140,101 @@ def test_other_paths_and_methods_have_the_same_shape(client):
 def test_too_many_at_once_are_told_to_come_again():
     app = make_app(
         Shelf([load_served("golden", GOLDEN)]),
-        limits=Limits(body_bytes=100, body_seconds=1.0, at_once=0),
+        limits=replace(LIMITS, at_once=0),
     )
     client = TestClient(app)
     found = client.post("/v1/recommend", json=ASKED)
     assert (found.status_code, found.headers["Retry-After"]) == (503, "1")
     assert client.get("/health").status_code == 200
-    found = client.post("/v1/recommend", json={"users": ["u1"] * 100})
-    assert found.status_code == 413
+
+
+def drips(app, bodies, *, path="/v1/recommend", headers=()):
+    """Return the statuses of requests whose bodies come in parts, at the same time."""
+
+    async def one(parts):
+        status, left = [], list(parts)
+
+        async def receive():
+            await asyncio.sleep(0.01)
+            body = left.pop(0)
+            return {"type": "http.request", "body": body, "more_body": bool(left)}
+
+        async def send(message):
+            status.append(message.get("status"))
+
+        given = [(b"content-type", b"application/json"), *headers]
+        scope = {"type": "http", "method": "POST", "path": path, "headers": given}
+        scope |= {"query_string": b"", "raw_path": path.encode(), "root_path": ""}
+        await app(scope, receive, send)
+        return status[0], len(left)
+
+    async def every():
+        return await asyncio.gather(*map(one, bodies))
+
+    return asyncio.run(every())
+
+
+def test_bodies_have_a_limit_together():
+    limits = replace(LIMITS, body_bytes=1000, bodies_bytes=3000)
+    app = make_app(Shelf([load_served("golden", GOLDEN)]), limits=limits)
+    body = json.dumps(ASKED).encode()
+    parts = [b" " * 300, b" " * 300, b" " * 300, body]
+    assert {status for status, _ in drips(app, [parts] * 3)} == {200}
+    statuses = [status for status, _ in drips(app, [parts] * 5)]
+    assert {*statuses} == {200, 503}
+    # what they held is free again
+    assert {status for status, _ in drips(app, [parts] * 3)} == {200}
+    assert drips(app, [[b" " * 600] * 3]) == [(413, 1)]
+
+
+def test_no_body_is_read_without_a_key():
+    keys = Keys(read=[KEY])
+    app = make_app(Shelf([load_served("golden", GOLDEN)]), keys=keys)
+    assert drips(app, [[b"{", b"}"]]) == [(401, 2)]
+    assert drips(app, [[b"{", b"}"]], path="/v1/nothing") == [(401, 2)]
+    named = [(b"authorization", f"bearer {KEY}".encode())]
+    assert drips(app, [[b"{", b"}"]], headers=named) == [(422, 0)]
+    assert TestClient(app).get("/v1/openapi.json").status_code == 200
+
+
+def test_what_can_be_got_has_a_head(client):
+    for path in ("/health/live", "/health/ready", "/metrics", "/v1/models", "/"):
+        found = client.head(path)
+        assert (found.status_code, found.content) == (200, b""), path
+        assert int(found.headers["Content-Length"]) > 0
+    assert client.head("/v1/recommend").status_code == 405
+
+
+def test_health_does_not_wait_for_slow_questions(monkeypatch):
+    """They fill the threads that answer; health needs none."""
+    app = make_app(Shelf([load_served("golden", GOLDEN)]))
+    begun, gate = [], threading.Event()
+
+    def slow(*_, **__):
+        begun.append(None)
+        gate.wait(30)
+        return pl.DataFrame()
+
+    monkeypatch.setattr(Recommender, "similar_items", slow)
+    question = {"item": "food1", "domain": "food"}
+    with TestClient(app) as client:
+        many = [
+            threading.Thread(target=client.post, args=("/v1/similar",), kwargs=each)
+            for each in [{"json": question}] * 42
+        ]
+        for thread in many:
+            thread.start()
+        try:
+            while len(begun) < 40:
+                time.sleep(0.01)
+            begin = time.perf_counter()
+            for path in ("/health/live", "/health/ready", "/metrics"):
+                assert client.get(path).status_code == 200
+            assert time.perf_counter() - begin < 10
+        finally:
+            gate.set()
+            for thread in many:
+                thread.join()
 
 
 def test_what_is_unexpected_has_an_id_that_the_log_has(client, monkeypatch, caplog):

@@ -6,11 +6,13 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from micrec_pyg.graph.similar.cache import stored_lists
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
-from micrec_pyg.storage.lock import making
+from micrec_pyg.schema import StorageError
+from micrec_pyg.storage.lock import FILE, making
 from micrec_pyg.storage.seals import kept_folder
 
 FORK = multiprocessing.get_context("fork")
@@ -55,6 +57,34 @@ def test_two_processes_convert_the_same_data_once(tmp_path: Path) -> None:
     _both(_fill_slowly, tmp_path)
     assert len(list(tmp_path.glob("filled-*"))) == 1
     assert (tmp_path / "kept" / "content").is_file()
+
+
+def test_a_folder_that_another_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = os.open, 3
+
+    def racing(path: Path, *rest: int) -> int:
+        nonlocal left
+        if left and Path(path).name == FILE:
+            left -= 1
+            Path(path).parent.rmdir()
+        return real(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", racing)
+        with making(tmp_path / "x"):
+            assert left == 0
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_stands_in_the_way_of_a_lock_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".x.making").touch()
+    with (
+        pytest.raises(StorageError, match=r"x\.making: a file stands where a folder"),
+        making(tmp_path / "x"),
+    ):
+        pass
 
 
 def _hold(path: Path, held: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.inference.artefact import read_artefact
+from micrec_pyg.inference.domains import check_domain
 from micrec_pyg.inference.exports.index import KINDS, write_index
 from micrec_pyg.inference.exports.tables import write_tables
 from micrec_pyg.inference.exports.tower_network import write_tower
-from micrec_pyg.inference.people import check_domain
 from micrec_pyg.inference.world import World, make_world
 from micrec_pyg.schema import InputError
 

@@ -119,7 +119,8 @@ def without(
     """Return a world that knows nothing of some users and items.
 
     Their interactions, their content and their raw ids are deleted. Their rows stay,
-    empty, so that no other number changes.
+    empty, so that no other number changes. Each row of a user is then a person of its
+    own: who comes back to a domain must not find the own old row there.
 
     Args:
         world: What is known.
@@ -128,6 +129,7 @@ def without(
     """
     domains, splits = dict(world.domains), dict(world.splits)
     gone, texts, pictures = dict(world.gone), dict(world.texts), dict(world.pictures)
+    person, free = dict(world.train.person), world.num_people
     none = torch.zeros(0, dtype=torch.int64)
     changed = [d for d in domains if len(users.get(d, none)) + len(items.get(d, none))]
     for name in changed:
@@ -137,6 +139,9 @@ def without(
             _flags(items.get(name, none), len(sides.items)),
         ]
         splits[name] = _without_edges(splits[name], *left)
+        fresh = free + left[0].cumsum(0) - 1
+        person[name] = torch.where(left[0], fresh, person[name])
+        free += int(left[0].sum())
         domains[name] = dataclasses.replace(
             domains[name],
             interactions=dataclasses.replace(
@@ -159,6 +164,7 @@ def without(
         pictures[name] = nothing.zip_with(removed, pictures[name])
     smaller = dataclasses.replace(
         world,
+        train=dataclasses.replace(world.train, person=person),
         domains=domains,
         splits=splits,
         gone=gone,

@@ -6,7 +6,8 @@ import polars as pl
 import torch
 
 from micrec_pyg.inference.additions import is_anonymous
-from micrec_pyg.inference.people import check_domain, places_of
+from micrec_pyg.inference.domains import check_domain
+from micrec_pyg.inference.people import places_of
 from micrec_pyg.inference.row_tables import TITLE
 from micrec_pyg.inference.world import World
 from micrec_pyg.schema import Feature
@@ -50,9 +51,10 @@ class Listing:
         Args:
             domain: Name; None where there is only one.
         """
-        name = check_domain(self._world, domain)
-        ids = self._world.domains[name].interactions.items.ids
-        texts = self._world.texts[name].cast(pl.String)
+        world = self._world  # once: an addition may put another in its place
+        name = check_domain(world, domain)
+        ids = world.domains[name].interactions.items.ids
+        texts = world.texts[name].cast(pl.String)
         frame = pl.DataFrame({"item": ids, "title": texts.str.slice(0, TITLE)})
         return frame.filter(~is_anonymous(ids))
 
@@ -87,9 +89,40 @@ class Listing:
         Raises:
             InputError: An id is unknown.
         """
-        name = check_domain(self._world, domain)
-        rows = places_of(self._world, [name], "items", items)[name]
+        world = self._world
+        name = check_domain(world, domain)
+        rows = places_of(world, [name], "items", items)[name]
         return {
             modality: Feature(feature.values[rows], feature.mask[rows])
-            for modality, feature in self._world.domains[name].features.items()
+            for modality, feature in world.domains[name].features.items()
         }
+
+
+class Contents(Listing):
+    """The pictures of items, by raw id."""
+
+    def has_pictures(self, domain: str | None = None) -> bool:
+        """Return whether any item of a domain has a picture.
+
+        Args:
+            domain: Name; None where there is only one.
+        """
+        world = self._world
+        pictures = world.pictures[check_domain(world, domain)]
+        return pictures.null_count() < len(pictures)
+
+    def picture(self, item: str, *, domain: str | None = None) -> bytes | None:
+        """Return a small JPEG of an item, at most 160 pixels wide; None without one.
+
+        Args:
+            item: Raw id.
+            domain: Of the item; None where there is only one.
+
+        Raises:
+            InputError: The item is unknown.
+        """
+        world = self._world
+        name = check_domain(world, domain)
+        place = places_of(world, [name], "items", [item])[name]
+        found: bytes | None = world.pictures[name][int(place[0])]
+        return found

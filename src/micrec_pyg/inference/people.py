@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from micrec_pyg.inference.askers import Askers, in_order, known_askers
+from micrec_pyg.inference.domains import check_domain, with_domain
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import ITEM, InputError, Vocab
@@ -217,21 +218,6 @@ def unknown(raw: str, known: Vocab, sentence: str) -> InputError:
     return InputError(f"{sentence} '{raw}'{hint}")
 
 
-def check_domain(world: World, domain: str | None) -> str:
-    """Return the domain that is meant.
-
-    Raises:
-        InputError: It is unknown, or none was given and there are several.
-    """
-    names = list(world.domains)
-    if domain is None and len(names) == 1:
-        return names[0]
-    if domain is None or domain not in names:
-        given = "no domain was given" if domain is None else f"domain '{domain}'"
-        raise InputError(f"{given}; give one of {', '.join(names)}")
-    return domain
-
-
 def _of_one(world: World, history: History) -> pl.DataFrame:
     """Return item and domain of one person's history."""
     frames = [pl.DataFrame(schema={"item": pl.String, "domain": pl.String})]
@@ -244,8 +230,7 @@ def _of_one(world: World, history: History) -> pl.DataFrame:
 
 def _of_many(world: World, table: pl.DataFrame) -> pl.DataFrame:
     """Return user, item and domain; a null item says that there is no history."""
-    if "domain" not in table.columns and len(world.domains) == 1:
-        table = table.with_columns(domain=pl.lit(next(iter(world.domains))))
+    table = with_domain(world, table)
     needed = ["user", "item", "domain"]
     missing = [name for name in needed if name not in table.columns]
     if missing:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from micrec_pyg.inference.additions import with_interactions, with_items, without
 from micrec_pyg.inference.artefact import read_artefact
-from micrec_pyg.inference.contents import Contents
+from micrec_pyg.inference.domains import check_domain
 from micrec_pyg.inference.explain import parts_of, user_rows
 from micrec_pyg.inference.links import prepared_as, rows_of_guests
+from micrec_pyg.inference.listing import Contents
 from micrec_pyg.inference.lists import (
     Wanted,
     as_frame,
@@ -22,7 +23,6 @@ from micrec_pyg.inference.lists import (
 )
 from micrec_pyg.inference.people import (
     History,
-    check_domain,
     chosen_items,
     item_row,
     known_people,
@@ -33,7 +33,7 @@ from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
 from micrec_pyg.inference.world import World, make_world
 from micrec_pyg.runs.read import Run
-from micrec_pyg.schema import USER, InputError
+from micrec_pyg.schema import ITEM, USER, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,8 @@ class Recommender(Contents):
             people = new_people(world, history)
         wanted = Wanted(
             domain=domain,
-            k=k,
+            # a list has no more rows, and k places are made for everybody
+            k=min(k, max(1, world.tasks[domain].data[ITEM].num_nodes)),
             exclude_seen=exclude_seen,
             candidates=chosen_items(world, domain, items),
         )
@@ -211,12 +212,12 @@ class Recommender(Contents):
             domain: Name; None where there is only one, or where only users leave.
 
         Raises:
-            InputError: An id is unknown.
+            InputError: An id or the domain is unknown.
         """
         world = self._world
-        names = list(world.domains) if domain is None else [domain]
+        names = list(world.domains)
         if len(items) or domain is not None:
-            names = names if len(names) == 1 else [check_domain(world, domain)]
+            names = [check_domain(world, domain)]
         less = without(
             world,
             places_of(world, names, "users", users),

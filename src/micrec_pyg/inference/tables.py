@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.inference.people import check_domain
+from micrec_pyg.inference.domains import check_domain, with_domain
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import InputError
@@ -41,12 +41,13 @@ def id_table(table: Any, name: str, ids: Sequence[str]) -> pl.DataFrame:
 def tables_by_domain(
     world: World, table: pl.DataFrame, domain: str | None
 ) -> dict[str, pl.DataFrame]:
-    """Return the rows of every domain.
+    """Return the rows of every domain; where there is only one, a null means it.
 
     Raises:
         InputError: A domain is unknown, or none is given and there are several.
     """
     if domain is None and "domain" in table.columns:
+        table = with_domain(world, table)
         names = table["domain"].unique(maintain_order=True).to_list()
         return {check_domain(world, n): table.filter(domain=n) for n in names}
     return {check_domain(world, domain): table}

@@ -51,6 +51,7 @@ class Limits(BaseModel):
 
     k: int
     users: int
+    list_rows: Annotated[int, Field(description="Users times k.")]
     history: int
     candidates: int
     rows: int

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from fastapi import Depends, FastAPI
 
 from micrec_pyg import __version__
-from micrec_pyg.serve import answers, health, routes, routes_write
+from micrec_pyg.serve import answers, health, images, routes, routes_write
 from micrec_pyg.serve import metrics as metrics_page
 from micrec_pyg.serve.batches import Batches
 from micrec_pyg.serve.errors import answer_errors
 from micrec_pyg.serve.gate import Gate
-from micrec_pyg.serve.keys import Keys, may_ask
+from micrec_pyg.serve.keys import DOCUMENT, Keys, told
 from micrec_pyg.serve.limits import LIMITS, Limits
 from micrec_pyg.serve.lists import MOST, Asked, answer_together
 from micrec_pyg.serve.metrics import Metrics
@@ -40,11 +40,10 @@ def make_app(
         title="micrec",
         version=__version__,
         description=ABOUT,
-        openapi_url="/v1/openapi.json",
+        openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
-        # of every path, also of those that other modules add
-        dependencies=[Depends(may_ask)],
+        dependencies=[Depends(told)],  # the gate checks the key
     )
     metrics = Metrics()
 
@@ -54,10 +53,12 @@ def make_app(
 
     app.state.shelf, app.state.limits, app.state.keys = shelf, limits, keys or Keys()
     app.state.metrics = metrics
-    app.state.lists = Batches[Asked, answers.Lists](together, most=MOST)
+    app.state.lists = Batches[Asked, answers.Lists](
+        together, most=MOST, size=lambda asked: asked.rows
+    )
     app.state.writers = {served.name: Writer(served) for served in shelf}
     app.add_middleware(Gate, limits=limits, metrics=metrics)
-    for part in (routes, routes_write, health, metrics_page):
+    for part in (routes, routes_write, images, health, metrics_page):
         app.include_router(part.router)
     answer_errors(app)
     add_page(app)

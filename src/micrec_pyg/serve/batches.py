@@ -8,6 +8,7 @@ many people, and an idle one makes nobody wait.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, takewhile
 from typing import Generic, TypeVar
 
 Asked = TypeVar("Asked")
@@ -22,14 +23,16 @@ class Batches(Generic[Asked, Answered]):
         answer: Callable[[Sequence[Asked]], Sequence[Answered | Exception]],
         *,
         most: int,
+        size: Callable[[Asked], int] = lambda _: 1,
     ) -> None:
         """Wait for questions.
 
         Args:
             answer: Returns an answer, or what is wrong, for each; runs in a thread.
-            most: Questions that are taken at once.
+            most: Size of all questions that are taken at once.
+            size: Of a question; one that is larger than ``most`` is taken alone.
         """
-        self._answer, self._most = answer, most
+        self._answer, self._most, self._size = answer, most, size
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="micrec")
         self._waiting: list[tuple[Asked, asyncio.Future[Answered]]] = []
         self._work: asyncio.Task[None] | None = None
@@ -46,8 +49,10 @@ class Batches(Generic[Asked, Answered]):
     async def _until_empty(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            taken = self._waiting[: self._most]
-            del self._waiting[: self._most]
+            sizes = accumulate(self._size(question) for question, _ in self._waiting)
+            count = max(1, sum(1 for _ in takewhile(self._most.__ge__, sizes)))
+            taken = self._waiting[:count]
+            del self._waiting[:count]
             questions = [question for question, _ in taken]
             work = loop.run_in_executor(self._thread, self._answer, questions)
             await asyncio.wait([work])

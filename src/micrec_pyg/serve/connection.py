@@ -1,4 +1,4 @@
-"""A connection of a client, closed where the head of a request does not come."""
+"""A connection of a client, closed where a head does not come or nobody reads."""
 
 import asyncio
 
@@ -7,13 +7,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 30.0
 """In which a connection must have sent the whole head of its next request."""
+UNREAD_SECONDS = 30.0
+"""In which a client must have read what waits to be sent to it."""
 
 
 class Connection(H11Protocol):
-    """A connection by HTTP/1.1; uvicorn alone waits for a head for ever."""
+    """A connection by HTTP/1.1; uvicorn alone waits for a client for ever."""
 
-    head_seconds = HEAD_SECONDS
+    head_seconds, unread_seconds = HEAD_SECONDS, UNREAD_SECONDS
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
@@ -25,7 +28,18 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._end_wait()
+        self._end_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Let answers wait until the client reads, but not for ever."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        self._end_unread()
+        super().resume_writing()
 
     def handle_events(self) -> None:
         """Read what came; wait again where the next head is not whole."""
@@ -38,7 +52,19 @@ class Connection(H11Protocol):
     def _wait(self) -> None:
         """Close the connection later; a part of a head gives no more time."""
         if self._late is None:
-            self._late = self.loop.call_later(self.head_seconds, self.transport.close)
+            self._late = self.loop.call_later(self.head_seconds, self._end)
+
+    def _end(self) -> None:
+        """Close the connection; what the client has not read by now is lost."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _end_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _end_wait(self) -> None:
         if self._late is not None:

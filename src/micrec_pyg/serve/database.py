@@ -9,6 +9,8 @@ from typing import Literal
 from micrec_pyg.schema import DamagedFileError, StorageError
 
 REMEDY = "restore it from a copy, or move its folder away to begin without additions"
+SECONDS = 10.0
+"""For which another process that uses the file is waited for."""
 REFUSALS = {
     sqlite3.SQLITE_FULL: "the disk is full; make room",
     sqlite3.SQLITE_READONLY: "it is read-only; change its rights",
@@ -33,7 +35,7 @@ def connect(path: Path, mode: Literal["ro", "rwc"]) -> sqlite3.Connection:
         uri=True,
         isolation_level=None,  # transactions begin and end where we say so
         check_same_thread=False,
-        timeout=10.0,
+        timeout=SECONDS,
     )
     if mode == "rwc":
         base.execute("PRAGMA journal_mode = WAL")
@@ -54,9 +56,29 @@ def check(base: sqlite3.Connection, path: Path) -> None:
 
 
 def compact(base: sqlite3.Connection) -> None:
-    """Write the file anew without what was deleted, and empty the write-ahead log."""
+    """Write the file anew without what was deleted."""
     base.execute("VACUUM")
-    base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def empty_log(base: sqlite3.Connection, path: Path) -> None:
+    """Take everything out of the write-ahead log, old rows too.
+
+    Raises:
+        StorageError: Another process reads rows of it, so that it was left.
+    """
+    # that it was left is told in a row, and no error
+    if base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise StorageError(f"{path}: another process reads it; end that process")
+
+
+@contextmanager
+def patience(base: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """Wait for other processes for other than the usual time."""
+    base.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
+    try:
+        yield
+    finally:
+        base.execute(f"PRAGMA busy_timeout = {int(1000 * SECONDS)}")
 
 
 @contextmanager
@@ -67,10 +89,11 @@ def transaction(
     base.execute(f"BEGIN {kind}")
     try:
         yield base
+        base.execute("COMMIT")
     except BaseException:
-        base.execute("ROLLBACK")
+        if base.in_transaction:  # SQLite ends some itself, as where the disk is full
+            base.execute("ROLLBACK")
         raise
-    base.execute("COMMIT")
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 def _storage(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s", error)
     return error_response(
-        503, "the disk refuses; nothing was written", headers={"Retry-After": "10"}
+        503, "the disk refuses, so it was not done", headers={"Retry-After": "10"}
     )
 
 

@@ -8,14 +8,14 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 @router.get("/live")
-def live() -> answers.Health:
+async def live() -> answers.Health:
     """Answer as long as the process does."""
     return answers.Health(status="live", models={})
 
 
 @router.get("/ready")
 @router.get("", include_in_schema=False)
-def ready(request: Request) -> answers.Health:
+async def ready(request: Request) -> answers.Health:
     """Answer with the digest of every model that is loaded."""
     shelf = request.app.state.shelf
     return answers.Health(status="ready", models={s.name: s.digest for s in shelf})

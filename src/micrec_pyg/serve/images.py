@@ -4,14 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from micrec_pyg.serve import questions
 from micrec_pyg.serve.errors import responses
-from micrec_pyg.serve.questions import Picture
 from micrec_pyg.serve.routes import served_of
 
 router = APIRouter(
     prefix="/v1",
     tags=["ask"],
-    responses=responses(401, 422, 500, 503),
+    # a path has no line break, so such an id is no path of ours
+    responses=responses(401, 404, 422, 500, 503),
 )
 
 SECONDS = 600
@@ -27,7 +28,7 @@ SECONDS = 600
     },
 )
 def image(
-    request: Request, domain: str, item: str, query: Annotated[Picture, Query()]
+    request: Request, domain: str, item: str, query: Annotated[questions.Query, Query()]
 ) -> Response:
     """Return a small picture of an item as JPEG, and nothing where it has none."""
     served = served_of(request, query.model)

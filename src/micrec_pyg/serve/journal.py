@@ -3,25 +3,37 @@
 SQLite in WAL mode; a commit has reached the disk (``synchronous=FULL``). Vectors of
 new items lie beside it as safetensors, each file written whole before the rows that
 name it are committed. Removed rows are overwritten with zeros (``secure_delete``) and
-the file is written anew without them.
+the file is written anew without them. What of that fails is tried again later.
 """
 
+import logging
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import InputError, StorageError
 from micrec_pyg.serve.additions import ITEM, USER, Additions, NewItems, id_digest
-from micrec_pyg.serve.database import check, compact, connect, told, transaction
+from micrec_pyg.serve.database import (
+    SECONDS,
+    check,
+    compact,
+    connect,
+    empty_log,
+    patience,
+    told,
+    transaction,
+)
 from micrec_pyg.serve.lock import lock
 from micrec_pyg.serve.vectors import Vectors
+
+logger = logging.getLogger(__name__)
 
 FILE = "journal.sqlite"
 FORMAT = 1
@@ -62,6 +74,7 @@ class Journal:
         """
         self.path = folder / FILE
         self._vectors = Vectors(folder)
+        self._traces: list[Callable[[], None]] = []
         with ExitStack() as undo:
             if writable:
                 undo.callback(os.close, lock(folder))
@@ -74,20 +87,21 @@ class Journal:
                 self._about: dict[str, str] = dict(
                     self._base.execute("SELECT key, value FROM about")
                 )
-                files = self._files()
             if self._about.get("format") != str(FORMAT):
                 raise InputError(
                     f"{self.path}: format {self._about.get('format')} was found, this "
                     f"version reads {FORMAT}; use the version that wrote it"
                 )
+            self.digest = str(self._about["artefact"])
+            """Of the artefact that the rows belong to."""
             if writable:
-                self._vectors.keep_only(files)
+                # what a kill left there may hold rows that were removed
+                self._traces = [self._drop_vectors, self._empty_log]
+                try:
+                    self.clean(seconds=SECONDS)
+                except StorageError as error:
+                    logger.warning("traces of what was removed may be left (%s)", error)
             self._close = undo.pop_all()
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of the artefact that the rows belong to."""
-        return str(self._about["artefact"])
 
     def read(self) -> Additions:
         """Return everything that is in it.
@@ -143,6 +157,8 @@ class Journal:
     ) -> None:
         """Delete all rows of some users and items; of each a digest stays.
 
+        Traces are in the files until ``clean`` has come to its end.
+
         Args:
             users: Raw ids by domain.
             items: Likewise.
@@ -164,14 +180,32 @@ class Journal:
                     )
                     if kind == ITEM:
                         self._drop_items(base, rows)
-            compact(self._base)
-        self._vectors.keep_only(self._files())
+        self._traces = [self._compact, self._drop_vectors, self._empty_log]
+
+    def clean(self, *, seconds: float) -> bool:
+        """Take the traces of what was removed out of all files.
+
+        Args:
+            seconds: For which another process that reads is waited for.
+
+        Returns:
+            Whether there were any.
+
+        Raises:
+            StorageError: Some are left; call again later.
+        """
+        there = bool(self._traces)
+        while self._traces:
+            with told(self.path), patience(self._base, seconds):
+                self._traces[0]()
+            del self._traces[0]
+        return there
 
     def bind(self, digest: str) -> None:
         """Let the rows belong to another artefact from now on."""
         with told(self.path), transaction(self._base, "IMMEDIATE") as base:
             base.execute("UPDATE about SET value = ? WHERE key = 'artefact'", (digest,))
-        self._about["artefact"] = digest
+        self.digest = digest
 
     def close(self) -> None:
         """Close the file, in which everything is already, and end the lock."""
@@ -189,8 +223,15 @@ class Journal:
                     "INSERT INTO about VALUES (?, ?)",
                     [(key, str(value)) for key, value in about.items()],
                 )
-        # what a kill left there may hold rows that were removed
-        self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _compact(self) -> None:
+        compact(self._base)
+
+    def _empty_log(self) -> None:
+        empty_log(self._base, self.path)
+
+    def _drop_vectors(self) -> None:
+        self._vectors.keep_only(self._files())
 
     def _files(self) -> set[str]:
         return {name for (name,) in self._base.execute("SELECT file FROM item")}

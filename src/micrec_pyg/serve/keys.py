@@ -4,22 +4,20 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
 
 from micrec_pyg.schema import InputError
 from micrec_pyg.serve.errors import RefusedError
 from micrec_pyg.storage.failures import explained
 
-API = "/v1/"
-"""Beginning of the paths that may need a key; health and metrics need none."""
+API, DOCUMENT = "/v1/", "/v1/openapi.json"
 LEAST = 16
 """Characters of a key."""
 
-_bearer = HTTPBearer(auto_error=False, description="A key of --write-key-file.")
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+told = HTTPBearer(auto_error=False, description="A key of --write-key-file.")
+"""Tells the OpenAPI document of keys, and checks none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +57,23 @@ def keys_of(file: Path | None, variable: str | None) -> list[str]:
     return found
 
 
-async def may_ask(request: Request, given: Credentials) -> None:
-    """Let a request pass, of any path, that needs no key or has one.
+def is_asked(path: str) -> bool:
+    """Return whether a path works and may need a key; health and metrics do not."""
+    return path.startswith(API) and path != DOCUMENT
+
+
+def may_ask(request: Request) -> None:
+    """Let a request pass that needs no key or has one; its head alone is read.
 
     Raises:
         RefusedError: A key is needed, and none that fits was sent.
     """
     keys: Keys = request.app.state.keys
-    asks = request.url.path.startswith(API)
-    if asks and keys.read and not _fits(given, [*keys.read, *keys.write]):
+    if keys.read and not _fits(request, [*keys.read, *keys.write]):
         raise _unknown()
 
 
-async def may_write(request: Request, given: Credentials) -> None:
+async def may_write(request: Request) -> None:
     """Let a request pass that changes something.
 
     Raises:
@@ -82,13 +84,14 @@ async def may_write(request: Request, given: Credentials) -> None:
         raise RefusedError(
             403, "writing is off; start micrec serve with --write-key-file"
         )
-    if not _fits(given, keys.write):
+    if not _fits(request, keys.write):
         raise _unknown()
 
 
-def _fits(given: HTTPAuthorizationCredentials | None, keys: Sequence[str]) -> bool:
+def _fits(request: Request, keys: Sequence[str]) -> bool:
     """Return whether a key is one of these; how long that takes tells nothing."""
-    sent = b"" if given is None else given.credentials.encode()
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    sent = key.strip().encode() if scheme.lower() == "bearer" else b""
     return any([hmac.compare_digest(sent, key.encode()) for key in keys])
 
 

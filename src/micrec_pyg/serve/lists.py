@@ -6,13 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.schema import InputError
 from micrec_pyg.serve import answers, questions
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.shelf import Served
 
-MOST = 64
-"""Questions that are answered at once."""
+MOST = questions.MAX_LIST_ROWS
+"""Rows that are made at once, of all questions that are answered together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,25 +27,34 @@ class Asked:
         """Return what questions have in common that are answered together."""
         q = self.question
         alone = id(self) if q.items is not None else None
-        return (self.served.name, self.domain, q.users is None, q.exclude_seen, alone)
+        by_history = q.users is None
+        return (self.served.name, self.domain, by_history, q.k, q.exclude_seen, alone)
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the lists may have."""
+        return len(self.question.users or [None]) * self.question.k
 
 
 def asked_of(served: Served, question: questions.Recommend) -> Asked:
     """Return a question for the lists of a domain.
 
     Raises:
-        FieldError: Not exactly one of users and history is given, or the domain is
-            unknown.
+        FieldError: Not exactly one of users and history is given, the domain is
+            unknown, or the lists would be too long together.
     """
     if (question.users is None) == (question.history is None):
         raise FieldError("users", "give either users or history")
     for name in question.history or {}:
-        if name not in served.rec.domains:
-            known = ", ".join(served.rec.domains)
-            raise FieldError(
-                f"history.{name}", f"domain '{name}' is unknown; give any of {known}"
-            )
-    return Asked(served, served.domain(question.domain), question)
+        served.domain(name, field=f"history.{name}")
+    asked = Asked(served, served.domain(question.domain), question)
+    if asked.rows > questions.MAX_LIST_ROWS:
+        raise FieldError(
+            "users",
+            f"{len(question.users or [])} users with k={question.k} are {asked.rows:,} "
+            f"rows; give at most {questions.MAX_LIST_ROWS:,}, users times k",
+        )
+    return asked
 
 
 def answer_together(asked: Sequence[Asked]) -> list[answers.Lists | Exception]:
@@ -65,7 +73,7 @@ def _group(alike: Sequence[Asked]) -> Sequence[answers.Lists | Exception]:
     """Return the answers to questions of one kind; one fault spoils no other answer."""
     try:
         return _lists(alike)
-    except InputError as error:
+    except Exception as error:  # one that is unexpected is not everybody's either
         if len(alike) == 1:
             return [error]
         return [one for each in alike for one in _group([each])]
@@ -78,8 +86,6 @@ def _lists(alike: Sequence[Asked]) -> list[answers.Lists]:
         every = list(dict.fromkeys(user for some in people for user in some))
         frame = _recommend(alike, users=every)
         names: list[list[Any]] = people
-    elif len(alike) == 1:
-        frame, names = _recommend(alike, history=first.question.history), [[None]]
     else:
         frame = _recommend(alike, history=_histories(alike))
         names = [[str(place)] for place in range(len(alike))]
@@ -91,7 +97,7 @@ def _lists(alike: Sequence[Asked]) -> list[answers.Lists]:
             lists=[
                 answers.UserList(
                     user=None if each.question.users is None else name,
-                    rows=rows.get(name, [])[: each.question.k],
+                    rows=rows.get(name, []),
                 )
                 for name in some
             ],
@@ -105,7 +111,7 @@ def _recommend(alike: Sequence[Asked], **people: Any) -> pl.DataFrame:
     return first.served.rec.recommend(
         **people,
         domain=first.domain,
-        k=max(each.question.k for each in alike),
+        k=first.question.k,
         exclude_seen=first.question.exclude_seen,
         items=first.question.items,
     )

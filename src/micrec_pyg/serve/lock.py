@@ -6,6 +6,7 @@ from pathlib import Path
 
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.failures import explained
+from micrec_pyg.storage.lock import opened
 
 FILE = "writer.lock"
 """Holds the number of the process that writes, for people."""
@@ -21,8 +22,7 @@ def lock(folder: Path) -> int:
         InputError: Another process writes there.
     """
     with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / FILE, os.O_CREAT | os.O_RDWR, 0o666)
+        file = opened(folder / FILE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -60,7 +60,7 @@ class Metrics:
 
 
 @router.get("/metrics", tags=["health"], response_class=Response)
-def metrics(request: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """Return the counters in the text format of Prometheus."""
     registry = request.app.state.metrics.registry
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -7,8 +7,6 @@ from typing import Any
 from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 
-from micrec_pyg.serve import images
-
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
     # nothing from elsewhere, no script or style inside of the page; a blob is a
@@ -35,6 +33,5 @@ class Guarded(StaticFiles):
 
 
 def add_page(app: FastAPI) -> None:
-    """Let an app show the page, and the pictures of items on it."""
-    app.include_router(images.router)
+    """Let an app show the page."""
     app.mount("/", Guarded(directory=PAGE, html=True), name="page")

@@ -19,6 +19,8 @@ MAX_K = 1000
 """Length of a list."""
 MAX_USERS = 1000
 """People of one question."""
+MAX_LIST_ROWS = 20_000
+"""Rows of all lists of one question: users times k."""
 MAX_HISTORY = 1000
 """Items of one history in a domain."""
 MAX_CANDIDATES = 10_000
@@ -112,17 +114,14 @@ class OfUser(Query):
     user: RawId
 
 
-class Picture(Query):
-    """Ask for the picture of an item; the path says of which."""
-
-
 class Recommend(Body):
     """Ask for lists: give either ``users`` or ``history``."""
 
     domain: Domain = None
-    users: Annotated[list[RawId], Field(min_length=1, max_length=MAX_USERS)] | None = (
-        None
-    )
+    users: Annotated[
+        Annotated[list[RawId], Field(min_length=1, max_length=MAX_USERS)] | None,
+        Field(description=f"With k: at most {MAX_LIST_ROWS:,} rows, users times k."),
+    ] = None
     history: History | None = None
     k: Annotated[int, Field(ge=1, le=MAX_K)] = 20
     exclude_seen: bool = True
@@ -202,7 +201,3 @@ class Remove(Body):
     domain: Domain = None
     users: Annotated[list[RawId], Field(max_length=MAX_ROWS)] = []
     items: Annotated[list[RawId], Field(max_length=MAX_ROWS)] = []
-
-
-class Reload(Body):
-    """Load an artefact again from where it lies; without ``model`` all of them."""

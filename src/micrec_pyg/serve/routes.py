@@ -34,6 +34,7 @@ def models(request: Request) -> answers.Models:
         limits=answers.Limits(
             k=questions.MAX_K,
             users=questions.MAX_USERS,
+            list_rows=questions.MAX_LIST_ROWS,
             history=questions.MAX_HISTORY,
             candidates=questions.MAX_CANDIDATES,
             rows=questions.MAX_ROWS,

@@ -1,7 +1,5 @@
 """The paths of the API that change something; all need a key."""
 
-import asyncio
-
 from fastapi import APIRouter, Depends, Request
 
 from micrec_pyg.schema import InputError
@@ -11,7 +9,7 @@ from micrec_pyg.serve.keys import may_write
 from micrec_pyg.serve.metrics import Metrics
 from micrec_pyg.serve.routes import served_of
 from micrec_pyg.serve.shelf import Served
-from micrec_pyg.serve.writer import Writer, load_again
+from micrec_pyg.serve.writer import Writer
 
 router = APIRouter(
     prefix="/v1",
@@ -42,8 +40,8 @@ async def remove(request: Request, change: questions.Remove) -> answers.Done:
 
 
 @router.post("/reload")
-async def reload(request: Request, which: questions.Reload) -> answers.Reloaded:
-    """Load artefacts again from where they lie; questions are answered meanwhile."""
+async def reload(request: Request, which: questions.Body) -> answers.Reloaded:
+    """Load artefacts again from where they lie; without ``model`` all of them."""
     some = list(request.app.state.shelf)
     if which.model is not None:
         some = [served_of(request, which.model)]
@@ -61,8 +59,7 @@ async def reload_one(
         InputError: It cannot; the one that answered goes on.
     """
     try:
-        fresh = await asyncio.to_thread(load_again, served)
-        await writers[served.name].take_over(fresh)
+        await writers[served.name].reload()
     except (InputError, OSError):
         metrics.reloads.labels(served.name, "refused").inc()
         raise

@@ -1,5 +1,6 @@
 """The loaded artefacts, by name."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from micrec_pyg.inference.artefact import artefact_folder
+from micrec_pyg.inference.domains import domain_of
 from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.runs.artefact import ARTEFACT, RECORD
 from micrec_pyg.runs.files import read_json
@@ -17,6 +19,8 @@ from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.journal import FILE, Journal
 from micrec_pyg.storage.digests import file_digest
 from micrec_pyg.storage.seals import MANIFEST
+
+logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -33,25 +37,24 @@ class Served:
     """The content of ``artefact.json``."""
     digest: str
     """sha256 of the manifest, which has the digests of all files."""
+    state: Path
+    """Folder of the journal, whether there is one or not."""
     rec: Recommender
     """Is another one after an addition: a question sees all of it or nothing."""
     journal: Journal | None = None
     """What was added; None where nothing ever was and nothing is taken."""
     writable: bool = False
 
-    def domain(self, given: str | None) -> str:
-        """Return the domain that is meant.
+    def domain(self, given: str | None, *, field: str = "domain") -> str:
+        """Return the domain that is meant by a field of a request.
 
         Raises:
             FieldError: It is unknown, or missing where there are several.
         """
-        names = self.rec.domains
-        if given is None and len(names) == 1:
-            return names[0]
-        if given is None or given not in names:
-            what = "is missing" if given is None else f"'{given}' is unknown"
-            raise FieldError("domain", f"domain {what}; give one of {', '.join(names)}")
-        return given
+        try:
+            return domain_of(self.rec.domains, given)
+        except InputError as error:
+            raise FieldError(field, str(error)) from error
 
 
 class Shelf:
@@ -129,12 +132,11 @@ def load_served(
         InputError: There is no artefact, a file of it or of the journal is damaged,
             another process takes additions, or the journal is of another artefact.
     """
-    served = _load(name, path, device)
-    folder = state or _beside(artefact_folder(path))
-    if not (writable or (folder / FILE).exists()):
+    served = _load(name, path, device, state)
+    journal = journal_in(served.state, served.digest, writable=writable)
+    if journal is None:
         warm(served.rec)
         return served
-    journal = Journal(folder, served.digest, writable=writable)
     with ExitStack() as undo:
         undo.callback(journal.close)
         additions = journal.read()
@@ -160,10 +162,22 @@ def reloaded(served: Served) -> Served:
     Raises:
         InputError: There is none, or a file of it is damaged.
     """
-    return _load(served.name, served.path, served.device)
+    logger.info("%s: loading %s again", served.name, served.path)
+    return _load(served.name, served.path, served.device, served.state)
 
 
-def _load(name: str, path: Path, device: str) -> Served:
+def journal_in(folder: Path, digest: str, *, writable: bool) -> Journal | None:
+    """Return the journal of a folder; None where there is none and none is made.
+
+    Raises:
+        InputError: Another process takes additions, or the journal is damaged.
+    """
+    if not (writable or (folder / FILE).exists()):
+        return None
+    return Journal(folder, digest, writable=writable)
+
+
+def _load(name: str, path: Path, device: str, state: Path | None) -> Served:
     folder = artefact_folder(path)
     return Served(
         name=name,
@@ -171,6 +185,7 @@ def _load(name: str, path: Path, device: str) -> Served:
         device=device,
         record=read_json(folder / RECORD),
         digest=file_digest(folder / MANIFEST),
+        state=state or _beside(folder),
         rec=load(folder, device=device),
     )
 

@@ -2,9 +2,11 @@
 
 One thread does it for each artefact. Those that wait and are of one kind are done
 together, since each makes the graph of the domain anew. Nobody sees what the journal
-does not have: the recommender is replaced after the commit.
+does not have: the recommender is replaced after the commit. Traces of what was removed
+are taken out of the files after that, and again after later changes where it fails.
 """
 
+import asyncio
 import copy
 import logging
 from collections.abc import Iterator, Sequence
@@ -14,17 +16,23 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from micrec_pyg.inference.recommender import Recommender
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import DamagedFileError, StorageError
 from micrec_pyg.serve import answers
 from micrec_pyg.serve.additions import NewItems, item_tables, replay, warm
 from micrec_pyg.serve.batches import Batches
-from micrec_pyg.serve.errors import FieldError
+from micrec_pyg.serve.database import SECONDS
+from micrec_pyg.serve.errors import FieldError, RefusedError
 from micrec_pyg.serve.journal import Journal
 from micrec_pyg.serve.questions import AddInteractions, AddItems, Remove
-from micrec_pyg.serve.shelf import Served, reloaded
+from micrec_pyg.serve.shelf import Served, journal_in, reloaded
 
 logger = logging.getLogger(__name__)
 
+TRACES = (
+    "it is removed and stays so, but traces are left in the files of the journal; each "
+    "later change, and each start, takes them out as soon as it can; the log says why "
+    "and when"
+)
 MOST = 256
 """Requests that are done together."""
 
@@ -49,6 +57,7 @@ class Writer:
         """Change this artefact; only one writer may."""
         self._served = served
         self._queue = Batches[Change, answers.Done](self._answer, most=MOST)
+        self._reloading = asyncio.Lock()
 
     async def do(self, change: AddItems | AddInteractions | Remove) -> answers.Done:
         """Return when a change is on the disk and seen by every later question.
@@ -56,16 +65,22 @@ class Writer:
         Raises:
             InputError: It cannot be done; nothing is written.
             StorageError: The disk refuses; nothing is written.
+            RefusedError: Something was removed, and traces are left in the files.
         """
         return await self._queue.ask(change)
 
-    async def take_over(self, fresh: Served) -> None:
-        """Return when another artefact answers, with everything that was added.
+    async def reload(self) -> None:
+        """Return when what lies at the artefact's place now answers, with additions.
+
+        One reload at a time: of two, the later has what lies there later.
 
         Raises:
-            InputError: What was added does not fit it; the old one goes on.
+            InputError: It cannot be loaded, or what was added does not fit it; the old
+                one goes on.
         """
-        await self._queue.ask(Reload(fresh))
+        async with self._reloading:
+            fresh = await asyncio.to_thread(reloaded, self._served)
+            await self._queue.ask(Reload(fresh))
 
     def _answer(self, changes: Sequence[Change]) -> list[answers.Done | Exception]:
         def alike(change: Change) -> tuple[Any, ...]:
@@ -79,7 +94,7 @@ class Writer:
         """Yield what became of each; one that cannot be done spoils no other."""
         try:
             self._do(changes)
-        except (InputError, OSError) as error:
+        except Exception as error:  # an unexpected one is no other change's either
             if len(changes) == 1:
                 yield error
             else:
@@ -113,6 +128,7 @@ class Writer:
             warm(rec)
             journal.add(domain, interactions=pairs)
         served.rec = rec
+        _clean(served.name, journal, told=isinstance(first, Remove))
 
 
 def _rows(change: Change) -> int:
@@ -126,6 +142,15 @@ def _rows(change: Change) -> int:
 def _add_items(
     rec: Recommender, journal: Journal, domain: str, change: AddItems
 ) -> None:
+    known = rec.features([], domain=domain)
+    for row, item in enumerate(change.items, 1):
+        for name in item.vectors:
+            if name not in known:
+                raise FieldError(
+                    "items",
+                    f"items, row {row}: '{name}' is no modality of domain {domain}; "
+                    f"give vectors of any of {', '.join(known) or 'none'}",
+                )
     texts = {item.item: item.text for item in change.items}
     tables = item_tables(change.items)
     for table in tables:
@@ -149,8 +174,31 @@ def _remove(rec: Recommender, journal: Journal, served: Served, change: Remove) 
     journal.remove({name: change.users for name in names}, items)
 
 
+def _clean(name: str, journal: Journal, *, told: bool) -> None:
+    """Take traces of what was removed out of the files; what fails is tried later.
+
+    Args:
+        name: Of the artefact.
+        journal: Of which the change is on the disk.
+        told: Whether a client who removed something is told what is left.
+
+    Raises:
+        RefusedError: Traces are left.
+    """
+    try:
+        if journal.clean(seconds=SECONDS if told else 0) and not told:
+            logger.info("%s: no traces of what was removed are left", name)
+    except (DamagedFileError, StorageError) as error:
+        if told:
+            logger.warning("%s: traces of what was removed are left (%s)", name, error)
+            raise RefusedError(503, TRACES) from error
+
+
 def _take_over(served: Served, fresh: Served) -> None:
     """Let another artefact answer, with what was added to the one before."""
+    if served.journal is None:
+        # a process that only reads may have begun before anything was added
+        served.journal = journal_in(served.state, served.digest, writable=False)
     if served.journal is not None:
         replay(fresh.rec, served.journal.read())
     warm(fresh.rec)
@@ -158,9 +206,3 @@ def _take_over(served: Served, fresh: Served) -> None:
         served.journal.bind(fresh.digest)
     served.record, served.digest, served.rec = fresh.record, fresh.digest, fresh.rec
     logger.info("%s: artefact %s answers now", served.name, fresh.digest[:12])
-
-
-def load_again(served: Served) -> Served:
-    """Return what lies at an artefact's place now; takes the time of a start."""
-    logger.info("%s: loading %s again", served.name, served.path)
-    return reloaded(served)

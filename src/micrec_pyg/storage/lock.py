@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 FILE = ".lock"
 """Empty; what locks is the operating system. It is there while somebody works."""
+TRIES = 100
+"""Times that a folder is made again which another process removes meanwhile."""
 
 
 @contextmanager
@@ -54,12 +56,29 @@ def making(path: Path) -> Iterator[None]:
                 path.parent.rmdir()
 
 
+def opened(path: Path) -> int:
+    """Return the descriptor of a file to lock; it and its folder are made if missing.
+
+    Raises:
+        OSError: Of the system.
+    """
+    for _ in range(TRIES):
+        # whoever leaves the folder may remove it between these two
+        with suppress(FileNotFoundError, FileExistsError):
+            return _opened(path)
+    return _opened(path)
+
+
+def _opened(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+
+
 def _take(folder: Path, *, quiet: bool) -> int:
     """Return the descriptor of the locked file."""
     while True:
         with explained(folder):  # what flock raises names no file
-            folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(folder / FILE, os.O_CREAT | os.O_RDWR, 0o666)
+            file = opened(folder / FILE)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
