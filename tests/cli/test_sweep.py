@@ -166,6 +166,19 @@ def test_a_job_tells_its_place_and_what_is_left(
     assert told[3] == "job 4 of 4 failed in 0 s: K=3 seed=1: K=3 is too large here"
 
 
+def test_a_damaged_file_of_a_job_to_come_stops_no_job(jobs: Path) -> None:
+    (jobs / "job-3.json").write_text('{"number": 3')
+    for number in (1, 3):
+        run_job(
+            lambda: jobs.parent / "r1",
+            sweep=jobs,
+            number=number,
+            overrides=["K=0", f"seed={number}"],
+            metric="ndcg@5",
+        )
+    assert [job.value for job in read(jobs)] == [0.75, 1.0, 1.25, 1.0]
+
+
 def test_the_command_writes_a_row_per_job(micrec, jobs: Path, capsys) -> None:
     assert micrec("sweep", jobs) == 0
     assert "best by validation, mean over seeds: K=0" in capsys.readouterr().out

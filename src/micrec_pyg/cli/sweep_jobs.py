@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -178,9 +179,10 @@ def _tell_job(job: Job, sweep: Path) -> None:
     what = job.error or f"{job.metric} {job.value:.4f}"
     left = ""
     if total > job.number + 1:
-        mean = fmean(each.seconds for each in read(sweep))
-        rest = mean * (total - job.number - 1) / int(os.environ.get(WORKERS, "1"))
-        left = f", about {_duration(rest)} left"
+        with suppress(InputError):  # a damaged file: its job is yet to write it anew
+            mean = fmean(each.seconds for each in read(sweep))
+            rest = mean * (total - job.number - 1) / int(os.environ.get(WORKERS, "1"))
+            left = f", about {_duration(rest)} left"
     state = "failed" if job.error else "done"
     logger.info(
         "job %d%s %s in %.0f s: %s: %s%s",
