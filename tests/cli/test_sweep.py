@@ -245,6 +245,21 @@ def test_a_failing_job_ends_no_other_and_the_command_says_so(
     assert len(list(Path(again).parent.iterdir())) == 1
 
 
+@pytest.mark.parametrize("place", ["~/my runs", "'my runs'", '"my runs"', "my runs"])
+def test_a_sweep_lies_where_its_runs_do(
+    micrec, small, tmp_path: Path, monkeypatch, place: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    given = [each for each in small if not each.startswith("output_dir=")]
+    sweep = ["train", "-m", *given, "model=popularity", "seed=0,1"]
+    assert micrec(*sweep, f"output_dir={place}") == 0
+    assert not (tmp_path / "~").exists()
+    runs = tmp_path / "my runs"
+    assert len(list(runs.glob("synthetic/popularity/*"))) == 2
+    assert len(list(runs.glob("sweeps/*/job-*.json"))) == 2
+
+
 def test_axes_are_the_keys_with_several_values() -> None:
     argv = ["-m", "data=x", "K=0,3", "+fit.x=[1,2],[3]", "w=range(0,3)", "a=b,'c,d'"]
     assert axes_of(argv) == {
