@@ -86,6 +86,24 @@ def test_each_split_has_its_own_best() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", ["pair", "experiment", "data.path", "split.seed"])
+def test_each_data_set_has_its_own_best(key: str) -> None:
+    values = {
+        ("one", "1"): 0.4,
+        ("one", "3"): 0.3,
+        ("two", "1"): 0.1,
+        ("two", "3"): 0.2,
+    }
+    jobs = [
+        Job(n, {key: data, "K": k}, "ndcg@5", 1.0, "run", value)
+        for n, ((data, k), value) in enumerate(values.items())
+    ]
+    assert tables(jobs)[5:7] == [
+        f"best by validation, mean over seeds, {key}=one: K=1",
+        f"best by validation, mean over seeds, {key}=two: K=3",
+    ]
+
+
 def test_each_metric_has_its_own_table_and_best() -> None:
     values = [("ndcg@5", "1", 0.3), ("ndcg@5", "3", 0.4)]
     values += [("recall@5", "1", 0.8), ("recall@5", "3", 0.7)]

@@ -37,6 +37,10 @@ WORKERS = "MICREC_SWEEP_WORKERS"
 SEED = "seed"
 """The key whose values are repetitions of one setting."""
 
+TASK = ("data", "dataset", "pair", "experiment", "split", "fit.metric")
+"""Keys, alone or before a dot, that change what is asked: across their values a higher
+metric says nothing."""
+
 ANEW = "delete it; the same sweep writes it anew"
 """What to do about a damaged file of a job."""
 
@@ -60,6 +64,11 @@ class Job:
     """Why there is no run."""
     of: int = 0
     """Jobs of the sweep; 0 where that is not known."""
+
+
+def changes_task(key: str) -> bool:
+    """Return whether values of this key make other questions, which do not compare."""
+    return any(f"{key}.".startswith(f"{each}.") for each in TASK)
 
 
 def name_of(argv: Sequence[str]) -> str:
