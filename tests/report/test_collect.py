@@ -112,12 +112,30 @@ def test_copies_and_volatile_settings_stay_out_of_the_label(tmp_path: Path) -> N
         config = {
             "K": k,
             "graph": {"num_neighbors": k},
-            "split": {"seed": place},
+            "split": {"seed": 0},
             "output_dir": f"out{place}",
             "logger": {"group": f"g{place}"},
         }
         _run(tmp_path, f"r{place}", config=config)
     assert _labels(tmp_path) == {"micrec K=0", "micrec K=3"}
+
+
+def _seeds(root: Path, *pairs: tuple[int, int]) -> set[str]:
+    """Return the labels of runs with these seeds of the run and of its split."""
+    for seed, own in pairs:
+        _run(root, f"{seed}-{own}", seed=seed, config={"split": {"seed": own}})
+    assert len(set(collect(str(root))["run"])) == len(pairs)
+    return _labels(root)
+
+
+def test_splits_of_one_seed_are_told_apart(tmp_path: Path) -> None:
+    assert _seeds(tmp_path / "seeds", (0, 0), (1, 1)) == {"micrec"}
+    # one split for all, as in papers: its seed tells nothing
+    assert _seeds(tmp_path / "fixed", (0, 0), (1, 0), (2, 0)) == {"micrec"}
+    assert _seeds(tmp_path / "splits", (0, 0), (0, 1), (1, 1)) == {
+        "micrec split.seed=seed",
+        "micrec split.seed=1",
+    }
 
 
 def test_what_follows_from_another_setting_stays_out_of_the_label(

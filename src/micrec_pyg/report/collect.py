@@ -138,7 +138,8 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     """Return by folder the settings that tell a run apart, sweep axes first.
 
     They do so among the runs of one data set, split and model; a run that does not
-    have such a setting has the value ``unset``.
+    have such a setting has the value ``unset``. The seed of a part that is the run's
+    own has the value ``seed``.
     """
     families: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
@@ -149,8 +150,12 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
         read = list(options.values())
         keys = _telling(members, _varying(read), read)
         for path, own in options.items():
-            found[path] = {key: own.get(key, "unset") for key in keys}
+            found[path] = {key: own.get(key, _absent(key)) for key in keys}
     return found
+
+
+def _absent(key: str) -> str:
+    return "seed" if key.endswith(".seed") else "unset"
 
 
 def _options(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
