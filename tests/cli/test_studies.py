@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from fake_jobs import FakeJobs
 
@@ -142,6 +143,26 @@ def test_the_figure_of_a_sweep_has_a_line_and_the_level_of_what_is_not_swept(
     assert "<!-- MF -->" in picture
     assert "<!-- Ours -->" in picture
     assert "<!-- neighbours 3 -->" not in picture
+
+
+def test_rows_that_are_one_run_are_rows_of_their_own(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    rows = "rows:\n" + "".join(
+        f"  - {{label: {name}, overrides: [model=ours, K=VALUE{own}]}}\n"
+        for name, own in (("text", ""), ("images", ", w=0.9"))  # which is the default
+    )
+    path = tmp_path / "presets" / "toys" / "second.yaml"
+    path.write_text(SECOND.partition("rows:")[0] + rows)
+    assert _run(tmp_path, "--studies", "second") == 0
+    assert len(fake.trained) == 4  # of two places and two seeds
+    folder = tmp_path / "out" / "studies" / "toy"
+    table = (folder / "second.md").read_text()
+    for place, mean in ((0, 0.25), (3, 0.45)):
+        for name in ("text", "images"):
+            assert f"| {name}, neighbours {place} | {mean:.4f}" in table
+    frame = pl.read_csv(folder / "second.csv")
+    assert frame["label"].n_unique() == 4
 
 
 def test_a_finished_run_is_not_asked_for_again(

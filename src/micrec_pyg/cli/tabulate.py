@@ -25,11 +25,13 @@ ALPHA = 0.05
 def results_of(todo: Sequence[Job], folders: Mapping[Job, Path]) -> pl.DataFrame:
     """Return the results of finished jobs as ``collect`` does, by label.
 
+    Jobs of two labels that are one run have the same results under both.
+
     Args:
         todo: In the order of the preset, which is not that of finishing.
         folders: Run folder of every finished job.
     """
-    return collect_runs({str(folders[j]): j.label for j in todo if j in folders})
+    return collect_runs([(folders[job], job.label) for job in todo if job in folders])
 
 
 def tabulate(
