@@ -14,8 +14,10 @@ from micrec_pyg.cli import reproduce
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.reproduce import main
 from micrec_pyg.cli.studies import estimate, study
+from micrec_pyg.cli.studies.done import Done
 from micrec_pyg.cli.studies.facts import DataFacts, facts_of
 from micrec_pyg.cli.studies.plan import Book
+from micrec_pyg.cli.studies.views import VIEWS
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
@@ -210,6 +212,35 @@ def test_a_failed_run_is_told_and_its_study_has_the_others(
     }
     fake.fail = {}
     assert _run(tmp_path) == 0
+
+
+def test_a_study_that_cannot_be_written_stops_no_other(
+    fake: FakeJobs,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    show = VIEWS["rows"]
+
+    def shown(done: Done) -> list[Path]:
+        if done.study.name == "first":
+            raise InputError("these runs make no table")
+        return show(done)
+
+    monkeypatch.setitem(VIEWS, "rows", shown)
+    for trained in (6, 6):  # anew, and with all runs done
+        assert _run(tmp_path) == 1
+        assert len(fake.trained) == trained
+        said = capsys.readouterr().err.splitlines()
+        assert said[-1] == "not written: study first: these runs make no table"
+        studies = json.loads((tmp_path / "out/studies/toy/manifest.json").read_text())
+        assert studies["studies"]["second"]["state"] == "done"
+        first = studies["studies"]["first"]
+        assert first["state"] == "not written"
+        assert first["reason"] == "these runs make no table"
+    monkeypatch.setitem(VIEWS, "rows", show)
+    assert _run(tmp_path) == 0
+    assert "first.md" in _written(tmp_path)
 
 
 def test_a_study_without_a_value_for_its_figure_does_not_stop_the_others(
