@@ -130,6 +130,15 @@ def test_runs_that_studies_share_are_trained_once_and_shown_in_both(
     assert _written(tmp_path) == {*files, "manifest.json"}
 
 
+def test_an_experiment_may_have_another_value_than_the_default(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    more = ["--studies", "second", "--seeds", "0", "experiment=movielens/micrec_plus"]
+    assert _run(tmp_path, *more) == 0
+    # its K is 10, so K=3 has to be said
+    assert sorted(fake.trained) == ["mf random 0", "ours 0 random 0", "ours 3 random 0"]
+
+
 def test_a_check_against_one_table_is_refused(fake: FakeJobs, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="preset toys has a table per study; give a"):
         _run(tmp_path, "--check", "old.csv")
