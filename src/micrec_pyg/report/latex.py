@@ -65,6 +65,13 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
+def titled(metric: str) -> str:
+    """Return a metric as papers write it: Recall@20, NDCG@20."""
+    name, at, k = metric.partition("@")
+    short = name in METRICS and len(name) < 5 and name != "hit"
+    return (name.upper() if short else name.capitalize()) + at + k
+
+
 def _labels() -> Names:
     return Names("A-Za-z0-9")
 
@@ -118,7 +125,7 @@ def _tabular(grid: ModelGrid) -> list[str]:
         rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
         first += width
     over = [rf"\multicolumn{{{width}}}{{c}}{{{escaped(d)}}}" for d, width in blocks]
-    metrics = [escaped(_titled(metric)) for _, metric in grid.columns]
+    metrics = [escaped(titled(metric)) for _, metric in grid.columns]
     rows = [
         [escaped(row.name), *map(_cell, row.entries), row.seeds] for row in grid.rows
     ]
@@ -133,13 +140,6 @@ def _tabular(grid: ModelGrid) -> list[str]:
         r"\bottomrule",
         r"\end{tabular}",
     ]
-
-
-def _titled(metric: str) -> str:
-    """Return a metric as papers write it: Recall@20, NDCG@20."""
-    name, at, k = metric.partition("@")
-    short = name in METRICS and len(name) < 5 and name != "hit"
-    return (name.upper() if short else name.capitalize()) + at + k
 
 
 def _cell(entry: Entry | None) -> str:
