@@ -78,11 +78,8 @@ def _labels() -> Names:
 
 def _table(sheet: Sheet, table: GroupTable, label: Names) -> str:
     place = f"{sheet.dataset}, split {sheet.split}, group {table.group}."
-    caption = " ".join([place, sheet.caption, *table.notes])
+    caption = " ".join([place, sheet.caption(underlined=True), *table.notes])
     name = label(f"{sheet.dataset}-{sheet.split}-{table.group}")
-    caption = caption.replace(
-        "in bold, but no tie", "in bold, second underlined, a tie neither"
-    )
     return _framed(caption, name, _tabular(table.grid))
 
 
