@@ -33,7 +33,18 @@ class FakeJobs:
             return folder
         self.trained.append(name)
         folder.mkdir(parents=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+        config = {
+            "asked": settings,
+            "seed": int(settings["seed"]),
+            "model": {"name": settings["model"]},
+            "split": {"seed": int(settings.get("split.seed", settings["seed"]))},
+            "fit": {
+                "max_epochs": int(settings.get("fit.max_epochs", 9)),
+                "eval_every": int(settings.get("fit.eval_every", 1)),
+                "metric": settings.get("fit.metric", "ndcg@20"),
+            },
+        }
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
         metrics = {
             "schema": 1,
             "dataset": settings["data"],
@@ -46,7 +57,7 @@ class FakeJobs:
         return folder
 
     def evaluate_job(self, folder: Path) -> dict[str, Any]:
-        settings = yaml.safe_load((folder / "config.yaml").read_text())
+        settings = yaml.safe_load((folder / "config.yaml").read_text())["asked"]
         path = folder / "metrics.json"
         metrics: dict[str, Any] = json.loads(path.read_text())
         metrics["test"] = {

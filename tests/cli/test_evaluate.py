@@ -46,12 +46,13 @@ def test_tables_fit_a_terminal_and_leave_no_column_out() -> None:
     assert sorted(c for head in heads for c in head[2:]) == sorted(values)
 
 
-def test_groups_are_chosen_and_a_wrong_one_lists_the_valid() -> None:
+def test_groups_are_chosen_and_one_that_is_not_there_is_a_line() -> None:
     assert "new_user  0.5000" in _text(TEST, ["new_user"])
     # no average of a group that a domain has not
     assert "average" not in _text(TEST, ["new_user"])
-    with pytest.raises(InputError, match="no group old; valid: all, new_user"):
-        _text(TEST, ["old"])
+    found = _text(TEST, ["new_user", "old"])
+    assert found == _text(TEST, ["new_user"]) + "\n\nno group old here"
+    assert _text(TEST, ["old"]) == "no group old here"
 
 
 def test_one_domain_has_no_average() -> None:
@@ -78,6 +79,29 @@ def test_folders_of_runs_are_searched_and_unfinished_ones_counted(
     assert find([str(three), str(tmp_path)]) == [three, one]
     with pytest.raises(InputError, match="no finished run in"):
         find([str(tmp_path / "c")])
+
+
+def test_a_run_without_a_group_stops_no_other(tmp_path, capsys, monkeypatch) -> None:
+    results = {"a": {"A": {"all": {"recall@5": 0.5}}}, "b": TEST}
+    for name in results:
+        (tmp_path / name).mkdir()
+        for file in ("config.yaml", "metrics.json"):
+            (tmp_path / name / file).write_text("{}")
+    asked = []
+
+    def evaluated(folder: Path, **_: object) -> object:
+        asked.append(folder.name)
+        return {"test": results[folder.name]}
+
+    monkeypatch.setattr(evaluate, "evaluate_job", evaluated)
+    assert evaluate.main([str(tmp_path), "--group", "new_user"]) == 0
+    first, second = capsys.readouterr().out.split("every group: ")[:2]
+    assert first.endswith("no group new_user here\n")
+    assert "new_user  0.5000" in second
+    said = "no run has the group old, far; valid: all, new_user"
+    with pytest.raises(InputError, match=said):
+        evaluate.main([str(tmp_path), "--group", "old", "new_user", "far"])
+    assert asked == ["a", "b"] * 2
 
 
 def test_an_unfinished_run_that_is_named_is_refused(micrec, tmp_path, capsys) -> None:

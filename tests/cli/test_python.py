@@ -14,7 +14,8 @@ from printed import same_text
 from safetensors.torch import load_file
 
 import micrec_pyg
-from micrec_pyg.cli.python import _overrides, _text
+from micrec_pyg.cli.overrides import written
+from micrec_pyg.cli.python import _overrides
 from micrec_pyg.cli.train import train_job
 
 ROOT = Path(__file__).parents[2]
@@ -194,7 +195,7 @@ def test_errors_are_the_same_sentences(given, settings, said) -> None:
 def test_values_reach_the_configuration_as_they_are(value: Any) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    (override,) = OverridesParser.create().parse_overrides([f"key={_text(value)}"])
+    (override,) = OverridesParser.create().parse_overrides([f"key={written(value)}"])
     found = override.value()
     assert str(found) == str(value) or found == value
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from fake_jobs import FakeJobs
 
 from micrec_pyg.cli import pool, preset, reproduce
@@ -178,6 +179,42 @@ def test_the_header_says_how_it_was_made(fake: FakeJobs, tmp_path: Path) -> None
         " cores, ",
     ):
         assert said in head
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["fit.metric=recall@10"], "the epoch with the best validation Recall@10"),
+        (["fit.eval_every=7"], "the last epoch"),
+        (
+            ["fit.eval_every=5"],
+            "the epoch with the best validation NDCG@20, of every 5 and the last",
+        ),
+    ],
+)
+def test_the_header_says_what_was_selected(
+    fake: FakeJobs, tmp_path: Path, more: list[str], said: str
+) -> None:
+    _run(tmp_path, *more)
+    assert f"- selection: {said}\n" in _page(tmp_path)
+
+
+def test_the_header_says_what_the_seeds_are_of(fake: FakeJobs, tmp_path: Path) -> None:
+    _run(tmp_path, "split.seed=1")
+    said = "- seeds: 0, 1 (of the model; of the split too in 6 of 12 runs)\n"
+    assert said in _page(tmp_path)
+    _run(tmp_path, "split.seed=1", "--seeds", "0")
+    assert "- seeds: 0 (of the model)\n" in _page(tmp_path)
+
+
+def test_the_header_of_what_trains_nothing(fake: FakeJobs, tmp_path: Path) -> None:
+    _run(tmp_path, "--seeds", "0")
+    for path in (tmp_path / "out").rglob("config.yaml"):
+        config = yaml.safe_load(path.read_text())
+        config["model"]["weights"] = {}
+        path.write_text(yaml.safe_dump(config))
+    _run(tmp_path, "--seeds", "0")
+    assert "- selection: none, as nothing is trained\n" in _page(tmp_path)
 
 
 def test_a_second_look_at_the_test_set_is_told(fake: FakeJobs, tmp_path: Path) -> None:

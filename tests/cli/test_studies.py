@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from fake_jobs import FakeJobs
 
@@ -13,8 +14,10 @@ from micrec_pyg.cli import reproduce
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.reproduce import main
 from micrec_pyg.cli.studies import estimate, study
+from micrec_pyg.cli.studies.done import Done
 from micrec_pyg.cli.studies.facts import DataFacts, facts_of
 from micrec_pyg.cli.studies.plan import Book
+from micrec_pyg.cli.studies.views import VIEWS
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
@@ -127,6 +130,15 @@ def test_runs_that_studies_share_are_trained_once_and_shown_in_both(
     assert _written(tmp_path) == {*files, "manifest.json"}
 
 
+def test_an_experiment_may_have_another_value_than_the_default(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    more = ["--studies", "second", "--seeds", "0", "experiment=movielens/micrec_plus"]
+    assert _run(tmp_path, *more) == 0
+    # its K is 10, so K=3 has to be said
+    assert sorted(fake.trained) == ["mf random 0", "ours 0 random 0", "ours 3 random 0"]
+
+
 def test_a_check_against_one_table_is_refused(fake: FakeJobs, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="preset toys has a table per study; give a"):
         _run(tmp_path, "--check", "old.csv")
@@ -142,6 +154,26 @@ def test_the_figure_of_a_sweep_has_a_line_and_the_level_of_what_is_not_swept(
     assert "<!-- MF -->" in picture
     assert "<!-- Ours -->" in picture
     assert "<!-- neighbours 3 -->" not in picture
+
+
+def test_rows_that_are_one_run_are_rows_of_their_own(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    rows = "rows:\n" + "".join(
+        f"  - {{label: {name}, overrides: [model=ours, K=VALUE{own}]}}\n"
+        for name, own in (("text", ""), ("images", ", w=0.9"))  # which is the default
+    )
+    path = tmp_path / "presets" / "toys" / "second.yaml"
+    path.write_text(SECOND.partition("rows:")[0] + rows)
+    assert _run(tmp_path, "--studies", "second") == 0
+    assert len(fake.trained) == 4  # of two places and two seeds
+    folder = tmp_path / "out" / "studies" / "toy"
+    table = (folder / "second.md").read_text()
+    for place, mean in ((0, 0.25), (3, 0.45)):
+        for name in ("text", "images"):
+            assert f"| {name}, neighbours {place} | {mean:.4f}" in table
+    frame = pl.read_csv(folder / "second.csv")
+    assert frame["label"].n_unique() == 4
 
 
 def test_a_finished_run_is_not_asked_for_again(
@@ -189,6 +221,35 @@ def test_a_failed_run_is_told_and_its_study_has_the_others(
     }
     fake.fail = {}
     assert _run(tmp_path) == 0
+
+
+def test_a_study_that_cannot_be_written_stops_no_other(
+    fake: FakeJobs,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    show = VIEWS["rows"]
+
+    def shown(done: Done) -> list[Path]:
+        if done.study.name == "first":
+            raise InputError("these runs make no table")
+        return show(done)
+
+    monkeypatch.setitem(VIEWS, "rows", shown)
+    for trained in (6, 6):  # anew, and with all runs done
+        assert _run(tmp_path) == 1
+        assert len(fake.trained) == trained
+        said = capsys.readouterr().err.splitlines()
+        assert said[-1] == "not written: study first: these runs make no table"
+        studies = json.loads((tmp_path / "out/studies/toy/manifest.json").read_text())
+        assert studies["studies"]["second"]["state"] == "done"
+        first = studies["studies"]["first"]
+        assert first["state"] == "not written"
+        assert first["reason"] == "these runs make no table"
+    monkeypatch.setitem(VIEWS, "rows", show)
+    assert _run(tmp_path) == 0
+    assert "first.md" in _written(tmp_path)
 
 
 def test_a_study_without_a_value_for_its_figure_does_not_stop_the_others(

@@ -86,6 +86,24 @@ def test_each_split_has_its_own_best() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", ["pair", "experiment", "data.path", "split.seed"])
+def test_each_data_set_has_its_own_best(key: str) -> None:
+    values = {
+        ("one", "1"): 0.4,
+        ("one", "3"): 0.3,
+        ("two", "1"): 0.1,
+        ("two", "3"): 0.2,
+    }
+    jobs = [
+        Job(n, {key: data, "K": k}, "ndcg@5", 1.0, "run", value)
+        for n, ((data, k), value) in enumerate(values.items())
+    ]
+    assert tables(jobs)[5:7] == [
+        f"best by validation, mean over seeds, {key}=one: K=1",
+        f"best by validation, mean over seeds, {key}=two: K=3",
+    ]
+
+
 def test_each_metric_has_its_own_table_and_best() -> None:
     values = [("ndcg@5", "1", 0.3), ("ndcg@5", "3", 0.4)]
     values += [("recall@5", "1", 0.8), ("recall@5", "3", 0.7)]
@@ -166,6 +184,19 @@ def test_a_job_tells_its_place_and_what_is_left(
     assert told[3] == "job 4 of 4 failed in 0 s: K=3 seed=1: K=3 is too large here"
 
 
+def test_a_damaged_file_of_a_job_to_come_stops_no_job(jobs: Path) -> None:
+    (jobs / "job-3.json").write_text('{"number": 3')
+    for number in (1, 3):
+        run_job(
+            lambda: jobs.parent / "r1",
+            sweep=jobs,
+            number=number,
+            overrides=["K=0", f"seed={number}"],
+            metric="ndcg@5",
+        )
+    assert [job.value for job in read(jobs)] == [0.75, 1.0, 1.25, 1.0]
+
+
 def test_the_command_writes_a_row_per_job(micrec, jobs: Path, capsys) -> None:
     assert micrec("sweep", jobs) == 0
     assert "best by validation, mean over seeds: K=0" in capsys.readouterr().out
@@ -230,6 +261,21 @@ def test_a_failing_job_ends_no_other_and_the_command_says_so(
     # the same command continues the same sweep
     assert micrec(*sweep) == 1
     assert len(list(Path(again).parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("place", ["~/my runs", "'my runs'", '"my runs"', "my runs"])
+def test_a_sweep_lies_where_its_runs_do(
+    micrec, small, tmp_path: Path, monkeypatch, place: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    given = [each for each in small if not each.startswith("output_dir=")]
+    sweep = ["train", "-m", *given, "model=popularity", "seed=0,1"]
+    assert micrec(*sweep, f"output_dir={place}") == 0
+    assert not (tmp_path / "~").exists()
+    runs = tmp_path / "my runs"
+    assert len(list(runs.glob("synthetic/popularity/*"))) == 2
+    assert len(list(runs.glob("sweeps/*/job-*.json"))) == 2
 
 
 def test_axes_are_the_keys_with_several_values() -> None:

@@ -108,6 +108,8 @@ def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:
         ({3: {"choices": [1]}}, "search space, 3: give the name of a setting"),
         ({None: {"choices": [1]}}, "search space, None: give the name of a setting"),
         ({"seed": {"choices": [0, 1]}}, "search space, seed: trials are compared by"),
+        ({"pair": {"choices": ["a"]}}, "search space, pair: trials are compared by"),
+        ({"experiment": {"choices": ["a"]}}, "search space, experiment: trials are"),
         ({"data.min_rating": {"choices": [3, 4]}}, "space, data.min_rating: trials"),
     ],
 )

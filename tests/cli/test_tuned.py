@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli import picking, preset, reproduce, tune_trials
+from micrec_pyg.cli import overrides, picking, preset, reproduce, tune_trials
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Outcome
 from micrec_pyg.cli.tuned import as_experiment
@@ -225,6 +225,22 @@ def test_what_was_found_is_kept_as_an_experiment(small) -> None:
         "fit": {"lr": 0.02},
         "model": {"net": {"dropout": 0.1}},
     }
+
+
+def test_what_was_found_on_an_experiment_is_the_command_that_was_best(
+    own_conf, monkeypatch
+) -> None:
+    monkeypatch.setattr(overrides, "conf_dir", lambda: own_conf)
+    best = ["experiment=movielens/micrec", "split=new_nodes", "loss=ssm"]
+    best += ["model=lightgcn_neighbors", "fit.lr=0.02", "K=5"]
+    for name in ("tuned", "shop/tuned"):
+        path = own_conf / "experiment" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(as_experiment(best, "found by nobody"))
+        found = composed([f"experiment={name}"])
+        assert found == composed(best)
+        assert found["model"]["net"]["num_layers"] == 2  # of the experiment, not 3
+    assert "experiment" not in as_experiment(["experiment=null", "K=5"], "nothing")
 
 
 def test_an_experiment_sets_what_it_says_and_more_may_be_given() -> None:

@@ -62,11 +62,9 @@ def test_a_row_per_value(tmp_path: Path) -> None:
         ("val", "a", "all", "recall@20", 0.5),
         ("val", "a", "all", "users", 3.0),
     ]
-    head = frame.select(
-        "dataset", "split", "model", "label", "seed", "K", "w", "gamma", "run"
-    )
+    head = frame.select("dataset", "split", "model", "label", "seed", "run")
     assert head.unique().rows() == [
-        ("toy", "random", "micrec", "micrec", 0, 3.0, 0.9, 1.0, str(folder))
+        ("toy", "random", "micrec", "micrec", 0, str(folder))
     ]
 
 
@@ -112,12 +110,30 @@ def test_copies_and_volatile_settings_stay_out_of_the_label(tmp_path: Path) -> N
         config = {
             "K": k,
             "graph": {"num_neighbors": k},
-            "split": {"seed": place},
+            "split": {"seed": 0},
             "output_dir": f"out{place}",
             "logger": {"group": f"g{place}"},
         }
         _run(tmp_path, f"r{place}", config=config)
     assert _labels(tmp_path) == {"micrec K=0", "micrec K=3"}
+
+
+def _seeds(root: Path, *pairs: tuple[int, int]) -> set[str]:
+    """Return the labels of runs with these seeds of the run and of its split."""
+    for seed, own in pairs:
+        _run(root, f"{seed}-{own}", seed=seed, config={"split": {"seed": own}})
+    assert len(set(collect(str(root))["run"])) == len(pairs)
+    return _labels(root)
+
+
+def test_splits_of_one_seed_are_told_apart(tmp_path: Path) -> None:
+    assert _seeds(tmp_path / "seeds", (0, 0), (1, 1)) == {"micrec"}
+    # one split for all, as in papers: its seed tells nothing
+    assert _seeds(tmp_path / "fixed", (0, 0), (1, 0), (2, 0)) == {"micrec"}
+    assert _seeds(tmp_path / "splits", (0, 0), (0, 1), (1, 1)) == {
+        "micrec split.seed=seed",
+        "micrec split.seed=1",
+    }
 
 
 def test_what_follows_from_another_setting_stays_out_of_the_label(
@@ -171,15 +187,19 @@ def test_a_repeated_run_counts_once(
 def test_chosen_runs_keep_their_labels_and_order(tmp_path: Path) -> None:
     for name, seed in (("r0", 0), ("r1", 1), ("r2", 2)):
         _run(tmp_path, name, seed=seed)
-    folders = [str(tmp_path / "toy" / name) for name in ("r2", "r0")]
-    frame = collect_runs({folders[0]: "Ours", folders[1]: "Mine"})
+    second, first = (tmp_path / "toy" / name for name in ("r2", "r0"))
+    frame = collect_runs([(second, "Ours"), (first, "Mine"), (second, "Theirs")])
     rows = frame.select("run", "label", "seed").unique(maintain_order=True).rows()
-    assert rows == [(folders[0], "Ours", 2), (folders[1], "Mine", 0)]
+    assert rows == [
+        (str(second), "Ours", 2),
+        (str(first), "Mine", 0),
+        (str(second), "Theirs", 2),  # one run, two rows of a table
+    ]
 
 
 def test_a_chosen_run_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"metrics\.json is missing"):
-        collect_runs({str(tmp_path): "Ours"})
+        collect_runs([(tmp_path, "Ours")])
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:

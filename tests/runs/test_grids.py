@@ -1,6 +1,11 @@
 """Results as tables: accuracy and counts, then what the lists are like."""
 
-from micrec_pyg.runs.grids import grids
+from unittest.mock import Mock
+
+from micrec_pyg.runs.experiment import Experiment
+from micrec_pyg.runs.grids import FEW_NOTE, grids
+from micrec_pyg.runs.inputs import Inputs
+from micrec_pyg.runs.results import run_card
 
 TEST = {
     "A": {
@@ -36,3 +41,24 @@ def test_a_list_that_holds_every_candidate_is_marked() -> None:
 def test_nothing_gives_no_table() -> None:
     assert grids({"A": {}}) == grids({}) == []
     assert len(grids({"A": {"all": {"recall@5": 0.5}}})) == 1
+
+
+def test_a_card_explains_the_mark_where_it_stands() -> None:
+    few = {"A": {"new_item": {"recall@20": 1.0, "candidates": 5}}}
+    many = {"A": {"all": {"recall@20": 0.5, "candidates": 500}}}
+    facts = dict.fromkeys(
+        ("model", "dataset", "seed", "split", "device", "test_evaluations"), "x"
+    )
+    metrics = {
+        **facts,
+        "versions": {},
+        "epochs": 0,
+        "timing": {"fit_s": 1.0, "train_epoch_s": 1.0},
+        "peak_memory_mb": 1.0,
+    }
+    experiment = Mock(spec=Experiment, settings={})
+    inputs = Mock(spec=Inputs, splits={}, domains={})
+    for val, test in ((few, many), (many, few), (many, many), (few, few)):
+        card = run_card({**metrics, "val": val, "test": test}, experiment, inputs)
+        parts = card.split("## Validation")[1].split("## Test")
+        assert [FEW_NOTE in part for part in parts] == [val is few, test is few]

@@ -27,7 +27,8 @@ def main(argv: list[str]) -> int:
     are.
 
     Raises:
-        InputError: A folder holds no finished run, or the only one cannot be evaluated.
+        InputError: A folder holds no finished run, or the only one cannot be evaluated;
+            or, after all are evaluated, no run has a group that was asked for.
     """
     given = _parser().parse_intermixed_args(argv)
     prepare()
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> int:
     data = dict(_setting(text) for text in given.runs if _is_setting(text))
     names = [text for text in given.runs if not _is_setting(text)]
     folders, refused = find(names), 0
+    groups: dict[str, None] = {}
     with together() as tells:
         for folder in folders:
             try:
@@ -47,12 +49,18 @@ def main(argv: list[str]) -> int:
                 refused += 1
                 logger.error("not evaluated: %s: %s", folder, error)
                 continue
+            groups |= dict.fromkeys(_groups(metrics["test"]))
             if tells:
                 add_results(folder)
                 table = _text(metrics["test"], given.group)
                 show(f"{folder}\n{table}\nevery group: {folder / 'run_card.md'}\n\n")
     if refused:
         logger.error("%d of %d runs were not evaluated", refused, len(folders))
+    unknown = [group for group in given.group or [] if group not in groups]
+    if unknown and groups:
+        raise InputError(
+            f"no run has the group {', '.join(unknown)}; valid: {', '.join(groups)}"
+        )
     return REFUSED if refused else DONE
 
 
@@ -97,11 +105,7 @@ def _text(
         groups: Which; None: all users, or every group where a model does not answer
             for all of them.
     """
-    there = list(dict.fromkeys(g for by_group in test.values() for g in by_group))
-    if unknown := [group for group in groups or [] if group not in there]:
-        raise InputError(
-            f"the results have no group {', '.join(unknown)}; valid: {', '.join(there)}"
-        )
+    there = _groups(test)
     chosen = groups or (["all"] if "all" in there else there)
     shown: dict[str, dict[str, Mapping[str, Any]]] = {
         domain: {g: by_group[g] for g in chosen if g in by_group}
@@ -120,7 +124,15 @@ def _text(
     ]
     if any(FEW in table for table in tables):
         tables.append(FEW_NOTE)
+    tables += [f"no group {group} here" for group in chosen if group not in there]
     return "\n\n".join(tables) or "nothing to rank: no user has a test item"
+
+
+def _groups(test: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Return the groups that some domain has results of."""
+    return list(
+        dict.fromkeys(group for by_group in test.values() for group in by_group)
+    )
 
 
 def _is_setting(text: str) -> bool:

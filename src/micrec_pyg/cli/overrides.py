@@ -3,6 +3,8 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
@@ -18,6 +20,9 @@ Groups = Mapping[str, Sequence[str]]
 
 KEY = re.compile(r"(~|\+\+?)?[^\W\d][\w./-]*")
 """What stands before the =; with + it is added, with ~ Hydra would delete it."""
+
+PLAIN = re.compile(r"[\w./:+-]+")
+"""A text that Hydra reads as it is."""
 
 STRUCTURE = frozenset("'\"[]{}(),$")
 """A value with one of these may be meant as a list, a mapping, a choice or a text."""
@@ -43,6 +48,46 @@ def readable(arguments: Sequence[str], *, sweep: bool = False) -> list[str]:
         else _readable(argument, parser, groups, sweep=sweep)
         for argument in arguments
     ]
+
+
+def places_of(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the settings of a sweep that have one value each, as Hydra reads them.
+
+    Args:
+        arguments: Overrides, and flags of Hydra.
+
+    Raises:
+        InputError: See ``readable``.
+    """
+    parser = OverridesParser.create()
+    given = [text for text in arguments if not text.startswith("-")]
+    found = parser.parse_overrides(readable(given, sweep=True))
+    return {
+        each.key_or_group: str(each.value())
+        for each in found
+        if not each.is_sweep_override()
+    }
+
+
+def folder_settings(path: str | Path) -> list[str]:
+    """Return the settings that read the own catalogue in a folder."""
+    return ["data=tables", f"data.path={written(str(path))}"]
+
+
+def written(value: Any) -> str:
+    """Return a value as Hydra reads it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(written, value))}]"
+    text = str(value)
+    if PLAIN.fullmatch(text):
+        return text
+    # a backslash counts only before a quote
+    inner = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
+    return f"'{inner}'"
 
 
 def _readable(

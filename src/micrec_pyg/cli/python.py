@@ -1,7 +1,6 @@
 """What the command line does, for scripts and notebooks (docs/python.md)."""
 
 import logging
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from micrec_pyg.cli.overrides import folder_settings, written
 from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.report import METRICS
 from micrec_pyg.cli.tracking.push import add_results
@@ -25,9 +25,6 @@ from micrec_pyg.schema import InputError
 
 PARTS = ("test", "val")
 """Of a run, that can be compared."""
-
-PLAIN = re.compile(r"[\w./:+-]+")
-"""A text that Hydra reads as it is."""
 
 
 def train(*given: Catalogue | Path | str, **settings: Any) -> Run:
@@ -47,7 +44,7 @@ def train(*given: Catalogue | Path | str, **settings: Any) -> Run:
     """
     _begin()
     overrides = [text for each in given for text in _overrides(each)]
-    overrides += [f"{key}={_text(value)}" for key, value in _flat(settings, "")]
+    overrides += [f"{key}={written(value)}" for key, value in _flat(settings, "")]
     return read_run(train_job(overrides))
 
 
@@ -145,7 +142,7 @@ def _overrides(given: object) -> list[str]:
         raise InputError(
             f"'{path}' is no folder; give key=value, a catalogue, or the folder of one"
         )
-    return ["data=tables", f"data.path={_text(str(path))}"]
+    return folder_settings(path)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -154,22 +151,6 @@ def _flat(settings: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _text(value: Any) -> str:
-    """Return a value as Hydra reads it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_text, value))}]"
-    text = str(value)
-    if PLAIN.fullmatch(text):
-        return text
-    # a backslash counts only before a quote
-    inner = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
-    return f"'{inner}'"
 
 
 def _begin() -> None:

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(argv: list[str]) -> int:
-    """Return 0 when every run of the preset is done and in the tables, else 1.
+    """Return 0 when every run and every page of the preset is done, else 1.
 
     Also 1 if ``--check`` finds a difference beyond its tolerance.
 
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
         elif pairs is not None:
             outcome = run_paper(pairs, preset_folder(), asked)
     _tell_failed(outcome)
-    return FAILED if outcome.errors else DONE
+    return FAILED if outcome.errors or outcome.unwritten else DONE
 
 
 def _reproduce(
@@ -229,3 +229,5 @@ def _tell_failed(outcome: Outcome, *, again: str | None = None) -> None:
     for job, error in outcome.errors.items():
         how = f"alone: {job.command}" if again is None else f"again: {again}"
         logger.error("failed: %s: %s\n  %s", job.name, describe(error), how)
+    for study in outcome.unwritten:
+        logger.error("not written: study %s", study)

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -36,6 +37,10 @@ WORKERS = "MICREC_SWEEP_WORKERS"
 SEED = "seed"
 """The key whose values are repetitions of one setting."""
 
+TASK = ("data", "dataset", "pair", "experiment", "split", "fit.metric")
+"""Keys, alone or before a dot, that change what is asked: across their values a higher
+metric says nothing."""
+
 ANEW = "delete it; the same sweep writes it anew"
 """What to do about a damaged file of a job."""
 
@@ -59,6 +64,11 @@ class Job:
     """Why there is no run."""
     of: int = 0
     """Jobs of the sweep; 0 where that is not known."""
+
+
+def changes_task(key: str) -> bool:
+    """Return whether values of this key make other questions, which do not compare."""
+    return any(f"{key}.".startswith(f"{each}.") for each in TASK)
 
 
 def name_of(argv: Sequence[str]) -> str:
@@ -178,9 +188,10 @@ def _tell_job(job: Job, sweep: Path) -> None:
     what = job.error or f"{job.metric} {job.value:.4f}"
     left = ""
     if total > job.number + 1:
-        mean = fmean(each.seconds for each in read(sweep))
-        rest = mean * (total - job.number - 1) / int(os.environ.get(WORKERS, "1"))
-        left = f", about {_duration(rest)} left"
+        with suppress(InputError):  # a damaged file: its job is yet to write it anew
+            mean = fmean(each.seconds for each in read(sweep))
+            rest = mean * (total - job.number - 1) / int(os.environ.get(WORKERS, "1"))
+            left = f", about {_duration(rest)} left"
     state = "failed" if job.error else "done"
     logger.info(
         "job %d%s %s in %.0f s: %s: %s%s",

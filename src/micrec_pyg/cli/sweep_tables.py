@@ -7,13 +7,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from micrec_pyg import grid
-from micrec_pyg.cli.sweep_jobs import SEED, Job, words
+from micrec_pyg.cli.sweep_jobs import SEED, Job, changes_task, words
 from micrec_pyg.runs.files import read_config
 from micrec_pyg.schema import InputError
-
-TASK = ("data", "dataset", "split", "fit.metric")
-"""Keys, alone or before a dot, that change what is asked: across their values a higher
-metric says nothing."""
 
 Setting = tuple[tuple[str, str], ...]
 """Keys and values of a job, without its seed."""
@@ -145,7 +141,7 @@ def _settings(ranked: Sequence[Ranked], metric: str) -> list[str]:
 
 def _task(setting: Setting) -> dict[str, str]:
     """Return the values of a setting that change what is asked."""
-    return {k: v for k, v in setting if {k, k.partition(".")[0]} & {*TASK}}
+    return {key: value for key, value in setting if changes_task(key)}
 
 
 def _best_line(best: Sequence[Setting]) -> str:

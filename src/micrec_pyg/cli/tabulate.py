@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,9 +13,10 @@ from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.process import show
 from micrec_pyg.report.collect import collect_runs
+from micrec_pyg.report.latex import titled
 from micrec_pyg.report.tables import as_markdown, overview, sheets, write
-from micrec_pyg.runs.files import read_json
-from micrec_pyg.runs.sealed import METRICS
+from micrec_pyg.runs.identity import unread_keys
+from micrec_pyg.runs.read import Run, read_run
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +27,13 @@ ALPHA = 0.05
 def results_of(todo: Sequence[Job], folders: Mapping[Job, Path]) -> pl.DataFrame:
     """Return the results of finished jobs as ``collect`` does, by label.
 
+    Jobs of two labels that are one run have the same results under both.
+
     Args:
         todo: In the order of the preset, which is not that of finishing.
         folders: Run folder of every finished job.
     """
-    return collect_runs({str(folders[j]): j.label for j in todo if j in folders})
+    return collect_runs([(folders[job], job.label) for job in todo if job in folders])
 
 
 def tabulate(
@@ -69,14 +73,15 @@ def tabulate(
 def _head(preset: Preset, results: pl.DataFrame, facts: Mapping[str, str]) -> str:
     """Return the protocol in words: what must be known to read the tables."""
     seeds = ", ".join(map(str, results["seed"].unique().sort().to_list()))
+    runs = [read_run(Path(path)) for path in results["run"].unique(maintain_order=True)]
     all_facts = {
         **facts,
         "data": ", ".join(results["dataset"].unique().sort().to_list()),
         "splits": ", ".join(results["split"].unique(maintain_order=True).to_list()),
-        "seeds": f"{seeds} (of the split and of the model)",
+        "seeds": f"{seeds} ({_seeded(runs)})",
         "tuning": preset.tuning,
-        "selection": "the epoch with the best validation NDCG@20",
-        "test": _tested(results["run"].unique()),
+        "selection": _selected(runs),
+        "test": _tested(runs),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, "
         f"Python {platform.python_version()}",
     }
@@ -84,10 +89,33 @@ def _head(preset: Preset, results: pl.DataFrame, facts: Mapping[str, str]) -> st
     return "\n".join([f"# {preset.title}\n", *lines, ""])
 
 
-def _tested(runs: pl.Series) -> str:
+def _seeded(runs: Sequence[Run]) -> str:
+    """Return what the seeds are of: some splits draw nothing, or have their own."""
+    drawn = sum(run.config["split"].get("seed") == run.seed for run in runs)
+    if drawn in (0, len(runs)):
+        return "of the split and of the model" if drawn else "of the model"
+    return f"of the model; of the split too in {drawn} of {len(runs)} runs"
+
+
+def _selected(runs: Sequence[Run]) -> str:
+    """Return which epoch was tested; what trains nothing has none."""
+    trained = [r for r in runs if not unread_keys(r.config, ["fit.metric"])]
+    ways = dict.fromkeys(_way(run.config["fit"]) for run in trained)
+    return "; or ".join(ways) or "none, as nothing is trained"
+
+
+def _way(fit: Mapping[str, Any]) -> str:
+    """Return which epoch these settings of training select."""
+    every = fit.get("eval_every", 1)
+    if every >= fit["max_epochs"]:
+        return "the last epoch"
+    often = "" if every == 1 else f", of every {every} and the last"
+    return f"the epoch with the best validation {titled(fit['metric'])}{often}"
+
+
+def _tested(runs: Sequence[Run]) -> str:
     """Return how often the test set was opened: more often after an interruption."""
-    records = [read_json(Path(run) / METRICS) for run in runs]
-    again = sum(record.get("test_evaluations", 1) > 1 for record in records)
+    again = sum(run.record.get("test_evaluations", 1) > 1 for run in runs)
     text = "evaluated once per run, after training"
     return f"{text}; {again} of {len(runs)} runs more often" if again else text
 

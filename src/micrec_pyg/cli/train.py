@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from micrec_pyg.cli import config as configs
 from micrec_pyg.cli.config_errors import explain, options
 from micrec_pyg.cli.lost_jobs import launch, numbered
-from micrec_pyg.cli.overrides import readable
+from micrec_pyg.cli.overrides import places_of, readable, written
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, FAILED, entry
 from micrec_pyg.cli.sweep_axes import axes_of, without_effect
@@ -105,11 +105,11 @@ def _sweep(argv: list[str]) -> int:
     argv, jobs = _without_jobs(argv)
     # Hydra takes settings on one side of its flags only.
     argv = sorted(argv, key=lambda arg: arg not in MULTIRUN)
-    given = dict(arg.split("=", 1) for arg in argv if "=" in arg)
+    given = places_of(argv)
     folder = given.get("hydra.sweep.dir")
     if folder is None:
         folder = f"{given.get('output_dir', 'outputs')}/sweeps/{name_of(argv)}"
-        argv = [*argv, f"hydra.sweep.dir={folder}"]
+        argv = [*argv, f"hydra.sweep.dir={written(folder)}"]
     if jobs > 1:
         argv = [*argv, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
     os.environ[AXES] = json.dumps(axes_of(argv))

@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from micrec_pyg.cli.sweep_jobs import SEED, changes_task
 from micrec_pyg.schema import InputError
 
 Choice = Mapping[str, Any]
 """``choices``, or ``low`` and ``high`` and perhaps ``log``."""
 
 KEYS = ({"choices"}, {"low", "high"}, {"low", "high", "log"})
-
-FIXED = ("seed", "data", "split", "fit.metric")
-"""Keys, also as the begin of longer ones, that decide what validation asks: values of
-two such settings are not those of one question."""
 
 LARGEST = 2**53
 """Of a bound: up to it whole numbers and decimals are exact."""
@@ -29,7 +26,7 @@ def check_space(space: Mapping[Any, object]) -> dict[str, Choice]:
     for key, given in space.items():
         if not isinstance(key, str):
             raise InputError(f"search space, {key}: give the name of a setting as key")
-        if any(f"{key}.".startswith(f"{fixed}.") for fixed in FIXED):
+        if key == SEED or changes_task(key):
             raise InputError(
                 f"search space, {key}: trials are compared by validation on one split "
                 "of one data set; leave it out, and search once for each"

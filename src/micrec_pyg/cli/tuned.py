@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 BEST, TRIALS = "best.json", "trials.csv"
 """Of a search: what it came to, and a row per trial."""
 
+EXPERIMENT = "experiment"
+"""The group that such a file is an option of."""
+
 
 def save(plan: "Plan", found: "Found") -> None:
     """Write what a search came to into its folder.
@@ -54,18 +57,22 @@ def save(plan: "Plan", found: "Found") -> None:
 def as_experiment(overrides: Sequence[str], note: str) -> str:
     """Return settings as a file of ``conf/experiment``: ``experiment=NAME`` takes them.
 
-    Places of files and the seed are left out: they belong to who uses it.
+    Places of files and the seed are left out: they belong to who uses it. Another
+    experiment among the settings is what the file builds on.
 
     Args:
         overrides: ``key=value``; the last of one key counts.
         note: Its first line.
     """
     groups = {path.name for path in conf_dir().iterdir() if path.is_dir()}
+    base: list[str] = []
     defaults: list[dict[str, str]] = []
     values: dict[str, Any] = {}
     for override in overrides:
         key, _, text = override.lstrip("+").partition("=")
-        if key in groups:
+        if key == EXPERIMENT:  # Hydra lets none choose another one
+            base = [] if text == "null" else [f"/{EXPERIMENT}/{text}"]
+        elif key in groups:
             defaults.append({f"override /{key}": text})
         elif key not in ("seed", "output_dir", "cache_dir", "device") and not (
             key.endswith((".root", ".cache_dir"))
@@ -76,7 +83,7 @@ def as_experiment(overrides: Sequence[str], note: str) -> str:
                 place = place.setdefault(name, {})
             place[last] = yaml.safe_load(text)
     lines = ["# @package _global_", f"# {note}"]
-    content = {"defaults": [*defaults, "_self_"], **values}
+    content = {"defaults": [*base, *defaults, "_self_"], **values}
     return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False)])
 
 

@@ -36,7 +36,6 @@ COLUMNS: Mapping[str, type[pl.DataType]] = {
     "model": pl.String,
     "label": pl.String,
     "seed": pl.Int64,
-    **dict.fromkeys(SETTINGS, pl.Float64),
     "run": pl.String,
     "part": pl.String,
     "domain": pl.String,
@@ -56,19 +55,20 @@ def collect(root: str) -> pl.DataFrame:
         InputError: There is no run, or a file is not what it should be.
     """
     runs = find_runs([root])
-    return _frame(runs, labels_of(runs))
+    labels = labels_of(runs)
+    return _frame([(run, labels[run.path]) for run in runs])
 
 
-def collect_runs(labels: Mapping[str, str]) -> pl.DataFrame:
+def collect_runs(chosen: Sequence[tuple[Path, str]]) -> pl.DataFrame:
     """Return the same as ``collect`` for chosen runs, in their order.
 
     Args:
-        labels: Run folder -> its label.
+        chosen: Run folders and their labels; one run may stand under several.
 
     Raises:
         InputError: A folder is not a finished run.
     """
-    return _frame([read_run(Path(run)) for run in labels], labels)
+    return _frame([(read_run(folder), label) for folder, label in chosen])
 
 
 def without_part(results: pl.DataFrame, part: str) -> list[str]:
@@ -106,17 +106,17 @@ def equal_labels(results: pl.DataFrame) -> list[list[str]]:
     return found
 
 
-def _frame(runs: Sequence[Run], labels: Mapping[str, str]) -> pl.DataFrame:
+def _frame(labelled: Sequence[tuple[Run, str]]) -> pl.DataFrame:
     """Return the rows of all runs, each label and seed once."""
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, ...]] = set()
-    for run in runs:
-        key = (*family_of(run), labels[run.path], str(run.record["seed"]))
+    for run, label in labelled:
+        key = (*family_of(run), label, str(run.record["seed"]))
         if key in seen:
             logger.warning("%s repeats an earlier run and is left out", run.path)
             continue
         seen.add(key)
-        rows += _rows(run, labels[run.path])
+        rows += _rows(run, label)
     return pl.DataFrame(rows, schema=COLUMNS)
 
 
@@ -138,7 +138,8 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     """Return by folder the settings that tell a run apart, sweep axes first.
 
     They do so among the runs of one data set, split and model; a run that does not
-    have such a setting has the value ``unset``.
+    have such a setting has the value ``unset``. The seed of a part that is the run's
+    own has the value ``seed``.
     """
     families: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
@@ -149,8 +150,12 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
         read = list(options.values())
         keys = _telling(members, _varying(read), read)
         for path, own in options.items():
-            found[path] = {key: own.get(key, "unset") for key in keys}
+            found[path] = {key: own.get(key, _absent(key)) for key in keys}
     return found
+
+
+def _absent(key: str) -> str:
+    return "seed" if key.endswith(".seed") else "unset"
 
 
 def _options(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
@@ -250,7 +255,6 @@ def _rows(run: Run, label: str) -> list[dict[str, Any]]:
         "model": model,
         "label": label,
         "seed": run.record["seed"],
-        **{key: run.config.get(key) for key in SETTINGS},
         "run": run.path,
     }
     names = ("part", "domain", "group", "metric", "value")

@@ -39,14 +39,22 @@ def draw_pairs(
     return written
 
 
-def means(
+def cells(
     runs: pl.DataFrame, down: str, across: str
-) -> tuple[list[str], list[str], list[list[float]]]:
-    """Return the values of both settings, and the mean of each pair, NaN for none."""
+) -> tuple[list[str], list[str], dict[tuple[str, str], list[float]]]:
+    """Return the values of both settings, and those of the runs of each pair."""
     rows, columns = ordered(runs[down].to_list()), ordered(runs[across].to_list())
     found: dict[tuple[str, str], list[float]] = {}
     for y, x, value in runs.select(down, across, "value").iter_rows():
         found.setdefault((y, x), []).append(value)
+    return rows, columns, found
+
+
+def means(
+    runs: pl.DataFrame, down: str, across: str
+) -> tuple[list[str], list[str], list[list[float]]]:
+    """Return the values of both settings, and the mean of each pair, NaN for none."""
+    rows, columns, found = cells(runs, down, across)
     table = [
         [fmean(found[y, x]) if (y, x) in found else float("nan") for x in columns]
         for y in rows

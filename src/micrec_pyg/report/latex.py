@@ -65,17 +65,21 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
+def titled(metric: str) -> str:
+    """Return a metric as papers write it: Recall@20, NDCG@20."""
+    name, at, k = metric.partition("@")
+    short = name in METRICS and len(name) < 5 and name != "hit"
+    return (name.upper() if short else name.capitalize()) + at + k
+
+
 def _labels() -> Names:
     return Names("A-Za-z0-9")
 
 
 def _table(sheet: Sheet, table: GroupTable, label: Names) -> str:
     place = f"{sheet.dataset}, split {sheet.split}, group {table.group}."
-    caption = " ".join([place, sheet.caption, *table.notes])
+    caption = " ".join([place, sheet.caption(underlined=True), *table.notes])
     name = label(f"{sheet.dataset}-{sheet.split}-{table.group}")
-    caption = caption.replace(
-        "in bold, but no tie", "in bold, second underlined, a tie neither"
-    )
     return _framed(caption, name, _tabular(table.grid))
 
 
@@ -118,7 +122,7 @@ def _tabular(grid: ModelGrid) -> list[str]:
         rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
         first += width
     over = [rf"\multicolumn{{{width}}}{{c}}{{{escaped(d)}}}" for d, width in blocks]
-    metrics = [escaped(_titled(metric)) for _, metric in grid.columns]
+    metrics = [escaped(titled(metric)) for _, metric in grid.columns]
     rows = [
         [escaped(row.name), *map(_cell, row.entries), row.seeds] for row in grid.rows
     ]
@@ -133,13 +137,6 @@ def _tabular(grid: ModelGrid) -> list[str]:
         r"\bottomrule",
         r"\end{tabular}",
     ]
-
-
-def _titled(metric: str) -> str:
-    """Return a metric as papers write it: Recall@20, NDCG@20."""
-    name, at, k = metric.partition("@")
-    short = name in METRICS and len(name) < 5 and name != "hit"
-    return (name.upper() if short else name.capitalize()) + at + k
 
 
 def _cell(entry: Entry | None) -> str:

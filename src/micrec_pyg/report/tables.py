@@ -102,8 +102,22 @@ class Sheet:
 
     dataset: str
     split: str
-    caption: str
+    about: str
+    """Part, seeds and tuning."""
     tables: Sequence[GroupTable]
+
+    def caption(self, *, underlined: bool = False) -> str:
+        """Return what must be known to read the tables.
+
+        Args:
+            underlined: Whether the second best of a column is marked too.
+        """
+        best = "second underlined, a tie neither" if underlined else "but no tie"
+        return (
+            f"{self.about} Mean ± standard deviation over seeds; best mean of a column "
+            f"in bold, {best}; {ABSENT} = no answer; {AVERAGE} = unweighted over "
+            "domains."
+        )
 
 
 def sheets(
@@ -138,11 +152,7 @@ def sheets(
         mine = results.filter(dataset=dataset, split=split, part=part)
         labels = _ordered(mine["label"].unique().sort().to_list(), names)
         seeds = ", ".join(map(str, mine["seed"].unique().sort().to_list()))
-        caption = (
-            f"Part: {part}. Seeds: {seeds}. Tuning: {tuning}. Mean ± standard "
-            f"deviation over seeds; best mean of a column in bold, but no "
-            f"tie; {ABSENT} = no answer; {AVERAGE} = unweighted over domains."
-        )
+        about = f"Part: {part}. Seeds: {seeds}. Tuning: {tuning}."
         # read once for all groups
         models = {} if alpha is None else models_of(mine)
         tables = []
@@ -154,7 +164,7 @@ def sheets(
                 grid = model_grid(cells, labels, metrics, names, marks.places, few)
                 notes = [note for note in (marks.note, FEW_NOTE if few else "") if note]
                 tables.append(GroupTable(group, notes, grid))
-        found.append(Sheet(dataset, split, caption, tables))
+        found.append(Sheet(dataset, split, about, tables))
     return found
 
 
@@ -177,7 +187,7 @@ def as_markdown(pages: Sequence[Sheet]) -> str:
     """Return sheets as Markdown: a section each, and in it a table per group."""
     text = []
     for sheet in pages:
-        text.append(f"## {sheet.dataset}, split {sheet.split}\n\n{sheet.caption}\n")
+        text.append(f"## {sheet.dataset}, split {sheet.split}\n\n{sheet.caption()}\n")
         for table in sheet.tables:
             note = "".join(f"{sentence}\n\n" for sentence in table.notes)
             text.append(f"### {table.group}\n\n{note}{table.grid.markdown()}")

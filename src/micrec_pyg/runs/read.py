@@ -117,12 +117,13 @@ def family_of(run: Run) -> tuple[str, str, str]:
 def options_of(run: Run) -> dict[str, str]:
     """Return every setting that decides the result but the seed, by dotted key.
 
-    Values are texts as a person would write them: ``none``, ``true``, ``d1,d2``.
+    Values are texts as a person would write them: ``none``, ``true``, ``d1,d2``. The
+    seed of a part, such as ``split.seed``, is there where it is not that of the run.
     """
     return {
         key: _written(value)
         for key, value in decisive(run.config).items()
-        if key.rpartition(".")[2] != "seed"
+        if key != "seed" and not (key.endswith(".seed") and value == str(run.seed))
     }
 
 

@@ -117,9 +117,9 @@ def run_card(metrics: Mapping[str, Any], experiment: Experiment, inputs: Inputs)
         if part in metrics:
             lines += ["", f"## {title}"]
             tables = grids(metrics[part])
-            for table in tables:
-                lines += ["", *markdown(table)]
-            if any(FEW in line for line in lines):
+            rows = [line for table in tables for line in ("", *markdown(table))]
+            lines += rows
+            if any(FEW in row for row in rows):
                 lines += ["", FEW_NOTE]
             if not tables:
                 lines += ["", "nothing to rank"]

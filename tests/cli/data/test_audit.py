@@ -148,6 +148,7 @@ def test_a_wrong_waiver_lists_the_checks(audit, tmp_path, capsys, setting):
     ("setting", "message"),
     [
         ("audit.forgive=[overlap]", "give audit.waive=[...] or audit.claim=..."),
+        ("audit.waive=[a", "audit.waive, line 1, column 3: "),
         ("audit.claim=past", "claim=past: give one of none, global_future"),
         ("splt=random", "unknown key 'splt'"),
     ],

@@ -69,10 +69,19 @@ def test_impossible_calls_are_code_2(
 
 
 def test_a_folder_may_have_any_name(micrec, tmp_path: Path) -> None:
-    folder = tmp_path / "it's a=b, {c} $d"
-    folder.mkdir()
-    write(folder, GOOD)
-    assert micrec("data", "check", folder) == 0
+    for name in ("it's a=b, {c} $d", r"we\ird", "we\\'ird\\"):
+        folder = tmp_path / name
+        folder.mkdir()
+        write(folder, GOOD)
+        assert micrec("data", "check", folder) == 0
+
+
+def test_options_stand_in_any_order(micrec, tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    given = [f"data.path={tmp_path}", *OVERRIDES]
+    assert micrec("data", "check", *given) == 0
+    assert micrec("data", "check", *reversed(given)) == 0
+    assert micrec("data", "check", *given, "data=tables") == 0
 
 
 @pytest.mark.fuzz

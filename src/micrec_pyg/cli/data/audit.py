@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import Tensor
 
 from micrec_pyg.cli.config import Config, composed
 from micrec_pyg.cli.data.audit_output import Audited, content, text
+from micrec_pyg.cli.overrides import folder_settings
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import entry
 from micrec_pyg.data.audit.files import check_dropped, check_folder
@@ -27,6 +27,7 @@ from micrec_pyg.runs.build import build
 from micrec_pyg.runs.progress import step
 from micrec_pyg.schema import Domain, DomainCatalogue, EdgeSplit, InputError
 from micrec_pyg.storage.writing import write_json
+from micrec_pyg.yaml_files import parse_yaml
 
 BROKEN = frozenset({"overlap", "foreign_edges", "unseen_in_train", "duplicates"})
 """Faults of a split with which no graph can be built, or none that says more."""
@@ -219,12 +220,11 @@ def _settings(
     for setting in given.settings:
         key, equals, value = setting.partition("=")
         if not equals or Path(setting).expanduser().exists():
-            path = setting.replace("\\", "\\\\").replace("'", "\\'")
-            overrides += ["data=tables", f"data.path='{path}'"]
+            overrides += folder_settings(setting)
         elif key.startswith("audit."):
             if key.removeprefix("audit.") not in own:
                 raise InputError(f"{key}: give audit.waive=[...] or audit.claim=...")
-            own[key.removeprefix("audit.")] = yaml.safe_load(value)
+            own[key.removeprefix("audit.")] = parse_yaml(value, key)
         else:
             overrides.append(setting)
     listed = own["waive"] if isinstance(own["waive"], list) else [own["waive"]]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from micrec_pyg.cli.config import Config, composed
+from micrec_pyg.cli.overrides import folder_settings
 from micrec_pyg.schema import InputError
 
 
@@ -33,9 +34,8 @@ def data_config(settings: Sequence[str]) -> Config:
             f"{' '.join(settings)}: give one folder, or data=NAME, and then options"
         )
     if paths:
-        quoted = paths[0].replace("\\", "\\\\").replace("'", "\\'")
-        overrides += ["data=tables", f"data.path='{quoted}'"]
-    if overrides[0].startswith("data.path="):
-        overrides.insert(0, "data=tables")
+        overrides += folder_settings(paths[0])
+    elif not any(s.startswith("data=") for s in overrides):
+        overrides.append("data=tables")
     config: Config = composed([*overrides, "device=cpu"])["data"]
     return config

@@ -2,9 +2,10 @@
 
 import logging
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
 from micrec_pyg.cli.process import show
@@ -33,7 +34,7 @@ class Asked:
 
 
 def run_studies(manifest: Manifest, asked: Asked) -> Outcome:
-    """Return what became of the runs of all studies; every study is written.
+    """Return what became of the runs of all studies; each study that can be is written.
 
     Args:
         manifest: Says which studies.
@@ -58,6 +59,7 @@ def run_studies(manifest: Manifest, asked: Asked) -> Outcome:
     work.write_complete()
     outcome = run_all(todo, asked.workers, work.add)
     work.write_rest()
+    outcome.unwritten += work.unwritten
     return outcome
 
 
@@ -69,6 +71,7 @@ class _Work:
     ) -> None:
         self._waiting = {s.name: s for s in studies if not s.lacks}
         self._plan, self._book, self._asked = plan, book, asked
+        self.unwritten: list[str] = []
         for study in studies:
             if study.lacks:
                 book.studies[study.name] = {"state": "left out", "needs": study.lacks}
@@ -102,26 +105,40 @@ class _Work:
     def _write(self, study: Study) -> None:
         folders, jobs = self._folders(study.name), self._plan.jobs[study.name]
         missing = [job.name for job in jobs if job not in folders]
-        files: list[Path] = []
-        if folders:
-            path = self._book.path.parent / f"{study.name}.md"
-            facts = {
-                "question": study.question,
-                "command": f"`{self._asked.command}`",
-                "runs": f"{len(folders)} of {len(jobs)} done",
-                "settings": " ".join(study.preset.settings(self._asked.extra)),
-            }
-            files = VIEWS[study.view](Done(study, jobs, folders, path, facts))
-        self._book.studies[study.name] = {
+        entry: dict[str, Any] = {
             "title": study.preset.title,
             "state": "runs failed" if missing else "done",
             "failed": missing,
-            "files": [str(file) for file in files],
         }
+        files: list[Path] = []
+        try:
+            files = self._files(study, folders) if folders else []
+        except InputError as error:  # the runs of the other studies go on
+            self.unwritten.append(f"{study.name}: {error}")
+            logger.error("study %s is not written: %s", study.name, error)
+            entry |= {"state": "not written", "reason": str(error)}
+        self._book.studies[study.name] = {**entry, "files": [str(f) for f in files]}
         self._book.write()
         for name in missing:
             logger.warning("study %s lacks a run: %s", study.name, name)
-        logger.info("study %s: %s", study.name, ", ".join(map(str, files)))
+        if files:
+            logger.info("study %s: %s", study.name, ", ".join(map(str, files)))
+
+    def _files(self, study: Study, folders: Mapping[Job, Path]) -> list[Path]:
+        """Return the files of a study, written from the runs that are done.
+
+        Raises:
+            InputError: The runs do not make its page.
+        """
+        jobs = self._plan.jobs[study.name]
+        path = self._book.path.parent / f"{study.name}.md"
+        facts = {
+            "question": study.question,
+            "command": f"`{self._asked.command}`",
+            "runs": f"{len(folders)} of {len(jobs)} done",
+            "settings": " ".join(study.preset.settings(self._asked.extra)),
+        }
+        return VIEWS[study.view](Done(study, jobs, folders, path, facts))
 
 
 def _told(

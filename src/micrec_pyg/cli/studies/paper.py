@@ -70,6 +70,7 @@ def run_paper(values: Mapping[str, Any], folder: Path, asked: Asked) -> Outcome:
         outcome = run_studies(replace(manifest, values=own), asked)
         every.folders.update(outcome.folders)
         every.errors.update(outcome.errors)
+        every.unwritten += outcome.unwritten
         _report(outcome)
     return every
 

@@ -66,8 +66,10 @@ def plan_of(
         )
         jobs[study.name] = []
         for job in found:
-            kept = tuple(o for o in job.overrides if not default.fullmatch(o))
-            job = replace(job, overrides=kept)
+            # an experiment has other values than the defaults
+            if not any(each.startswith("experiment=") for each in job.overrides):
+                kept = tuple(o for o in job.overrides if not default.fullmatch(o))
+                job = replace(job, overrides=kept)
             jobs[study.name].append(job)
             key = key_of(job)
             before = unique.get(key, replace(job, label=_model(job), steps=()))

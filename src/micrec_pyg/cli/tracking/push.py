@@ -24,6 +24,7 @@ from micrec_pyg.cli.tracking.values import (
 )
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
+from micrec_pyg.training.state import HISTORY
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 
 def _send(run: Run, options: Mapping[str, Any], *, with_model: bool) -> None:
     folder = Path(run.path)
-    history = (folder / "history.jsonl").read_text("utf-8").splitlines()
+    history = (folder / HISTORY).read_text("utf-8").splitlines()
     rate = learning_rate(run.config)
     open_run = begin(folder, run.config, options)
     code = 1

@@ -12,6 +12,7 @@ from micrec_pyg.cli.tracking.session import begin, is_on, log_epoch, mark_of, to
 from micrec_pyg.cli.tracking.values import epoch_values, learning_rate, summary_values
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.listener import Listener
+from micrec_pyg.training.state import HISTORY
 
 AGENT = "WANDB_SWEEP_ID"
 """Environment variable that an agent of ``wandb sweep`` sets for its jobs."""
@@ -86,7 +87,7 @@ class Tracker(Listener):
     def _earlier(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the lines of ``history.jsonl`` before this one."""
         assert self._folder is not None
-        path = self._folder / "history.jsonl"
+        path = self._folder / HISTORY
         if row["epoch"] == 0 or not path.is_file():
             return []
         rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]

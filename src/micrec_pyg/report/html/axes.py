@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 import polars as pl
 
-from micrec_pyg.report.heat_figure import MOST_PAIRS, ordered
+from micrec_pyg.report.heat_figure import MOST_PAIRS, cells
 from micrec_pyg.report.html.blocks import Block, Heading, Table, Text, plain, spread
 from micrec_pyg.report.html.charts import heat_map
 
@@ -34,31 +34,24 @@ def pairs_of_axes(runs: pl.DataFrame, axes: Sequence[str], *, name: str) -> list
 
 
 def _pair(runs: pl.DataFrame, down: str, across: str, name: str) -> list[Block]:
-    orders = ordered(runs[across].to_list()), ordered(runs[down].to_list())
-    found: dict[tuple[str, str], list[float]] = {}
-    for x, y, value in runs.select(across, down, "value").iter_rows():
-        found.setdefault((x, y), []).append(value)
-    rows = [
+    rows, columns, found = cells(runs, down, across)
+    values = [
         {
             "x": x,
             "y": y,
-            "value": fmean(values),
-            "sd": stdev(values) if len(values) > 1 else None,
-            "runs": len(values),
+            "value": fmean(own),
+            "sd": stdev(own) if len(own) > 1 else None,
+            "runs": len(own),
         }
-        for (x, y), values in found.items()
+        for (y, x), own in found.items()
     ]
-    title = f"{down} and {across}"
     chart = heat_map(
         f"{name}, mean over the runs with both values",
-        rows,
+        values,
         names=(across, down, name),
-        orders=orders,
+        orders=(columns, rows),
     )
-    cells = [
-        [plain(y), *(spread(found.get((x, y), [])) for x in orders[0])]
-        for y in orders[1]
-    ]
+    body = [[plain(y), *(spread(found.get((y, x), [])) for x in columns)] for y in rows]
     caption = f"{name}: {down} down, {across} across; mean ± sd over the runs"
-    table = Table(caption, [down, *orders[0]], cells)
-    return [Heading(title), chart, table]
+    table = Table(caption, [down, *columns], body)
+    return [Heading(f"{down} and {across}"), chart, table]

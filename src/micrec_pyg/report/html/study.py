@@ -120,9 +120,7 @@ def _results(
         own = ranked[sheet.dataset, sheet.split]
         if len(own) > 1:
             blocks.append(_points(own, metric))
-        caption = sheet.caption.replace(
-            "in bold, but no tie", "in bold, second underlined, a tie neither"
-        )
+        caption = sheet.caption(underlined=True)
         several = any(
             row.seeds not in "-1" for t in sheet.tables for row in t.grid.rows
         )
@@ -132,11 +130,6 @@ def _results(
             blocks += [table_of_grid(title, table.grid)]
             blocks += [Text(table.notes)] if table.notes else []
     return blocks
-
-
-def _has_several_seeds(sheet: Sheet) -> bool:
-    rows = [row for table in sheet.tables for row in table.grid.rows]
-    return any(entry.seeds > 1 for row in rows for entry in row.entries if entry)
 
 
 def _points(ranked: pl.DataFrame, metric: str) -> Chart:
