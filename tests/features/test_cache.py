@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import io
 import logging
@@ -12,6 +13,7 @@ import torch
 
 from micrec_pyg.features import cache
 from micrec_pyg.features.cache import cached_vectors, identity
+from micrec_pyg.schema import StorageError
 
 
 def _keyed(*items: str) -> dict[bytes, str]:
@@ -154,3 +156,22 @@ def test_progress_is_logged_where_there_is_no_terminal(
 
     assert "counting: 2 items to encode, 3 in the cache" in caplog.text
     assert "counting: encoded 2 items in" in caplog.text
+
+
+def test_a_chunk_that_cannot_be_opened_now_is_kept(
+    counting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
+    (chunk,) = tmp_path.rglob("*.safetensors")
+    real = Path.open
+
+    def refused(path: Path, *given: Any, **options: Any) -> Any:
+        if path == chunk:
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+        return real(path, *given, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(StorageError, match="too many files are open"):
+        cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert chunk.is_file()

@@ -26,7 +26,7 @@ from micrec_pyg.storage.lock import making
 from micrec_pyg.storage.mapped import empty_table
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
-from micrec_pyg.storage.tensors import read_tensors, write_tensors
+from micrec_pyg.storage.tensors import check_opens, read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -159,6 +159,9 @@ def _index(
 
 def _keys(path: Path) -> list[bytes]:
     """Return the keys of a chunk, unchecked: a damaged key is nobody's."""
+    if not path.exists():  # another process has dropped it
+        raise DamagedFileError(f"{path} is missing")
+    check_opens(path)
     try:
         with safe_open(path, framework="pt") as chunk:
             packed = chunk.get_tensor("keys").numpy().tobytes()

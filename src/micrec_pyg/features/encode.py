@@ -1,5 +1,6 @@
 """Catalogues -> domains: encode texts and files, mask what is missing."""
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,16 @@ from micrec_pyg.features.cache import KEY_BYTES, cached_vectors, identity
 from micrec_pyg.features.domains import combined_digest, without_absent
 from micrec_pyg.features.encoder import READS_FILE, READS_TEXT, Encoder
 from micrec_pyg.schema import TEXT, Domain, DomainCatalogue, Feature, InputError
+from micrec_pyg.storage.digests import file_digest
+from micrec_pyg.storage.failures import explained
 from micrec_pyg.storage.mapped import BLOCK, empty_table
 
 logger = logging.getLogger(__name__)
 
+_ABSENT = (
+    *(FileNotFoundError, NotADirectoryError),
+    *(PermissionError, IsADirectoryError),
+)
 _NAMED = 5  # unreadable items that a log line names
 
 
@@ -127,12 +134,14 @@ def _files(content: pl.Series) -> _Inputs:
 
 
 def _content(path: str) -> bytes | None:
-    """Return the sha256 digest of a file, None if it cannot be opened."""
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
-        return None
+    """Return the sha256 digest of a file, None if it is not there or not to be read.
+
+    Raises:
+        StorageError: The system refuses for another reason, which may pass.
+    """
+    with explained(Path(path)), contextlib.suppress(*_ABSENT):
+        return bytes.fromhex(file_digest(Path(path)))
+    return None
 
 
 def _features(

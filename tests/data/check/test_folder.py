@@ -6,7 +6,7 @@ import socket
 
 import polars as pl
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from reference.malformed import OPTIONS
 
 from micrec_pyg.data.check.folder import check
@@ -130,6 +130,18 @@ def test_blanks_are_no_other_text_than_none(tmp_path):
     two = {"interactions": ["user\titem", "q\tx"]}
     found = warnings(shop(tmp_path, one=one, two=two))
     assert not any("different texts" in each for each in found)
+
+
+def test_an_image_that_cannot_be_turned_is_named(tmp_path, monkeypatch):
+    def refuse(image):
+        raise TypeError("bad field")
+
+    shop(tmp_path, d={"interactions": GOOD})
+    (tmp_path / "d/images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "d/images/x.jpg")
+    monkeypatch.setattr(ImageOps, "exif_transpose", refuse)
+    found = warnings(tmp_path)
+    assert any("images, x.jpg: cannot be shown (bad field)" in each for each in found)
 
 
 def test_images_that_are_damaged_or_missing(tmp_path):
