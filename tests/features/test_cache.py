@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from micrec_pyg.features import cache
-from micrec_pyg.features.cache import cached_vectors, identity
+from micrec_pyg.features.cache import cached_vectors, earlier_identity, identity
 from micrec_pyg.schema import StorageError
 
 
@@ -175,3 +175,27 @@ def test_a_chunk_that_cannot_be_opened_now_is_kept(
         cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
 
     assert chunk.is_file()
+
+
+def test_batch_size_and_device_share_all_vectors(counting: Any, tmp_path: Path) -> None:
+    first, other = counting(), counting()
+    first.settings = {"salt": 0, "batch_size": 8, "device": "cuda"}
+    other.settings = {"salt": 0, "batch_size": 4, "device": "cpu"}
+
+    cached_vectors(first, _keyed(*ITEMS), cache_dir=tmp_path)
+    vectors = cached_vectors(other, _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert other.calls == []
+    torch.testing.assert_close(vectors, VECTORS, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("reads", "usual"), [("text", 32), ("file", 16)])
+def test_what_was_made_by_the_usual_settings_stays_valid(
+    counting: Any, reads: str, usual: int
+) -> None:
+    encoder = counting(reads=reads)
+    encoder.settings = {"salt": 0, "batch_size": usual, "device": "cpu"}
+
+    # as versions named it that counted how an encoder runs
+    assert identity(encoder) == earlier_identity(encoder, None)
+    assert earlier_identity(encoder, "cuda") != identity(encoder)

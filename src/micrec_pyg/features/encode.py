@@ -11,7 +11,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from micrec_pyg.features.cache import KEY_BYTES, cached_vectors, identity
+from micrec_pyg.features.cache import (
+    KEY_BYTES,
+    cached_vectors,
+    earlier_identity,
+    identity,
+)
 from micrec_pyg.features.domains import combined_digest, without_absent
 from micrec_pyg.features.encoder import READS_FILE, READS_TEXT, Encoder
 from micrec_pyg.schema import TEXT, Domain, DomainCatalogue, Feature, InputError
@@ -71,19 +76,39 @@ def encode(
         }
         for name, feature in _features(encoder, inputs[modality], cache_dir).items():
             features[name][modality] = feature
+    digests = _digests(catalogues, used, inputs)
     return {
         name: Domain(
             name=catalogue.name,
             interactions=catalogue.interactions,
             features=without_absent(name, {**features[name], **catalogue.vectors}),
-            digest=combined_digest(
-                catalogue.digest,
-                {
-                    modality: (identity(encoder), inputs[modality][name].digest)
-                    for modality, encoder in used.items()
-                },
-            ),
+            digest=digests[name][0],
+            earlier=tuple(digests[name][1:]),
         )
+        for name, catalogue in catalogues.items()
+    }
+
+
+def _digests(
+    catalogues: Mapping[str, DomainCatalogue],
+    encoders: Mapping[str, Encoder],
+    inputs: Mapping[str, Mapping[str, _Inputs]],
+) -> dict[str, list[str]]:
+    """Return the digest of every domain, and behind it those of earlier versions.
+
+    They counted how an encoder runs. Where they ran it, is not known any more.
+    """
+    ways = [{m: identity(encoder) for m, encoder in encoders.items()}]
+    for device in (None, "cpu", "cuda"):
+        ways.append({m: earlier_identity(e, device) for m, e in encoders.items()})
+    return {
+        name: [
+            combined_digest(
+                catalogue.digest,
+                {m: (way[m], inputs[m][name].digest) for m in encoders},
+            )
+            for way in ways
+        ]
         for name, catalogue in catalogues.items()
     }
 
