@@ -5,6 +5,7 @@ import pytest
 
 from micrec_pyg.data.files import text
 from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
     ROW,
@@ -140,6 +141,25 @@ def test_whole_numbers_in_every_spelling(tmp_path):
     path = write(tmp_path / "a.tsv", f"time\n5\n881250949.0\n 1e3 \n{nanoseconds}\n")
     times = integers(read_table(path), "time", path)
     assert times.to_list() == [5, 881250949, 1000, nanoseconds]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("a.tsv", pl.String), ("a.parquet", pl.Float64), ("a.parquet", pl.Decimal(9, 2))],
+)
+def test_a_number_with_a_fraction_is_no_whole_number(tmp_path, name, dtype):
+    path = tmp_path / name
+    frame = pl.DataFrame({"order": pl.Series(["2.00", "0.90", "-0.50"]).cast(dtype)})
+    if dtype == pl.String:
+        write(path, frame.write_csv())
+    else:
+        frame.write_parquet(path)
+    problems = Problems(limit=9)
+    found = integers(read_table(path), "order", path, problems)
+    assert found.to_list() == [2, None, None]
+    place = "line 3" if dtype == pl.String else "row 2"
+    assert problems.found[0].place == place
+    assert "a whole number is needed" in str(problems.found[0])
 
 
 def test_dates_become_unix_seconds(tmp_path):
