@@ -125,6 +125,18 @@ def test_ids_that_two_domains_share(tmp_path):
     assert len(warnings(tmp_path, links=["who.tsv"])) == 2
 
 
+@pytest.mark.parametrize("order", [["item", "title"], ["title", "item"]])
+def test_the_place_of_the_column_of_ids_changes_no_warning(tmp_path, order):
+    title = {"one": "Apple \ufffd pie", "two": "Steel pan"}
+    for name, text in title.items():
+        cells = {"item": "x", "title": text}
+        lines = ["\t".join(order), "\t".join(cells[each] for each in order)]
+        shop(tmp_path, **{name: {"interactions": ["user\titem", "a\tx"], "items": lines}})
+    found = warnings(tmp_path)
+    assert any("column 'title': 1 texts hold the character U+FFFD" in f for f in found)
+    assert any("different texts, such as 'x': 'Apple" in each for each in found)
+
+
 def test_blanks_are_no_other_text_than_none(tmp_path):
     one = {"interactions": GOOD, "items": ["item\ttitle", "x\t", "y\tPan"]}
     two = {"interactions": ["user\titem", "q\tx"]}
