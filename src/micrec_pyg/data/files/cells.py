@@ -13,6 +13,8 @@ MAX_ID = 512
 """Bytes of the longest id; a longer one is a text, or a quote that never ended."""
 LAST_SECOND = 4_102_444_800
 """Unix seconds of 2100-01-01; later times are impossible."""
+_BLANK = r"^[\s\p{Cf}]*$"
+"""Nothing, or what cannot be seen: blanks of any kind and marks without a width."""
 _MISSING = r"^(?i:nan|null|none|nat|<na>|\\n)$"
 _NEGATIVE = r"^\s*-\s*\d+$"
 _MOMENT = r"^(\S+(?: \d\d:\d\d\S*?)?) ?(?:Z|([+-])(\d\d):?(\d\d))?$"
@@ -74,7 +76,11 @@ def first_fault(texts: Sequence[str]) -> tuple[int, str] | None:
 def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, str]]:
     """Return for every possible fault which ids have it, what is needed, what to do."""
     faults = [
-        ((text == "").fill_null(True), "an id is needed", "fill it in or drop the row"),
+        (
+            text.str.contains(_BLANK).fill_null(True),
+            "an id is needed",
+            "fill it in or drop the row",
+        ),
         (
             text.str.contains(_MISSING).fill_null(False),
             "which marks a missing value, an id is needed",
