@@ -131,7 +131,8 @@ def test_the_place_of_the_column_of_ids_changes_no_warning(tmp_path, order):
     for name, text in title.items():
         cells = {"item": "x", "title": text}
         lines = ["\t".join(order), "\t".join(cells[each] for each in order)]
-        shop(tmp_path, **{name: {"interactions": ["user\titem", "a\tx"], "items": lines}})
+        files = {"interactions": ["user\titem", "a\tx"], "items": lines}
+        shop(tmp_path, **{name: files})
     found = warnings(tmp_path)
     assert any("column 'title': 1 texts hold the character U+FFFD" in f for f in found)
     assert any("different texts, such as 'x': 'Apple" in each for each in found)
