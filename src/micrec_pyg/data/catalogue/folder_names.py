@@ -25,6 +25,10 @@ Reason = tuple[str, str]
 """Why something is not read, and what to do about it."""
 LINK_TO_NOTHING: Reason = ("it is a link to nothing", "mend or remove it")
 NO_UTF8: Reason = ("it is not read: its name is not UTF-8", "rename it")
+UNKNOWN: Reason = (
+    "it is not read: nothing of this name is known here",
+    "remove it if it is not needed",
+)
 
 _INTERACTIONS, _ITEMS = TABLES
 _MEANT = {
@@ -172,6 +176,29 @@ def unread_in_catalogue(
             fault = "it is not read: domains are folders, and this is none"
             reasons[path.name] = fault, "remove it if it is not needed"
     return name_unread(root, reasons)
+
+
+def unread_files(
+    folder: Path, used: Collection[Path], reasons: Mapping[str, Reason] | None = None
+) -> list[str]:
+    """Return a sentence on whatever lies in a folder and is not used.
+
+    Args:
+        folder: of the user.
+        used: what is read there; folders too.
+        reasons: by the name of a file or folder, where the reason is known.
+    """
+    left = [path.name for path in entries(folder) if path not in used]
+    known = reasons or {}
+    why = {
+        name: known.get(name, UNKNOWN) if is_utf8(name) else NO_UTF8 for name in left
+    }
+    return [str(problem) for problem in name_unread(folder, why)]
+
+
+def did_you_mean(name: str) -> Reason:
+    """Return the reason of a file whose name is nearly right."""
+    return "it is not read", f"did you mean '{name}'? Then rename it"
 
 
 def name_unread(folder: Path, reasons: Mapping[str, Reason]) -> list[Problem]:
