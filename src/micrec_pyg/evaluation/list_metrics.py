@@ -170,7 +170,8 @@ def _moderate(values: Float[Tensor, "items width"]) -> Float[Tensor, "items widt
     usual = (largest == 0) | ((largest > 1e-15) & (largest < 1e15))
     if usual.all():
         return values
-    return values / largest.clamp(min=torch.finfo(values.dtype).tiny)[:, None]
+    scaled: Tensor = values / largest.clamp(min=torch.finfo(values.dtype).tiny)[:, None]
+    return scaled
 
 
 def _gini(count: Float[Tensor, " candidates"]) -> float:

@@ -130,6 +130,6 @@ def _not_read(stores: Stores, chosen: Edges, kind: EdgeType) -> list[str]:
 def _is_reverse(stores: Stores, other: EdgeType, kind: EdgeType) -> bool:
     """Return whether edges say the same as those of ``kind``, the other way round."""
     there, back = (stores[each].get("edge_index") for each in (kind, other))
-    ends = (other[0], other[-1]) == (kind[2], kind[0])
-    both = is_dense(there) and is_dense(back)
-    return ends and both and torch.equal(torch.as_tensor(there).flip(0), back)
+    if (other[0], other[-1]) != (kind[2], kind[0]) or not is_dense(back):
+        return False
+    return is_dense(there) and torch.equal(there.flip(0), back)
