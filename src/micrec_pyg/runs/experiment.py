@@ -151,7 +151,7 @@ def experiment_of(
 def _on(settings: Mapping[str, Any], device: str) -> dict[str, Any]:
     """Return settings with a device; where it is another one, for the encoders too."""
     here = {**settings, "device": device}
-    if device != settings["device"] and "features" in settings:
+    if device != settings.get("device") and "features" in settings:
         here["features"] = {
             key: {**node, "device": device}
             if isinstance(node, Mapping) and "device" in node
