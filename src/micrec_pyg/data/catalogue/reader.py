@@ -202,10 +202,8 @@ def domain_folders(root: Path, domains: Sequence[str] | None) -> list[Path]:
             f"{root}: no such folder; give data.path=<folder of the data set>"
         )
     if not is_utf8(root):
-        raise InputError(
-            f"{printable(root)}: a name in this path is not UTF-8; rename it, or give "
-            "the path of a copy"
-        )
+        at = printable(root)
+        raise InputError(f"{at}: a name in this path is not UTF-8; rename it")
     found = _domains(root)
     if not found:
         hint = "each domain is a subfolder with interactions.(tsv|csv|parquet|jsonl)"
