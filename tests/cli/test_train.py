@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from micrec_pyg.cli.train import train_job
+from micrec_pyg.schema import InputError
 
 SPLIT = ("card.json", "manifest.json", "d0.parquet", "d1.parquet")
 FILES = {
@@ -143,8 +144,53 @@ def test_changed_data_is_refused(micrec, ready, capsys) -> None:
     (folder / "manifest.json").unlink()  # else the file itself is refused
     assert micrec("evaluate", folder) == 2
     shown = capsys.readouterr().err
-    assert "the data of d1 is not what" in shown
+    assert "the data of d1, or what encodes it, is not what" in shown
     assert "test" not in metrics_of(folder)
+
+
+def test_a_run_goes_on_with_another_batch_size_of_its_encoder(small, ready) -> None:
+    begun = [each for each in small if not each.startswith("features=")]
+    folder = train_job([*begun, "features=default", "K=0"])
+    for name in ("metrics.json", "manifest.json"):
+        (folder / name).unlink()  # as if it had been interrupted
+    again = [*begun, "features=default", "K=0", "features.text.batch_size=7"]
+    assert train_job(again) == folder
+    assert metrics_of(folder)["val"]
+
+
+def test_digests_of_earlier_versions_are_known(small, tmp_path) -> None:
+    from micrec_pyg.cli.config import composed
+    from micrec_pyg.runs.experiment import experiment_of
+    from micrec_pyg.runs.inputs import load
+    from micrec_pyg.runs.save import check_data
+
+    inputs = load(experiment_of(composed([*small, "features=default", "K=0"])))
+    on_cuda = {name: each.earlier[-1] for name, each in inputs.domains.items()}
+    assert on_cuda != inputs.digests
+    path = tmp_path / "artefact" / "digests.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(on_cuda))
+    check_data(tmp_path, inputs)
+    path.write_text(json.dumps({**on_cuda, "d1": "of other texts"}))
+    with pytest.raises(InputError, match="the data of d1, or what encodes it, is not"):
+        check_data(tmp_path, inputs)
+
+
+def test_the_encoders_run_where_the_run_does(small) -> None:
+    from micrec_pyg.cli.config import composed
+    from micrec_pyg.runs.experiment import experiment_of
+
+    settings = composed([*small, "features=with_images"])
+    for node in (settings, *(settings["features"][m] for m in ("text", "image"))):
+        node["device"] = "cuda"
+    found = experiment_of(settings, device="cpu")
+    encoders = found.encode.keywords
+    assert [encoders[m].device for m in ("text", "image")] == ["cpu", "cpu"]
+    assert found.settings["features"]["text"]["device"] == "cpu"
+    # one that was put elsewhere stays there, where the run stays too
+    settings["features"]["text"]["device"] = "cuda:1"
+    kept = experiment_of(settings).encode.keywords
+    assert [kept[m].device for m in ("text", "image")] == ["cuda:1", "cuda"]
 
 
 def test_gamma_without_shared_users_is_refused(micrec, small, capsys) -> None:

@@ -205,6 +205,21 @@ def _graph(old: int, edges: list[tuple[int, int]], n_id: list[int]) -> HeteroDat
     return data
 
 
+@pytest.mark.parametrize("scale", [1e-39, 1e-30, 1e-20, 1e20, 3e38])
+def test_the_length_of_vectors_changes_no_diversity(scale: float) -> None:
+    values = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+    lists, popularity = _lists(torch.tensor([[0, 1, 2, 3]])), torch.ones(4).long()
+    found = []
+    for some in (
+        values,
+        values * scale,
+        values * torch.tensor([[1], [scale], [1], [1]]),
+    ):
+        facts = ItemFacts(popularity, 1, {"text": Feature(some, some.any(1))})
+        found.append(list_metrics(lists, facts, [3])["diversity_text@3"].item())
+    assert found == pytest.approx([1 - (0 + 2 * 0.5**0.5) / 3] * 3, abs=1e-6)
+
+
 def test_popularity_counts_training_edges() -> None:
     edges = [(0, 0), (1, 0), (0, 1), (2, 1), (1, 2), (0, 2)]
     data = _graph(2, edges, [5, 3, 8])

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import io
 import logging
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from micrec_pyg.features import cache
-from micrec_pyg.features.cache import cached_vectors, identity
+from micrec_pyg.features.cache import cached_vectors, earlier_identity, identity
+from micrec_pyg.schema import StorageError
 
 
 def _keyed(*items: str) -> dict[bytes, str]:
@@ -154,3 +156,46 @@ def test_progress_is_logged_where_there_is_no_terminal(
 
     assert "counting: 2 items to encode, 3 in the cache" in caplog.text
     assert "counting: encoded 2 items in" in caplog.text
+
+
+def test_a_chunk_that_cannot_be_opened_now_is_kept(
+    counting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
+    (chunk,) = tmp_path.rglob("*.safetensors")
+    real = Path.open
+
+    def refused(path: Path, *given: Any, **options: Any) -> Any:
+        if path == chunk:
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+        return real(path, *given, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(StorageError, match="too many files are open"):
+        cached_vectors(counting(), _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert chunk.is_file()
+
+
+def test_batch_size_and_device_share_all_vectors(counting: Any, tmp_path: Path) -> None:
+    first, other = counting(), counting()
+    first.settings = {"salt": 0, "batch_size": 8, "device": "cuda"}
+    other.settings = {"salt": 0, "batch_size": 4, "device": "cpu"}
+
+    cached_vectors(first, _keyed(*ITEMS), cache_dir=tmp_path)
+    vectors = cached_vectors(other, _keyed(*ITEMS), cache_dir=tmp_path)
+
+    assert other.calls == []
+    torch.testing.assert_close(vectors, VECTORS, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("reads", "usual"), [("text", 32), ("file", 16)])
+def test_what_was_made_by_the_usual_settings_stays_valid(
+    counting: Any, reads: str, usual: int
+) -> None:
+    encoder = counting(reads=reads)
+    encoder.settings = {"salt": 0, "batch_size": usual, "device": "cpu"}
+
+    # as versions named it that counted how an encoder runs
+    assert identity(encoder) == earlier_identity(encoder, None)
+    assert earlier_identity(encoder, "cuda") != identity(encoder)

@@ -1,3 +1,4 @@
+import errno
 import logging
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,8 @@ from PIL import Image
 from micrec_pyg.features.encode import encode
 from micrec_pyg.features.image import EfficientNetLite0
 from micrec_pyg.features.text import SentenceBert
-from micrec_pyg.schema import Feature, InputError
+from micrec_pyg.schema import Feature, InputError, StorageError
+from micrec_pyg.storage import digests
 
 
 def test_missing_texts_are_masked_and_never_encoded(
@@ -87,6 +89,28 @@ def test_unreadable_and_absent_images_are_masked_and_named(
     assert "2 of 4 items cannot be read" in caplog.text
     assert f"{paths[1]}, {paths[2]}" in caplog.text
     assert str(paths[0]) not in caplog.text
+
+
+def test_what_the_system_refuses_now_makes_no_item_without_an_image(
+    make_catalogue: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = EfficientNetLite0(batch_size=4, device="cpu")
+    path, cache = tmp_path / "a.png", tmp_path / "cache"
+    Image.new("RGB", (64, 64), "brown").save(path)
+    food = make_catalogue(texts=["a"], images=[str(path)])
+
+    def refused(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    for module, name in ((Image, "open"), (digests.hashlib, "file_digest")):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, refused)
+            with pytest.raises(StorageError, match="too many files are open"):
+                encode({"food": food}, {"image": encoder}, cache_dir=str(cache))
+
+    assert not list(cache.rglob("*.safetensors"))
+    domain = encode({"food": food}, {"image": encoder}, cache_dir=str(cache))["food"]
+    assert domain.features["image"].mask.tolist() == [True]
 
 
 def test_a_file_at_the_same_path_with_other_content_is_encoded_again(

@@ -117,3 +117,19 @@ def test_vectors_must_not_be_called_as_the_facts_are(make: Any) -> None:
         make(vectors=table)
     domains, _ = make(vectors=table, kg=None)
     assert domains["food"].features["kg"] is table["kg"]
+
+
+def test_batch_size_and_device_are_not_in_the_digest(make: Any, counting: Any) -> None:
+    found = []
+    for batch_size, device in ((32, "cpu"), (8, "cuda"), (8, "cpu")):
+        text = counting()
+        text.settings = {"salt": 0, "batch_size": batch_size, "device": device}
+        found.append(make(text=text, drop_rate=0.5, noise=True)[0])
+    usual, cuda, cpu = found
+
+    for name in ("food", "kitchen"):
+        assert usual[name].digest == cuda[name].digest == cpu[name].digest
+        # what earlier versions wrote: of the usual settings, and on another device
+        assert usual[name].digest in usual[name].earlier
+        assert usual[name].digest not in cpu[name].earlier
+        assert {*cpu[name].earlier} == {*cuda[name].earlier}

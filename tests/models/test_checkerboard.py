@@ -4,10 +4,10 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from reference import fitting
+from reference.checkerboard import Checkerboard
 from reference.reading import READING
 
 from micrec_pyg.cli.config import compose
-from micrec_pyg.data.sources.synthetic.checkerboard import Checkerboard
 from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.evaluation.rank import rank
 from micrec_pyg.evaluation.validate import validate

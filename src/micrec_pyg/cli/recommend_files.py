@@ -7,12 +7,8 @@ import polars as pl
 
 from micrec_pyg.data.files.cells import ids
 from micrec_pyg.data.files.problems import STRICT, Problem
-from micrec_pyg.data.files.tables import (
-    ROW,
-    add_cells,
-    delimiter_hint,
-    read_table,
-)
+from micrec_pyg.data.files.separated import delimiter_hint
+from micrec_pyg.data.files.tables import ROW, add_cells, read_table
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import InputError
 

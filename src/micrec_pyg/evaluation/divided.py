@@ -1,4 +1,4 @@
-"""``rank`` and ``rank_groups``, their users divided among the processes of a run.
+"""``rank_groups``, its users divided among the processes of a run.
 
 A list depends on the scores and its user alone, so all lists are those that one process
 would make. Every process gets all of them, and metrics are computed from them once.
@@ -12,19 +12,6 @@ from torch import Tensor
 from micrec_pyg.evaluation import rank as undivided
 from micrec_pyg.process_group import gathered, own_rows
 from micrec_pyg.schema import RankedLists, Score
-
-
-def rank(
-    score: Score,
-    *,
-    users: Int[Tensor, " rows"],
-    n_id: Int[Tensor, " rows"],
-    **options: Any,
-) -> RankedLists:
-    """Return the lists of all users; arguments as of the undivided ``rank``."""
-    mine = own_rows(len(users))
-    lists = undivided.rank(score, users=users[mine], n_id=n_id[mine], **options)
-    return _of_all(lists, users)
 
 
 def rank_groups(

@@ -132,7 +132,8 @@ def _diversity(
     Of unit vectors x, the cosines of all ordered pairs sum up to |sum x|^2 - n. So a
     list costs one sum of its vectors.
     """
-    norm = torch.linalg.vector_norm(feature.values, dim=1)
+    values = _moderate(feature.values)
+    norm = torch.linalg.vector_norm(values, dim=1)
     usable = feature.mask & (norm > 0)
     item = lists.item.clamp(min=0)
     known = usable[item] & (lists.item >= 0)
@@ -140,11 +141,11 @@ def _diversity(
     scale = norm.reciprocal()[item].masked_fill(~known, 0)
     length: dict[int, list[Tensor]] = {k: [] for k in ks}
     for block, weight in zip(item.split(BLOCK), scale.split(BLOCK), strict=True):
-        total, before = norm.new_zeros(len(block), feature.values.shape[1]), 0
+        total, before = norm.new_zeros(len(block), values.shape[1]), 0
         for k in sorted(length):
             total += torch.nn.functional.embedding_bag(
                 block[:, before:k].contiguous(),
-                feature.values,
+                values,
                 per_sample_weights=weight[:, before:k].contiguous(),
                 mode="sum",
             )
@@ -157,6 +158,20 @@ def _diversity(
         cosine = (torch.cat(length[k]).square() - n) / (n * (n - 1))
         found[k] = (1 - cosine).clamp(min=0).masked_fill(n < 2, torch.nan)
     return found
+
+
+def _moderate(values: Float[Tensor, "items width"]) -> Float[Tensor, "items width"]:
+    """Return vectors of the same directions, whose norms and inverses fit in 32 bits.
+
+    A norm takes squares: those of numbers beyond 1e19 are infinite, those of numbers
+    below 1e-23 are 0. Vectors of usual lengths are returned as they are.
+    """
+    largest = torch.linalg.vector_norm(values, torch.inf, dim=1)
+    usual = (largest == 0) | ((largest > 1e-15) & (largest < 1e15))
+    if usual.all():
+        return values
+    scaled: Tensor = values / largest.clamp(min=torch.finfo(values.dtype).tiny)[:, None]
+    return scaled
 
 
 def _gini(count: Float[Tensor, " candidates"]) -> float:

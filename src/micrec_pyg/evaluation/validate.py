@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from micrec_pyg.evaluation.block_size import BlockSize, users_at_once
-from micrec_pyg.evaluation.divided import rank
+from micrec_pyg.evaluation.divided import rank_groups
 from micrec_pyg.evaluation.evaluate import domain_scores, judged, task_score
 from micrec_pyg.evaluation.judge import check_cut_offs
 from micrec_pyg.evaluation.metrics import accuracy_metrics
@@ -110,16 +110,17 @@ def _ranked(
     at_once: int,
     domain: str,
 ) -> RankedLists:
-    return rank(
+    lists = rank_groups(
         score,
         users=users,
         n_id=task.data[USER].n_id[users],
         known=task.known,
         k=k,
-        candidates=None,
+        candidates={"all": None},
         batch_size=at_once,
         domain=domain,
     )
+    return lists["all"]
 
 
 def _means(lists: RankedLists, task: Task, k: int) -> dict[str, float]:

@@ -19,14 +19,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
-from micrec_pyg.features.encoder import Encoder
+from micrec_pyg.features.encoder import READS_TEXT, Encoder
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.digests import json_digest
 from micrec_pyg.storage.lock import making
 from micrec_pyg.storage.mapped import empty_table
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.seals import drop_damaged
-from micrec_pyg.storage.tensors import read_tensors, write_tensors
+from micrec_pyg.storage.tensors import check_opens, read_tensors, write_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +34,30 @@ KEY_BYTES = hashlib.sha256().digest_size
 CHUNK_ITEMS = 256
 """Items per chunk: some seconds of work on a CPU."""
 _LOG_SECONDS = 30.0
+BATCH_SIZE, DEVICE = "batch_size", "device"
+"""Settings of how an encoder runs. They change a vector by rounding at most."""
 _FORMAT = 1  # raise it when a change of our code changes vectors
 
 
 def identity(encoder: Encoder) -> str:
-    """Return the sha256 (hex) of an encoder's name and settings."""
+    """Return the sha256 (hex) of an encoder's name and of what decides its vectors.
+
+    Batch size and device do not.
+    """
     return json_digest(_description(encoder))
+
+
+def earlier_identity(encoder: Encoder, device: str | None) -> str:
+    """Return the identity in versions that counted batch size and device.
+
+    Args:
+        encoder: With its batch size.
+        device: Where it ran then; None: the encoder's own.
+    """
+    settings = dict(encoder.settings)
+    if DEVICE in settings and device is not None:
+        settings[DEVICE] = device
+    return json_digest([_FORMAT, encoder.name, settings])
 
 
 def cached_vectors(
@@ -90,7 +108,11 @@ def _encoded(
 
 
 def _description(encoder: Encoder) -> list[object]:
-    return [_FORMAT, encoder.name, dict(encoder.settings)]
+    settings = dict(encoder.settings)
+    # these stand for any: what was made with them, when they counted, stays valid
+    usual = {BATCH_SIZE: 32 if encoder.reads == READS_TEXT else 16, DEVICE: "cpu"}
+    settings |= {key: usual[key] for key in usual.keys() & settings.keys()}
+    return [_FORMAT, encoder.name, settings]
 
 
 def _describe(encoder: Encoder) -> str:
@@ -159,6 +181,9 @@ def _index(
 
 def _keys(path: Path) -> list[bytes]:
     """Return the keys of a chunk, unchecked: a damaged key is nobody's."""
+    if not path.exists():  # another process has dropped it
+        raise DamagedFileError(f"{path} is missing")
+    check_opens(path)
     try:
         with safe_open(path, framework="pt") as chunk:
             packed = chunk.get_tensor("keys").numpy().tobytes()

@@ -1,9 +1,10 @@
 """What every step that changes the features of a domain does in the end."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from micrec_pyg.schema import Feature
+from micrec_pyg.schema import Domain, Feature
 from micrec_pyg.storage.digests import json_digest
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,24 @@ def without_absent(name: str, features: Mapping[str, Feature]) -> dict[str, Feat
             modality,
         )
     return found
+
+
+def with_features(
+    domain: Domain, features: Mapping[str, Feature], digest: Callable[[str], str]
+) -> Domain:
+    """Return a domain with other features.
+
+    Args:
+        domain: As it was.
+        features: By modality; those that no item has are left out.
+        digest: Makes the digest of what it was into that of what it is.
+    """
+    return replace(
+        domain,
+        features=without_absent(domain.name, features),
+        digest=digest(domain.digest),
+        earlier=tuple(map(digest, domain.earlier)),
+    )
 
 
 def combined_digest(*parts: object) -> str:

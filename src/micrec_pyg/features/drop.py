@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 
 from micrec_pyg.allowed import Allowed, is_share
-from micrec_pyg.features.domains import combined_digest, without_absent
+from micrec_pyg.features.domains import combined_digest, with_features
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Domain, Feature, InputError
 
@@ -46,9 +45,9 @@ def drop(domains: Mapping[str, Domain], rates: Rates, seed: int) -> dict[str, Do
             modality: _hidden(feature, share[modality], streams("drop", name, modality))
             for modality, feature in domain.features.items()
         }
-        digest = combined_digest("drop", domain.digest, rates, seed)
-        features = without_absent(name, features)
-        dropped[name] = replace(domain, features=features, digest=digest)
+        dropped[name] = with_features(
+            domain, features, lambda was: combined_digest("drop", was, rates, seed)
+        )
     return dropped
 
 

@@ -1,5 +1,6 @@
 """Catalogues -> domains: encode texts and files, mask what is missing."""
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,14 +11,25 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from micrec_pyg.features.cache import KEY_BYTES, cached_vectors, identity
+from micrec_pyg.features.cache import (
+    KEY_BYTES,
+    cached_vectors,
+    earlier_identity,
+    identity,
+)
 from micrec_pyg.features.domains import combined_digest, without_absent
 from micrec_pyg.features.encoder import READS_FILE, READS_TEXT, Encoder
 from micrec_pyg.schema import TEXT, Domain, DomainCatalogue, Feature, InputError
+from micrec_pyg.storage.digests import file_digest
+from micrec_pyg.storage.failures import explained
 from micrec_pyg.storage.mapped import BLOCK, empty_table
 
 logger = logging.getLogger(__name__)
 
+_ABSENT = (
+    *(FileNotFoundError, NotADirectoryError),
+    *(PermissionError, IsADirectoryError),
+)
 _NAMED = 5  # unreadable items that a log line names
 
 
@@ -64,19 +76,39 @@ def encode(
         }
         for name, feature in _features(encoder, inputs[modality], cache_dir).items():
             features[name][modality] = feature
+    digests = _digests(catalogues, used, inputs)
     return {
         name: Domain(
             name=catalogue.name,
             interactions=catalogue.interactions,
             features=without_absent(name, {**features[name], **catalogue.vectors}),
-            digest=combined_digest(
-                catalogue.digest,
-                {
-                    modality: (identity(encoder), inputs[modality][name].digest)
-                    for modality, encoder in used.items()
-                },
-            ),
+            digest=digests[name][0],
+            earlier=tuple(digests[name][1:]),
         )
+        for name, catalogue in catalogues.items()
+    }
+
+
+def _digests(
+    catalogues: Mapping[str, DomainCatalogue],
+    encoders: Mapping[str, Encoder],
+    inputs: Mapping[str, Mapping[str, _Inputs]],
+) -> dict[str, list[str]]:
+    """Return the digest of every domain, and behind it those of earlier versions.
+
+    They counted how an encoder runs. Where they ran it, is not known any more.
+    """
+    ways = [{m: identity(encoder) for m, encoder in encoders.items()}]
+    for device in (None, "cpu", "cuda"):
+        ways.append({m: earlier_identity(e, device) for m, e in encoders.items()})
+    return {
+        name: [
+            combined_digest(
+                catalogue.digest,
+                {m: (way[m], inputs[m][name].digest) for m in encoders},
+            )
+            for way in ways
+        ]
         for name, catalogue in catalogues.items()
     }
 
@@ -127,12 +159,14 @@ def _files(content: pl.Series) -> _Inputs:
 
 
 def _content(path: str) -> bytes | None:
-    """Return the sha256 digest of a file, None if it cannot be opened."""
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
-        return None
+    """Return the sha256 digest of a file, None if it is not there or not to be read.
+
+    Raises:
+        StorageError: The system refuses for another reason, which may pass.
+    """
+    with explained(Path(path)), contextlib.suppress(*_ABSENT):
+        return bytes.fromhex(file_digest(Path(path)))
+    return None
 
 
 def _features(

@@ -24,7 +24,10 @@ class Encoder(Protocol):
 
     @property
     def settings(self) -> Mapping[str, str | int | float | None]:
-        """Everything that decides the vectors; cheap to ask, loads no model."""
+        """Everything that decides the vectors; cheap to ask, loads no model.
+
+        ``batch_size`` and ``device`` may be among them; they make no other vectors.
+        """
 
     def encode(self, items: Sequence[str]) -> Float[Tensor, "items width"]:
         """Return a float32 vector per item, NaN where the item cannot be read."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from micrec_pyg.allowed import Count, Device
-from micrec_pyg.data.files.images import UNREADABLE, open_image, upright
+from micrec_pyg.data.files.images import ImageError, open_image, upright
 from micrec_pyg.features import torchvision_ops, weights
 from micrec_pyg.features.encoder import READS_FILE
 from micrec_pyg.schema import InputError
@@ -227,5 +227,5 @@ def _read(path: str) -> Image.Image | None:
     try:
         with open_image(path) as opened:
             return upright(opened)
-    except UNREADABLE:
+    except ImageError:
         return None

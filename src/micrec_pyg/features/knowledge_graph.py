@@ -3,14 +3,13 @@
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import polars as pl
 import torch
 from torch.nn.functional import normalize
 
 from micrec_pyg.data.catalogue.facts import KG
-from micrec_pyg.features.domains import combined_digest, without_absent
+from micrec_pyg.features.domains import combined_digest, with_features
 from micrec_pyg.schema import Domain, DomainCatalogue, Feature, InputError
 
 logger = logging.getLogger(__name__)
@@ -136,10 +135,10 @@ def add_facts(
                 "make a modality of that name; rename the vectors, or set "
                 "features.kg=null"
             )
-        added[name] = replace(
+        added[name] = with_features(
             domain,
-            features=without_absent(name, {**domain.features, KG: feature}),
-            digest=combined_digest(KG, domain.digest, kg.min_items, sources),
+            {**domain.features, KG: feature},
+            lambda was: combined_digest(KG, was, kg.min_items, sources),
         )
     return added
 

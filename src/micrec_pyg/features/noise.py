@@ -5,11 +5,11 @@ A control. A gain that stays is smoothing over random edges, not the content.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from micrec_pyg.features.domains import with_features
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import Domain, Feature
 
@@ -27,13 +27,13 @@ def replace_by_noise(domains: Mapping[str, Domain], seed: int) -> dict[str, Doma
     """
     streams = RandomStreams(seed)
     return {
-        name: replace(
+        name: with_features(
             domain,
-            features={
+            {
                 modality: _random(feature, streams("noise", name, modality))
                 for modality, feature in domain.features.items()
             },
-            digest=hashlib.sha256(f"noise {seed} {domain.digest}".encode()).hexdigest(),
+            lambda was: hashlib.sha256(f"noise {seed} {was}".encode()).hexdigest(),
         )
         for name, domain in domains.items()
     }

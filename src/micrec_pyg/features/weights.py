@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import file_digest
 
 FROM_HUB = (
     "to download weights from the model hub, put HF_HUB_OFFLINE=0 into the environment"
@@ -41,8 +42,6 @@ def digest(path: Path) -> str:
     total = hashlib.sha256()
     for file in files:
         if file.is_file():
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256")
             total.update(file.relative_to(path).as_posix().encode() + b"\0")
-            total.update(content.digest())
+            total.update(bytes.fromhex(file_digest(file)))
     return total.hexdigest()

@@ -63,7 +63,8 @@ def check_same_task(reference: Run, other: Run, domains: Sequence[str]) -> None:
         if mine[domain] != theirs[domain] and features[0] == features[1]:
             raise InputError(
                 f"domain {domain}: the data of {names} is not the same "
-                "(artefact/digests.json); train both on the same files and settings"
+                "(artefact/digests.json), or one run is of a version that counted "
+                "where its encoders ran; train both on the same files and settings"
             )
         if splits[0].get(domain) != splits[1].get(domain):
             raise InputError(

@@ -113,6 +113,7 @@ def experiment_of(
     """
     check_settings(settings)
     device = device or str(settings["device"])
+    settings = _on(settings, device)
     term = settings.get("term", NONE)
     try:
         found = Experiment(
@@ -133,7 +134,7 @@ def experiment_of(
             spmm=settings["spmm"],
             blas=settings.get("blas", AUTO),
             output_dir=str(settings["output_dir"]),
-            settings={**settings, "device": device},
+            settings=settings,
             betas=term.get("betas", ()),
             thumbnails=settings.get("thumbnails", True),
         )
@@ -145,6 +146,19 @@ def experiment_of(
     _check_model(found)
     check_compute(found.precision, found.spmm, found.blas)
     return found
+
+
+def _on(settings: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Return settings with a device; where it is another one, for the encoders too."""
+    here = {**settings, "device": device}
+    if device != settings.get("device") and "features" in settings:
+        here["features"] = {
+            key: {**node, "device": device}
+            if isinstance(node, Mapping) and "device" in node
+            else node
+            for key, node in settings["features"].items()
+        }
+    return here
 
 
 def _name(model: Mapping[str, Any], term: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from micrec_pyg.runs.build import added, conf_dir, renamed
+from micrec_pyg.storage.digests import file_digest
 
 IN_RUN, CARD = "artefact/split", "card.json"
 """Where a run folder keeps its split, and the file that has its digests."""
@@ -280,9 +281,4 @@ def _files(path: str | None) -> dict[str, str]:
     found = [card for card in cards if card.is_file()][:1]
     parts = ("train", "valid", "test")
     found = found or [f for f in sorted(root.glob("*/*")) if f.stem in parts]
-    return {f"{file.parent.name}/{file.name}": _sha256(file) for file in found}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {f"{file.parent.name}/{file.name}": file_digest(file) for file in found}

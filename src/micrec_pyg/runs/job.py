@@ -187,7 +187,9 @@ def _train(
     )
     with step("validation"):
         ks = sorted({*experiment.ks, cut_off(experiment.fit.metric)})
-        report: Report = experiment.rank(model, valid, groups=False, ks=ks)
+        report: Report = experiment.rank(
+            model, valid, train=inputs.train, groups=False, ks=ks
+        )
     metrics = metrics_of(experiment, result, report, digests)
     if is_first():
         write_run(folder, experiment, inputs, model, valid, report, metrics)

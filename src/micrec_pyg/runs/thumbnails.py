@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.files.images import UNREADABLE, open_image, upright
+from micrec_pyg.data.files.images import ImageError, open_image, upright
 from micrec_pyg.storage import writing
 from micrec_pyg.storage.seals import kept_folder
 
@@ -99,6 +99,6 @@ def thumbnail(path: str) -> bytes | None:
             small.info.clear()
             content = io.BytesIO()
             small.save(content, "JPEG", quality=QUALITY, optimize=True)
-    except UNREADABLE:
+    except ImageError:
         return None
     return content.getvalue()

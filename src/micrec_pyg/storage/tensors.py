@@ -51,13 +51,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DamagedFileError: The content is not what was written.
         StorageError: The file is missing or must not be read.
     """
-    try:
-        with explained(path), path.open("rb"):
-            pass
-    except OSError as error:
-        if path.is_dir():
-            raise DamagedFileError(f"{path} is a folder, not a file") from error
-        raise
+    check_opens(path)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
@@ -71,6 +65,22 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if digest != _digest(tensors, meta):
         raise DamagedFileError(f"{path} is damaged (its content has another sha256)")
     return tensors, meta
+
+
+def check_opens(path: Path) -> None:
+    """Refuse a file that the system does not open; else safetensors would blame it.
+
+    Raises:
+        DamagedFileError: It is a folder.
+        StorageError: The file is missing or must not be read.
+    """
+    try:
+        with explained(path), path.open("rb"):
+            pass
+    except OSError as error:
+        if path.is_dir():
+            raise DamagedFileError(f"{path} is a folder, not a file") from error
+        raise
 
 
 def _digest(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:

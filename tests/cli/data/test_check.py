@@ -1,6 +1,7 @@
 """``micrec data check`` on the command line."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,17 @@ def test_every_problem_is_shown_with_its_place(micrec, tmp_path: Path, capsys) -
     assert found == places
     assert "column 'rating': got 'five', a number is needed" in shown[3]
     assert shown[-1].endswith("errors: 4, warnings: 0; it cannot be read")
+
+
+def test_a_name_that_is_not_utf8_is_shown(micrec, tmp_path: Path, capsys) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "d" / os.fsdecode(b"caf\xe9.txt")).write_text("")
+    assert micrec("data", "check", tmp_path) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:2] == [
+        f"{tmp_path}/d/caf\ufffd.txt",
+        "  warning  it is not read: its name is not UTF-8; rename it",
+    ]
 
 
 def test_what_is_over_the_limit_is_counted(micrec, tmp_path: Path, capsys) -> None:

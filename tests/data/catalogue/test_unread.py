@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import os
 
 import polars as pl
 import pytest
@@ -288,3 +289,42 @@ def test_names_of_folders_are_no_patterns(tmp_path, ending):
         name: list(each.interactions.items.ids) for name, each in read(root).items()
     }
     assert found == {name: [f"i of {name}"] for name in ("a?", "ab", "ac")}
+
+
+LATIN = os.fsdecode(b"caf\xe9")
+"""A name in Latin-1, as an old archive leaves it."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"food/{LATIN}.txt",
+        f"food/{LATIN}.parquet",
+        f"food/images/{LATIN}.jpg",
+        f"food/images/{LATIN}/1.jpg",
+        f"food/audio/{LATIN}.wav",
+        f"food/{LATIN}/1.wav",
+        f"{LATIN}/interactions.csv",
+    ],
+)
+def test_a_name_that_is_not_utf8_is_not_read_but_named(shop, caplog, name):
+    write(shop / "food/audio/1.wav")
+    write(shop / name)
+    (told,) = named(shop, caplog)
+    assert "caf\ufffd" in told
+    assert told.endswith("it is not read: its name is not UTF-8; rename it")
+    assert [*read(shop)] == ["food"]
+
+
+def test_a_path_that_is_not_utf8_is_refused(shop):
+    (shop / "food").rename(shop / LATIN)
+    with pytest.raises(InputError, match="caf\ufffd: a name in this path is not UTF-8"):
+        read(shop / LATIN)
+
+
+@pytest.mark.parametrize("name", [".trash/interactions.csv", "food/._text.parquet"])
+def test_what_is_hidden_is_no_domain_and_no_modality(shop, caplog, name):
+    write(shop / name)
+    assert named(shop, caplog) == []
+    (food,) = read(shop).values()
+    assert not food.vectors

@@ -6,7 +6,7 @@ import socket
 
 import polars as pl
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from reference.malformed import OPTIONS
 
 from micrec_pyg.data.check.folder import check
@@ -125,11 +125,36 @@ def test_ids_that_two_domains_share(tmp_path):
     assert len(warnings(tmp_path, links=["who.tsv"])) == 2
 
 
+@pytest.mark.parametrize("order", [["item", "title"], ["title", "item"]])
+def test_the_place_of_the_column_of_ids_changes_no_warning(tmp_path, order):
+    title = {"one": "Apple \ufffd pie", "two": "Steel pan"}
+    for name, text in title.items():
+        cells = {"item": "x", "title": text}
+        lines = ["\t".join(order), "\t".join(cells[each] for each in order)]
+        files = {"interactions": ["user\titem", "a\tx"], "items": lines}
+        shop(tmp_path, **{name: files})
+    found = warnings(tmp_path)
+    assert any("column 'title': 1 texts hold the character U+FFFD" in f for f in found)
+    assert any("different texts, such as 'x': 'Apple" in each for each in found)
+
+
 def test_blanks_are_no_other_text_than_none(tmp_path):
     one = {"interactions": GOOD, "items": ["item\ttitle", "x\t", "y\tPan"]}
     two = {"interactions": ["user\titem", "q\tx"]}
     found = warnings(shop(tmp_path, one=one, two=two))
     assert not any("different texts" in each for each in found)
+
+
+def test_an_image_that_cannot_be_turned_is_named(tmp_path, monkeypatch):
+    def refuse(image):
+        raise TypeError("bad field")
+
+    shop(tmp_path, d={"interactions": GOOD})
+    (tmp_path / "d/images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "d/images/x.jpg")
+    monkeypatch.setattr(ImageOps, "exif_transpose", refuse)
+    found = warnings(tmp_path)
+    assert any("images, x.jpg: cannot be shown (bad field)" in each for each in found)
 
 
 def test_images_that_are_damaged_or_missing(tmp_path):

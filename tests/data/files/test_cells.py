@@ -6,6 +6,7 @@ import pytest
 from micrec_pyg.data.files.cells import ids, seconds
 from micrec_pyg.data.files.problems import STRICT, Problems
 from micrec_pyg.data.files.tables import read_table
+from micrec_pyg.schema import InputError
 
 
 def column(folder, name, *cells):
@@ -61,3 +62,13 @@ def test_ids_of_a_json_file_are_plain(tmp_path):
     path.write_text('{"user": "[deleted]"}\n{"user": 7}\n{"user": "{x}"}\n')
     found = ids(read_table(path), "user", path, STRICT)
     assert found.to_list() == ["[deleted]", "7", "{x}"]
+
+
+@pytest.mark.parametrize("blank", ["  ", "\xa0", "\u200b", "\ufeff \u3000"])
+@pytest.mark.parametrize("coded", [False, True])
+def test_an_id_of_blanks_alone_is_none(blank, coded, tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text(f"user\titem\n7\tx\n{blank}\ty\n")
+    table = read_table(path, codes=lambda names: names if coded else ())
+    with pytest.raises(InputError, match=r"line 3, column 'user': got .*an id is need"):
+        ids(table, "user", path)

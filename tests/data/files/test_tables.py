@@ -3,11 +3,13 @@
 import polars as pl
 import pytest
 
-from micrec_pyg.data.files import text
+from micrec_pyg.data.files import line_blocks
 from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
     ROW,
+    column_names,
     read_table,
     require_columns,
 )
@@ -64,11 +66,44 @@ def test_a_table_read_in_pieces_is_the_table(tmp_path, monkeypatch, name):
     ).with_row_index(ROW)
     whole = whole.filter(pl.any_horizontal(pl.exclude(ROW).is_not_null()))
     for size in (1, 17, 64):
-        monkeypatch.setattr(text, "BLOCK", size)
+        monkeypatch.setattr(line_blocks, "BLOCK", size)
         table = read_table(path, codes=lambda names: names[:2])
         assert table.cast({"user": pl.String, "item": pl.String}).equals(whole), size
         if name in ("plain.tsv", "no end.csv", "null.tsv"):
             assert table["user"].dtype == pl.Categorical
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.csv", "user,item,n\na,x,5\n\n,,\n\nb,y,6\n", "line 4"),
+        ("b.csv", 'user,item,n\n"a\n\n1",x,5\n\n,,\n\nb,y,6\n', "line 6"),
+        ("a.tsv", "user\titem\r\na\tx\r\n\r\n\t\r\n\r\n", "line 4"),
+        ("a.jsonl", '{"user":"a","item":"x"}\n\n{}\n{"user":null}\n', "line 3"),
+    ],
+)
+@pytest.mark.parametrize("size", [7, 2**24])
+def test_a_row_of_empty_cells_is_no_blank_line(
+    tmp_path, monkeypatch, name, content, place, size
+):
+    monkeypatch.setattr(line_blocks, "BLOCK", size)
+    path = write(tmp_path / name, content)
+    with pytest.raises(InputError, match=f"{place}, column 'item': got an empty field"):
+        ids(read_table(path), "item", path)
+
+
+def test_a_row_of_nulls_of_parquet_is_a_row(tmp_path):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"user": ["a", None], "item": ["x", None]}).write_parquet(path)
+    with pytest.raises(InputError, match="row 2, column 'user': got an empty field"):
+        ids(read_table(path), "user", path)
+
+
+def test_a_byte_order_mark_of_jsonl_is_left_out(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"user": "a", "item": "x"}\n')
+    assert read_table(path).rows() == [(0, "a", "x")]
+    assert column_names(path) == ["user", "item"]
 
 
 def test_a_coded_id_without_a_fault_stays_a_code(tmp_path):
@@ -140,6 +175,25 @@ def test_whole_numbers_in_every_spelling(tmp_path):
     path = write(tmp_path / "a.tsv", f"time\n5\n881250949.0\n 1e3 \n{nanoseconds}\n")
     times = integers(read_table(path), "time", path)
     assert times.to_list() == [5, 881250949, 1000, nanoseconds]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("a.tsv", pl.String), ("a.parquet", pl.Float64), ("a.parquet", pl.Decimal(9, 2))],
+)
+def test_a_number_with_a_fraction_is_no_whole_number(tmp_path, name, dtype):
+    path = tmp_path / name
+    frame = pl.DataFrame({"order": pl.Series(["2.00", "0.90", "-0.50"]).cast(dtype)})
+    if dtype == pl.String:
+        write(path, frame.write_csv())
+    else:
+        frame.write_parquet(path)
+    problems = Problems(limit=9)
+    found = integers(read_table(path), "order", path, problems)
+    assert found.to_list() == [2, None, None]
+    place = "line 3" if dtype == pl.String else "row 2"
+    assert problems.found[0].place == place
+    assert "a whole number is needed" in str(problems.found[0])
 
 
 def test_dates_become_unix_seconds(tmp_path):

@@ -115,3 +115,17 @@ def test_the_files_must_be_there(baby):
     (baby / "other.inter").write_text(INTER)
     with pytest.raises(InputError, match=r"found: baby\.inter, other\.inter"):
         read(baby)
+
+
+def test_what_is_not_read_is_named(baby, caplog):
+    (baby / "user_graph_dict.npy").write_bytes(b"x")
+    (baby / "meta.csv").write_text("a\n")
+    read(baby)
+    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert [each.removeprefix(f"{baby}/") for each in told] == [
+        "meta.csv: it is not read: nothing of this name is known here; remove it if it "
+        "is not needed",
+        "user_graph_dict.npy: it is not read: the files of modalities are called "
+        "<modality>_feat.npy; if it holds vectors of the items, give "
+        "data.features={MODALITY: FILE}",
+    ]

@@ -145,3 +145,30 @@ def test_lists_of_one_length_are_lists(shop):
     (shop / "train.txt").write_text("0 1 2\n1 2 5\n2 1 3\n2 4 5\n")
     found = parts(shop, val_share=0)
     assert found[0] >= {("2", "3"), ("2", "4"), ("1", "5")}
+
+
+def test_what_is_not_read_is_named_at_every_reading(shop, caplog):
+    (shop / "item_list.txt").write_text("org_id remap_id\n")
+    (shop / "valid.txt").write_text("0 7\n")
+    for _ in range(2):
+        caplog.clear()
+        read(shop)
+        told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+        assert [each.removeprefix(f"{shop}/") for each in told] == [
+            "item_list.txt: it is not read: nothing of this name is known here; remove "
+            "it if it is not needed",
+            "valid.txt: it is not read; did you mean 'val.txt'? Then rename it",
+        ]
+
+
+def test_a_share_of_the_pairs_leaves_every_user_one(shop):
+    one = "".join(f"{user} {user % 7}\n" for user in range(200))
+    twice = "".join(f"{user} 1 1\n" for user in range(200, 300))
+    (shop / "train.txt").write_text(one + twice)
+    found = parts(shop, val_share=0.9)
+    assert {user for user, _ in found[0]} >= {str(user) for user in range(300)}
+    assert found[1] == set()
+    (shop / "train.txt").write_text("".join(f"{u} 1 2 3 4\n" for u in range(100)))
+    found = parts(shop, val_share=0.9)
+    assert len({user for user, _ in found[0]}) == 100
+    assert 250 < len(found[1]) < 300

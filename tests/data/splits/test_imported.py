@@ -97,3 +97,23 @@ def test_a_split_without_training_is_refused(domains, folder):
     write(folder, "train", [])
     write(folder, "test", [*PAIRS["test"], *PAIRS["train"]])
     refused(domains, folder, r"'d': no training edge.*no row in its train file")
+
+
+def test_what_is_not_read_is_named(domains, folder, caplog):
+    files(domains, path=str(folder.parent))
+    assert caplog.messages == []
+    write(folder, "support", [(1, 2)])
+    write(folder.parent / "kitchen", "train", [(0, 0)])
+    files(domains, path=str(folder.parent))
+    told = [each.removeprefix(f"{folder.parent}/") for each in caplog.messages]
+    assert told == [
+        "kitchen: it is not read: no domain of the data is called so",
+        "d/support.tsv: it is not read: nothing of this name is known here; "
+        "remove it if it is not needed",
+    ]
+
+
+def test_what_belongs_to_the_data_is_not_named(domains, folder, caplog):
+    write(folder, "interactions", [(0, 0)])
+    files(domains, path=str(folder.parent))
+    assert caplog.messages == []

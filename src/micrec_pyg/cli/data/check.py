@@ -6,7 +6,7 @@ from pathlib import Path
 from micrec_pyg.cli.data.settings import add_settings, data_config
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.data.check.folder import check
-from micrec_pyg.data.files.problems import Problems
+from micrec_pyg.data.files.problems import Problems, printable
 from micrec_pyg.schema import InputError
 
 LIMIT = 20
@@ -54,11 +54,11 @@ def text(problems: Problems, path: str) -> str:
     lines: list[str] = []
     files: dict[Path, None] = {problem.file: None for problem in problems.found}
     for file in files:
-        lines.append(str(file))
+        lines.append(printable(file))
         mine = [problem for problem in problems.found if problem.file == file]
         for problem in sorted(mine, key=lambda each: not each.error):
             kind = "error  " if problem.error else "warning"
-            lines.append(f"  {kind}  {str(problem).removeprefix(str(file))[2:]}")
+            lines.append(f"  {kind}  {str(problem).removeprefix(printable(file))[2:]}")
         if more := problems.not_kept(file):
             lines.append(f"  ... and {more:,} more")
     verdict = "cannot be read" if problems.errors else "can be read"

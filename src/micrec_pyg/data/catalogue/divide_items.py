@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.domain_folder import DomainFolder
+from micrec_pyg.data.catalogue.domain_folder import MISSING, REPEATED, DomainFolder
 from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.schema import InputError
+
+WHOLE = "_(whole_folder)"
+"""Ends the name of a count that is the folder's, and the same in all its domains."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,14 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
     )
     owner = table.select("item", domain=_owner(division))
     left_out = owner.filter(pl.col("domain").is_null())["item"]
+    lost = content.rows.filter(pl.col("item").is_in(left_out.implode())).height
     counts = {
-        **content.counts,
-        "items_in_no_domain": len(left_out),
-        "interactions_in_no_domain": content.rows.filter(
-            pl.col("item").is_in(left_out.implode())
-        ).height,
+        # unknown items are in no domain either
+        f"{name}{WHOLE}" if name.endswith("_of_unknown_items") else name: count
+        for name, count in content.counts.items()
+    } | {
+        f"items_in_no_domain{WHOLE}": len(left_out),
+        f"interactions_in_no_domain{WHOLE}": lost,
     }
     parts = {}
     for name, values in division.domains.items():
@@ -108,9 +113,19 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
             content,
             rows=content.rows.filter(inside),
             items=content.items.filter(inside),
-            counts=counts,
+            counts={**counts, **_of_items(content, mine)},
         )
     return parts
+
+
+def _of_items(content: DomainFolder, mine: pl.Series) -> dict[str, int]:
+    """Return those counts of a folder that are of its items, for some items."""
+    listed = content.items["item"]
+    own = {MISSING: int((~mine.is_in(listed.implode())).sum())}
+    if content.facts is not None:
+        facts = content.facts.filter(pl.col("item").is_in(mine.implode()))
+        own[REPEATED] = facts.height - facts.n_unique()
+    return own
 
 
 def _owner(division: ItemSplit) -> pl.Expr:

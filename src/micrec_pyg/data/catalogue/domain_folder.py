@@ -4,7 +4,6 @@ Still raw ids and strings; ``read_tables`` turns it into catalogues.
 """
 
 import functools
-import hashlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,10 @@ from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import ROW, add_cells, read_table, require_columns
 from micrec_pyg.data.files.texts import readable_texts
 from micrec_pyg.schema import IMAGE, InputError
-from micrec_pyg.storage.digests import json_digest
+from micrec_pyg.storage.digests import file_digest, json_digest
+
+MISSING, REPEATED = "items_missing_from_items_table", "repeated_facts"
+"""Counts that are of the items of a domain, by their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,7 @@ def read_domain_folder(
         sources=_sources(path, content, item_files),
         digest=json_digest({**content, **amended}),
         counts={
-            "items_missing_from_items_table": len(known) - listed,
+            MISSING: len(known) - listed,
             **_unknown(known, files, vectors, facts),
         },
         unread=unread,
@@ -260,18 +262,13 @@ def _unknown(
             counts[f"{modality}_files_of_unknown_items"] = strange(table)
     if facts is not None:
         counts["facts_of_unknown_items"] = strange(facts)
-        counts["repeated_facts"] = facts.height - facts.n_unique()
+        counts[REPEATED] = facts.height - facts.n_unique()
     return counts
 
 
 def hashes(root: Path, files: list[Path]) -> dict[str, str]:
     """Return the sha256 of the files' content by their names inside the folder."""
-    content = {}
-    for path in files:
-        with path.open("rb") as file:
-            hashed = hashlib.file_digest(file, "sha256")
-        content[path.relative_to(root).as_posix()] = hashed.hexdigest()
-    return content
+    return {path.relative_to(root).as_posix(): file_digest(path) for path in files}
 
 
 def _sources(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from micrec_pyg.data.catalogue.facts import KG
 from micrec_pyg.data.files.columns import plain
-from micrec_pyg.data.files.problems import Problem
+from micrec_pyg.data.files.problems import Problem, printable
 from micrec_pyg.data.files.table_names import stem_of
 from micrec_pyg.schema import IMAGE, TEXT, InputError
 
@@ -24,6 +24,11 @@ OURS = (
 Reason = tuple[str, str]
 """Why something is not read, and what to do about it."""
 LINK_TO_NOTHING: Reason = ("it is a link to nothing", "mend or remove it")
+NO_UTF8: Reason = ("it is not read: its name is not UTF-8", "rename it")
+UNKNOWN: Reason = (
+    "it is not read: nothing of this name is known here",
+    "remove it if it is not needed",
+)
 
 _INTERACTIONS, _ITEMS = TABLES
 _MEANT = {
@@ -66,6 +71,11 @@ def image_folder(folder: Path) -> Path:
     return next((p for p in entries(folder) if p.name.lower() == IMAGES), exact)
 
 
+def is_utf8(name: str | Path) -> bool:
+    """Return whether a name is text: a system may hold any bytes as a name."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(name))
+
+
 def entries(folder: Path) -> list[Path]:
     """Return what lies in a folder by name, without hidden ones.
 
@@ -93,6 +103,8 @@ def why_unread(path: Path, read: Collection[str]) -> Reason:
         path: what lies there.
         read: the names of the files and folders that are read.
     """
+    if not is_utf8(path.name):
+        return NO_UTF8
     if path.is_symlink() and not path.exists():
         return LINK_TO_NOTHING
     if not path.is_file() and not path.is_dir():
@@ -147,7 +159,9 @@ def unread_in_catalogue(
     for path in entries(root):
         if path.name in domains or path in links:
             continue
-        if path.is_symlink() and not path.exists():
+        if not is_utf8(path.name):
+            reasons[path.name] = NO_UTF8
+        elif path.is_symlink() and not path.exists():
             reasons[path.name] = LINK_TO_NOTHING
         elif path.is_dir():
             reasons[path.name] = why_no_domain(path)
@@ -162,6 +176,29 @@ def unread_in_catalogue(
             fault = "it is not read: domains are folders, and this is none"
             reasons[path.name] = fault, "remove it if it is not needed"
     return name_unread(root, reasons)
+
+
+def unread_files(
+    folder: Path, used: Collection[Path], reasons: Mapping[str, Reason] | None = None
+) -> list[str]:
+    """Return a sentence on whatever lies in a folder and is not used.
+
+    Args:
+        folder: of the user.
+        used: what is read there; folders too.
+        reasons: by the name of a file or folder, where the reason is known.
+    """
+    left = [path.name for path in entries(folder) if path not in used]
+    known = reasons or {}
+    why = {
+        name: known.get(name, UNKNOWN) if is_utf8(name) else NO_UTF8 for name in left
+    }
+    return [str(problem) for problem in name_unread(folder, why)]
+
+
+def did_you_mean(name: str) -> Reason:
+    """Return the reason of a file whose name is nearly right."""
+    return "it is not read", f"did you mean '{name}'? Then rename it"
 
 
 def name_unread(folder: Path, reasons: Mapping[str, Reason]) -> list[Problem]:
@@ -192,8 +229,8 @@ def as_text(unread: Sequence[Problem], root: Path) -> dict[str, str]:
     """Return what is not read, by its path inside the catalogue, and why."""
     said = {}
     for each in unread:
-        at = each.file.relative_to(root).as_posix()
-        name = f"{at}, {each.place}" if each.place else at
+        at = printable(each.file.relative_to(root).as_posix())
+        name = f"{at}, {printable(each.place)}" if each.place else at
         mend = f"; {each.mend}" if each.mend else ""
         said[name.removeprefix("., ")] = f"{each.fault}{mend}"
     return said

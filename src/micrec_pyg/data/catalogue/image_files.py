@@ -7,8 +7,10 @@ import polars as pl
 
 from micrec_pyg.data.catalogue.folder_names import (
     LINK_TO_NOTHING,
+    NO_UTF8,
     Reason,
     entries,
+    is_utf8,
     name_unread,
 )
 from micrec_pyg.data.files.problems import Problem, Problems
@@ -39,7 +41,9 @@ def read_images(
     unread: dict[str, Reason] = {}
     usual, further = [], []
     for file in [*_hidden(folder), *_walk(folder)]:
-        if (reason := _why_unread(file)) is not None:
+        if not is_utf8(file.relative_to(folder)):
+            unread[file.relative_to(folder).as_posix()] = NO_UTF8
+        elif (reason := _why_unread(file)) is not None:
             unread[file.relative_to(folder).as_posix()] = reason
         elif file.parent == folder and file.suffix.lower() in USUAL:
             usual.append(file)

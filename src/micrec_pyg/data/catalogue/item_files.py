@@ -7,10 +7,12 @@ import polars as pl
 
 from micrec_pyg.data.catalogue.folder_names import (
     IMAGES,
+    NO_UTF8,
     TAKEN,
     Reason,
     entries,
     image_folder,
+    is_utf8,
     meant,
     name_unread,
     why_unread,
@@ -61,14 +63,18 @@ def _modalities(
     unread: list[Problem] = []
     for place in folders:
         listed = entries(place)
-        files = [file for file in listed if file.is_file()]
+        files = [file for file in listed if file.is_file() and is_utf8(file.name)]
         named = pl.Series([f.stem for f in files], dtype=pl.String)
         if reason := _why_not(place.name, named, items):
             unread += [Problem(place, *reason, error=False)]
             continue
         found[place.name] = one_per_item(place, files, "file", problems)
         reason = "only files are read here", "put the files into this folder"
-        others = {each.name: reason for each in listed if not each.is_file()}
+        others = {
+            each.name: reason if is_utf8(each.name) else NO_UTF8
+            for each in listed
+            if each not in files
+        }
         unread += name_unread(place, others)
         if meant(place.name) == IMAGES:
             fault = f"it is read as a modality {place.name}, not as images"
@@ -79,6 +85,8 @@ def _modalities(
 
 def _why_not(name: str, named: pl.Series, items: pl.Series) -> Reason | None:
     """Return why a folder is no modality and what to do; None where it is one."""
+    if not is_utf8(name):
+        return NO_UTF8
     if not named.is_in(items.implode()).any():
         fault = "no file in this folder is called after an item, so it is not read"
         mend = "files of a modality are called <item id>.<ending>"

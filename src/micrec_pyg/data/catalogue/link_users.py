@@ -1,6 +1,5 @@
 """Users of several domains made one person by link tables instead of equal ids."""
 
-import hashlib
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.table_names import SUFFIXES, stem_of
 from micrec_pyg.data.files.tables import ROW, add_cells, read_table
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import file_digest
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def link_users(
         known = ends[0].is_not_null() & ends[1].is_not_null()
         strange += int((~known).sum())
         edges.append(np.stack([end.filter(known).to_numpy() for end in ends]))
-        digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        digests.append(file_digest(path))
     person = _components(np.concatenate([np.zeros((2, 0), int), *edges], 1), len(nodes))
     named = _names(nodes.with_columns(person=pl.Series(person)), root, problems)
     if strange:

@@ -17,6 +17,7 @@ from micrec_pyg.data.catalogue.folder_names import (
     TABLES,
     as_text,
     entries,
+    is_utf8,
     unread_in_catalogue,
     why_no_domain,
 )
@@ -24,7 +25,7 @@ from micrec_pyg.data.catalogue.interactions import list_items, to_interactions
 from micrec_pyg.data.catalogue.link_users import link_users
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.files.columns import check_columns, nearest
-from micrec_pyg.data.files.problems import STRICT, Problem
+from micrec_pyg.data.files.problems import STRICT, Problem, printable
 from micrec_pyg.data.files.table_names import find_table, stem_of
 from micrec_pyg.data.files.tables import column_names
 from micrec_pyg.data.files.texts import text_columns
@@ -200,6 +201,9 @@ def domain_folders(root: Path, domains: Sequence[str] | None) -> list[Path]:
         raise InputError(
             f"{root}: no such folder; give data.path=<folder of the data set>"
         )
+    if not is_utf8(root):
+        at = printable(root)
+        raise InputError(f"{at}: a name in this path is not UTF-8; rename it")
     found = _domains(root)
     if not found:
         hint = "each domain is a subfolder with interactions.(tsv|csv|parquet|jsonl)"
@@ -230,11 +234,13 @@ def _why_not(root: Path, names: Sequence[str] | None) -> str:
 
 def _domains(root: Path) -> list[str]:
     """Return the names of the folders that have interactions, sorted."""
-    return sorted(
+    return [
         folder.name
-        for folder in root.iterdir()
-        if folder.is_dir() and find_table(folder, TABLES[0]) is not None
-    )
+        for folder in entries(root)
+        if folder.is_dir()
+        and is_utf8(folder.name)
+        and find_table(folder, TABLES[0]) is not None
+    ]
 
 
 def _parts(

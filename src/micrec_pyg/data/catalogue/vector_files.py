@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.facts import KG
-from micrec_pyg.data.catalogue.folder_names import TABLES
+from micrec_pyg.data.catalogue.folder_names import TABLES, entries, is_utf8
 from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.data.files.vectors import read_vectors, without_zeros
 
@@ -17,10 +17,10 @@ def find_vectors(folder: Path) -> list[Path]:
     A name that is that of a table but for capitals, such as ``Items.parquet``, is none.
     """
     taken = (*TABLES, KG)
-    listed = sorted(folder.iterdir())
-    found = {path.stem: path for path in listed if path.suffix == ".parquet"}
-    for path in listed:
-        if path.suffix.lower() == ".parquet":
+    found: dict[str, Path] = {}
+    # of one stem, the plain ending before those in capitals
+    for path in sorted(entries(folder), key=lambda each: each.suffix != ".parquet"):
+        if path.suffix.lower() == ".parquet" and is_utf8(path.name):
             found.setdefault(path.stem, path)
     return sorted(path for stem, path in found.items() if stem.lower() not in taken)
 

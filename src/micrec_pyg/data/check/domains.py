@@ -140,10 +140,8 @@ def _day(rows: pl.DataFrame) -> str:
 def _texts(items: pl.DataFrame) -> list[Note]:
     """Return notes on texts that were damaged or are too long."""
     notes = []
-    for name in items.columns[1:]:
-        column = items[name]
-        if column.dtype != pl.String:
-            continue
+    for column in items.drop("item").select(pl.col(pl.String)):
+        name = column.name
         broken = int(column.str.contains("\ufffd", literal=True).sum())
         if broken:
             fault = f"column '{name}': {broken:,} texts hold the character U+FFFD"
@@ -235,9 +233,9 @@ def _collisions(one: DomainFolder, other: DomainFolder, by_id: bool) -> list[Not
 
 def _described(content: DomainFolder) -> pl.DataFrame:
     """Return the items of a domain, and all that its items table says of them."""
-    texts = [n for n, d in content.items.schema.items() if d == pl.String]
-    joined = pl.concat_str(pl.col(texts[1:]).fill_null(""), separator=" | ")
-    text = joined if len(texts) > 1 else pl.lit(None, pl.String)
+    texts = content.items.drop("item").select(pl.col(pl.String)).columns
+    joined = pl.concat_str(pl.col(texts).fill_null(""), separator=" | ")
+    text = joined if texts else pl.lit(None, pl.String)
     text = pl.when(text.str.contains(r"[^\s|]")).then(text)  # blanks are no text
     every = list_items(content.rows, content.items["item"]).sort()
     table = content.items.select("item", text=text)

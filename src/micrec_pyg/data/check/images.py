@@ -5,7 +5,7 @@ from pathlib import Path
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
 from micrec_pyg.data.catalogue.folder_names import image_folder
 from micrec_pyg.data.catalogue.interactions import list_items
-from micrec_pyg.data.files.images import UNREADABLE, open_image
+from micrec_pyg.data.files.images import ImageError, open_image, upright
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.schema import IMAGE
 
@@ -58,7 +58,7 @@ def _fault(path: str) -> str:
     try:
         with open_image(path) as image:
             image.draft("RGB", _THUMBNAIL)
-            image.load()
-    except UNREADABLE as error:
-        return (str(error).splitlines() or [type(error).__name__])[0]
+            upright(image)
+    except ImageError as error:
+        return str(error)
     return ""

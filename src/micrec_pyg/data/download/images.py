@@ -14,7 +14,7 @@ import polars as pl
 
 from micrec_pyg.data.download.connection import TransferError, discard, transfer
 from micrec_pyg.data.download.fetch import alone, check_free_space
-from micrec_pyg.data.files.images import UNREADABLE, open_image
+from micrec_pyg.data.files.images import ImageError, open_image, upright
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import put, whole
 
@@ -147,9 +147,9 @@ def _suffix(path: Path) -> str | None:
     """Return the ending that fits an image file, None where it cannot be read."""
     try:
         with open_image(path) as image:
-            image.load()  # to the last pixel: a file may be cut off
+            upright(image)  # to the last pixel: a file may be cut off
             return SUFFIX.get(image.format or "")
-    except UNREADABLE:
+    except ImageError:
         return None
 
 

@@ -13,6 +13,8 @@ MAX_ID = 512
 """Bytes of the longest id; a longer one is a text, or a quote that never ended."""
 LAST_SECOND = 4_102_444_800
 """Unix seconds of 2100-01-01; later times are impossible."""
+_BLANK = r"^[\s\p{Cf}]*$"
+"""Nothing, or what cannot be seen: blanks of any kind and marks without a width."""
 _MISSING = r"^(?i:nan|null|none|nat|<na>|\\n)$"
 _NEGATIVE = r"^\s*-\s*\d+$"
 _MOMENT = r"^(\S+(?: \d\d:\d\d\S*?)?) ?(?:Z|([+-])(\d\d):?(\d\d))?$"
@@ -74,7 +76,11 @@ def first_fault(texts: Sequence[str]) -> tuple[int, str] | None:
 def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, str]]:
     """Return for every possible fault which ids have it, what is needed, what to do."""
     faults = [
-        ((text == "").fill_null(True), "an id is needed", "fill it in or drop the row"),
+        (
+            text.str.contains(_BLANK).fill_null(True),
+            "an id is needed",
+            "fill it in or drop the row",
+        ),
         (
             text.str.contains(_MISSING).fill_null(False),
             "which marks a missing value, an id is needed",
@@ -121,16 +127,16 @@ def integers(
 ) -> pl.Series:
     """Return a column of whole numbers (Int64), null where there is none.
 
-    Decimal spellings such as ``881250949.0`` are cut to their whole part.
+    Decimal spellings such as ``881250949.0`` are whole numbers too.
 
     Raises:
-        InputError: a value is missing or no number; its line is named.
+        InputError: a value is missing or no whole number; its line is named.
     """
     raw = frame[column]
     if not _is_number_or_text(raw):
         problems.add(_wrong_type(raw, path, "whole numbers are needed"))
         return pl.Series(column, [None] * len(raw), dtype=pl.Int64)
-    whole = _whole(raw)
+    whole = _whole(raw, cut=False)
     need = "a whole number is needed"
     add_cells(frame, raw, whole.is_null(), path, problems, need=need)
     return whole
@@ -153,7 +159,7 @@ def seconds(
     if raw.dtype in (pl.Date, pl.Datetime):
         ticks = raw.cast(pl.Datetime("us")).dt.epoch("s")
     elif _is_number_or_text(raw):
-        ticks = _in_seconds(_whole(raw), column, path, problems)
+        ticks = _in_seconds(_whole(raw, cut=True), column, path, problems)
         if raw.dtype == pl.String:
             ticks = ticks.fill_null(_iso(raw))
     else:
@@ -188,7 +194,7 @@ def checked_guess(
     if asked or not _is_number_or_text(table[name]):
         return dict(located)
     raw = table[name]
-    ticks = _whole(raw)
+    ticks = _whole(raw, cut=True)
     ticks = ticks.fill_null(_iso(raw)) if raw.dtype == pl.String else ticks
     if ticks.is_not_null().any() or raw.is_empty():
         return dict(located)
@@ -231,14 +237,24 @@ def _iso(raw: pl.Series) -> pl.Series:
     return moment.dt.epoch("s") - offset
 
 
-def _whole(raw: pl.Series) -> pl.Series:
-    """Return the whole parts of numbers, null where a cell is none."""
+def _whole(raw: pl.Series, *, cut: bool) -> pl.Series:
+    """Return the whole parts of numbers, null where a cell is none.
+
+    Args:
+        raw: numbers, or texts.
+        cut: whether what stands behind the point is cut; else such a cell is null.
+    """
     if raw.dtype.is_integer():
         return raw.cast(pl.Int64, strict=False)
     text = _stripped(raw)
+    number = text.cast(pl.Float64, strict=False)
+    if not cut:
+        fraction = (number != number.floor()).fill_null(False)
+        number = number.set(fraction, None)
+        text = text if raw.dtype == pl.String else number
     # whole numbers first: nanoseconds do not fit into a float
     return text.cast(pl.Int64, strict=False).fill_null(
-        text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+        number.cast(pl.Int64, strict=False)
     )
 
 

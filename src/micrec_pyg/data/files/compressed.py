@@ -7,6 +7,8 @@ from pathlib import Path
 
 DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
 """What reading raises where the compressed data are damaged or cut off."""
+BOM = b"\xef\xbb\xbf"
+"""Stands before UTF-8 text of some programs."""
 _GZIP = b"\x1f\x8b"
 
 

@@ -1,10 +1,16 @@
 """Image files of any origin, opened only where decoding them is harmless."""
 
+import errno
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from micrec_pyg.schema import StorageError
+from micrec_pyg.storage.failures import sentence
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -14,30 +20,36 @@ MAX_PIXELS = 2**26
 MAX_ASPECT = 100
 """Most times that one side is longer: an encoder makes the short side some 256 pixels
 long, so that a line of pixels would become an image of gigabytes."""
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)
-"""What opening and decoding raise: Pillow on damaged files by format, and ours."""
+_OF_CONTENT = (None, errno.EINVAL, errno.EOVERFLOW)
+"""Numbers of errors that a damaged file causes, such as by an impossible place in it;
+the others are the system's."""
 _BYTE, _TWO_BYTES = 255, 65_535
+
+
+class ImageError(OSError):
+    """A file is no image that can be read; the message says why."""
 
 
 def open_image(path: str | Path) -> "Image":
     """Return an image file, opened but not decoded; close it after use.
 
     Raises:
-        OSError: as all of ``UNREADABLE``, the file is no image that can be read.
-        ValueError: its size is beyond ``MAX_PIXELS`` or ``MAX_ASPECT``.
+        ImageError: The file is no image that can be read, or its size is beyond
+            ``MAX_PIXELS`` or ``MAX_ASPECT``.
+        StorageError: The system refuses to read it, perhaps only now.
     """
     # Pillow is not needed before the first image
     from PIL import Image
 
-    if not Path(path).is_file():
-        raise OSError("it is no regular file")
-    try:
-        with warnings.catch_warnings():
-            # our own limit is lower
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with _explained(path), warnings.catch_warnings():
+        if not Path(path).is_file():
+            raise ImageError("it is no regular file")
+        # our own limit is lower
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
             image = Image.open(path)
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"it has more than {MAX_PIXELS:,} pixels") from error
+        except Image.DecompressionBombError as error:
+            raise ImageError(f"it has more than {MAX_PIXELS:,} pixels") from error
     width, height = image.size
     short, long = sorted((width, height))
     fault = ""
@@ -47,7 +59,7 @@ def open_image(path: str | Path) -> "Image":
         fault = f"one side more than {MAX_ASPECT} times as long as the other"
     if fault:
         image.close()
-        raise ValueError(f"it is {width:,} x {height:,}: {fault}")
+        raise ImageError(f"it is {width:,} x {height:,}: {fault}")
     return image
 
 
@@ -55,16 +67,36 @@ def upright(opened: "Image") -> "Image":
     """Return an opened image decoded: upright, RGB, on white ground.
 
     Raises:
-        OSError: as all of ``UNREADABLE``, its content is damaged.
+        ImageError: Its content is damaged.
+        StorageError: As of ``open_image``.
     """
     from PIL import Image, ImageOps
 
-    image = _eight_bits(ImageOps.exif_transpose(opened))
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    ground = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(ground, image).convert("RGB")
+    with _explained(getattr(opened, "filename", "")):
+        image = _eight_bits(ImageOps.exif_transpose(opened))
+        if not image.has_transparency_data:
+            return image.convert("RGB")
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(ground, image).convert("RGB")
+
+
+@contextmanager
+def _explained(path: str | Path) -> Iterator[None]:
+    """Turn whatever Pillow raises over a damaged file into an ``ImageError``.
+
+    It has no class of its own: a decoder or a field of EXIF may raise anything. What
+    the system refuses says nothing of the file, and is a ``StorageError``.
+    """
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        if getattr(error, "errno", None) not in _OF_CONTENT:
+            raise StorageError(sentence(error, Path(path))) from error
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise ImageError(reason[0]) from error
 
 
 def _eight_bits(image: "Image") -> "Image":

@@ -5,6 +5,7 @@ same code, so that what a check passes can be read.
 """
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from pathlib import Path
 from micrec_pyg.schema import InputError
 
 log = logging.getLogger(__name__)
+
+
+def printable(name: str | Path) -> str:
+    """Return the name of a file as text; bytes that are not UTF-8 become U+FFFD."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Problem:
     def __str__(self) -> str:
         """Return the problem as one sentence that begins with the file."""
         column = f"column '{self.column}'" if self.column else ""
-        where = ", ".join(part for part in (str(self.file), self.place, column) if part)
+        named = printable(self.file), printable(self.place), column
+        where = ", ".join(part for part in named if part)
         return f"{where}: {self.fault}{f'; {self.mend}' if self.mend else ''}"
 
 

@@ -6,11 +6,19 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.data.files.table_names import kind_of
-from micrec_pyg.data.files.text import blocks
+from micrec_pyg.data.files.line_blocks import blocks
+from micrec_pyg.data.files.table_names import SUFFIXES, kind_of
 
 Codes = Callable[[Sequence[str]], Collection[str]]
 """The names of a table's columns -> those whose texts become Categorical."""
+
+_DELIMITERS = {
+    ",": "commas",
+    "\t": "tabs",
+    ";": "semicolons",
+    "|": "bars",
+    " ": "blanks",
+}
 
 
 def read_separated(path: Path, *, header: bool, rows: int | None) -> pl.DataFrame:
@@ -56,6 +64,22 @@ def with_codes(frame: pl.DataFrame, coded: Collection[str]) -> pl.DataFrame:
         for name in coded
         if frame.schema[name] == pl.String
     )
+
+
+def delimiter_hint(found: Sequence[str], path: Path) -> str:
+    """Return a hint at another delimiter, where the header is one field."""
+    if len(found) != 1 or kind_of(path) in (".parquet", ".jsonl"):
+        return ""
+    own = "," if kind_of(path) == ".csv" else "\t"
+    for delimiter, name in _DELIMITERS.items():
+        if delimiter != own and delimiter in found[0]:
+            suffix = {",": ".csv", "\t": ".tsv"}.get(delimiter)
+            other = (
+                f", or call it {suffix}" if suffix and kind_of(path) in SUFFIXES else ""
+            )
+            wanted = _DELIMITERS[own]
+            return f"the fields are separated by {name}: use {wanted}{other}"
+    return ""
 
 
 def _syntax(path: Path) -> dict[str, Any]:

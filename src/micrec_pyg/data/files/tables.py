@@ -12,33 +12,29 @@ from typing import Any
 import polars as pl
 
 from micrec_pyg.data.files.columns import nearest
-from micrec_pyg.data.files.compressed import DAMAGED, open_bytes, open_lines
+from micrec_pyg.data.files.compressed import BOM, DAMAGED, open_bytes, open_lines
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.separated import (
     Codes,
+    delimiter_hint,
     read_in_pieces,
     read_separated,
     with_codes,
 )
-from micrec_pyg.data.files.table_names import SUFFIXES, kind_of
-from micrec_pyg.data.files.text import check_json_lines, check_text
+from micrec_pyg.data.files.table_names import kind_of
+from micrec_pyg.data.files.text import blank_rows, check_json_lines, check_text
 
 ROW = "_row"
 """Name of the column that ``read_table`` adds: the place of the row in its file."""
 _ROWS_AT_ONCE = 2**18
-_DELIMITERS = {
-    ",": "commas",
-    "\t": "tabs",
-    ";": "semicolons",
-    "|": "bars",
-    " ": "blanks",
-}
 
 
 def read_table(
     path: Path, problems: Problems = STRICT, *, codes: Codes = lambda names: ()
 ) -> pl.DataFrame | None:
     """Return the rows of a table, plus the column ``ROW``; blank lines are skipped.
+
+    A row of empty cells is no blank line.
 
     Columns of TSV and CSV files stay strings (ids such as ``007`` survive) and an
     empty field is null. A TSV file has no quoting: a quote is an ordinary character.
@@ -84,10 +80,17 @@ def read_table(
         return None
     if frame is None or not _check_names(frame.columns, path, problems):
         return None
+    return _without_blank_lines(frame.with_row_index(ROW), path)
+
+
+def _without_blank_lines(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Return the rows of a table that are no blank lines of its file."""
     content = pl.any_horizontal(pl.exclude(ROW).is_not_null())
-    frame = frame.with_row_index(ROW)
-    # a filter copies even where it keeps everything
-    return frame if frame.select(content.all()).item() else frame.filter(content)
+    if kind_of(path) in (".parquet", ".jsonl") or frame.select(content.all()).item():
+        return frame  # a filter copies even where it keeps everything
+    if frame.width > 2:  # in a single column a line without a value is blank
+        content = ~pl.col(ROW).is_in(pl.Series(blank_rows(path)).implode())
+    return frame.filter(content)
 
 
 def column_names(path: Path) -> list[str]:
@@ -97,8 +100,7 @@ def column_names(path: Path) -> list[str]:
     if kind_of(path) == ".parquet":
         return list(pq.read_schema(path).names)
     if kind_of(path) == ".jsonl":
-        with open_bytes(path) as file:
-            return pl.read_ndjson(file.read(), infer_schema_length=None).columns
+        return _json_table(path).columns
     return [str(name) for name in read_separated(path, header=False, rows=1).row(0)]
 
 
@@ -213,30 +215,13 @@ def _check_names(names: Sequence[str], path: Path, problems: Problems) -> bool:
     return not fault
 
 
-def delimiter_hint(found: Sequence[str], path: Path) -> str:
-    """Return a hint at another delimiter, where the header is one field."""
-    if len(found) != 1 or kind_of(path) in (".parquet", ".jsonl"):
-        return ""
-    own = "," if kind_of(path) == ".csv" else "\t"
-    for delimiter, name in _DELIMITERS.items():
-        if delimiter != own and delimiter in found[0]:
-            suffix = {",": ".csv", "\t": ".tsv"}.get(delimiter)
-            other = (
-                f", or call it {suffix}" if suffix and kind_of(path) in SUFFIXES else ""
-            )
-            wanted = _DELIMITERS[own]
-            return f"the fields are separated by {name}: use {wanted}{other}"
-    return ""
-
-
 def _text_table(path: Path, problems: Problems, codes: Codes) -> pl.DataFrame | None:
     """Return a TSV, CSV or JSONL table, None if it has a fault."""
     if not check_text(path, problems):
         return None
     try:
         if kind_of(path) == ".jsonl":
-            with open_bytes(path) as file:
-                return pl.read_ndjson(file.read(), infer_schema_length=None)
+            return _json_table(path)
         # polars would rename a repeated column
         header = read_separated(path, header=False, rows=1).row(0)
         if _repeated([str(name) for name in header if name], path, problems):
@@ -252,6 +237,12 @@ def _text_table(path: Path, problems: Problems, codes: Codes) -> pl.DataFrame | 
                 Problem(path, f"not a readable {kind_of(path)} table: {fault}")
             )
         return None
+
+
+def _json_table(path: Path) -> pl.DataFrame:
+    """Return a JSONL table, of whose lines all decide the types of the columns."""
+    with open_bytes(path) as file:
+        return pl.read_ndjson(file.read().removeprefix(BOM), infer_schema_length=None)
 
 
 def _repeated(names: Sequence[str], path: Path, problems: Problems) -> bool:

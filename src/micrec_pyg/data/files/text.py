@@ -9,18 +9,18 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
+from itertools import dropwhile, islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
 from micrec_pyg.data.files.columns import ROLES
-from micrec_pyg.data.files.compressed import open_bytes, open_lines
+from micrec_pyg.data.files.compressed import open_lines
+from micrec_pyg.data.files.line_blocks import blocks
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.data.files.table_names import kind_of
 
-BLOCK = 2**24
-"""Bytes read at once."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _MAX_FIELD = 2**24
 _FIELD = r'(?:"(?:[^"]++|"")*+"|[^",]*+)'
@@ -112,14 +112,19 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield whole lines in blocks, each with the number of its first line."""
-    line = 1
-    with open_bytes(path) as file:
-        while block := file.read(BLOCK):
-            block += file.readline()
-            yield line, block
-            line += block.count(b"\n")
+def blank_rows(path: Path) -> Int[np.ndarray, " rows"]:
+    """Return which rows below the header of a TSV or CSV table are blank lines."""
+    found, quotes = [], False
+    for first_line, block in blocks(path):
+        quotes = quotes or b'"' in block
+        _, filled = _separators(block, b",")
+        found.append(np.flatnonzero(~filled) + first_line - 2)
+    if quotes and kind_of(path) == ".csv":
+        # a record may be several lines
+        records = dropwhile(lambda each: not each[1], _records(path))
+        rows = (not fields for _, fields, _ in islice(records, 1, None))
+        return np.flatnonzero(np.fromiter(rows, bool))
+    return np.concatenate(found)
 
 
 def _readable(path: Path, block: bytes, problems: Problems) -> bool:
@@ -198,7 +203,6 @@ def _ragged(path: Path, line: int, fields: int, width: int) -> Problem:
 
 def _check_quoted(path: Path, problems: Problems) -> None:
     """Note lines of a CSV file with wrong quotes or a wrong number of fields."""
-    previous = csv.field_size_limit(_MAX_FIELD)
     width, begin = 0, 1
     try:
         for end, fields, text in _records(path):
@@ -211,8 +215,6 @@ def _check_quoted(path: Path, problems: Problems) -> None:
             begin = end + 1
     except csv.Error as error:
         problems.add(_quotes(path, begin, str(error)))
-    finally:
-        csv.field_size_limit(previous)
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str], str]]:
@@ -224,11 +226,15 @@ def _records(path: Path) -> Iterator[tuple[int, list[str], str]]:
             lines.append(line)
             yield line
 
-    with open_lines(path, newline="") as file:
-        reader = csv.reader(noted(file), strict=True)
-        for fields in reader:
-            yield reader.line_num, fields, "".join(lines)
-            lines.clear()
+    previous = csv.field_size_limit(_MAX_FIELD)
+    try:
+        with open_lines(path, newline="") as file:
+            reader = csv.reader(noted(file), strict=True)
+            for fields in reader:
+                yield reader.line_num, fields, "".join(lines)
+                lines.clear()
+    finally:
+        csv.field_size_limit(previous)
 
 
 def _quotes(path: Path, line: int, why: str) -> Problem:

@@ -13,7 +13,7 @@ import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
 from micrec_pyg.data.catalogue.facts import KG
-from micrec_pyg.data.catalogue.folder_names import TABLES
+from micrec_pyg.data.catalogue.folder_names import TABLES, unread_files
 from micrec_pyg.data.files.columns import check_columns
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.tables import ROW, add_cells
@@ -25,6 +25,10 @@ from micrec_pyg.schema import InputError
 CONVERSION = 1
 """Raised whenever the converted files change, so that old ones are not used."""
 ENDING = "_feat.npy"
+NO_MODALITY = (
+    f"it is not read: the files of modalities are called <modality>{ENDING}",
+    "if it holds vectors of the items, give data.features={MODALITY: FILE}",
+)
 FIELDS = {
     "user": "userID",
     "item": "itemID",
@@ -41,7 +45,8 @@ class MMRec(Source):
 
     Items are numbers: the rows of the feature files, which all items have. A column
     ``x_label`` is the ready split (``split=ready``). There is one data set per
-    folder: another one numbers its users anew, so that no two can be joined.
+    folder: another one numbers its users anew, so that no two can be joined. What
+    else lies there is named in the log.
     """
 
     root: str
@@ -68,7 +73,9 @@ class MMRec(Source):
         content = ["mmrec", CONVERSION, origin, *options]
         convert = functools.partial(_convert, inter, files, self.columns)
         folder = convert_once(self.root, f"mmrec-{inter.stem}", content, convert)
-        return OwnFormat(folder=folder, origin=origin)
+        why = dict.fromkeys((f.name for f in _found(source, ".npy")), NO_MODALITY)
+        notes = unread_files(source, [inter, *files.values()], why)
+        return OwnFormat(folder=folder, origin=origin, notes=notes)
 
     def check_files(self, domains: Sequence[str] | None) -> None:
         """Refuse a folder without interactions, or without a file of ``features``."""

@@ -14,15 +14,18 @@ import polars as pl
 import torch
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
+from micrec_pyg.data.catalogue.folder_names import did_you_mean, unread_files
 from micrec_pyg.data.files.problems import Problem
 from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.data.splits.parts import TEST, TRAIN, VAL, check_share
 from micrec_pyg.schema import InputError
 
-CONVERSION = 1
+CONVERSION = 2
 """Raised whenever the converted files change, so that old ones are not used."""
 FILES = {TRAIN: "train.txt", VAL: "val.txt", TEST: "test.txt"}
+NEAR = {name: FILES[VAL] for name in ("valid.txt", "validation.txt", "dev.txt")}
+"""Names that other programs give to a part."""
 ROWS = 0.95
 """Share of lines of one length, from which a file may be a table."""
 MOST = 0.5
@@ -36,8 +39,9 @@ class NGCF(Source):
 
     The files are a ready split (``split=ready``). Most data sets of this layout have
     no ``val.txt``, and the test part must not select: then a share of the pairs of
-    ``train.txt`` becomes the validation part, whatever the order of its lines. A pair
-    that stands in two files is a duplicate; the order of the rows is that of ``FILES``.
+    ``train.txt`` becomes the validation part, whatever the order of its lines; every
+    user keeps a training pair. A pair that stands in two files is a duplicate; the
+    order of the rows is that of ``FILES``. What else lies there is named in the log.
     """
 
     root: str
@@ -62,7 +66,10 @@ class NGCF(Source):
         content = ["ngcf", CONVERSION, origin, share]
         convert = functools.partial(_convert, files, share, name)
         folder = convert_once(self.root, f"ngcf-{name}", content, convert)
-        return OwnFormat(folder=folder, origin=origin)
+        near = {} if VAL in files else NEAR
+        why = {name: did_you_mean(right) for name, right in near.items()}
+        notes = unread_files(source, list(files.values()), why)
+        return OwnFormat(folder=folder, origin=origin, notes=notes)
 
     def check_files(self, domains: Sequence[str] | None) -> None:
         """Refuse a folder without the files of the training and the test part."""
@@ -85,22 +92,33 @@ class NGCF(Source):
 
 def _convert(files: Mapping[int, Path], share: float, name: str, folder: Path) -> None:
     """Write the own-catalogue layout."""
-    parts = {part: _pairs(path) for part, path in files.items()}
-    label = pl.lit(TRAIN)
+    parts = {
+        part: _pairs(path).with_columns(x_label=pl.lit(part))
+        for part, path in files.items()
+    }
     if share:
-        parts[TRAIN] = parts[TRAIN].sort("user", "item")
-        draw = torch.rand(
-            parts[TRAIN].height, generator=torch.Generator().manual_seed(VAL_SEED)
-        )
-        label = pl.when(pl.Series((draw < share).numpy())).then(VAL).otherwise(TRAIN)
-    rows = [
-        pairs.with_columns(x_label=label if part == TRAIN else pl.lit(part))
-        for part, pairs in parts.items()
-    ]
+        parts[TRAIN] = _divided(parts[TRAIN], share)
     target = folder / name
     target.mkdir()
-    table = pl.concat([each.cast({"x_label": pl.Int64}) for each in rows])
+    table = pl.concat([each.cast({"x_label": pl.Int64}) for each in parts.values()])
     table.write_parquet(target / "interactions.parquet")
+
+
+def _divided(pairs: pl.DataFrame, share: float) -> pl.DataFrame:
+    """Return the training pairs, a share of them as the validation part.
+
+    Of every user one stays, that of the highest draw: else training would not know
+    the user. A pair that stands there twice is drawn once.
+    """
+    pairs = pairs.sort("user", "item")
+    generator = torch.Generator().manual_seed(VAL_SEED)
+    draw = torch.rand(pairs.height, generator=generator)
+    pairs = pairs.with_columns(
+        draw=pl.Series(draw.numpy()), low=pl.Series((draw < share).numpy())
+    ).with_columns(pl.col("draw", "low").first().over("user", "item"))
+    other = pl.col("draw") < pl.col("draw").max().over("user")
+    label = pl.when(pl.col("low") & other).then(VAL).otherwise(TRAIN)
+    return pairs.select("user", "item", x_label=label)
 
 
 def _pairs(path: Path) -> pl.DataFrame:

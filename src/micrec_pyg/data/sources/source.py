@@ -42,7 +42,8 @@ class OwnFormat:
     tell_unread: bool = False
     """Whether the folder is the user's own, so that what is not read there is named."""
     notes: Sequence[str] = ()
-    """What of the files was not taken and why, for the log at every reading."""
+    """What was not taken of the files and of their folder, and why, for the log at
+    every reading."""
 
 
 class Source(ABC):

@@ -1,5 +1,7 @@
 """Ready-made splits: train, valid and test files of every domain."""
 
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -7,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from micrec_pyg.data.catalogue.folder_names import TABLES, entries, unread_files
 from micrec_pyg.data.files.cells import ids
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
@@ -26,6 +29,8 @@ from micrec_pyg.data.splits.parts import (
 )
 from micrec_pyg.schema import EdgeSplit, InputError, Interactions
 
+log = logging.getLogger(__name__)
+
 FILES = {"train": TRAIN, "valid": VAL, "test": TEST}
 """Stems of the three files and the part that each one holds."""
 PAIR = ["user", "item"]
@@ -37,7 +42,8 @@ def files(domains: Domains, *, path: str) -> dict[str, EdgeSplit]:
     Layout: ``<path>/<domain>/<train|valid|test>.<tsv|csv|parquet|jsonl>`` with the
     columns user and item, further ones are not read. Every interaction of the data
     stands in exactly one of the three files, and nothing else does. Users with a
-    training edge are seen, and every item is, as in ``split.random_ratio``.
+    training edge are seen, and every item is, as in ``split.random_ratio``. What else
+    lies there is named in the log.
 
     Args:
         domains: the data that the files divide.
@@ -53,7 +59,22 @@ def files(domains: Domains, *, path: str) -> dict[str, EdgeSplit]:
         part = _parts(domain.interactions, root / name)
         require_training(name, part, f"{root / name} has no row in its train file")
         splits[name] = edge_split(domain.interactions, part, None)
+    _tell_unread(root, domains)
     return splits
+
+
+def _tell_unread(root: Path, domains: Collection[str]) -> None:
+    """Warn of what lies beside the files and is not read."""
+    places = [root / name for name in domains]
+    if any(find_table(place, TABLES[0]) for place in places):
+        return  # it is the folder of the data, whose reader names the rest
+    fault = "it is not read: no domain of the data is called so"
+    why = dict.fromkeys((p.name for p in entries(root) if p.is_dir()), (fault, ""))
+    found = [find_table(place, stem) for place in places for stem in FILES]
+    used = {*places, *filter(None, found)}
+    for place, reasons in ((root, why), *((place, {}) for place in places)):
+        for note in unread_files(place, used, reasons):
+            log.warning("%s", note)
 
 
 def _parts(data: Interactions, folder: Path) -> Int[Tensor, " edges"]:

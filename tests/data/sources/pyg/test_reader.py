@@ -330,3 +330,23 @@ def test_sparse_edges_are_refused(tmp_path):
     data[EDGE].edge_index = data[EDGE].edge_index.to_sparse()
     with pytest.raises(InputError, match="two rows of whole numbers are needed"):
         read(saved(tmp_path, data))
+
+
+def test_what_is_not_read_of_a_graph_is_named(tmp_path, caplog):
+    data = graph()
+    data["user"].age = torch.ones(3, 1)
+    data["brand"].x = torch.ones(2, 2)
+    data["movie", "has", "brand"].edge_index = torch.tensor([[0], [1]])
+    data[EDGE].weight = torch.ones(data[EDGE].edge_index.shape[1])
+    file = saved(tmp_path, data)
+    for _ in range(2):
+        caplog.clear()
+        read(file)
+        for what in (
+            "node types brand;",
+            "edge types ('movie', 'has', 'brand');",
+            "attributes of user age;",
+            "attributes of ('user', 'rates', 'movie') weight;",
+        ):
+            assert f"{file}: not read: the {what}" in caplog.text
+        assert "rated_by" not in caplog.text

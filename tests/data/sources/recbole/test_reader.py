@@ -315,3 +315,37 @@ def test_what_does_not_fit_is_told(tmp_path):
     )
     with pytest.raises(InputError, match="exists already"):
         export_recbole({"d": catalogue}, tmp_path / "out")
+
+
+def test_what_is_not_read_is_named_at_every_reading(tmp_path, caplog):
+    folder = write(
+        tmp_path / "rb",
+        a__inter=INTER,
+        a__user="user_id:token\nu1\n",
+        a__kg="a",
+        b__item=ITEM,
+        links__csv="a,b\n",
+        notes__txt="",
+    )
+    for _ in range(2):
+        caplog.clear()
+        read(folder)
+        told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+        assert [each.removeprefix(f"{folder}") for each in told] == [
+            "/a.kg: it is not read without data.kg=true; give that for facts",
+            "/a.user: it is not read: no model uses what is known of users",
+            ", b.item, notes.txt: it is not read: nothing of this name is known here; "
+            "remove it if it is not needed",
+            "/links.csv: it is not read, unless data.links names it; remove it if it "
+            "is not needed",
+        ]
+
+
+def test_parts_and_wholes_that_are_not_read_are_named(tmp_path, caplog):
+    parts = {f"a__{part}__inter": INTER for part in ("train", "valid", "test")}
+    folder = write(tmp_path / "rb", a__inter=INTER, **parts)
+    read(folder, duplicates="first")
+    assert f"{folder}/a.inter: it is not read: its parts are" in caplog.text
+    caplog.clear()
+    read(folder, benchmark=None)
+    assert "a.train.inter, a.valid.inter: it is not read: it is a part" in caplog.text

@@ -1,10 +1,10 @@
 """The data set with a certain answer."""
 
 import pytest
+from reference.checkerboard import Checkerboard
 from reference.raw import by_item
 from reference.reading import READING
 
-from micrec_pyg.data.sources.synthetic.checkerboard import Checkerboard
 from micrec_pyg.data.splits.at_random import ready
 from micrec_pyg.schema import InputError
 

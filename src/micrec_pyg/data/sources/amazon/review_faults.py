@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from micrec_pyg.data.files.cells import LAST_SECOND
 from micrec_pyg.data.files.problems import Problem
 from micrec_pyg.data.sources.amazon.layout import FIELDS, MILLISECONDS, Layout, parser
 from micrec_pyg.schema import InputError
 
-LAST_SECOND = 4_102_444_800
-"""The year 2100; later times are a fault."""
 ID = r"^[\w#.\-]+$"
 _NEEDS = {
     "user": "an id",

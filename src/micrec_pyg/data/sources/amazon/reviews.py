@@ -13,11 +13,11 @@ from typing import Any
 
 import polars as pl
 
+from micrec_pyg.data.files.cells import LAST_SECOND
 from micrec_pyg.data.files.line_blocks import line_blocks
 from micrec_pyg.data.sources.amazon.layout import FIELDS, Layout, parser
 from micrec_pyg.data.sources.amazon.review_faults import (
     ID,
-    LAST_SECOND,
     cells_fault,
     csv_fault,
     damage,

@@ -83,6 +83,15 @@ class Edges:
             )
         return pl.Series("id", [*map(str, values)], dtype=pl.String)
 
+    def read(self, store: Mapping[str, Any]) -> set[str]:
+        """Return the attributes of the edges that ``edge_rows`` reads, or may."""
+        found = {"edge_index", "e_id", *MASKS}
+        for names in _OPTIONAL.values():
+            found |= {*[name for name in names if name in store][:1]}
+        if self.test_labels and not found & {*MASKS} & store.keys():
+            found |= {"edge_label", "edge_label_index"}
+        return found
+
     def _highest(self, stores: Stores, node: str) -> int:
         """Return one more than the highest number of a node in the edges."""
         kind = self.find(stores)

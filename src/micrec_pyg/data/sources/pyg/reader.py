@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import torch
 
 from micrec_pyg.data.catalogue.domain_folder import hashes
 from micrec_pyg.data.sources.conversion import convert_once
 from micrec_pyg.data.sources.pyg.edges import Edges, edge_rows
 from micrec_pyg.data.sources.pyg.items import item_content
-from micrec_pyg.data.sources.pyg.stores import PROCESSED, load_stores
+from micrec_pyg.data.sources.pyg.stores import PROCESSED, Stores, is_dense, load_stores
 from micrec_pyg.data.sources.source import OwnFormat, Source
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import EdgeType, InputError
 
-CONVERSION = 2
+CONVERSION = 3
 """Raised whenever the converted files change, so that old ones are not used."""
 NOTES = ".notes.json"
-"""In the conversion: what of the items was not taken, and why."""
+"""In the conversion: what of the graph was not taken, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class HeteroDataFile(Source):
     Edges (user, relation, item) may carry ``rating``, ``time`` (Unix seconds) and the
     masks ``train_mask``, ``val_mask``, ``test_mask``, a ready split. A matrix of
     decimals on the items is a modality; ``<name>_mask`` says which items have it. A
-    list of texts on the items is a text field. What else the items have is named in
-    the log.
+    list of texts on the items is a text field. What else the graph has is named in the
+    log.
     """
 
     root: str
@@ -85,7 +86,7 @@ class HeteroDataFile(Source):
 
 
 def _convert(chosen: Edges, name: str, folder: Path) -> None:
-    """Write the own-catalogue layout, and why attributes of the items are not in it."""
+    """Write the own-catalogue layout, and what of the graph is not in it, and why."""
     stores = load_stores(chosen.file)
     kind = chosen.find(stores)
     rows = edge_rows(stores, chosen, kind)
@@ -100,4 +101,35 @@ def _convert(chosen: Edges, name: str, folder: Path) -> None:
     for modality, vectors in content.vectors.items():
         vectors.write_parquet(target / f"{modality}.parquet")
     notes = [f"{where}.{attribute}: {note}" for attribute, note in content.notes]
+    notes += _not_read(stores, chosen, kind)
     (folder / NOTES).write_text(json.dumps(notes), encoding="utf-8")
+
+
+def _not_read(stores: Stores, chosen: Edges, kind: EdgeType) -> list[str]:
+    """Return a sentence per kind of nodes, edges and attributes that is not read."""
+    others = [each for each in stores if each not in (kind[0], kind, kind[2])]
+    found = {
+        "node types": [each for each in others if isinstance(each, str)],
+        "edge types": [
+            str(each)
+            for each in others
+            if not isinstance(each, str) and not _is_reverse(stores, each, kind)
+        ],
+        f"attributes of {kind[0]}": stores.get(kind[0], {}).keys()
+        - {chosen.ids, "num_nodes", "n_id"},
+        f"attributes of {kind}": stores[kind].keys() - chosen.read(stores[kind]),
+    }
+    return [
+        f"{chosen.file}: not read: the {what} {', '.join(sorted(names))}; read are the "
+        f"edges {kind}, their rating, time and masks, and what {kind[2]} have"
+        for what, names in found.items()
+        if names
+    ]
+
+
+def _is_reverse(stores: Stores, other: EdgeType, kind: EdgeType) -> bool:
+    """Return whether edges say the same as those of ``kind``, the other way round."""
+    there, back = (stores[each].get("edge_index") for each in (kind, other))
+    if (other[0], other[-1]) != (kind[2], kind[0]) or not is_dense(back):
+        return False
+    return is_dense(there) and torch.equal(there.flip(0), back)

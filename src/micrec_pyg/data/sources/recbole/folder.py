@@ -1,13 +1,25 @@
 """Which of RecBole's atomic files belong to which data set of a folder."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from micrec_pyg.data.catalogue.folder_names import (
+    UNKNOWN,
+    Reason,
+    entries,
+    unread_files,
+)
+from micrec_pyg.data.files.table_names import stem_of
 from micrec_pyg.schema import InputError
 
-log = logging.getLogger(__name__)
+_FACTS: Reason = "it is not read without data.kg=true", "give that for facts"
+_WHY: Mapping[str, Reason] = {
+    ".user": ("it is not read: no model uses what is known of users", ""),
+    ".kg": _FACTS,
+    ".link": _FACTS,
+}
+"""Why a file of an ending is not read."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,35 @@ def find_atomic_files(
     return files
 
 
+def unread(folder: Path, found: Mapping[str, AtomicFiles]) -> list[str]:
+    """Return a sentence on whatever lies beside the files of the data sets.
+
+    Args:
+        folder: of the user.
+        found: all data sets there.
+    """
+    files = {file for each in found.values() for file in each.all}
+    places = {file.parent for file in files}
+    return [
+        note
+        for place in sorted({folder, *places})
+        for note in unread_files(
+            place, files | places, {p.name: _why(p, found) for p in entries(place)}
+        )
+    ]
+
+
+def _why(path: Path, found: Mapping[str, AtomicFiles]) -> Reason:
+    """Return why a file is not read, and what to do."""
+    if path.suffix == ".inter" and path.stem in found:
+        return "it is not read: its parts are", "data.benchmark=null reads it instead"
+    if path.suffix == ".inter":
+        return "it is not read: it is a part of a split", "data.benchmark reads those"
+    if stem_of(path.name) is not None:
+        return "it is not read, unless data.links names it", UNKNOWN[1]
+    return _WHY.get(path.suffix, UNKNOWN)
+
+
 def _data_sets(
     folder: Path, benchmark: Sequence[str] | None, kg: bool
 ) -> list[AtomicFiles]:
@@ -78,14 +119,10 @@ def _data_sets(
                     f"{folder}: the split of {name} lacks {', '.join(missing)}; add "
                     "it, or give data.benchmark=null to read no split"
                 )
-            if name in stems:
-                log.info("%s/%s.inter is not read: its parts are", folder, name)
         elif name.rpartition(".")[0] in stems:
             continue  # a part of a split that is not to be read
-        item, users = folder / f"{name}.item", folder / f"{name}.user"
+        item = folder / f"{name}.item"
         graph = folder / f"{name}.kg", folder / f"{name}.link"
-        if users.exists():
-            log.info("%s is not read: no model uses what is known of users", users)
         if kg and not (graph[0].exists() and graph[1].exists()):
             raise InputError(f"{folder}: data.kg=true needs {name}.kg and {name}.link")
         sets.append(

@@ -27,7 +27,11 @@ from micrec_pyg.data.sources.recbole.atomic_files import (
     typed_names,
     vectors,
 )
-from micrec_pyg.data.sources.recbole.folder import AtomicFiles, find_atomic_files
+from micrec_pyg.data.sources.recbole.folder import (
+    AtomicFiles,
+    find_atomic_files,
+    unread,
+)
 from micrec_pyg.data.sources.source import OwnFormat, Source
 from micrec_pyg.schema import InputError
 
@@ -56,7 +60,8 @@ class RecBole(Source):
 
     ``.inter`` gives the interactions; ``.item`` the items: texts from fields of type
     token and token_seq, and a modality from each float_seq (``image_feat`` is the
-    modality image). ``.user`` is not read. Paths of link tables begin at ``path``.
+    modality image). ``.user`` is not read; it and what else lies there are named in the
+    log. Paths of link tables begin at ``path``.
     """
 
     root: str
@@ -78,7 +83,8 @@ class RecBole(Source):
             InputError: a file is missing or cannot be read, or an option does not fit.
         """
         check_columns(self.columns)
-        files = self._files(domains)
+        found = self._found()
+        files = self._wanted(found, domains)
         origin = {k: hashes(each.all[0].parent, each.all) for k, each in files.items()}
         roles = {k: [path.name for path in each.all] for k, each in files.items()}
         content = ["recbole", CONVERSION, origin, roles, dict(self.columns or {})]
@@ -89,20 +95,26 @@ class RecBole(Source):
             domains=list(files),
             links_in=self._folder,
             origin=origin,
+            notes=unread(self._folder, found),
         )
 
     def check_files(self, domains: Sequence[str] | None) -> None:
         """Refuse a folder without the wanted data sets."""
-        self._files(domains)
+        self._wanted(self._found(), domains)
 
     @property
     def _folder(self) -> Path:
         return Path(self.path).expanduser().resolve()
 
-    def _files(self, domains: Sequence[str] | None) -> dict[str, AtomicFiles]:
-        """Return the files of the wanted data sets by their names."""
+    def _found(self) -> dict[str, AtomicFiles]:
+        """Return the files of all data sets by their names."""
         check_texts(benchmark=self.benchmark)
-        found = find_atomic_files(self._folder, self.benchmark, self.kg)
+        return find_atomic_files(self._folder, self.benchmark, self.kg)
+
+    def _wanted(
+        self, found: Mapping[str, AtomicFiles], domains: Sequence[str] | None
+    ) -> dict[str, AtomicFiles]:
+        """Return those that are wanted."""
         wanted = list(found) if domains is None else domains
         unknown = [name for name in wanted if name not in found]
         if unknown or not wanted:
