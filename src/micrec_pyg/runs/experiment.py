@@ -74,6 +74,11 @@ class Experiment:
         return list(self.rank.keywords["ks"])
 
     @property
+    def ks_with_selection(self) -> list[int]:
+        """Return the cut-offs of the metrics and that of ``fit.metric``, ascending."""
+        return sorted({*self.ks, cut_off(self.fit.metric)})
+
+    @property
     def block_size(self) -> BlockSize:
         """Return how many users are ranked at once, or ``auto``."""
         asked: BlockSize = self.rank.keywords["batch_size"]

@@ -230,7 +230,10 @@ def _retrained(
 def _evaluated(
     experiment: Experiment, inputs: Inputs, model: Model
 ) -> dict[str, dict[str, float | int]]:
-    """Return the metrics of all users, by domain that has pairs to test."""
+    """Return the metrics of all users, by domain that has pairs to test.
+
+    The cut-offs are those of the validation, that of ``fit.metric`` among them.
+    """
     stage = test_stage(
         inputs.train,
         inputs.domains,
@@ -239,7 +242,8 @@ def _evaluated(
         answers=model.answers,
     )
     stage = to_device(stage, experiment.device)
-    report = experiment.rank(model, stage, train=inputs.train, groups=False)
+    ks = experiment.ks_with_selection
+    report = experiment.rank(model, stage, train=inputs.train, groups=False, ks=ks)
     found = summary(report)
     return {name: groups["all"] for name, groups in found.items() if "all" in groups}
 
