@@ -104,6 +104,17 @@ def test_epochs_and_results_are_logged_by_path(tmp_path, asked) -> None:
     assert recorder.defined["val/*"] == {"step_metric": "epoch", "summary": "max"}
 
 
+def test_a_model_with_a_term_is_called_so(tmp_path, asked) -> None:
+    _, given = asked
+    config = {**CONFIG, "term": {"name": "ease_xc", "betas": [0.5]}}
+    started(config, tmp_path / "run", None)
+    assert given["name"] == "inmo+ease_xc run"
+    assert given["tags"] == ["toy", "random", "inmo+ease_xc", "seed0"]
+    # the view of a project takes its baseline by this
+    assert given["config"]["model"] == "inmo+ease_xc"
+    assert given["config"]["setting"].startswith("toy random inmo+ease_xc K=3 ")
+
+
 def test_what_an_interrupted_call_logged_comes_first(tmp_path, asked) -> None:
     recorder, _ = asked
     rows = [{"epoch": epoch, "loss": {}, "val": None} for epoch in range(4)]

@@ -15,6 +15,7 @@ from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.models.base import Model, check_weights
 from micrec_pyg.runs.build import build
 from micrec_pyg.runs.device import check_compute
+from micrec_pyg.runs.identity import model_name
 from micrec_pyg.runs.settings import check_settings
 from micrec_pyg.runs.term import NONE, with_term
 from micrec_pyg.schema import Domain, DomainCatalogue, EdgeSplit, InputError
@@ -122,7 +123,7 @@ def experiment_of(
     try:
         found = Experiment(
             dataset=str(settings["dataset"]),
-            model=_name(settings["model"], term),
+            model=model_name(settings),
             split=str(settings["split_name"]),
             load_data=partial(build, settings["data"], "data"),
             encode=build(settings["features"], "features"),
@@ -150,12 +151,6 @@ def experiment_of(
     _check_model(found)
     check_compute(found.precision, found.spmm, found.blas)
     return found
-
-
-def _name(model: Mapping[str, Any], term: Mapping[str, Any]) -> str:
-    """Return the name of the model, with its term if it has one."""
-    name = str(model["name"])
-    return name if term["name"] == "none" else f"{name}+{term['name']}"
 
 
 def _check_model(experiment: Experiment) -> None:

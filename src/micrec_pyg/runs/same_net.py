@@ -13,6 +13,7 @@ from micrec_pyg.runs.code import KEY, changed_code
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.folder import is_complete, run_folder
+from micrec_pyg.runs.identity import model_name
 from micrec_pyg.runs.results import versions
 from micrec_pyg.runs.save import MODEL
 from micrec_pyg.runs.sealed import METRICS, check_run
@@ -39,8 +40,8 @@ def run_of_net(experiment: Experiment, data: Mapping[str, str]) -> Path | None:
     if not experiment.betas:
         return None
     settings = {**experiment.settings, "term": dict(NONE)}
-    name = str(settings["model"]["name"])
-    folder = run_folder(replace(experiment, model=name, settings=settings), data)
+    apart = replace(experiment, model=model_name(settings), settings=settings)
+    folder = run_folder(apart, data)
     if not is_complete(folder):
         return None
     try:
