@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from reference.experiments import experiment
 
+from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.tracking.push import push
 from micrec_pyg.cli.tracking.sync import sync
 from micrec_pyg.cli.tracking.tracker import Tracker
+from micrec_pyg.cli.tune_space import FIXED
 from micrec_pyg.inference.examples import examples_of
+from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
 Micrec = Callable[..., int]
@@ -139,6 +144,14 @@ def test_a_run_without_metrics_ends_as_failed(tmp_path, asked) -> None:
     assert recorder.summary == {}
 
 
+def test_a_sweep_of_wandb_chooses_nothing_that_decides_the_task() -> None:
+    sweep = yaml.safe_load((conf_dir() / "wandb" / "sweep.yaml").read_text())
+    assert not {*sweep["parameters"]} & {*FIXED}
+    overrides = [each for each in sweep["command"] if "=" in each]
+    first = [f"{key}={each['values'][0]}" for key, each in sweep["parameters"].items()]
+    assert composed([*overrides, *first])["seed"] == 0
+
+
 @pytest.mark.parametrize("kind", ["CommError", "UsageError", "OSError", "TimeoutError"])
 def test_failures_are_warnings(tmp_path, asked, caplog, kind: str) -> None:
     import builtins
@@ -167,6 +180,15 @@ def test_off_touches_nothing(tmp_path: Path, options: dict[str, Any]) -> None:
     tracker.epoch({"epoch": 1})
     tracker.finish(None)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_no_epoch_is_pushed(micrec: Micrec, small, runs, asked) -> None:
+    recorder, _ = asked
+    assert micrec("train", *small, "model=bpr_mf", "fit.max_epochs=0") == 0
+    (folder,) = runs()
+    push(folder, {**OPTIONS, "artifacts": False})
+    assert recorder.calls == [("finish", 0)]
+    assert "val/average/all/ndcg@20" in recorder.summary
 
 
 def records(folder: Path) -> list[list[dict[str, Any]]]:

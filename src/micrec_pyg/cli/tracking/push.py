@@ -24,6 +24,7 @@ from micrec_pyg.cli.tracking.values import (
 )
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
+from micrec_pyg.training.state import HISTORY
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +101,13 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 
 def _send(run: Run, options: Mapping[str, Any], *, with_model: bool) -> None:
     folder = Path(run.path)
-    history = (folder / "history.jsonl").read_text("utf-8").splitlines()
+    # a run of no epoch has none
+    text = (folder / HISTORY).read_text("utf-8") if run.has_history else ""
     rate = learning_rate(run.config)
     open_run = begin(folder, run.config, options)
     code = 1
     try:
-        for line in history:
+        for line in text.splitlines():
             log_epoch(open_run, epoch_values(json.loads(line), rate))
         open_run.summary.update(summary_values(run.record))
         if with_model:
