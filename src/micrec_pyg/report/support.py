@@ -8,7 +8,8 @@ import polars as pl
 
 from micrec_pyg.grid import Titled
 from micrec_pyg.report.line_figure import Line, draw_panels
-from micrec_pyg.report.model_grid import ABSENT, AVERAGE
+from micrec_pyg.report.model_grid import ABSENT
+from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.schema import InputError
 
 KEYS = ["label", "split", "side", "domain", "metric", "edges"]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.cli.averages import AVERAGE
 from micrec_pyg.cli.tracking import artifacts
 from micrec_pyg.cli.tracking.session import (
     begin,
@@ -16,12 +15,8 @@ from micrec_pyg.cli.tracking.session import (
     waiting_files,
     write_mark,
 )
-from micrec_pyg.cli.tracking.values import (
-    averages,
-    epoch_values,
-    learning_rate,
-    summary_values,
-)
+from micrec_pyg.cli.tracking.values import epoch_values, learning_rate, summary_values
+from micrec_pyg.runs.averages import AVERAGE, averages
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.state import HISTORY

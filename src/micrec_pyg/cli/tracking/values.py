@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from micrec_pyg.cli.averages import AVERAGE, average
+from micrec_pyg.runs.averages import AVERAGE, average, averages
 from micrec_pyg.runs.build import build
 from micrec_pyg.runs.identity import decisive, model_name, sweep_axes
 from micrec_pyg.schema import InputError
@@ -100,19 +100,6 @@ def summary_values(metrics: Mapping[str, Any]) -> Values:
         if part in metrics
     }
     return flat({**metrics, **parts})
-
-
-def averages(
-    by_domain: Mapping[str, Mapping[str, Mapping[str, Any]]],
-) -> dict[str, dict[str, float | None]]:
-    """Return the mean over domains of every group that all of them have."""
-    every = list(by_domain.values())
-    groups = list(every[0]) if every else []
-    return {
-        group: average([groups_of[group] for groups_of in every])
-        for group in groups
-        if all(group in groups_of for groups_of in every)
-    }
 
 
 def learning_rate(settings: Mapping[str, Any]) -> Callable[[int], float]:
