@@ -190,6 +190,12 @@ def test_the_command_writes_table_and_picture(
     assert {*re.findall(r'id="line (\w+)"', svg)} == {"added", "retrained", "nothing"}
 
 
+def test_the_metric_that_selects_is_ranked_too(trained, tmp_path, capsys):
+    run = trained("model=lightgcn", "fit.metric=recall@7").path
+    assert main([run, "--periods", "2", "--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("recall@7 of the last of 2 periods")
+
+
 def test_the_grid_is_the_mean_of_seeds_and_domains():
     table = pl.DataFrame(
         [

@@ -62,6 +62,29 @@ def test_transfer_of_a_model_that_knows_no_other_domain_is_none(
     )
 
 
+def test_a_study_of_support_edges_has_its_own_numbers(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").mkdir()
+    manifest = MANIFEST.replace("transfer", "support").replace("random", "new_nodes")
+    (tmp_path / "one.yaml").write_text(manifest)
+    monkeypatch.setattr(reproduce, "preset_folder", lambda: tmp_path)
+    given = [each for each in small if not each.startswith("output_dir")]
+    out = tmp_path / "out"
+    nodes = []
+    for counts in ("0 1 9", "0 1", "0 1 9"):
+        (tmp_path / "one" / "support.yaml").write_text(
+            f"{{title: Support, question: When, view: support_edges, "
+            f"steps: [support_edges {counts}], "
+            "rows: [{label: Popularity, overrides: [model=popularity]}]}"
+        )
+        assert main(["preset=one", "--jobs", "1", f"--output-dir={out}", *given]) == 0
+        table = pl.read_csv(out / "studies" / "synthetic" / "support.csv")
+        assert " ".join(map(str, table["edges"].unique().sort())) == counts
+        nodes.append(table.filter(edges=0)["nodes"].sum())
+    assert nodes[1] > nodes[0] == nodes[2]
+
+
 def test_a_domain_alone_is_what_it_was_with_the_others(small: list[str]) -> None:
     filters = "data.filters.users=shared"
     every = data_digests(read_data(experiment([*small, filters])))

@@ -103,6 +103,19 @@ def test_a_file_that_has_changed_since_the_run_is_told(own, caplog) -> None:
     assert "the code of my_models.Own has changed since it was trained" in caplog.text
 
 
+def test_a_run_with_a_term_takes_no_net_of_other_code(own, caplog) -> None:
+    caplog.set_level("INFO")
+    term = ["term=ease_xc", "term.net.fit_on=graph"]
+    own()
+    own(*term, "term.betas=[0.0,0.5]")
+    assert "is not trained again" in caplog.text
+    caplog.clear()
+    own(*term, "term.betas=[0.0,1.0]", extra="# more\n")
+    assert "is not trained again" not in caplog.text
+    assert "the code of my_models.Own has changed since " in caplog.text
+    assert "the net is trained again for this run" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("extra", "more", "said"),
     [

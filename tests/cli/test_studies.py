@@ -293,6 +293,27 @@ def test_refused(
         _run(tmp_path, *arguments)
 
 
+def test_a_study_that_reads_more_goes_on_with_what_the_others_did(
+    fake: FakeJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "presets" / "toys" / "third.yaml"
+    path.write_text(f"{THIRD}overrides: [data.kg=true]\n")
+    with_facts = DataFacts(
+        **{**vars(FACTS), "digest": "with facts", "has": FACTS.has | {"kg"}}
+    )
+    monkeypatch.setattr(
+        study, "facts_of", lambda o: with_facts if "data.kg=true" in o else FACTS
+    )
+    assert _run(tmp_path, "--studies", "first") == 0
+    asked = fake.asked
+    assert _run(tmp_path, "--studies", "third") == 0
+    book = json.loads((tmp_path / "out/studies/toy/manifest.json").read_text())
+    assert {*book["studies"]} == {"first", "third"}
+    assert fake.asked == asked + 2
+    assert _run(tmp_path, "--studies", "first") == 0
+    assert fake.asked == asked + 2
+
+
 def test_what_a_data_set_has(small: list[str]) -> None:
     found = facts_of([*small, "features=default", "fit.lr=0.1"])
     assert found.dataset == "synthetic"
@@ -311,7 +332,7 @@ def test_every_study_of_a_preset_is_a_file_and_every_file_a_study() -> None:
         assert {file.stem for file in path.glob("*.yaml")} == {*names}
 
 
-def test_calls_at_the_same_time_keep_each_others_runs(tmp_path: Path) -> None:
+def test_calls_at_the_same_time_keep_each_others_runs(tmp_path: Path, caplog) -> None:
     books = [Book(tmp_path, ["toy"]) for _ in range(2)]
     jobs = [
         Job("ours", f"seed {seed}", ("model=ours", f"seed={seed}")) for seed in "01"
@@ -328,4 +349,6 @@ def test_calls_at_the_same_time_keep_each_others_runs(tmp_path: Path) -> None:
     assert books[1].folder_of(jobs[0]) == tmp_path / "seed 0"
     written = json.loads((tmp_path / "manifest.json").read_text())
     assert set(written["studies"]) == {"seed 0", "seed 1"}
+    assert "are forgotten" not in caplog.text
     assert Book(tmp_path, ["other data"]).folder_of(jobs[0]) is None
+    assert "its 2 runs and 2 studies are forgotten" in caplog.text

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from reference.experiments import experiment
 
+from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.tracking.push import push
 from micrec_pyg.cli.tracking.sync import sync
 from micrec_pyg.cli.tracking.tracker import Tracker
+from micrec_pyg.cli.tune_space import FIXED
 from micrec_pyg.inference.examples import examples_of
+from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
 
 Micrec = Callable[..., int]
@@ -104,6 +109,17 @@ def test_epochs_and_results_are_logged_by_path(tmp_path, asked) -> None:
     assert recorder.defined["val/*"] == {"step_metric": "epoch", "summary": "max"}
 
 
+def test_a_model_with_a_term_is_called_so(tmp_path, asked) -> None:
+    _, given = asked
+    config = {**CONFIG, "term": {"name": "ease_xc", "betas": [0.5]}}
+    started(config, tmp_path / "run", None)
+    assert given["name"] == "inmo+ease_xc run"
+    assert given["tags"] == ["toy", "random", "inmo+ease_xc", "seed0"]
+    # the view of a project takes its baseline by this
+    assert given["config"]["model"] == "inmo+ease_xc"
+    assert given["config"]["setting"].startswith("toy random inmo+ease_xc K=3 ")
+
+
 def test_what_an_interrupted_call_logged_comes_first(tmp_path, asked) -> None:
     recorder, _ = asked
     rows = [{"epoch": epoch, "loss": {}, "val": None} for epoch in range(4)]
@@ -126,6 +142,14 @@ def test_a_run_without_metrics_ends_as_failed(tmp_path, asked) -> None:
     started(CONFIG, tmp_path, None).finish(None)
     assert recorder.calls == [("finish", 1)]
     assert recorder.summary == {}
+
+
+def test_a_sweep_of_wandb_chooses_nothing_that_decides_the_task() -> None:
+    sweep = yaml.safe_load((conf_dir() / "wandb" / "sweep.yaml").read_text())
+    assert not {*sweep["parameters"]} & {*FIXED}
+    overrides = [each for each in sweep["command"] if "=" in each]
+    first = [f"{key}={each['values'][0]}" for key, each in sweep["parameters"].items()]
+    assert composed([*overrides, *first])["seed"] == 0
 
 
 @pytest.mark.parametrize("kind", ["CommError", "UsageError", "OSError", "TimeoutError"])
@@ -156,6 +180,15 @@ def test_off_touches_nothing(tmp_path: Path, options: dict[str, Any]) -> None:
     tracker.epoch({"epoch": 1})
     tracker.finish(None)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_no_epoch_is_pushed(micrec: Micrec, small, runs, asked) -> None:
+    recorder, _ = asked
+    assert micrec("train", *small, "model=bpr_mf", "fit.max_epochs=0") == 0
+    (folder,) = runs()
+    push(folder, {**OPTIONS, "artifacts": False})
+    assert recorder.calls == [("finish", 0)]
+    assert "val/average/all/ndcg@20" in recorder.summary
 
 
 def records(folder: Path) -> list[list[dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import optuna
@@ -15,6 +15,7 @@ from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.studies import facts
 from micrec_pyg.cli.sweep_jobs import selection
 from micrec_pyg.cli.tune_space import Choice, check_space, ends, given_values, told
+from micrec_pyg.cli.tune_trials import Plan
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
@@ -355,6 +356,17 @@ def test_what_may_be_drawn_is_told_in_words(choice: Choice, said: str) -> None:
 def test_a_wrong_value_of_a_searched_key_is_refused(micrec, small, capsys) -> None:
     assert micrec("tune", *small, "model=lightgcn", "fit.lr=abc") == 2
     assert "fit.lr=abc: give a number" in capsys.readouterr().err
+
+
+def test_a_trial_may_take_days(tmp_path, monkeypatch) -> None:
+    study = optuna.create_study(direction="maximize")
+    trial = optuna.trial.create_trial(value=0.5, params={}, distributions={})
+    trial.datetime_complete = trial.datetime_start + timedelta(days=2, seconds=5)
+    study.add_trial(trial)
+    plan = Plan(tmp_path, (), {}, "ndcg@20", 1, 0, "digest")
+    (tmp_path / "study.db").touch()
+    monkeypatch.setattr(tune_study, "study_of", lambda plan: study)
+    assert tune_study.run_plan(plan, jobs=1).trials["seconds"].to_list() == [172805]
 
 
 def test_the_table_of_trials_fits_a_terminal() -> None:

@@ -1,5 +1,7 @@
 """A run under other evaluators: as by loops, for every model the same question."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +19,8 @@ from micrec_pyg.report.evaluators import (
     evaluators_table,
     evaluators_tables,
 )
-from micrec_pyg.runs.evaluate import evaluate_job, open_run
+from micrec_pyg.runs import evaluators
+from micrec_pyg.runs.evaluate import evaluate_job, finished_run, open_run
 from micrec_pyg.runs.evaluators import EVERY, FULL, SAMPLED, measure_evaluators
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import ITEM, USER, InputError
@@ -137,6 +140,26 @@ def test_the_measurement_counts_once_and_is_kept(
         assert metrics["test_evaluations"] == 2
         full = found[name].filter(candidates=FULL, domain="d0", metric="recall@20")
         assert full["value"][0] == metrics["test"]["d0"]["old_item"]["recall@20"]
+
+
+def test_two_jobs_at_a_time_measure_once(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runs["Popularity"]
+    kept = (folder / evaluators.FILE).read_bytes()
+    before = read_json(folder / "metrics.json")["test_evaluations"]
+
+    @contextmanager
+    def after_another(asked: Path) -> Iterator[object]:
+        monkeypatch.setattr(evaluators, "finished_run", finished_run)
+        measure_evaluators(asked, 5)  # while this one waits for the lock
+        with finished_run(asked) as metrics:
+            yield metrics
+
+    monkeypatch.setattr(evaluators, "finished_run", after_another)
+    assert {*measure_evaluators(folder, 5)["negatives"]} == {5}
+    assert read_json(folder / "metrics.json")["test_evaluations"] == before + 1
+    (folder / evaluators.FILE).write_bytes(kept)
 
 
 def test_tables_and_picture(found: dict[str, pl.DataFrame], tmp_path: Path) -> None:

@@ -66,6 +66,17 @@ def huge_settings(model: str):
             yield key, [HUGE]
 
 
+def test_a_term_takes_no_memory_of_the_net_away() -> None:
+    small = replace(SIZE, users=10, items=10)
+    alone, with_term = (
+        memory.estimate(
+            experiment(["data=synthetic", "model=neumf", "device=cpu", *term]), [small]
+        )
+        for term in ([], ["term=ease_xc"])
+    )
+    assert with_term.host >= alone.host
+
+
 @pytest.mark.parametrize("model", models())
 def test_no_setting_of_a_model_is_outside_of_the_estimate(
     monkeypatch: pytest.MonkeyPatch, model: str

@@ -1,5 +1,9 @@
 """New nodes with few of their support edges: nested, exact, and nothing else moves."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import polars as pl
 import pytest
 import torch
@@ -7,7 +11,8 @@ import torch
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.grid import titled_markdown
 from micrec_pyg.report.support import least_edges, support_table, support_tables
-from micrec_pyg.runs.evaluate import evaluate_job
+from micrec_pyg.runs import support
+from micrec_pyg.runs.evaluate import evaluate_job, finished_run
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.support import judged_nodes, measure_support, thinned
 from micrec_pyg.schema import EdgeSplit, InputError, Interactions, Vocab, no_edges
@@ -114,8 +119,44 @@ def test_the_same_pairs_for_every_number_of_edges(
     assert own["value"].n_unique() == 3
     assert read_json(folder / "metrics.json")["test_evaluations"] == 2
     # asked for again, it is read and not measured
-    assert measure_support(folder, [1]).filter(metric="ndcg@20").height == 4
+    assert measure_support(folder, [1, 4]).filter(metric="ndcg@20").height == 8
     assert read_json(folder / "metrics.json")["test_evaluations"] == 2
+    # so it is with the file of an earlier version
+    new = folder / "support_edges_4.parquet"
+    new.rename(folder / "support_edges.parquet")
+    assert measure_support(folder, [0, 1, 4]).filter(metric="ndcg@20").equals(table)
+    assert read_json(folder / "metrics.json")["test_evaluations"] == 2
+    # one number more is measured with the others, on the same nodes
+    more = measure_support(folder, [2, 4]).filter(metric="ndcg@20")
+    assert {*more["edges"]} == {2, 4}
+    assert measure_support(folder, [0, 1, 4]).filter(metric="ndcg@20").equals(table)
+    assert read_json(folder / "metrics.json")["test_evaluations"] == 3
+
+
+def test_a_smaller_largest_number_judges_more_nodes(common: list[str]) -> None:
+    folder = train_job([*common, "model=popularity", "seed=1"])
+    many, few = (measure_support(folder, counts) for counts in ([0, 1, 8], [0, 1]))
+    assert few["nodes"].sum() > many.filter(pl.col("edges") < 8)["nodes"].sum()
+    assert measure_support(folder, [0, 1, 8]).equals(many)
+    assert measure_support(folder, [0, 1]).equals(few)
+    assert read_json(folder / "metrics.json")["test_evaluations"] == 2
+
+
+def test_two_jobs_at_a_time_measure_once(
+    common: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = train_job([*common, "model=popularity", "seed=2"])
+
+    @contextmanager
+    def after_another(asked: Path) -> Iterator[object]:
+        monkeypatch.setattr(support, "finished_run", finished_run)
+        measure_support(asked, [0, 1])  # while this one waits for the lock
+        with finished_run(asked) as metrics:
+            yield metrics
+
+    monkeypatch.setattr(support, "finished_run", after_another)
+    assert {*measure_support(folder, [0, 1])["edges"]} == {0, 1}
+    assert read_json(folder / "metrics.json")["test_evaluations"] == 1
 
 
 def test_too_many_edges_are_refused(common: list[str]) -> None:
@@ -158,6 +199,15 @@ def test_from_how_many_edges_on_a_model_is_ahead() -> None:
     text = titled_markdown(tables)
     assert "| ours | 0.5000 ± 0.0000 | 0.1500 ± 0.0707 | 0.5000 ± 0.1414 | 2 |" in text
     assert "| late | 0.2000 | 0.2000 | 0.2000 | - |" in text
+
+
+def test_runs_of_unlike_judged_nodes_have_no_mean() -> None:
+    runs = {
+        ("ours", "s", 0): _frame([0.5, 0.1, 0.4]),
+        ("ours", "s", 1): _frame([0.5, 0.2, 0.6]).filter(pl.col("edges") < 2),
+    }
+    with pytest.raises(InputError, match="are judged: ours s 0: 2, ours s 1: 1; meas"):
+        support_table(runs)
 
 
 def test_an_average_is_over_the_domains_of_every_run() -> None:

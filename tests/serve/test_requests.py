@@ -282,7 +282,10 @@ def test_keys_of_a_file(tmp_path):
     path.write_text(f"# of the shop\n{KEY}\n\n  {KEY * 2}  \n")
     assert keys_of(path, None) == [KEY, KEY * 2]
     assert keys_of(None, KEY) == [KEY]
+    assert keys_of(None, f" {KEY}\n") == [KEY]
     assert keys_of(None, None) == []
+    with pytest.raises(InputError, match="a key of the environment: a key has fewer"):
+        keys_of(None, " \n")  # never open to everybody where a key was meant
     for content, words in (("short\n", "fewer than 16"), ("# none\n", "no key")):
         path.write_text(content)
         with pytest.raises(InputError, match=words):

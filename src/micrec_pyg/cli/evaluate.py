@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.cli.averages import AVERAGE, average
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, REFUSED
 from micrec_pyg.cli.together import together
 from micrec_pyg.cli.tracking.push import add_results
 from micrec_pyg.grid import WIDTH, aligned, within
+from micrec_pyg.runs.averages import AVERAGE, averages
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.grids import FEW, FEW_NOTE, grids
 from micrec_pyg.schema import InputError
@@ -112,11 +112,7 @@ def _text(
         for domain, by_group in test.items()
     }
     if len(test) > 1:
-        shown[AVERAGE] = {
-            group: average([each[group] for each in test.values()])
-            for group in chosen
-            if all(group in each for each in test.values())
-        }
+        shown[AVERAGE] = dict(averages(shown))
     tables = [
         "\n".join(line.rstrip() for line in aligned(part))
         for grid in grids(shown)

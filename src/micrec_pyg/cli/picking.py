@@ -22,6 +22,7 @@ from micrec_pyg.report.picking import (
     picking_table,
     picking_tables,
 )
+from micrec_pyg.runs.averages import averages
 from micrec_pyg.runs.files import read_config, read_json
 from micrec_pyg.runs.sealed import METRICS
 from micrec_pyg.schema import InputError
@@ -231,11 +232,11 @@ def _best(folder: Path) -> dict[str, str]:
 
 def _tests(run: Path, metric: str) -> dict[str, float]:
     """Return the mean over domains of the test metric, of the groups that all have."""
-    domains = list(read_json(run / METRICS)["test"].values())
+    means = averages(read_json(run / METRICS)["test"])
     return {
-        group: sum(float(domain[group][metric]) for domain in domains) / len(domains)
+        group: means[group][metric]
         for group in GROUPS
-        if all(group in domain for domain in domains)
+        if metric in means.get(group, {})
     }
 
 

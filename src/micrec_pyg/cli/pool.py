@@ -19,6 +19,7 @@ from typing import Any
 from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.studies.steps import Step
 from micrec_pyg.cli.workers import worker_processes
+from micrec_pyg.runs.progress_line import duration
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -284,7 +285,7 @@ def _progress(total: int) -> Iterator[Any]:
         def show(job: Job, left_s: float) -> None:
             nonlocal done
             done += 1
-            left = f"about {left_s / 60:.0f} min left"
+            left = f"about {duration(left_s)} left"
             if hidden:
                 logger.info("%d of %d done, %s (%s)", done, total, left, job.name)
             else:

@@ -18,7 +18,9 @@ from statistics import fmean
 from typing import get_type_hints
 
 from micrec_pyg.cli.failures import told
+from micrec_pyg.runs.averages import average
 from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.progress_line import duration
 from micrec_pyg.runs.sealed import METRICS
 from micrec_pyg.runs.setting_types import check_value
 from micrec_pyg.schema import InputError
@@ -138,12 +140,13 @@ def selection(folder: Path, metric: str) -> float:
     val = read_json(folder / METRICS)["val"]
     # one group of each domain: all, or the widest that a model answers
     found = [next(iter(groups.values())) for groups in val.values()]
-    if metric not in found[0]:
+    means = average(found)
+    if metric not in means:
         raise InputError(
             f"{folder}: its validation has no {metric}; delete the folder and train "
             "again, or give another fit.metric"
         )
-    return fmean(float(each[metric]) for each in found)
+    return means[metric]
 
 
 def read(sweep: Path) -> list[Job]:
@@ -191,7 +194,7 @@ def _tell_job(job: Job, sweep: Path) -> None:
         with suppress(InputError):  # a damaged file: its job is yet to write it anew
             mean = fmean(each.seconds for each in read(sweep))
             rest = mean * (total - job.number - 1) / int(os.environ.get(WORKERS, "1"))
-            left = f", about {_duration(rest)} left"
+            left = f", about {duration(rest)} left"
     state = "failed" if job.error else "done"
     logger.info(
         "job %d%s %s in %.0f s: %s: %s%s",
@@ -203,10 +206,6 @@ def _tell_job(job: Job, sweep: Path) -> None:
         what,
         left,
     )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _axes() -> dict[str, list[str]]:

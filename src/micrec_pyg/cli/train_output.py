@@ -3,10 +3,10 @@
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from micrec_pyg.grid import aligned
+from micrec_pyg.runs.averages import AVERAGE, average
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.sealed import METRICS
 
@@ -55,17 +55,12 @@ def validation_table(
         cells = [_cell(values.get(name)) for name in names]
         table.append([domain, *cells, str(values["users"])])
     if len(rows) > 1:
-        table.append(["average", *(_mean(rows, name) for name in names), ""])
+        means = average(list(rows.values()))
+        table.append([AVERAGE, *(_cell(means.get(name)) for name in names), ""])
     names_of = ", ".join(sorted(widest))
     told = [f"{names_of}, which is all that the model answers:"] if widest else []
     lines = aligned(table, right=range(1, len(names) + 2))
     return [*told, *(line.rstrip() for line in lines)]
-
-
-def _mean(rows: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    found = [values.get(name) for values in rows.values()]
-    known = [value for value in found if value is not None]
-    return _cell(fmean(known) if len(known) == len(found) else None)
 
 
 def _cell(value: float | None) -> str:

@@ -20,6 +20,7 @@ from micrec_pyg.cli.tune_trials import (
     ended,
     run_here,
     run_in,
+    seconds_of,
     study_of,
     try_again,
 )
@@ -133,11 +134,12 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             "trial": each.number,
             "state": each.state.name.lower(),
             plan.metric: each.value,
-            "seconds": None if each.duration is None else each.duration.seconds,
+            "seconds": None if seconds is None else int(seconds),
             **{key: written(each.params.get(key)) for key in plan.space},
             RUN: _inside(plan, each.user_attrs.get(RUN)),
         }
         for each in ended(study)[: plan.trials]  # an earlier call may have had more
+        for seconds in [seconds_of(each)]
     ]
     trials = pl.DataFrame(rows, infer_schema_length=None)
     done = trials.filter(state="complete").sort(plan.metric, descending=True)

@@ -1,7 +1,6 @@
 """The trials of a search: which are there, which are missing, and how one is run."""
 
 import logging
-import math
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrec_pyg.cli.tune_space import Choice, override
+from micrec_pyg.runs.averages import average
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.sealed import METRICS
 from micrec_pyg.schema import InputError
@@ -184,15 +184,19 @@ def _ended_trial(plan: Plan, study: "optuna.Study") -> "FrozenTrial":
         raise
 
 
+def seconds_of(trial: "FrozenTrial") -> float | None:
+    """Return how long a trial took, which may be days; None where it has no end."""
+    return None if trial.duration is None else trial.duration.total_seconds()
+
+
 def _tell(plan: Plan, study: "optuna.Study", trial: "FrozenTrial") -> None:
     """Log one line about a trial that came to its end."""
-    seconds = 0.0 if trial.duration is None else trial.duration.total_seconds()
     value = "no value" if trial.value is None else f"{plan.metric} {trial.value:.4f}"
     logger.info(
         "trial %d %s in %.0f s: %s: %s, %d of %d left",
         trial.number,
         "failed" if trial.value is None else trial.state.name.lower(),
-        seconds,
+        seconds_of(trial) or 0.0,
         " ".join(override(k, _short(trial.params.get(k))) for k in plan.space),
         value,
         max(0, plan.trials - len(ended(study))),
@@ -216,8 +220,8 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
     def judge(row: Mapping[str, Any]) -> None:
         val = row.get("val")
         if val:
-            values = [metrics[plan.metric] for metrics in val.values()]
-            trial.report(math.fsum(values) / len(values), int(row["epoch"]))
+            means = average(list(val.values()))
+            trial.report(means[plan.metric], int(row["epoch"]))
             if trial.should_prune():
                 raise optuna.TrialPruned
 

@@ -10,8 +10,9 @@ from micrec_pyg.evaluation.one_positive import RULES
 from micrec_pyg.grid import Titled
 from micrec_pyg.report.figure import PALE, ROW_INCHES, save
 from micrec_pyg.report.line_figure import COLORS, legend_below
-from micrec_pyg.report.model_grid import ABSENT, AVERAGE
+from micrec_pyg.report.model_grid import ABSENT
 from micrec_pyg.report.support import in_every_run
+from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.runs.evaluators import (
     ALL_TIED,
     CONSTANT,

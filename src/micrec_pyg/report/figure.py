@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.names import Names
 from micrec_pyg.report.tables import aggregate
+from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import whole
 

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from micrec_pyg.report.figure import PANEL_INCHES, NothingToDrawError, Panel, save
-from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate
+from micrec_pyg.runs.averages import AVERAGE
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by people who do not see all colours (Okabe and Ito)."""

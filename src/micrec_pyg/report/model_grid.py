@@ -9,14 +9,12 @@ import polars as pl
 from micrec_pyg import grid
 from micrec_pyg.report.interval import Interval, interval_of
 from micrec_pyg.report.marks import MARK, Place, has_best
+from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.runs.grids import FEW
 
 FEW_NOTE = (
     f"{FEW} = at most k candidates in some seed: recall at k is 1 for any model there."
 )
-
-AVERAGE = "average"
-"""The column behind the domains: their unweighted mean."""
 
 ABSENT = "-"
 """Stands where a model has no answer, or no run."""

@@ -8,7 +8,9 @@ import polars as pl
 
 from micrec_pyg.grid import Titled
 from micrec_pyg.report.line_figure import Line, draw_panels
-from micrec_pyg.report.model_grid import ABSENT, AVERAGE
+from micrec_pyg.report.model_grid import ABSENT
+from micrec_pyg.runs.averages import AVERAGE
+from micrec_pyg.schema import InputError
 
 KEYS = ["label", "split", "side", "domain", "metric", "edges"]
 
@@ -24,7 +26,18 @@ def support_table(runs: Mapping[tuple[str, str, int], pl.DataFrame]) -> pl.DataF
 
     Returns:
         Columns ``KEYS``, mean, sd (null for one seed), seeds, nodes (mean over seeds).
+
+    Raises:
+        InputError: The runs have unlike largest numbers of edges, so that unlike nodes
+            are judged.
     """
+    largest = {key: str(frame["edges"].max()) for key, frame in runs.items()}
+    if len({*largest.values()}) > 1:
+        told = ", ".join(f"{' '.join(map(str, k))}: {n}" for k, n in largest.items())
+        raise InputError(
+            "the largest number of support edges decides which nodes are judged: "
+            f"{told}; measure all runs up to the same number"
+        )
     rows = pl.concat(
         [
             frame.with_columns(

@@ -9,13 +9,13 @@ import polars as pl
 from micrec_pyg.report.marks import Marks, models_of, significant_bests
 from micrec_pyg.report.model_grid import (
     ABSENT,
-    AVERAGE,
     FEW_NOTE,
     ModelGrid,
     few_candidates,
     model_grid,
 )
 from micrec_pyg.report.pairs import Seeds
+from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_text
 

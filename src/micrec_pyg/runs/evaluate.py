@@ -1,7 +1,8 @@
 """A finished run is tested: the one place that opens the sealed test set."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,19 +61,14 @@ def evaluate_job(
     Raises:
         InputError: The folder is no finished run, or its data has changed.
     """
-    if not (folder / MANIFEST).exists():
-        read_json(folder / METRICS)  # a folder of something else gets no lock
-    with locked_by_first(folder):
-        metrics = from_first(lambda: _checked_metrics(folder))
+    with finished_run(folder) as metrics:
         if "test" in metrics and not again:
             logger.info("%s: test results are there already", folder)
             return metrics
         experiment, inputs, model = first_before_others(
             lambda: open_run(folder, device=device, data=data)
         )
-        metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
-        # the others wait here: an evaluation counts before anybody reads a test edge
-        from_first(lambda: write_metrics(folder, metrics, experiment, inputs))
+        count_test(folder, metrics, experiment, inputs)
         with step("test evaluation"), working_on(experiment.model, folder):
             frame, report, sealed = _test(experiment, inputs, model)
         metrics["test"] = summary(report)
@@ -82,6 +78,40 @@ def evaluate_job(
             write_known(folder, experiment, inputs, sealed)
             write_metrics(folder, metrics, experiment, inputs)
     return metrics
+
+
+@contextmanager
+def finished_run(folder: Path) -> Iterator[dict[str, Any]]:
+    """Keep other commands out of a finished run that is whole; yield its metrics.
+
+    Who waited finds what another command has written meanwhile: look again inside.
+
+    Args:
+        folder: Of the run.
+
+    Raises:
+        InputError: The folder is no finished run, or a file of it is damaged.
+    """
+    if not (folder / MANIFEST).exists():
+        read_json(folder / METRICS)  # a folder of something else gets no lock
+    with locked_by_first(folder):
+        yield from_first(lambda: _checked_metrics(folder))
+
+
+def count_test(
+    folder: Path, metrics: dict[str, Any], experiment: Experiment, inputs: Inputs
+) -> None:
+    """Write down one more evaluation of the test set, before anybody reads an edge.
+
+    Args:
+        folder: Of the run.
+        metrics: What ``finished_run`` yielded, changed in place.
+        experiment: What the run is.
+        inputs: What it worked on.
+    """
+    metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
+    # other processes of this command wait here
+    from_first(lambda: write_metrics(folder, metrics, experiment, inputs))
 
 
 def _checked_metrics(folder: Path) -> dict[str, Any]:

@@ -28,14 +28,10 @@ from micrec_pyg.graph.node_rows import places
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.runs.evaluate import open_run
+from micrec_pyg.runs.evaluate import count_test, finished_run, open_run
 from micrec_pyg.runs.experiment import Experiment
-from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.inputs import Inputs
-from micrec_pyg.runs.save import write_metrics
-from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import ITEM, USER, InputError, Score, Task
-from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.reading import read_parquet
 from micrec_pyg.storage.writing import write_parquet
 
@@ -80,21 +76,19 @@ def measure_evaluators(folder: Path, count: int) -> pl.DataFrame:
     Raises:
         InputError: The run was not tested yet.
     """
-    path = folder / FILE
-    if path.is_file():
-        found = read_parquet(path)
-        if {*found["negatives"]} == {count}:
+    found = _kept(folder, count)
+    if found is not None:
+        return found
+    with finished_run(folder) as metrics:
+        found = _kept(folder, count)  # of another job, meanwhile
+        if found is not None:
             return found
-    with locked(folder):
-        check_run(folder)
-        metrics = read_json(folder / METRICS)
         if "test" not in metrics:
             raise InputError(
                 f"{folder} was not tested yet; do it first: micrec evaluate {folder}"
             )
         experiment, inputs, model = open_run(folder)
-        metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
-        write_metrics(folder, metrics, experiment, inputs)
+        count_test(folder, metrics, experiment, inputs)
         rows = list(_measured(experiment, inputs, model, count))
         rows += [
             row
@@ -103,8 +97,17 @@ def measure_evaluators(folder: Path, count: int) -> pl.DataFrame:
         ]
         table = pl.DataFrame(rows, infer_schema_length=None)
         table = table.with_columns(negatives=pl.lit(count))
-        write_parquet(path, table)
+        write_parquet(folder / FILE, table)
     return table
+
+
+def _kept(folder: Path, count: int) -> pl.DataFrame | None:
+    """Return what was measured before with as many negatives; None if nothing was."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    found = read_parquet(path)
+    return found if {*found["negatives"]} == {count} else None
 
 
 def _measured(

@@ -15,6 +15,7 @@ from micrec_pyg.graph.options import GraphOptions
 from micrec_pyg.models.base import Model, check_weights
 from micrec_pyg.runs.build import build
 from micrec_pyg.runs.device import check_compute
+from micrec_pyg.runs.identity import model_name
 from micrec_pyg.runs.settings import check_settings
 from micrec_pyg.runs.term import NONE, with_term
 from micrec_pyg.schema import Domain, DomainCatalogue, EdgeSplit, InputError
@@ -74,6 +75,11 @@ class Experiment:
         return list(self.rank.keywords["ks"])
 
     @property
+    def ks_with_selection(self) -> list[int]:
+        """Return the cut-offs of the metrics and that of ``fit.metric``, ascending."""
+        return sorted({*self.ks, cut_off(self.fit.metric)})
+
+    @property
     def block_size(self) -> BlockSize:
         """Return how many users are ranked at once, or ``auto``."""
         asked: BlockSize = self.rank.keywords["batch_size"]
@@ -118,7 +124,7 @@ def experiment_of(
     try:
         found = Experiment(
             dataset=str(settings["dataset"]),
-            model=_name(settings["model"], term),
+            model=model_name(settings),
             split=str(settings["split_name"]),
             load_data=partial(build, settings["data"], "data"),
             encode=build(settings["features"], "features"),
@@ -159,12 +165,6 @@ def _on(settings: Mapping[str, Any], device: str) -> dict[str, Any]:
             for key, node in settings["features"].items()
         }
     return here
-
-
-def _name(model: Mapping[str, Any], term: Mapping[str, Any]) -> str:
-    """Return the name of the model, with its term if it has one."""
-    name = str(model["name"])
-    return name if term["name"] == "none" else f"{name}+{term['name']}"
 
 
 def _check_model(experiment: Experiment) -> None:

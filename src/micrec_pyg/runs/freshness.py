@@ -29,16 +29,12 @@ from micrec_pyg.evaluation.evaluate import summary
 from micrec_pyg.graph.build import test_stage, train_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
-from micrec_pyg.runs.evaluate import open_run
+from micrec_pyg.runs.evaluate import count_test, finished_run, open_run
 from micrec_pyg.runs.experiment import Experiment
-from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.runs.job import trained_model
 from micrec_pyg.runs.progress import step
-from micrec_pyg.runs.save import write_metrics
-from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import ITEM, USER, EdgeSplit, InputError, no_edges
-from micrec_pyg.storage.lock import locked
 
 logger = logging.getLogger(__name__)
 
@@ -77,14 +73,11 @@ def freshness(
         InputError: The split is another one, or too short for so many periods; or the
             model does not answer new users and items.
     """
-    check_run(folder)
-    with locked(folder):
-        metrics = read_json(folder / METRICS)
+    with finished_run(folder) as metrics:
         experiment, inputs, model = open_run(folder, device=device, data=data)
         _check(experiment, model, periods)
         moments = _moments(inputs, periods)
-        metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
-        write_metrics(folder, metrics, experiment, inputs)
+        count_test(folder, metrics, experiment, inputs)
     frames = []
     for added, moment in enumerate(moments):
         splits = _known_before(inputs.splits, inputs, moment, moments[-1])
@@ -230,7 +223,10 @@ def _retrained(
 def _evaluated(
     experiment: Experiment, inputs: Inputs, model: Model
 ) -> dict[str, dict[str, float | int]]:
-    """Return the metrics of all users, by domain that has pairs to test."""
+    """Return the metrics of all users, by domain that has pairs to test.
+
+    The cut-offs are those of the validation, that of ``fit.metric`` among them.
+    """
     stage = test_stage(
         inputs.train,
         inputs.domains,
@@ -239,7 +235,8 @@ def _evaluated(
         answers=model.answers,
     )
     stage = to_device(stage, experiment.device)
-    report = experiment.rank(model, stage, train=inputs.train, groups=False)
+    ks = experiment.ks_with_selection
+    report = experiment.rank(model, stage, train=inputs.train, groups=False, ks=ks)
     found = summary(report)
     return {name: groups["all"] for name, groups in found.items() if "all" in groups}
 

@@ -179,6 +179,12 @@ def _path(settings: Mapping[str, Any]) -> str | None:
     return path
 
 
+def model_name(settings: Mapping[str, Any]) -> str:
+    """Return what a run's model is called: with its term, such as ``inmo+ease_xc``."""
+    name = str(settings["model"]["name"])
+    return name if _has_no_term(settings) else f"{name}+{settings['term']['name']}"
+
+
 def sweep_axes(settings: Mapping[str, Any]) -> dict[str, float]:
     """Return those of K, w and gamma that this run reads, with their values.
 

@@ -186,7 +186,7 @@ def _train(
         experiment, inputs, folder=folder, on_epoch=told.epoch, same_net=same_net
     )
     with step("validation"):
-        ks = sorted({*experiment.ks, cut_off(experiment.fit.metric)})
+        ks = experiment.ks_with_selection
         report: Report = experiment.rank(
             model, valid, train=inputs.train, groups=False, ks=ks
         )

@@ -203,7 +203,7 @@ def _function(maker: Any) -> Any:
 
 def _num_negatives(experiment: Experiment) -> int:
     """Return the negatives of a positive, a setting of some models."""
-    model: Any = experiment.make_model
+    model: Any = experiment.net
     settings = getattr(model, "keywords", {})
     fixed = _function(model).num_negatives
     return int(settings.get("num_negatives", fixed))

@@ -3,8 +3,9 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
+
+from micrec_pyg.runs.averages import average
 
 WIDTH = 79
 """Characters of the longest line: 80 columns, and one for the cursor."""
@@ -50,9 +51,9 @@ class Course:
                 self.weights.get(name, 0.0) * value
                 for name, value in row["loss"].items()
             )
-        by_domain = [v for v in (row.get("val") or {}).values() if self.metric in v]
-        if by_domain:
-            self.value = fmean(values[self.metric] for values in by_domain)
+        means = average(list((row.get("val") or {}).values()))
+        if self.metric in means:
+            self.value = means[self.metric]
             if self.best is None or self.value > self.best:
                 self.best, self.best_epoch = self.value, self.done - 1
         if now is not None:

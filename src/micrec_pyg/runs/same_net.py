@@ -9,9 +9,11 @@ from typing import Any
 
 from micrec_pyg.models.base import Model, prepare
 from micrec_pyg.models.fused import Fused
+from micrec_pyg.runs.code import KEY, changed_code
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.folder import is_complete, run_folder
+from micrec_pyg.runs.identity import model_name
 from micrec_pyg.runs.results import versions
 from micrec_pyg.runs.save import MODEL
 from micrec_pyg.runs.sealed import METRICS, check_run
@@ -29,7 +31,7 @@ def run_of_net(experiment: Experiment, data: Mapping[str, str]) -> Path | None:
     """Return the folder of the same run without its term, if it is finished.
 
     A term changes nothing in training, so the net of that run has the bits that
-    training would give here: on one device, with the same versions.
+    training would give here: on one device, with the same versions and code.
 
     Args:
         experiment: What the run is; one without a term has no such folder.
@@ -38,8 +40,8 @@ def run_of_net(experiment: Experiment, data: Mapping[str, str]) -> Path | None:
     if not experiment.betas:
         return None
     settings = {**experiment.settings, "term": dict(NONE)}
-    name = str(settings["model"]["name"])
-    folder = run_folder(replace(experiment, model=name, settings=settings), data)
+    apart = replace(experiment, model=model_name(settings), settings=settings)
+    folder = run_folder(apart, data)
     if not is_complete(folder):
         return None
     try:
@@ -49,6 +51,14 @@ def run_of_net(experiment: Experiment, data: Mapping[str, str]) -> Path | None:
         logger.warning("%s; the net is trained again for this run", error)
         return None
     if not (folder / HISTORY).exists():  # no epoch: the start values are quickly drawn
+        return None
+    if changed := changed_code(settings, record.get(KEY, {})):
+        logger.warning(
+            "the code of %s has changed since %s was trained; the net is trained again "
+            "for this run",
+            ", ".join(changed),
+            folder,
+        )
         return None
     here = (experiment.device, versions())
     return folder if (record["device"], record.get("versions")) == here else None

@@ -20,19 +20,19 @@ from micrec_pyg.data.splits.parts import uniform_by_hash
 from micrec_pyg.graph.build import test_stage
 from micrec_pyg.graph.to_device import to_device
 from micrec_pyg.models.base import Model
-from micrec_pyg.runs.evaluate import open_run
+from micrec_pyg.runs.evaluate import count_test, finished_run, open_run
 from micrec_pyg.runs.experiment import Experiment
-from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.inputs import Inputs
-from micrec_pyg.runs.save import write_metrics
-from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import ITEM, USER, EdgeSplit, InputError, Interactions
-from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.reading import read_parquet
 from micrec_pyg.storage.writing import write_parquet
 
-FILE = "support_edges.parquet"
-"""In the folder of a run: what ``measure_support`` found."""
+FILE = "support_edges_{most}.parquet"
+"""In the folder of a run: what ``measure_support`` found, a file per largest number of
+edges, which decides what nodes are judged."""
+
+EARLIER = "support_edges.parquet"
+"""The only file of earlier versions, of any largest number."""
 
 SIDES = (USER, ITEM)
 GROUPS: Mapping[str, str] = {USER: "new_user", ITEM: "new_item"}
@@ -45,9 +45,9 @@ def measure_support(folder: Path, counts: Sequence[int]) -> pl.DataFrame:
     """Return the accuracy of new nodes by the number of support edges they keep.
 
     Judged are the test pairs of the new nodes that have at least the largest number
-    of edges, so that every number is exact. The result is kept with the run; asked
-    for the same numbers again, it is read. Every measurement counts as one evaluation
-    of the test set.
+    of edges, so that every number is exact. The result is kept with the run, and read
+    where it has all that is asked for. Every measurement counts as one evaluation of
+    the test set.
 
     Args:
         folder: Of a finished run on a split with new nodes.
@@ -60,31 +60,52 @@ def measure_support(folder: Path, counts: Sequence[int]) -> pl.DataFrame:
     Raises:
         InputError: The run has no support edges, or no new node has so many.
     """
-    path = folder / FILE
-    if path.is_file():
-        found = read_parquet(path)
-        if {*counts} <= {*found["edges"]}:
-            return found.filter(pl.col("edges").is_in(list(counts)))
-    with locked(folder):
-        check_run(folder)
+    most = max(counts)
+    found = _kept(folder, most)
+    if _has(found, counts):
+        return _of(found, counts)
+    with finished_run(folder) as metrics:
+        found = _kept(folder, most)
+        if _has(found, counts):  # another job has measured meanwhile
+            return _of(found, counts)
         experiment, inputs, model = open_run(folder)
-        metrics = read_json(folder / METRICS)
-        metrics["test_evaluations"] = metrics.get("test_evaluations", 0) + 1
-        write_metrics(folder, metrics, experiment, inputs)
+        count_test(folder, metrics, experiment, inputs)
         rows = [
             row
             for side in SIDES
-            for count in counts
-            for row in _rows(experiment, inputs, model, side, count, max(counts))
+            for count in sorted({*counts, *found["edges"]})
+            for row in _rows(experiment, inputs, model, side, count, most)
         ]
         if not rows:
             raise InputError(
-                f"{folder}: no new user or item has {max(counts)} support edges and a "
+                f"{folder}: no new user or item has {most} support edges and a "
                 "test pair; give smaller numbers, or a run on split=new_nodes"
             )
         table = pl.DataFrame(rows, infer_schema_length=None)
-        write_parquet(path, table)
-    return table
+        write_parquet(folder / FILE.format(most=most), table)
+    return _of(table, counts)
+
+
+def _kept(folder: Path, most: int) -> pl.DataFrame:
+    """Return what was measured on the nodes with so many edges; no row if nothing was.
+
+    Only such nodes have a row of that number.
+    """
+    for name in (FILE.format(most=most), EARLIER):
+        path = folder / name
+        if path.is_file():
+            found = read_parquet(path)
+            if found["edges"].max() == most:
+                return found
+    return pl.DataFrame(schema={"edges": pl.Int64})
+
+
+def _has(table: pl.DataFrame, counts: Sequence[int]) -> bool:
+    return {*counts} <= {*table["edges"]}
+
+
+def _of(table: pl.DataFrame, counts: Sequence[int]) -> pl.DataFrame:
+    return table.filter(pl.col("edges").is_in(list(counts)))
 
 
 def thinned(

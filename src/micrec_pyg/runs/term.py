@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from statistics import fmean
 from typing import Any
 
 from micrec_pyg.models.base import Model
 from micrec_pyg.models.fused import Fused
+from micrec_pyg.runs.averages import average
 from micrec_pyg.runs.build import build
 from micrec_pyg.schema import InputError, ValidStage
 
@@ -61,7 +61,7 @@ def choose_weight(
     found = {}
     if len(weights) > 1:
         for weight, means in validate(model, valid, weights).items():
-            found[weight] = fmean(each[metric] for each in means.values())
+            found[weight] = average(list(means.values()))[metric]
             logger.info(
                 "term: beta %g, validation %s %.4f", weight, metric, found[weight]
             )

@@ -35,13 +35,14 @@ def keys_of(file: Path | None, variable: str | None) -> list[str]:
 
     Args:
         file: Lines that begin with # are left out.
-        variable: The content of the variable, if it is set.
+        variable: The content of the variable, if it is set. Spaces and line ends
+            around a key are no part of it, here and in a file.
 
     Raises:
         InputError: A key is too short, or the file has none.
     """
     if file is None:
-        found = [variable] if variable else []
+        found = [variable.strip()] if variable else []
     else:
         with explained(file):
             lines = file.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.studies.facts import DataFacts
+from micrec_pyg.runs.progress_line import duration
 
 SECONDS = 2e-5
 """Of training, per interaction and epoch, on one core: the order of what
@@ -36,7 +37,7 @@ class Estimate:
         """Return it in one sentence."""
         how = "by finished runs of each model" if self.measured else "at most"
         return (
-            f"time: about {_duration(self.seconds)} ({how}); disk: about "
+            f"time: about {duration(self.seconds)} ({how}); disk: about "
             f"{self.size / 2**30:.2f} GiB, {self.free / 2**30:.1f} GiB are free"
         )
 
@@ -101,9 +102,3 @@ def _size_of(facts: DataFacts) -> float:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -49,7 +49,8 @@ def run_studies(manifest: Manifest, asked: Asked) -> Outcome:
         studies, seeds=asked.seeds, extra=asked.extra, output_dir=asked.output_dir
     )
     folder = Path(asked.output_dir) / "studies" / studies[0].facts.dataset
-    book = Book(folder, [studies[0].facts.digest])
+    # of what they share, so that any choice of studies goes on with one book
+    book = Book(folder, [manifest.digest(asked.extra)])
     todo = [job for job in plan.unique.values() if book.folder_of(job) is None]
     show(_told(studies, plan, book, todo, asked))
     if asked.dry_run:

@@ -8,6 +8,7 @@ import polars as pl
 
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.studies.done import Done
+from micrec_pyg.cli.studies.steps import SUPPORT
 from micrec_pyg.evaluation.significance import TestOptions
 from micrec_pyg.grid import Titled, titled_markdown
 from micrec_pyg.report import compare_output
@@ -39,7 +40,13 @@ logger = logging.getLogger(__name__)
 
 def show_support(done: Done) -> list[Path]:
     """Return the files of the study by number of support edges."""
-    table = support_table(_frames(done, support.FILE))
+    frames = {
+        (job.label, str(run.record["split"]), run.seed): support.measure_support(
+            Path(run.path), _counts(job)
+        )
+        for job, run in _runs(done).items()
+    }
+    table = support_table(frames)
     labels = [row.label for row in done.study.preset.rows]
     metric = done.study.preset.metrics[0]
     tables = support_tables(table, labels, REFERENCES, metric)
@@ -47,6 +54,11 @@ def show_support(done: Done) -> list[Path]:
         *_written(done, tables, table),
         *draw_support(table, labels, metric, done.path),
     ]
+
+
+def _counts(job: Job) -> Sequence[int]:
+    """Return the numbers of edges of a study; a run may be measured with others too."""
+    return next(step.values for step in job.steps if step.name == SUPPORT)
 
 
 def show_evaluators(done: Done) -> list[Path]:

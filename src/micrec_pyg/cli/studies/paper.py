@@ -13,6 +13,7 @@ from micrec_pyg.cli.pool import Outcome
 from micrec_pyg.cli.process import show
 from micrec_pyg.cli.studies.main import Asked, run_studies
 from micrec_pyg.cli.studies.study import Manifest
+from micrec_pyg.runs.progress_line import duration
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
 
@@ -111,7 +112,7 @@ def _steps(
         f"# {pair}",
         f"1. fetch: micrec data fetch {shlex.join(data)}",
         table.rstrip(),
-        f"   about {size / SPEED / 60:.0f} min at {SPEED / 1e6:.0f} MB/s",
+        f"   about {duration(size / SPEED)} at {SPEED / 1e6:.0f} MB/s",
         f"2. read and encode: at the first run; at most {ratings:,} ratings, "
         "before the filters",
         f"3. tune: {trials} trials, by validation alone",

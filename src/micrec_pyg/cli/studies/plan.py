@@ -1,6 +1,7 @@
 """Which runs a list of studies needs, each of them once, and which are there."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from micrec_pyg.storage.digests import json_digest
 from micrec_pyg.storage.lock import locked
 from micrec_pyg.storage.parts import remove_stale_parts
 from micrec_pyg.storage.writing import write_json
+
+logger = logging.getLogger(__name__)
 
 BOOK = "manifest.json"
 """In the folder of the studies: every run that is done, and every study."""
@@ -99,6 +102,7 @@ class Book:
         self.path = folder / BOOK
         self.state = json_digest([_settings_digest(), *map(str, facts)])
         remove_stale_parts(folder)
+        self._tell_what_is_discarded()
         self.runs: dict[str, dict[str, Any]] = self._written().get("runs", {})
         self.studies: dict[str, dict[str, Any]] = {}
         self._tested: set[Path] = set()
@@ -149,14 +153,33 @@ class Book:
             }
             write_json(self.path, content)
 
+    def _tell_what_is_discarded(self) -> None:
+        """Log a line where the file is about other data or settings."""
+        found = self._read()
+        if found and not self._written():
+            runs, studies = (len(found.get(key, {})) for key in ("runs", "studies"))
+            logger.warning(
+                "%s: the data or the settings under conf/ have changed since; its %d "
+                "runs and %d studies are forgotten. A run that is still the same is "
+                "found complete, and not trained again",
+                self.path,
+                runs,
+                studies,
+            )
+
     def _written(self) -> dict[str, Any]:
         """Return the file; nothing if it is damaged, or about other data."""
-        try:
-            found = read_json(self.path)
-        except InputError:
-            return {}
+        found = self._read()
         same = found.get("schema") == SCHEMA and found.get("state") == self.state
         return found if same else {}
+
+    def _read(self) -> dict[str, Any]:
+        """Return the file as it is; nothing if it is missing or damaged."""
+        try:
+            found: dict[str, Any] = read_json(self.path)
+        except InputError:
+            return {}
+        return found
 
 
 def _model(job: Job) -> str:

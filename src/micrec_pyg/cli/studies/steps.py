@@ -6,6 +6,8 @@ from pathlib import Path
 
 Measure = Callable[[Path, Sequence[int]], None]
 
+SUPPORT = "support_edges"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -51,7 +53,7 @@ def _evaluators(folder: Path, counts: Sequence[int]) -> None:
 
 
 MEASURES: Mapping[str, Measure] = {
-    "support_edges": _support_edges,
+    SUPPORT: _support_edges,
     "alignment": _alignment,
     "evaluators": _evaluators,
 }

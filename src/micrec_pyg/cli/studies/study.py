@@ -146,6 +146,15 @@ class Manifest:
         check_jobs(job for each in found for job in each.jobs(extra))
         return found
 
+    def digest(self, extra: Sequence[str]) -> str:
+        """Return the digest of the data without what single studies change of it.
+
+        Args:
+            extra: Overrides of every run.
+        """
+        shared = _draft(self.name, self.values, {}, extra).preset
+        return facts_of(shared.settings(extra)).digest
+
     def _read(self, name: str) -> Values:
         """Return what the file of a study says, over that of the study it is like."""
         own = read_yaml(self.folder / f"{name}.yaml")

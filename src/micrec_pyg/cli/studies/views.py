@@ -20,8 +20,8 @@ from micrec_pyg.report.figure import NothingToDrawError, draw
 from micrec_pyg.report.gain_figure import band_text
 from micrec_pyg.report.latex import latex
 from micrec_pyg.report.line_figure import Line, draw_lines, draw_panels
-from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, sheets
+from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.storage.writing import write_text
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.cli.averages import AVERAGE
 from micrec_pyg.cli.tracking import artifacts
 from micrec_pyg.cli.tracking.session import (
     begin,
@@ -16,12 +15,8 @@ from micrec_pyg.cli.tracking.session import (
     waiting_files,
     write_mark,
 )
-from micrec_pyg.cli.tracking.values import (
-    averages,
-    epoch_values,
-    learning_rate,
-    summary_values,
-)
+from micrec_pyg.cli.tracking.values import epoch_values, learning_rate, summary_values
+from micrec_pyg.runs.averages import AVERAGE, averages
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import InputError
 from micrec_pyg.training.state import HISTORY
@@ -101,12 +96,13 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 
 def _send(run: Run, options: Mapping[str, Any], *, with_model: bool) -> None:
     folder = Path(run.path)
-    history = (folder / HISTORY).read_text("utf-8").splitlines()
+    # a run of no epoch has none
+    text = (folder / HISTORY).read_text("utf-8") if run.has_history else ""
     rate = learning_rate(run.config)
     open_run = begin(folder, run.config, options)
     code = 1
     try:
-        for line in history:
+        for line in text.splitlines():
             log_epoch(open_run, epoch_values(json.loads(line), rate))
         open_run.summary.update(summary_values(run.record))
         if with_model:

@@ -10,6 +10,7 @@ from typing import Any
 
 from micrec_pyg.cli.tracking.values import config_of, tags_of
 from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.identity import model_name
 from micrec_pyg.storage.writing import write_json
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def begin(folder: Path, settings: Mapping[str, Any], options: Mapping[str, Any])
         group=options["group"],
         job_type=options["job_type"],
         id=name_at_wandb(folder.name),
-        name=f"{settings['model']['name']} {folder.name}",
+        name=f"{model_name(settings)} {folder.name}",
         tags=[*tags_of(settings), *(options.get("tags") or [])],
         notes=options.get("notes"),
         dir=str(folder),

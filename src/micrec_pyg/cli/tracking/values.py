@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from micrec_pyg.cli.averages import AVERAGE, average
+from micrec_pyg.runs.averages import AVERAGE, average, averages
 from micrec_pyg.runs.build import build
-from micrec_pyg.runs.identity import decisive, sweep_axes
+from micrec_pyg.runs.identity import decisive, model_name, sweep_axes
 from micrec_pyg.schema import InputError
 
 Values = dict[str, Any]
@@ -30,7 +30,7 @@ def config_of(settings: Mapping[str, Any]) -> Values:
     found = {
         "dataset": settings["dataset"],
         "split": settings["split_name"],
-        "model": settings["model"]["name"],
+        "model": model_name(settings),
         "seed": settings["seed"],
         "setting": setting_of(settings),
     }
@@ -52,7 +52,7 @@ def setting_of(settings: Mapping[str, Any]) -> str:
     Args:
         settings: The content of a run's ``config.yaml``.
     """
-    where = [settings["dataset"], settings["split_name"], settings["model"]["name"]]
+    where = [settings["dataset"], settings["split_name"], model_name(settings)]
     kept = {
         key: text
         for key, text in decisive(settings).items()
@@ -66,7 +66,7 @@ def setting_of(settings: Mapping[str, Any]) -> str:
 
 def tags_of(settings: Mapping[str, Any]) -> list[str]:
     """Return the words by which a run is found: data set, split, model, seed."""
-    words = [settings["dataset"], settings["split_name"], settings["model"]["name"]]
+    words = [settings["dataset"], settings["split_name"], model_name(settings)]
     # wandb refuses a run for a tag beyond 64 characters
     return [str(word)[:64] for word in (*words, f"seed{settings['seed']}")]
 
@@ -100,19 +100,6 @@ def summary_values(metrics: Mapping[str, Any]) -> Values:
         if part in metrics
     }
     return flat({**metrics, **parts})
-
-
-def averages(
-    by_domain: Mapping[str, Mapping[str, Mapping[str, Any]]],
-) -> dict[str, dict[str, float | None]]:
-    """Return the mean over domains of every group that all of them have."""
-    every = list(by_domain.values())
-    groups = list(every[0]) if every else []
-    return {
-        group: average([groups_of[group] for groups_of in every])
-        for group in groups
-        if all(group in groups_of for groups_of in every)
-    }
 
 
 def learning_rate(settings: Mapping[str, Any]) -> Callable[[int], float]:

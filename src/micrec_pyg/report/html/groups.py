@@ -7,8 +7,8 @@ import polars as pl
 
 from micrec_pyg.report.html.blocks import Block, Chart, Text, table_of_grid
 from micrec_pyg.report.html.charts import bars
-from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, overview
+from micrec_pyg.runs.averages import AVERAGE
 
 FAMILIES: Mapping[str, str] = {
     "item_degree_": "Test items by their training interactions",

@@ -22,9 +22,9 @@ from micrec_pyg.report.html.costs import all_runs, environment, settings, timing
 from micrec_pyg.report.html.groups import group_blocks
 from micrec_pyg.report.html.histories import histories, step_of, validation
 from micrec_pyg.report.interval import NOTE, interval_of
-from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.remarks import remarks
 from micrec_pyg.report.tables import Sheet, aggregate
+from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.runs.read import Run, family_of, read_run
 
 

@@ -25,6 +25,7 @@ from micrec_pyg.report.html.charts import colors_of, points
 from micrec_pyg.report.html.costs import environment, timings
 from micrec_pyg.report.html.histories import histories, step_of, validation
 from micrec_pyg.report.interval import NOTE, interval
+from micrec_pyg.runs.progress_line import duration
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.runs.sealed import METRICS
 
@@ -86,7 +87,7 @@ def sweep_page(
             "sweep": name,
             "jobs": f"{len(done)} done, {len(failed)} failed",
             "selected by": value,
-            "time": f"{sum(jobs['seconds']) / 60:.1f} min of jobs",
+            "time": f"{duration(sum(jobs['seconds']))} of jobs",
         },
         headline=list(verdict) or ["No job is done."],
         sections=[section for section in sections if section.blocks],
