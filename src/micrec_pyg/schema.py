@@ -179,8 +179,6 @@ class Domain:
     """By modality (``text``, ``image``, ...); empty if there is none."""
     digest: str
     """sha256 of the inputs, the encoders and their options."""
-    earlier: tuple[str, ...] = ()
-    """Digests that earlier versions may have given the same."""
 
 
 def no_edges() -> Int[Tensor, "2 0"]:

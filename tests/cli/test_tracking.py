@@ -12,10 +12,10 @@ import yaml
 from reference.experiments import experiment
 
 from micrec_pyg.cli.config import composed
+from micrec_pyg.cli.sweep_jobs import SEED, TASK
 from micrec_pyg.cli.tracking.push import push
 from micrec_pyg.cli.tracking.sync import sync
 from micrec_pyg.cli.tracking.tracker import Tracker
-from micrec_pyg.cli.tune_space import FIXED
 from micrec_pyg.inference.examples import examples_of
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.schema import InputError
@@ -146,7 +146,7 @@ def test_a_run_without_metrics_ends_as_failed(tmp_path, asked) -> None:
 
 def test_a_sweep_of_wandb_chooses_nothing_that_decides_the_task() -> None:
     sweep = yaml.safe_load((conf_dir() / "wandb" / "sweep.yaml").read_text())
-    assert not {*sweep["parameters"]} & {*FIXED}
+    assert not {*sweep["parameters"]} & {*TASK, SEED}
     overrides = [each for each in sweep["command"] if "=" in each]
     first = [f"{key}={each['values'][0]}" for key, each in sweep["parameters"].items()]
     assert composed([*overrides, *first])["seed"] == 0

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from micrec_pyg.cli.train import train_job
-from micrec_pyg.schema import InputError
 
 SPLIT = ("card.json", "manifest.json", "d0.parquet", "d1.parquet")
 FILES = {
@@ -156,24 +155,6 @@ def test_a_run_goes_on_with_another_batch_size_of_its_encoder(small, ready) -> N
     again = [*begun, "features=default", "K=0", "features.text.batch_size=7"]
     assert train_job(again) == folder
     assert metrics_of(folder)["val"]
-
-
-def test_digests_of_earlier_versions_are_known(small, tmp_path) -> None:
-    from micrec_pyg.cli.config import composed
-    from micrec_pyg.runs.experiment import experiment_of
-    from micrec_pyg.runs.inputs import load
-    from micrec_pyg.runs.save import check_data
-
-    inputs = load(experiment_of(composed([*small, "features=default", "K=0"])))
-    on_cuda = {name: each.earlier[-1] for name, each in inputs.domains.items()}
-    assert on_cuda != inputs.digests
-    path = tmp_path / "artefact" / "digests.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps(on_cuda))
-    check_data(tmp_path, inputs)
-    path.write_text(json.dumps({**on_cuda, "d1": "of other texts"}))
-    with pytest.raises(InputError, match="the data of d1, or what encodes it, is not"):
-        check_data(tmp_path, inputs)
 
 
 def test_the_encoders_run_where_the_run_does(small) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from micrec_pyg.features import cache
-from micrec_pyg.features.cache import cached_vectors, earlier_identity, identity
+from micrec_pyg.features.cache import cached_vectors, identity
 from micrec_pyg.schema import StorageError
 
 
@@ -195,7 +195,8 @@ def test_what_was_made_by_the_usual_settings_stays_valid(
 ) -> None:
     encoder = counting(reads=reads)
     encoder.settings = {"salt": 0, "batch_size": usual, "device": "cpu"}
-
-    # as versions named it that counted how an encoder runs
-    assert identity(encoder) == earlier_identity(encoder, None)
-    assert earlier_identity(encoder, "cuda") != identity(encoder)
+    usual_way = identity(encoder)
+    encoder.settings |= {"batch_size": usual + 1, "device": "cuda"}
+    assert identity(encoder) == usual_way
+    encoder.settings |= {"salt": 1}
+    assert identity(encoder) != usual_way

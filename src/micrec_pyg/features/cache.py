@@ -47,19 +47,6 @@ def identity(encoder: Encoder) -> str:
     return json_digest(_description(encoder))
 
 
-def earlier_identity(encoder: Encoder, device: str | None) -> str:
-    """Return the identity in versions that counted batch size and device.
-
-    Args:
-        encoder: With its batch size.
-        device: Where it ran then; None: the encoder's own.
-    """
-    settings = dict(encoder.settings)
-    if DEVICE in settings and device is not None:
-        settings[DEVICE] = device
-    return json_digest([_FORMAT, encoder.name, settings])
-
-
 def cached_vectors(
     encoder: Encoder,
     items: Mapping[bytes, str],

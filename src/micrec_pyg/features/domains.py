@@ -42,7 +42,6 @@ def with_features(
         domain,
         features=without_absent(domain.name, features),
         digest=digest(domain.digest),
-        earlier=tuple(map(digest, domain.earlier)),
     )
 
 

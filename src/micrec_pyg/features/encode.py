@@ -14,7 +14,6 @@ from torch import Tensor
 from micrec_pyg.features.cache import (
     KEY_BYTES,
     cached_vectors,
-    earlier_identity,
     identity,
 )
 from micrec_pyg.features.domains import combined_digest, without_absent
@@ -76,39 +75,16 @@ def encode(
         }
         for name, feature in _features(encoder, inputs[modality], cache_dir).items():
             features[name][modality] = feature
-    digests = _digests(catalogues, used, inputs)
     return {
         name: Domain(
             name=catalogue.name,
             interactions=catalogue.interactions,
             features=without_absent(name, {**features[name], **catalogue.vectors}),
-            digest=digests[name][0],
-            earlier=tuple(digests[name][1:]),
-        )
-        for name, catalogue in catalogues.items()
-    }
-
-
-def _digests(
-    catalogues: Mapping[str, DomainCatalogue],
-    encoders: Mapping[str, Encoder],
-    inputs: Mapping[str, Mapping[str, _Inputs]],
-) -> dict[str, list[str]]:
-    """Return the digest of every domain, and behind it those of earlier versions.
-
-    They counted how an encoder runs. Where they ran it, is not known any more.
-    """
-    ways = [{m: identity(encoder) for m, encoder in encoders.items()}]
-    for device in (None, "cpu", "cuda"):
-        ways.append({m: earlier_identity(e, device) for m, e in encoders.items()})
-    return {
-        name: [
-            combined_digest(
+            digest=combined_digest(
                 catalogue.digest,
-                {m: (way[m], inputs[m][name].digest) for m in encoders},
-            )
-            for way in ways
-        ]
+                {m: (identity(e), inputs[m][name].digest) for m, e in used.items()},
+            ),
+        )
         for name, catalogue in catalogues.items()
     }
 

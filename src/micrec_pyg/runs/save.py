@@ -161,13 +161,11 @@ def check_data(folder: Path, inputs: Inputs) -> None:
         InputError: The message names the domains.
     """
     before = files.read_json(folder / "artefact" / "digests.json")
-    valid = {n: (each.digest, *each.earlier) for n, each in inputs.domains.items()}
-    names = sorted({*before, *valid})
-    changed = [n for n in names if before.get(n) not in valid.get(n, ())]
+    now = inputs.digests
+    changed = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
     if changed:
         raise InputError(
             f"the data of {', '.join(changed)}, or what encodes it, is not what "
-            f"{folder} was trained on (of a run of an earlier version "
-            "features.*.batch_size counts too); restore the files and settings, or "
-            "delete that folder and train again"
+            f"{folder} was trained on; restore the files and settings, or delete that "
+            "folder and train again"
         )
