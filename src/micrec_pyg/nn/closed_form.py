@@ -222,7 +222,9 @@ class Iterations(ItemSolver):
         for some in torch.arange(count, device=device).split(min(self.at_once, most)):
             u, r = self.gradients.solve(units(some, count), OF_UNITS)
             found.append(u[some].diagonal() + (u * r).sum(0))
-        h = 1 - torch.cat(found) + (self.smooth @ self.inner * self.smooth).sum(1)
+        h: Tensor = (
+            1 - torch.cat(found) + (self.smooth @ self.inner * self.smooth).sum(1)
+        )
         length = self.gradients.square + self.rows.content.square().sum(1)
         return 1 - h.clamp(min=0).minimum(length / (self.ridge + length))
 
