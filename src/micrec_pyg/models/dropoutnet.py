@@ -39,7 +39,8 @@ class DropoutNet(Model):
     e are the vectors of a factorisation, which this loss does not move; c_i is the
     content of an item, c_u the mean of a user's. Half of those that training drops
     have 0 for their vector, the others the mean vector of their items or users in the
-    graph, as new nodes have at inference: 0 where they have no edge.
+    graph, as new nodes have at inference: 0 where they have no edge. Where the ranking
+    loss reads cosines, e is of length 1.
 
     Deviation: the factorisation is learnt beside the towers, not before them; pairs
     are positives and uniform negatives, not a teacher's best; no batch normalisation.
@@ -108,7 +109,9 @@ class DropoutNet(Model):
         """Return the outputs of the towers for every node."""
         z = {}
         for domain, data in graphs.items():
-            e: Embeddings = self.embedding[module_key(domain)](data)
+            e = self.loss.scored({domain: self.embedding[module_key(domain)](data)})[
+                domain
+            ]
             means, contents = _means(data, e), self._contents(domain, data)
             sides = {}
             for kind, own in ((USER, e.user), (ITEM, e.item)):
@@ -143,7 +146,7 @@ class DropoutNet(Model):
         self, domain: str, given: Triplets, data: HeteroData, streams: RandomStreams
     ) -> Float[Tensor, ""]:
         """Return the mean squared error of the scores of the towers."""
-        table = self._table(domain)
+        table = self.loss.scored({domain: self._table(domain)})[domain]
         items = torch.cat([given.pos.view(-1, 1), given.neg], dim=1)
         rows = {USER: given.user, ITEM: items.flatten()}
         of_all = {USER: table.user.detach(), ITEM: table.item.detach()}
