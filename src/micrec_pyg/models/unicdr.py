@@ -135,18 +135,22 @@ class UniCDR(Model):
             q = dropped(q, self.dropout, streams("dropout", domain))
             logits = (q @ (s + c).unsqueeze(2)).squeeze(2)
             recommendation[domain] = (logits,)
+            if len(s) == 1:  # nobody else to tell the user from
+                continue
             shift = torch.randint(
                 1,
-                max(2, len(s)),
+                len(s),
                 (1,),
                 generator=streams("shift", domain),
                 device=s.device,
             )
             others = (torch.arange(len(s), device=s.device) + shift) % len(s)
             critic[domain] = (mine.tell(s, c), mine.tell(s.index_select(0, others), c))
+        total = over_domains(balanced_cross_entropy, recommendation)
+        none = torch.zeros_like(total)
         return {
-            "recommendation": over_domains(balanced_cross_entropy, recommendation),
-            "critic": over_domains(_told_apart, critic),
+            "recommendation": total,
+            "critic": over_domains(_told_apart, critic) if critic else none,
         }
 
     def _of(self, domain: str) -> "_Domain":
