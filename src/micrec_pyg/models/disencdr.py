@@ -29,7 +29,7 @@ from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import (
     Accounts,
-    everybody,
+    all_accounts,
     first_accounts,
     shares_of_interactions,
     sum_of_accounts,
@@ -189,7 +189,7 @@ class DisenCDR(Model):
             streams: Draw what is dropped.
         """
         names = sorted(graphs)  # gradients are float sums: in one order
-        linked = {name: everybody(name, graphs) for name in names}
+        linked = {name: all_accounts(name, graphs) for name in names}
         share = {n: shares_of_interactions(n, linked[n], graphs) for n in names}
 
         def mixed(x: By) -> dict[str, Tensor]:
