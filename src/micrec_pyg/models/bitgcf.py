@@ -4,7 +4,7 @@ Liu et al., CIKM 2020.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,12 @@ from micrec_pyg.allowed import Count, Layers, PartialShare, Positive, Share
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.losses import cross_entropy, l2_loss, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import (
@@ -119,10 +124,7 @@ class BiTGCF(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``cross_entropy`` of z and ``l2`` of the start vectors."""
-        start = {
-            d: cast(IdEmbedding, self.embedding[module_key(d)]).training_rows()
-            for d in graphs
-        }
+        start = {d: training_rows(self.embedding, d) for d in graphs}
         z, logits, of_start = self._z(start, graphs, streams), {}, {}
         for domain, rows in sorted(asked(batch).items()):
             user, pos, neg = rows.negatives(take(z[domain], rows))

@@ -4,7 +4,7 @@ Zhou et al., WWW 2023, arXiv 2207.05969.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,12 @@ from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.cosine import cosine_loss
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.item_content import has_content, modality_layers, projected
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import l2_loss, over_domains
@@ -134,7 +139,7 @@ class BM3(Model):
         self, domain: str, data: HeteroData, rows: NodeRows
     ) -> tuple[Tensor, Tensor]:
         """Return z of the users and items of a batch."""
-        table = cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
+        table = training_rows(self.embedding, domain)
         z, start = self.propagation.with_start(table, data, rows)
         return z.user, z.item + start.item
 

@@ -18,7 +18,12 @@ from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import logits_of
 from micrec_pyg.nn.bipartite_encoder import BipartiteEncoder
 from micrec_pyg.nn.gaussian import from_standard, standard_noise
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import MLP
 from micrec_pyg.nn.people import (
@@ -160,10 +165,7 @@ class CDRIB(Model):
 
         The divergences are means over all users, and over all items.
         """
-        start = {
-            d: cast(IdEmbedding, self.embedding[module_key(d)]).training_rows()
-            for d in graphs
-        }
+        start = {d: training_rows(self.embedding, d) for d in graphs}
         encoded, found = self._encode(start, graphs, streams), {}
         if batch.negatives:
             logits = {}

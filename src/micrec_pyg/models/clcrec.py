@@ -4,7 +4,7 @@ Wei et al., MM 2021, arXiv 2107.05315.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from micrec_pyg.allowed import Count, Positive, Share, Widths
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked, take
 from micrec_pyg.nn.cosine import unit
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import id_embeddings, training_rows
 from micrec_pyg.nn.item_content import encoded, has_content, width_of
 from micrec_pyg.nn.losses import l2_loss, over_domains, sampled_softmax
 from micrec_pyg.nn.mlp import MLP
@@ -117,8 +117,7 @@ class CLCRec(Model):
         """Return ``ranking``, ``alignment``, and ``l2`` of the learnt vectors."""
         of_z, aligned, of_e = {}, {}, {}
         for domain, rows in asked(batch).items():
-            table = cast(IdEmbedding, self.embedding[module_key(domain)])
-            e = take(table.training_rows(), rows)
+            e = take(training_rows(self.embedding, domain), rows)
             f = self._encoded(domain, graphs[domain], rows.item)
             chance = torch.rand(
                 len(f), 1, generator=streams("replaced", domain), device=f.device

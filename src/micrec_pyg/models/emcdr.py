@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Natural, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import id_embeddings, training_rows
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.means import mean_of_others
 from micrec_pyg.nn.mlp import MLP
@@ -131,7 +131,10 @@ class EMCDR(Model):
         The last is summed over the two directions of every pair of domains.
         """
         found, rows = {}, asked(batch)
-        e = {name: take(self._table(name), each) for name, each in rows.items()}
+        e = {
+            name: take(training_rows(self.embedding, name), each)
+            for name, each in rows.items()
+        }
         if pairs := {**batch.triplets, **batch.pool}:
             vectors = {name: rows[name].triplets(e[name]) for name in pairs}
             found["ranking"] = self.loss(vectors, batch)
@@ -152,9 +155,6 @@ class EMCDR(Model):
                 error = self._map(source, target, user[source]) - user[target]
                 terms.append(error.square().sum(1).mean())
         return torch.stack(terms).sum()
-
-    def _table(self, domain: str) -> Embeddings:
-        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
 
     def _map(
         self, source: str, target: str, user: Float[Tensor, "users dim"]

@@ -4,7 +4,7 @@ Zhou and Shen, MM 2023, arXiv 2211.06924.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,12 @@ from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.constants import constant, per_edge
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
@@ -121,7 +126,7 @@ class FREEDOM(Model):
         by_modality: dict[str, dict[str, tuple[Tensor, Tensor, Tensor]]] = {}
         for domain, rows in asked(batch).items():
             data, key = graphs[domain], module_key(domain)
-            e = cast(IdEmbedding, self.embedding[key]).training_rows()
+            e = training_rows(self.embedding, domain)
             edges = data[INTERACTED_BY].adj_t
             values = thinned(edges, self.dropout, streams("edges", domain))
             order = self.get_buffer(key)
