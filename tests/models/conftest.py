@@ -2,7 +2,7 @@
 
 from copy import copy, deepcopy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from micrec_pyg.cli.config import register_resolvers
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.base import check_contract
 from micrec_pyg.models.base import prepare as prepared
+from micrec_pyg.models.fused import Fused
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.runs.build import build
 
@@ -22,6 +23,9 @@ UNSEEN = [f"lightgcn_neighbors unseen={way}" for way in ("error", "mean", "conte
 """Its other values of a setting that several models share."""
 OPTIONS = ["item_knn weighting=bm25 similarity=dot score=deviation"]
 """Settings with which a model keeps state that it has not by default."""
+
+TERMS = ["bm3+ease", "micrec+ease"]
+"""Models with a term: one whose batches cannot be divided, and one whose can."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -34,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "config" in metafunc.fixturenames and not own:
         values = UNSEEN if "answers" in metafunc.fixturenames else []
         metafunc.parametrize(
-            "config", [*NAMES, *OPTIONS, *values, *tiny.MODELS], indirect=True
+            "config", [*NAMES, *OPTIONS, *TERMS, *values, *tiny.MODELS], indirect=True
         )
 
 
@@ -43,8 +47,11 @@ def config(request):
     """Return the resolved yaml of a model, at a small width."""
     if request.param in tiny.MODELS:
         return tiny.MODELS[request.param]
-    plain = deepcopy(_read(request.param))
-    return {**plain, "net": build(plain["net"])}
+    first, *others = (deepcopy(_read(each)) for each in request.param.split("+"))
+    net = build(first["net"])
+    for other in others:
+        net = partial(Fused, net=net, term=build(other["net"]))
+    return {**first, "net": net}
 
 
 @cache

@@ -13,6 +13,7 @@ from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.alpharec import AlphaRec
 from micrec_pyg.nn.ranking import SampledSoftmax
 from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.schema import ITEM
 from micrec_pyg.training.sampler import Sampler
 
 OPTIONS = worlds.options(num_neighbors=0)
@@ -26,12 +27,16 @@ def stage():
 
 @pytest.fixture
 def model(stage):
+    return alpharec(stage[-1])
+
+
+def alpharec(train, num_layers=2):
     return AlphaRec(
-        sizes=domain_sizes(stage[-1]),
+        sizes=domain_sizes(train),
         streams=RandomStreams(1),
         dim=4,
         hidden=[5],
-        num_layers=2,
+        num_layers=num_layers,
         modalities=["text", "sound"],
         loss=SampledSoftmax(
             temperature=0.3, cosine=True, num_negatives=6, in_batch=False, log_q=False
@@ -70,3 +75,18 @@ def test_loss(stage, model):
         )
     found = model.losses(train.graphs, batch, RandomStreams(3))
     assert_close(found["ranking"].item(), expected, rtol=1e-5, atol=0)
+
+
+def test_an_item_without_text_moves_no_layer_wildly(stage):
+    train = stage[-1]
+    model = alpharec(train, num_layers=0)
+    batch = Sampler(
+        train, batch_size=40, parts={"pool"}, streams=RandomStreams(2), loss=model.loss
+    ).draw()
+    assert not all(
+        bool(train.graphs[d][ITEM].text_mask[pool.pos].all())
+        for d, pool in batch.pool.items()
+    )
+    model.losses(train.graphs, batch, RandomStreams(3))["ranking"].backward()
+    for name, parameter in model.named_parameters():
+        assert float(parameter.grad.abs().max()) < 100, name

@@ -79,15 +79,28 @@ def test_losses(stage, model):
         user, item = z[0][given.user], z[1][given.pos]
         stream = streams("dropout", domain)
         targets = noisy(user, stream), noisy(item, stream)
-        pairs = [(user, targets[1], "bootstrap"), (item, targets[0], "bootstrap")]
+        everyone = [True] * len(user)
+        pairs = [
+            (user, targets[1], "bootstrap", everyone),
+            (item, targets[0], "bootstrap", everyone),
+        ]
         for name in ("image", "text"):
             layer = model.projection[f"domain_{domain}"][f"domain_{name}"]
             x = np.array([linear(layer, f) for f in reference.contents(data, [name])])
             x = x[given.pos]
-            pairs += [(x, targets[1], "content"), (x, noisy(x, stream), "content")]
-        for online, target, term in pairs:
+            has = data[ITEM][f"{name}_mask"][given.pos].tolist()
+            assert 0 < sum(has) <= len(has)
+            pairs += [
+                (x, targets[1], "content", has),
+                (x, noisy(x, stream), "content", has),
+            ]
+        for online, target, term, counted in pairs:
             value = np.mean(
-                [reference.far(net, *pair) for pair in zip(online, target, strict=True)]
+                [
+                    reference.far(net, a, b)
+                    for a, b, yes in zip(online, target, counted, strict=True)
+                    if yes
+                ]
             )
             if term == "bootstrap":
                 bootstrap += value
@@ -98,3 +111,17 @@ def test_losses(stage, model):
     assert_close(found["bootstrap"].item(), bootstrap, rtol=1e-5, atol=0)
     assert_close(found["content"].item(), of_content, rtol=1e-5, atol=0)
     assert_close(found["l2"].item(), l2, rtol=1e-5, atol=0)
+
+
+def test_an_item_without_content_moves_no_layer_wildly(stage, model):
+    train = stage[-1]
+    batch = worlds.batch(train, domain_sizes(train), parts=())
+    missing = [
+        ~train.graphs[d][ITEM].image_mask[t.pos] for d, t in batch.triplets.items()
+    ]
+    assert any(bool(each.any()) for each in missing)
+    losses = model.losses(train.graphs, batch, RandomStreams(3))
+    losses["content"].backward()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            assert float(parameter.grad.abs().max()) < 100, name

@@ -84,10 +84,32 @@ def test_losses(stage, model):
         ranking += naive.sampled_softmax(
             user[pool.user], mixed[:9], mixed[9:], *rest, temperature=0.7, cosine=False
         )
-        contents = f[pool.pos], f[pool.neg]
+        has = reference.has_any(train.graphs[domain], model.modalities[domain])
+        kept, compared = has[pool.pos], has[pool.neg]
         alignment += naive.sampled_softmax(
-            item[pool.pos], *contents, *rest, temperature=0.7, cosine=True
+            item[pool.pos][kept],
+            f[pool.pos][kept],
+            f[pool.neg][compared],
+            pool.taken.numpy()[kept][:, compared],
+            np.zeros(kept.sum()),
+            temperature=0.7,
+            cosine=True,
         )
     found = model.losses(train.graphs, batch, RandomStreams(3))
     assert_close(found["ranking"].item(), ranking, rtol=1e-5, atol=0)
     assert_close(found["alignment"].item(), alignment, rtol=1e-5, atol=0)
+
+
+def test_an_item_without_content_moves_no_layer_wildly(stage, model):
+    train = stage[-1]
+    batch = Sampler(
+        train, batch_size=40, parts={"pool"}, streams=RandomStreams(2), loss=model.loss
+    ).draw()
+    assert not all(
+        reference.has_any(train.graphs[d], model.modalities[d])[pool.pos].all()
+        for d, pool in batch.pool.items()
+    )
+    model.losses(train.graphs, batch, RandomStreams(3))["alignment"].backward()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            assert float(parameter.grad.abs().max()) < 100, name

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from micrec_pyg.graph.build import domain_sizes, test_stage, train_stage
 from micrec_pyg.models.dropoutnet import DropoutNet
-from micrec_pyg.nn.ranking import BPR
+from micrec_pyg.nn.ranking import BPR, SampledSoftmax
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import INTERACTED_BY, ITEM, USER, Batch
 from micrec_pyg.training.sampler import Sampler
@@ -26,8 +26,13 @@ def stage():
     return domains, splits, train_stage(domains, splits, OPTIONS)
 
 
-@pytest.fixture
-def model(stage):
+COSINE = SampledSoftmax(
+    temperature=0.3, cosine=True, num_negatives=5, in_batch=False, log_q=False
+)
+
+
+@pytest.fixture(params=[BPR(), COSINE], ids=["bpr", "cosine"])
+def model(stage, request):
     return DropoutNet(
         sizes=domain_sizes(stage[-1]),
         streams=RandomStreams(1),
@@ -36,8 +41,13 @@ def model(stage):
         hidden=[5],
         dropout=0.6,
         num_negatives=2,
-        loss=BPR(),
+        loss=request.param,
     )
+
+
+def direct(model, e):
+    """Return e as it is scored: of length 1 where the loss reads cosines."""
+    return e / np.sqrt(e @ e) if model.loss.cosine else e
 
 
 def vectors(model, domain, data):
@@ -47,7 +57,10 @@ def vectors(model, domain, data):
         naive.edges_of(data, INTERACTED_BY),
     )
     own = {
-        kind: [side[row] if row >= 0 else None for row in data[kind].train_row.tolist()]
+        kind: [
+            direct(model, side[row]) if row >= 0 else None
+            for row in data[kind].train_row.tolist()
+        ]
         for kind, side in ((USER, numbers(table.user)), (ITEM, numbers(table.item)))
     }
     zero = np.zeros(3)
@@ -90,6 +103,19 @@ def test_scores_also_of_new_nodes(stage, model):
         assert_close(numbers(found), user @ item.T, rtol=1e-4, atol=1e-5)
 
 
+def ranked(model, domain, own, batch):
+    """Return the ranking loss of a domain."""
+    if not model.loss.cosine:
+        return naive.bpr(own[USER], own[ITEM], naive.rows(batch.triplets[domain]))
+    pool = batch.pool[domain]
+    user, pos, neg = (
+        np.array([own[kind][row] for row in rows.tolist()])
+        for kind, rows in ((USER, pool.user), (ITEM, pool.pos), (ITEM, pool.neg))
+    )
+    rest = pool.taken.numpy(), np.zeros(len(user))
+    return naive.sampled_softmax(user, pos, neg, *rest, temperature=0.3, cosine=True)
+
+
 # with few rows a tower reads each; with many, every node in each of its states
 @pytest.mark.parametrize("size", [9, 30])
 def test_losses(stage, model, size):
@@ -97,15 +123,16 @@ def test_losses(stage, model, size):
     batch = Sampler(
         train,
         batch_size=size,
-        parts={"triplets", "negatives"},
+        parts={model.loss.part, "negatives"},
         streams=RandomStreams(2),
         num_negatives=2,
+        loss=model.loss,
     ).draw()
     ranking = distance = 0.0
     states = set()
     for domain, given in batch.negatives.items():
         own, means, contents = vectors(model, domain, train.graphs[domain])
-        ranking += naive.bpr(own[USER], own[ITEM], naive.rows(batch.triplets[domain]))
+        ranking += ranked(model, domain, own, batch)
         items = torch.cat([given.pos.view(-1, 1), given.neg], dim=1)
         told = {}
         for kind, nodes in ((USER, given.user), (ITEM, items.flatten())):

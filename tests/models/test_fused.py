@@ -120,6 +120,7 @@ def test_declarations_are_those_of_the_parts(stages):
     assert fused.terms == INMO.terms
     assert fused.answers == frozenset({USER})
     assert not fused.reads_other_domains
+    assert fused.reads_neighborhoods is INMO.reads_neighborhoods is True
     fused = Fused(sizes=sizes, streams=RandomStreams(0), net=inmo, term=term)
     assert fused.reads_other_domains
     assert Fused.terms == {}  # other objects are not touched

@@ -115,3 +115,19 @@ def test_losses(stage, model):
     found = model.losses(graphs, batch, RandomStreams(3))
     assert_close(found["recommendation"].item(), recommendation, rtol=1e-5, atol=0)
     assert_close(found["critic"].item(), critic, rtol=1e-5, atol=0)
+
+
+def test_one_row_has_no_critic_loss(stage, model):
+    graphs = stage[-1].graphs
+    sampler = Sampler(
+        stage[-1],
+        batch_size=1,
+        parts={"negatives"},
+        streams=RandomStreams(2),
+        num_negatives=2,
+    )
+    found = model.losses(graphs, sampler.draw(), RandomStreams(3))
+    assert found["critic"].item() == 0
+    assert found["recommendation"].item() > 0
+    sum(found.values()).backward()
+    assert model.domain["domain_food"].critic.weight.grad is None

@@ -79,21 +79,43 @@ def test_conjugate_gradients_do_not_divide_by_zero():
     assert bool(found.isfinite().all())
 
 
-def test_the_estimate_of_h_comes_near_and_stays_in_its_bounds():
-    rows, dense = draw(num_people=40, num_items=60)
-    found, (_, h) = 1 - Iterations(rows, RIDGE).rest(), naive(dense)
-    bound = torch.from_numpy((dense**2).sum(0)).float()
-    assert float((found - h).abs().mean()) < 0.03
-    assert bool((found >= 0).all())
-    assert bool((found <= bound / (RIDGE + bound) + 1e-6).all())
-    assert torch.equal(1 - found, Iterations(rows, RIDGE).rest())  # the same draws
+@pytest.mark.parametrize("ridge", [0.1, 3.0, 300.0])
+@pytest.mark.parametrize("width", [0, 3])
+def test_h_by_iterations_is_h(ridge, width, monkeypatch):
+    monkeypatch.setattr("micrec_pyg.nn.closed_form.UNITS", 17)  # several blocks
+    rows, dense = draw(num_people=40, num_items=60, width=width)
+    rest = ridge * np.linalg.inv(dense.T @ dense + ridge * np.eye(60)).diagonal()
+    found = Iterations(rows, ridge).rest()
+    assert_close(found, torch.tensor(rest).float(), rtol=1e-3, atol=2e-6)
+    assert bool((found <= 1).all())
 
 
-def test_the_estimate_of_h_has_the_right_mean(monkeypatch):
-    rows, dense = draw()
-    monkeypatch.setattr("micrec_pyg.nn.closed_form.PROBES", 200_000)
-    found = 1 - Iterations(rows, RIDGE).rest()
-    assert_close(found, naive(dense)[1], atol=5e-3, rtol=0)
+@pytest.mark.parametrize("edges", [False, True])
+@pytest.mark.parametrize(("ridge", "checked"), [(0.1, 57), (3.0, 60)])
+def test_scores_by_iterations_with_a_small_ridge(ridge, checked, edges):
+    rows, _ = draw(num_people=40, num_items=60)
+    fitted = torch.arange(60) < 57
+    x = (torch.rand(60, 5, generator=torch.Generator().manual_seed(3)) < 0.2).float()
+    if not edges:  # all that was taken is fitted
+        x[57:] = 0
+    exact, found = (
+        ItemWeights(rows, fitted, ridge=ridge, max_dense=size).scores(x)[:checked]
+        for size in (99, 1)
+    )
+    assert_close(found, exact, rtol=1e-2, atol=1e-2)
+
+
+def test_a_tolerance_that_is_not_reached_is_told_once(monkeypatch, caplog):
+    rows, _ = draw(num_people=40, num_items=60)
+    Iterations(rows, RIDGE).rest()
+    assert not caplog.messages
+    monkeypatch.setattr("micrec_pyg.nn.conjugate_gradients.MOST", 2)
+    solver = Iterations(rows, RIDGE)
+    solver.rest()
+    solver.shrink(torch.eye(60))
+    (told,) = caplog.messages
+    assert "ridge=3: after 2 products" in told
+    assert "larger ridge" in told
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,12 @@ def contents(data, modalities, kind="item"):
     return rows
 
 
+def has_any(data, modalities):
+    """Return which items have at least one of some modalities."""
+    masks = [numbers(data[ITEM][f"{name}_mask"]) for name in modalities]
+    return np.array([any(m[i] for m in masks) for i in range(data[ITEM].num_nodes)])
+
+
 def vbpr(e_user, e_item, layer, f):
     """Return the score of one pair (VBPR eq. 4), without what all items share.
 

@@ -7,12 +7,13 @@ from reference import sampling, worlds
 from micrec_pyg.graph.build import train_stage
 from micrec_pyg.nn import kernels
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import InputError, TrainStage
+from micrec_pyg.schema import ITEM_TEMPLATE, InputError, TrainStage
 from micrec_pyg.training.sampler import (
     MAX_OVERLAP,
     Sampler,
     TripletSampler,
     UserSampler,
+    template_pairs,
 )
 
 
@@ -180,6 +181,26 @@ def test_no_possible_negative_is_refused():
     edges = torch.tensor([[0, 0], [0, 1]])
     with pytest.raises(InputError, match="no user has both"):
         TripletSampler(edges, 1, 2)
+
+
+@pytest.mark.parametrize("ratio", [0.05, 0.2])
+def test_a_domain_of_too_few_templates_has_no_self_enhanced_loss(ratio, caplog):
+    domains, splits = worlds.worlds()
+    options = worlds.options(num_neighbors=0, template_ratio=ratio)
+    stage = train_stage(domains, splits, options)
+    parts = {"triplets", "template_triplets"}
+    batch = Sampler(stage, batch_size=8, parts=parts, streams=RandomStreams(0)).draw()
+    assert batch.triplets.keys() == stage.graphs.keys()
+    for domain, data in stage.graphs.items():
+        user, item = template_pairs(data, stage.labels[domain])
+        size = data[ITEM_TEMPLATE].num_nodes
+        counts = [len(set(item[user == u].tolist())) for u in set(user.tolist())]
+        able = any(count < size for count in counts)
+        assert (domain in batch.template_triplets) == able
+        told = [m for m in caplog.messages if m.startswith(f"{domain}: ")]
+        assert len(told) == (not able)
+        assert all("graph.template_ratio" in m for m in told)
+    assert len(batch.template_triplets) < 3
 
 
 def test_overlap_is_a_fresh_sample_of_distinct_pairs():

@@ -4,7 +4,7 @@ Liu et al., CIKM 2020.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,10 +15,20 @@ from micrec_pyg.allowed import Count, Layers, PartialShare, Positive, Share
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.losses import cross_entropy, l2_loss, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
-from micrec_pyg.nn.people import Accounts, accounts
+from micrec_pyg.nn.people import (
+    Accounts,
+    all_accounts,
+    domains_linked,
+    linked_alone,
+)
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -28,6 +38,7 @@ from micrec_pyg.schema import (
     Batch,
     DomainSize,
     Embeddings,
+    TrainStage,
 )
 
 
@@ -47,7 +58,8 @@ class BiTGCF(Model):
     z is the start vector and the layers, each of length 1, side by side; the score is
     the inner product. New nodes start at ``unseen``; layers and exchange fill them.
 
-    Deviation: with more than two domains, x' is the mean of the others.
+    Deviation: with more than two domains, x' is the mean of the others; domains that
+    share fewer than two users in training exchange nothing.
     """
 
     terms: ClassVar[Mapping[str, Part]] = {
@@ -91,6 +103,13 @@ class BiTGCF(Model):
             sizes, dim=dim, std=std, unseen=unseen, streams=streams
         )
         self.sum = WeightedSum()
+        for domain in sizes:
+            self.register_buffer(module_key(domain), None)
+
+    def prepare(self, train: TrainStage) -> None:
+        """Note which domains share users."""
+        for domain, linked in domains_linked(train).items():
+            setattr(self, module_key(domain), linked)
 
     def forward(
         self,
@@ -105,10 +124,7 @@ class BiTGCF(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``cross_entropy`` of z and ``l2`` of the start vectors."""
-        start = {
-            d: cast(IdEmbedding, self.embedding[module_key(d)]).training_rows()
-            for d in graphs
-        }
+        start = {d: training_rows(self.embedding, d) for d in graphs}
         z, logits, of_start = self._z(start, graphs, streams), {}, {}
         for domain, rows in sorted(asked(batch).items()):
             user, pos, neg = rows.negatives(take(z[domain], rows))
@@ -129,11 +145,12 @@ class BiTGCF(Model):
     ) -> dict[str, Embeddings]:
         """Return z of every node of all domains, which depend on each other."""
         names = sorted(graphs)  # gradients are float sums: in one order
-        linked = {}
-        for name in names:
-            row = graphs[name][USER].train_row
-            user = torch.arange(len(row), device=row.device)
-            linked[name] = accounts(name, user, graphs)
+        linked = {
+            name: linked_alone(
+                name, all_accounts(name, graphs), self._buffers[module_key(name)]
+            )
+            for name in names
+        }
         x = {name: start[name] for name in names}
         layers = {name: [x[name]] for name in names}
         for _ in range(self.num_layers):

@@ -4,7 +4,7 @@ Zhou et al., WWW 2023, arXiv 2207.05969.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,16 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
-from micrec_pyg.nn.item_content import modality_layers, projected
+from micrec_pyg.nn.cosine import cosine_loss
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
+from micrec_pyg.nn.item_content import has_content, modality_layers, projected
 from micrec_pyg.nn.lightgcn import Propagation
-from micrec_pyg.nn.losses import cosine_loss, l2_loss, over_domains
+from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import dropout, glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.random_streams import RandomStreams
@@ -37,8 +43,8 @@ class BM3(Model):
     modality, :math:`C(m_i, \bar z_i) + C(m_i, \bar m_i)`. Scores are products of f(z).
 
     Deviation: what is dropped is drawn for each pair of the batch; the content is
-    frozen, and of length 1; L2 is half the mean squared norm of z in the batch. New
-    nodes start at ``unseen``.
+    frozen, and of length 1; items that lack a modality take no part in its loss; L2 is
+    half the mean squared norm of z in the batch. New nodes start at ``unseen``.
     """
 
     terms: ClassVar[Mapping[str, Part]] = {
@@ -114,9 +120,10 @@ class BM3(Model):
             ]
             for name in self.modalities[domain]:
                 m = projected(self.projection, domain, name, graphs[domain], given.pos)
+                has = has_content(graphs[domain], [name], given.pos)
                 of_content += [
-                    self._error(domain, m, noisy_item),
-                    self._error(domain, m, self._noisy(domain, m, streams)),
+                    self._error(domain, m, noisy_item, has),
+                    self._error(domain, m, self._noisy(domain, m, streams), has),
                 ]
             of_z[domain] = (user, item, item[:0])
         total = torch.stack(bootstrap).sum()
@@ -132,13 +139,15 @@ class BM3(Model):
         self, domain: str, data: HeteroData, rows: NodeRows
     ) -> tuple[Tensor, Tensor]:
         """Return z of the users and items of a batch."""
-        table = cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
+        table = training_rows(self.embedding, domain)
         z, start = self.propagation.with_start(table, data, rows)
         return z.user, z.item + start.item
 
     def _noisy(self, domain: str, z: Tensor, streams: RandomStreams) -> Tensor:
         return dropout(z.detach(), self.dropout, streams("dropout", domain))
 
-    def _error(self, domain: str, online: Tensor, target: Tensor) -> Tensor:
-        """Return C, the mean over the rows of a batch."""
-        return cosine_loss(self.predictor[module_key(domain)](online), target)
+    def _error(
+        self, domain: str, online: Tensor, target: Tensor, has: Tensor | None = None
+    ) -> Tensor:
+        """Return C, the mean over the rows of a batch, or over those that ``has``."""
+        return cosine_loss(self.predictor[module_key(domain)](online), target, has)

@@ -1,7 +1,7 @@
 """BPR-MF: matrix factorisation by pairwise ranking (Rendle et al., UAI 2009)."""
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from torch import Tensor
 from torch_geometric.data import HeteroData
@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import Unseen, answered, id_embeddings, training_rows
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
@@ -60,14 +60,10 @@ class BPRMF(Model):
     ) -> dict[str, Tensor]:
         """Return ``ranking`` and ``l2``, each summed over the domains."""
         vectors = {
-            domain: rows.triplets(take(self._table(domain), rows))
+            domain: rows.triplets(take(training_rows(self.embedding, domain), rows))
             for domain, rows in asked(batch).items()
         }
         return {
             "ranking": self.loss(vectors, batch),
             "l2": over_domains(l2_loss, vectors),
         }
-
-    def _table(self, domain: str) -> Embeddings:
-        """Return the vectors of the training graph's nodes."""
-        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()

@@ -18,10 +18,22 @@ from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import logits_of
 from micrec_pyg.nn.bipartite_encoder import BipartiteEncoder
 from micrec_pyg.nn.gaussian import from_standard, standard_noise
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import MLP
-from micrec_pyg.nn.people import Accounts, accounts, sum_of_accounts
+from micrec_pyg.nn.people import (
+    Accounts,
+    accounts,
+    all_users,
+    domains_linked,
+    linked_alone,
+    sum_of_accounts,
+)
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -30,6 +42,7 @@ from micrec_pyg.schema import (
     Batch,
     DomainSize,
     Embeddings,
+    TrainStage,
 )
 
 
@@ -42,7 +55,8 @@ class CDRIB(Model):
 
     x are the layers of a graph encoder of the domain, the last of which is a
     distribution, likewise for items; at inference the mean takes its place. The bar is
-    the mean over the other domains that know the user, or z_u where no other does.
+    the mean over the other domains that know the user and share at least two users in
+    training, or z_u where there is none.
     The information regularizers are the divergences from N(0, 1), and a critic for
     every two domains tells the two vectors of one user from those of two.
 
@@ -122,6 +136,14 @@ class CDRIB(Model):
             ),
         )
 
+        for domain in sizes:
+            self.register_buffer(module_key(domain), None)
+
+    def prepare(self, train: TrainStage) -> None:
+        """Note which domains share users."""
+        for domain, linked in domains_linked(train).items():
+            setattr(self, module_key(domain), linked)
+
     def forward(
         self,
         graphs: Mapping[str, HeteroData],
@@ -132,8 +154,7 @@ class CDRIB(Model):
         z = self._encode(start, graphs, streams).z
         found = {}
         for domain, own in z.items():
-            everybody = torch.arange(len(own.user), device=own.user.device)
-            user = self._users(domain, everybody, z, graphs)
+            user = self._users(domain, all_users(graphs[domain]), z, graphs)
             found[domain] = Embeddings(user=user, item=own.item)
         return found
 
@@ -144,10 +165,7 @@ class CDRIB(Model):
 
         The divergences are means over all users, and over all items.
         """
-        start = {
-            d: cast(IdEmbedding, self.embedding[module_key(d)]).training_rows()
-            for d in graphs
-        }
+        start = {d: training_rows(self.embedding, d) for d in graphs}
         encoded, found = self._encode(start, graphs, streams), {}
         if batch.negatives:
             logits = {}
@@ -193,7 +211,9 @@ class CDRIB(Model):
         graphs: Mapping[str, HeteroData],
     ) -> Float[Tensor, "users width"]:
         """Return the vectors by which users of a domain are scored there."""
-        linked = accounts(domain, user, graphs)
+        linked = linked_alone(
+            domain, accounts(domain, user, graphs), self._buffers[module_key(domain)]
+        )
         weights = self._weights(domain, linked, graphs)
         return sum_of_accounts({d: z[d].user for d in linked}, linked, weights)
 

@@ -4,7 +4,7 @@ Wei et al., MM 2021, arXiv 2107.05315.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -14,15 +14,16 @@ from torch_geometric.data import HeteroData
 
 from micrec_pyg.allowed import Count, Positive, Share, Widths
 from micrec_pyg.models.base import Model, Part
-from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
-from micrec_pyg.nn.item_content import encoded, width_of
-from micrec_pyg.nn.losses import l2_loss, over_domains
+from micrec_pyg.nn.batch_rows import NodeRows, asked, take
+from micrec_pyg.nn.cosine import unit
+from micrec_pyg.nn.id_embedding import id_embeddings, training_rows
+from micrec_pyg.nn.item_content import encoded, has_content, width_of
+from micrec_pyg.nn.losses import l2_loss, over_domains, sampled_softmax
 from micrec_pyg.nn.mlp import MLP
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.ranking import SampledSoftmax
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import ITEM, Batch, DomainSize, Embeddings
+from micrec_pyg.schema import ITEM, Batch, DomainSize, Embeddings, Pool
 
 
 class CLCRec(Model):
@@ -36,8 +37,8 @@ class CLCRec(Model):
     learnt vector or its encoded content. The alignment is -log s of an item's learnt
     vector among encoded contents, all of length 1.
 
-    Deviation: the users of a batch share their negatives; L2 is half the mean squared
-    norm, as in the other models.
+    Deviation: the users of a batch share their negatives; items without content take no
+    part in the alignment; L2 is half the mean squared norm, as in the other models.
     """
 
     terms: ClassVar[Mapping[str, Part]] = {
@@ -76,15 +77,12 @@ class CLCRec(Model):
         """
         super().__init__()
         self.replaced = replaced
-        self.loss, self.agreement = (
-            SampledSoftmax(
-                temperature=temperature,
-                cosine=cosine,
-                num_negatives=num_negatives,
-                in_batch=False,
-                log_q=False,
-            )
-            for cosine in (False, True)
+        self.loss = SampledSoftmax(
+            temperature=temperature,
+            cosine=False,
+            num_negatives=num_negatives,
+            in_batch=False,
+            log_q=False,
         )
         self.modalities = {d: sorted(size.widths) for d, size in sizes.items()}
         self.embedding = id_embeddings(
@@ -117,10 +115,9 @@ class CLCRec(Model):
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
         """Return ``ranking``, ``alignment``, and ``l2`` of the learnt vectors."""
-        of_z, of_items, of_e = {}, {}, {}
+        of_z, aligned, of_e = {}, {}, {}
         for domain, rows in asked(batch).items():
-            table = cast(IdEmbedding, self.embedding[module_key(domain)])
-            e = take(table.training_rows(), rows)
+            e = take(training_rows(self.embedding, domain), rows)
             f = self._encoded(domain, graphs[domain], rows.item)
             chance = torch.rand(
                 len(f), 1, generator=streams("replaced", domain), device=f.device
@@ -128,13 +125,27 @@ class CLCRec(Model):
             mixed = torch.where(chance < self.replaced, f, e.item)
             of_e[domain] = rows.triplets(e)
             of_z[domain] = rows.triplets(Embeddings(user=e.user, item=mixed))
-            _, pos, neg = rows.triplets(Embeddings(user=e.user, item=f))
-            of_items[domain] = (of_e[domain][1], pos, neg)
+            has = has_content(graphs[domain], self.modalities[domain], rows.item)
+            aligned[domain] = self._aligned(rows, e.item, f, has, batch.pool[domain])
         return {
             "ranking": self.loss(of_z, batch),
-            "alignment": self.agreement(of_items, batch),
+            "alignment": over_domains(sampled_softmax, aligned),
             "l2": over_domains(l2_loss, of_e),
         }
+
+    def _aligned(
+        self, rows: NodeRows, e: Tensor, f: Tensor, has: Tensor, pool: Pool
+    ) -> tuple[Tensor, ...]:
+        """Return what the alignment of a batch reads, of items that have content."""
+        size = rows.num_triplets
+        return (
+            unit(e[:size]) / self.loss.temperature,
+            unit(f[:size]),
+            unit(f[size:]),
+            pool.taken | ~has[size:],
+            torch.zeros_like(pool.log_q),
+            has[:size],
+        )
 
     def _encoded(
         self, domain: str, data: HeteroData, rows: Tensor | None

@@ -24,12 +24,17 @@ from micrec_pyg.nn.gaussian import (
     gaussian,
     standard_noise,
 )
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import (
     Accounts,
-    everybody,
+    all_accounts,
     first_accounts,
     shares_of_interactions,
     sum_of_accounts,
@@ -142,10 +147,7 @@ class DisenCDR(Model):
         ``specific`` and ``informative`` are means over all users, the former over all
         items too, and ``shared`` is a mean over people.
         """
-        start = {
-            d: cast(IdEmbedding, self.embedding[module_key(d)]).training_rows()
-            for d in graphs
-        }
+        start = {d: training_rows(self.embedding, d) for d in graphs}
         tables = {d: self._of(d).shared for d in graphs}
         found = self._encode(start, tables, graphs, streams)
         noise = {
@@ -189,7 +191,7 @@ class DisenCDR(Model):
             streams: Draw what is dropped.
         """
         names = sorted(graphs)  # gradients are float sums: in one order
-        linked = {name: everybody(name, graphs) for name in names}
+        linked = {name: all_accounts(name, graphs) for name in names}
         share = {n: shares_of_interactions(n, linked[n], graphs) for n in names}
 
         def mixed(x: By) -> dict[str, Tensor]:

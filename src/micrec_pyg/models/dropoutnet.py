@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive, Share, Widths
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import id_embeddings, training_rows
 from micrec_pyg.nn.item_content import content, mean_content, width_of
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.means import mean_of_others
@@ -39,7 +39,8 @@ class DropoutNet(Model):
     e are the vectors of a factorisation, which this loss does not move; c_i is the
     content of an item, c_u the mean of a user's. Half of those that training drops
     have 0 for their vector, the others the mean vector of their items or users in the
-    graph, as new nodes have at inference: 0 where they have no edge.
+    graph, as new nodes have at inference: 0 where they have no edge. Where the ranking
+    loss reads cosines, e is of length 1.
 
     Deviation: the factorisation is learnt beside the towers, not before them; pairs
     are positives and uniform negatives, not a teacher's best; no batch normalisation.
@@ -108,7 +109,8 @@ class DropoutNet(Model):
         """Return the outputs of the towers for every node."""
         z = {}
         for domain, data in graphs.items():
-            e: Embeddings = self.embedding[module_key(domain)](data)
+            tables = {domain: self.embedding[module_key(domain)](data)}
+            e = self.loss.scored(tables)[domain]
             means, contents = _means(data, e), self._contents(domain, data)
             sides = {}
             for kind, own in ((USER, e.user), (ITEM, e.item)):
@@ -126,7 +128,9 @@ class DropoutNet(Model):
         if pairs := {**batch.triplets, **batch.pool}:
             rows = asked(Batch(triplets=batch.triplets, pool=batch.pool))
             vectors = {
-                name: rows[name].triplets(take(self._table(name), rows[name]))
+                name: rows[name].triplets(
+                    take(training_rows(self.embedding, name), rows[name])
+                )
                 for name in pairs
             }
             found["ranking"] = self.loss(vectors, batch)
@@ -143,7 +147,8 @@ class DropoutNet(Model):
         self, domain: str, given: Triplets, data: HeteroData, streams: RandomStreams
     ) -> Float[Tensor, ""]:
         """Return the mean squared error of the scores of the towers."""
-        table = self._table(domain)
+        tables = {domain: training_rows(self.embedding, domain)}
+        table = self.loss.scored(tables)[domain]
         items = torch.cat([given.pos.view(-1, 1), given.neg], dim=1)
         rows = {USER: given.user, ITEM: items.flatten()}
         of_all = {USER: table.user.detach(), ITEM: table.item.detach()}
@@ -196,9 +201,6 @@ class DropoutNet(Model):
         """Return c of every user and item."""
         names = self.modalities[domain]
         return {USER: mean_content(data, names), ITEM: content(data, names)}
-
-    def _table(self, domain: str) -> Embeddings:
-        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
 
 
 def _means(data: HeteroData, e: Embeddings) -> Sides:

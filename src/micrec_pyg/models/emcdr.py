@@ -14,11 +14,11 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Natural, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import NodeRows, asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import id_embeddings, training_rows
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.means import mean_of_others
 from micrec_pyg.nn.mlp import MLP
-from micrec_pyg.nn.people import accounts
+from micrec_pyg.nn.people import all_accounts, domains_linked
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
@@ -104,13 +104,8 @@ class EMCDR(Model):
 
     def prepare(self, train: TrainStage) -> None:
         """Note which domains share users, in alphabetical order of the domains."""
-        linked = {
-            frozenset(p) for p, rows in train.overlap.items() if rows.shape[1] > 1
-        }
-        for target, data in train.graphs.items():
-            shares = [frozenset({name, target}) in linked for name in self.names]
-            flags = torch.tensor(shares, device=data[USER].train_row.device)
-            setattr(self, module_key(target), flags)
+        for domain, linked in domains_linked(train).items():
+            setattr(self, module_key(domain), linked)
 
     def forward(
         self,
@@ -136,7 +131,10 @@ class EMCDR(Model):
         The last is summed over the two directions of every pair of domains.
         """
         found, rows = {}, asked(batch)
-        e = {name: take(self._table(name), each) for name, each in rows.items()}
+        e = {
+            name: take(training_rows(self.embedding, name), each)
+            for name, each in rows.items()
+        }
         if pairs := {**batch.triplets, **batch.pool}:
             vectors = {name: rows[name].triplets(e[name]) for name in pairs}
             found["ranking"] = self.loss(vectors, batch)
@@ -157,9 +155,6 @@ class EMCDR(Model):
                 error = self._map(source, target, user[source]) - user[target]
                 terms.append(error.square().sum(1).mean())
         return torch.stack(terms).sum()
-
-    def _table(self, domain: str) -> Embeddings:
-        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
 
     def _map(
         self, source: str, target: str, user: Float[Tensor, "users dim"]
@@ -183,8 +178,7 @@ class EMCDR(Model):
         """Return the vectors of the users of a domain, those of new ones mapped."""
         total, count = told[domain]
         own, train_row = total, graphs[domain][USER].train_row
-        user = torch.arange(len(own), device=own.device)
-        linked = accounts(domain, user, graphs)
+        linked = all_accounts(domain, graphs)
         shares = self.get_buffer(module_key(domain)).tolist()
         for source in (n for n, yes in zip(self.names, shares, strict=True) if yes):
             row, has = linked[source]

@@ -4,20 +4,28 @@ Zhou and Shen, MM 2023, arXiv 2211.06924.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import EdgeStorage
 
 from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
+from micrec_pyg.nn.constants import constant, per_edge
 from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.nn.ranking import RankingLoss
+from micrec_pyg.nn.similar_items import others_alone
 from micrec_pyg.nn.thinning import thinned
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -118,7 +126,7 @@ class FREEDOM(Model):
         by_modality: dict[str, dict[str, tuple[Tensor, Tensor, Tensor]]] = {}
         for domain, rows in asked(batch).items():
             data, key = graphs[domain], module_key(domain)
-            e = cast(IdEmbedding, self.embedding[key]).training_rows()
+            e = training_rows(self.embedding, domain)
             edges = data[INTERACTED_BY].adj_t
             values = thinned(edges, self.dropout, streams("edges", domain))
             order = self.get_buffer(key)
@@ -157,10 +165,16 @@ class FREEDOM(Model):
     def _similar(self, item: Tensor, data: HeteroData) -> Tensor:
         """Return the mean of every item and the items that are similar to it."""
         edges = data[SIMILAR_ITEM]
-        count = edges.adj_t.crow_indices().diff()
-        share = 1 / (count + 1)
-        weights = share.repeat_interleave(count, output_size=len(edges.perm))
-        values = weights, weights.index_select(0, edges.perm)
+        share, values = constant(edges.adj_t, "mean", lambda: _shares(edges))
         others: Tensor = self.sum(item, edges.adj_t, edges.adj, values)
         mean: Tensor = item * share.view(-1, 1) + others
         return mean
+
+
+def _shares(edges: EdgeStorage) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Return 1/k of every item, and that of the others, by row and by column."""
+    other = others_alone(edges.adj_t)
+    offsets = edges.adj_t.crow_indices()
+    share = 1 / (1 + torch.segment_reduce(other, "sum", offsets=offsets))
+    weights = other * per_edge(edges.adj_t, share)
+    return share, (weights, weights.index_select(0, edges.perm))

@@ -42,7 +42,8 @@ class Fused(Model):
         self.net = net(sizes=sizes, streams=streams)
         self.term = term(sizes=sizes, streams=streams)
         # What is declared belongs to the class elsewhere; here it is the parts'.
-        self.terms = self.net.terms  # type: ignore[misc]
+        self.terms, self.divisible = self.net.terms, self.net.divisible  # type: ignore[misc]
+        self.reads_neighborhoods = self.net.reads_neighborhoods  # type: ignore[misc]
         self.answers = self.net.answers & self.term.answers
         crosses = self.net.reads_other_domains or self.term.reads_other_domains
         self.reads_other_domains = crosses  # type: ignore[misc]

@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Layers, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import id_embeddings, training_rows
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import l2_loss, matching_loss, over_domains
 from micrec_pyg.nn.means import mean_of_others
@@ -129,7 +129,7 @@ class IDCF(Model):
         of_z, of_base, of_e, matched = {}, {}, {}, []
         for domain, rows in sorted(asked(batch, graphs).items()):
             data = graphs[domain]
-            e = self._table(domain)
+            e = training_rows(self.embedding, domain)
             base, start = self.propagation.with_start(e, data, rows)
             z, p = self.propagation.with_start(self._p(domain, e, data), data, rows)
             of_z[domain], of_base[domain] = rows.triplets(z), rows.triplets(base)
@@ -146,13 +146,10 @@ class IDCF(Model):
             "l2": over_domains(l2_loss, of_e),
         }
 
-    def _table(self, domain: str) -> Embeddings:
-        return cast(IdEmbedding, self.embedding[module_key(domain)]).training_rows()
-
     def _p(self, domain: str, e: Embeddings, data: HeteroData) -> Embeddings:
         """Return p of every node of a graph; e gets no gradient from it."""
         relation = cast(nn.ModuleDict, self.relation[module_key(domain)])
-        table = self._table(domain)
+        table = training_rows(self.embedding, domain)
         user, item = (
             relation[kind](
                 mean_of_others(data, kind, others),

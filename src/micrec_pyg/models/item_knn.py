@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, NotNegative, Positive, Share, one_of
 from micrec_pyg.graph.norm import sparse_csr
 from micrec_pyg.models.base import Model
-from micrec_pyg.nn.histories import Histories, edges_of
+from micrec_pyg.nn.histories import histories
 from micrec_pyg.nn.interaction_weights import (
     NO_WEIGHTS,
     Weighting,
@@ -23,7 +23,6 @@ from micrec_pyg.nn.row_products import RowProducts
 from micrec_pyg.nn.spmm import product
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
-    INTERACTED_BY,
     INTERACTS,
     DomainSize,
     Embeddings,
@@ -111,8 +110,7 @@ class ItemKNN(Model):
     ) -> Score:
         """Return the sums of similarities; neighbours are found once, here."""
         data = graphs[domain]
-        num_users, num_items = data[INTERACTED_BY].adj_t.shape
-        history = Histories(edges_of(data), num_users=num_users, num_items=num_items)
+        history = histories(data)
         found = self._weights(domain, data)
         values = found.weights.values()
 

@@ -16,7 +16,12 @@ from micrec_pyg.allowed import Count, Layers, Positive, Share
 from micrec_pyg.graph.similar.vectors import similar_rows, with_new_rows
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.item_content import content
 from micrec_pyg.nn.item_lists import ItemLists
 from micrec_pyg.nn.lightgcn import Propagation
@@ -147,8 +152,7 @@ class LATTICE(Model):
         of_z = {}
         for domain, rows in asked(batch).items():
             data = graphs[domain]
-            table = cast(IdEmbedding, self.embedding[module_key(domain)])
-            e = table.training_rows()
+            e = training_rows(self.embedding, domain)
             c: Embeddings = self.propagation(e, data, rows)
             parts = [each.of_training(data) for each in self._structures(domain)]
             h = self._smoothed(domain, parts, e.item).index_select(0, rows.item)

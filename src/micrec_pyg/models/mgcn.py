@@ -15,20 +15,21 @@ from micrec_pyg.allowed import Count, Layers, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.alignment import agreement_losses
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.content_views import ContentViews, Views, added, side_of
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.ranking import RankingLoss
-from micrec_pyg.nn.similar_items import SimilarItems
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Batch, DomainSize, Embeddings
-
-Views = dict[str, Embeddings]
-"""h by modality."""
+from micrec_pyg.schema import Batch, DomainSize, Embeddings
 
 
 class MGCN(Model):
@@ -101,8 +102,7 @@ class MGCN(Model):
             ),
         )
         self.propagation = Propagation(num_layers=num_layers)
-        self.smoothing = SimilarItems(num_layers=num_item_layers)
-        self.sum = WeightedSum()
+        self.content_views = ContentViews(num_layers=num_item_layers)
 
     def forward(
         self,
@@ -115,7 +115,7 @@ class MGCN(Model):
             e: Embeddings = self.embedding[module_key(domain)](data)
             c = self.propagation(e, data)
             s = self._side(domain, c, self._views(domain, e, data))
-            z[domain] = _added(c, s)
+            z[domain] = added(c, s)
         return self.loss.scored(z)
 
     def losses(
@@ -125,12 +125,11 @@ class MGCN(Model):
         of_z, agreement = {}, []
         for domain, rows in sorted(asked(batch, graphs).items()):
             data = graphs[domain]
-            table = cast(IdEmbedding, self.embedding[module_key(domain)])
-            e = table.training_rows()
+            e = training_rows(self.embedding, domain)
             c: Embeddings = self.propagation(e, data, rows)
             views = {n: take(h, rows) for n, h in self._views(domain, e, data).items()}
             s = self._side(domain, c, views)
-            of_z[domain] = rows.triplets(_added(c, s))
+            of_z[domain] = rows.triplets(added(c, s))
             agreement += agreement_losses(s, c, rows, self.temperature)
         return {
             "ranking": self.loss(of_z, batch),
@@ -143,28 +142,17 @@ class MGCN(Model):
         mine = cast(_Views, self.views[module_key(domain)])
         if not mine.modalities:
             return {}
-        gated = [
-            e.item * mine.purified(name, projected(self.projection, domain, name, data))
+        gated = {
+            name: e.item
+            * mine.purified(name, projected(self.projection, domain, name, data))
             for name in mine.modalities
-        ]
-        # Side by side, so that one product smooths, and one sums, all views.
-        item = self.smoothing(torch.cat(gated, dim=1), data)
-        user = self.sum(item, data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t)
-        sides = user.chunk(len(gated), dim=1), item.chunk(len(gated), dim=1)
-        return {
-            name: Embeddings(*both)
-            for name, *both in zip(mine.modalities, *sides, strict=True)
         }
+        found: Views = self.content_views(gated, data)
+        return found
 
     def _side(self, domain: str, c: Embeddings, views: Views) -> Embeddings:
         """Return s of the nodes whose c and h are given."""
-        mine = cast(_Views, self.views[module_key(domain)])
-        if not views:
-            return Embeddings(torch.zeros_like(c.user), torch.zeros_like(c.item))
-        return Embeddings(
-            user=mine.fused(c.user, {name: h.user for name, h in views.items()}),
-            item=mine.fused(c.item, {name: h.item for name, h in views.items()}),
-        )
+        return side_of(c, views, cast(_Views, self.views[module_key(domain)]).fused)
 
 
 class _Views(nn.Module):
@@ -207,7 +195,3 @@ class _Views(nn.Module):
             for name, view in h.items()
         ]
         return shared + torch.stack(own).mean(0)
-
-
-def _added(c: Embeddings, s: Embeddings) -> Embeddings:
-    return Embeddings(user=c.user + s.user, item=c.item + s.item)

@@ -13,7 +13,12 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive, Widths
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.losses import cross_entropy, over_domains
 from micrec_pyg.nn.mlp import glorot
 from micrec_pyg.nn.per_domain import module_key, per_domain
@@ -93,8 +98,9 @@ class NeuMF(Model):
         """Return ``cross_entropy``, summed over the domains."""
         logits = {}
         for domain, rows in asked(batch).items():
-            table = cast(IdEmbedding, self.embedding[module_key(domain)])
-            user, pos, neg = rows.negatives(take(table.training_rows(), rows))
+            user, pos, neg = rows.negatives(
+                take(training_rows(self.embedding, domain), rows)
+            )
             match = self.match[module_key(domain)]
             logits[domain] = (match(user, pos.unsqueeze(1)), match(user, neg))
         return {"cross_entropy": over_domains(cross_entropy, logits)}

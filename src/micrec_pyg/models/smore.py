@@ -15,8 +15,13 @@ from micrec_pyg.allowed import Count, Layers, PartialShare, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.alignment import agreement_losses
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.conv import WeightedSum
-from micrec_pyg.nn.id_embedding import IdEmbedding, Unseen, answered, id_embeddings
+from micrec_pyg.nn.content_views import ContentViews, Views, added, side_of
+from micrec_pyg.nn.id_embedding import (
+    Unseen,
+    answered,
+    id_embeddings,
+    training_rows,
+)
 from micrec_pyg.nn.item_content import modality_layers, projected
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.losses import l2_loss, over_domains
@@ -24,12 +29,9 @@ from micrec_pyg.nn.mlp import MLP, glorot
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.ranking import RankingLoss
-from micrec_pyg.nn.similar_items import SimilarItems
 from micrec_pyg.nn.spectral import SpectralFusion
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
-    INTERACTED_BY,
-    INTERACTS,
     Batch,
     DomainSize,
     Embeddings,
@@ -37,9 +39,6 @@ from micrec_pyg.schema import (
 
 FUSED = ""
 """Name of the view of the fused content; no modality has it."""
-
-Views = dict[str, Embeddings]
-"""h by the name of a view."""
 
 
 class SMORE(Model):
@@ -113,8 +112,7 @@ class SMORE(Model):
             ),
         )
         self.propagation = Propagation(num_layers=num_layers)
-        self.smoothing = SimilarItems(num_layers=num_item_layers)
-        self.sum = WeightedSum()
+        self.content_views = ContentViews(num_layers=num_item_layers)
 
     def forward(
         self,
@@ -127,7 +125,7 @@ class SMORE(Model):
             e: Embeddings = self.embedding[module_key(domain)](data)
             c = self.propagation(e, data)
             views = self._views(domain, e, data)
-            z[domain] = _added(c, self._side(domain, c, views, None))
+            z[domain] = added(c, self._side(domain, c, views, None))
         return self.loss.scored(z)
 
     def losses(
@@ -137,12 +135,11 @@ class SMORE(Model):
         of_z, agreement = {}, []
         for domain, rows in sorted(asked(batch, graphs).items()):
             data = graphs[domain]
-            table = cast(IdEmbedding, self.embedding[module_key(domain)])
-            e = table.training_rows()
+            e = training_rows(self.embedding, domain)
             c: Embeddings = self.propagation(e, data, rows)
             views = {n: take(h, rows) for n, h in self._views(domain, e, data).items()}
             s = self._side(domain, c, views, streams("dropout", domain))
-            of_z[domain] = rows.triplets(_added(c, s))
+            of_z[domain] = rows.triplets(added(c, s))
             agreement += agreement_losses(s, c, rows, self.temperature)
         return {
             "ranking": self.loss(of_z, batch),
@@ -159,15 +156,9 @@ class SMORE(Model):
             name: projected(self.projection, domain, name, data)
             for name in mine.modalities
         }
-        gates = mine.gates(x)
-        item = torch.cat([e.item * gate for gate in gates.values()], dim=1)
-        item = self.smoothing(item, data)
-        to_user, to_item = data[INTERACTED_BY].adj_t, data[INTERACTS].adj_t
-        user = self.sum(item, to_user, to_item)
-        sides = user.chunk(len(gates), dim=1), item.chunk(len(gates), dim=1)
-        return {
-            name: Embeddings(*both) for name, *both in zip(gates, *sides, strict=True)
-        }
+        gated = {name: e.item * gate for name, gate in mine.gates(x).items()}
+        found: Views = self.content_views(gated, data)
+        return found
 
     def _side(
         self,
@@ -178,17 +169,11 @@ class SMORE(Model):
     ) -> Embeddings:
         """Return s of the nodes whose c and h are given."""
         mine = cast(_Views, self.views[module_key(domain)])
-        if not views:
-            return Embeddings(torch.zeros_like(c.user), torch.zeros_like(c.item))
-        user, item = (
-            mine.preferred(
-                getattr(c, side),
-                {name: getattr(h, side) for name, h in views.items()},
-                lambda gate: dropped(gate, self.dropout, generator),
-            )
-            for side in ("user", "item")
-        )
-        return Embeddings(user, item)
+
+        def drop(gate: Tensor) -> Tensor:
+            return dropped(gate, self.dropout, generator)
+
+        return side_of(c, views, lambda x, h: mine.preferred(x, h, drop))
 
 
 class _Views(nn.Module):
@@ -238,7 +223,3 @@ class _Views(nn.Module):
                 view = view * self.query[module_key(name)](h[FUSED]).softmax(1)
             parts.append(gate * view)
         return torch.stack(parts).mean(0)
-
-
-def _added(c: Embeddings, s: Embeddings) -> Embeddings:
-    return Embeddings(user=c.user + s.user, item=c.item + s.item)

@@ -14,7 +14,7 @@ from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.mlp import glorot
-from micrec_pyg.nn.people import accounts
+from micrec_pyg.nn.people import accounts, all_accounts, all_users
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.spmm import product
 from micrec_pyg.random_streams import RandomStreams
@@ -106,14 +106,13 @@ class UniCDR(Model):
             row = data[USER].train_row
             e = _rows(self._of(domain).user, row)
             s = self._mix(e, self._of(domain).aggregate, *own[domain])
-            user = torch.arange(len(row), device=row.device)
             totals, counts = [], []
-            for name, (account, has) in accounts(domain, user, graphs).items():
+            for name, (account, has) in all_accounts(domain, graphs).items():
                 place = torch.where(has, account, -1)
                 totals.append(_rows(own[name][0], place))
                 counts.append(_rows(own[name][1], place))
             total, count = torch.stack(totals).sum(0), torch.stack(counts).sum(0)
-            g = self._shared_id(domain, user, graphs)
+            g = self._shared_id(domain, all_users(data), graphs)
             c = self._mix(g, self.shared, total, count)
             z[domain] = Embeddings(user=s + c, item=self._of(domain).item)
         return z
@@ -135,18 +134,22 @@ class UniCDR(Model):
             q = dropped(q, self.dropout, streams("dropout", domain))
             logits = (q @ (s + c).unsqueeze(2)).squeeze(2)
             recommendation[domain] = (logits,)
+            if len(s) == 1:  # nobody else to tell the user from
+                continue
             shift = torch.randint(
                 1,
-                max(2, len(s)),
+                len(s),
                 (1,),
                 generator=streams("shift", domain),
                 device=s.device,
             )
             others = (torch.arange(len(s), device=s.device) + shift) % len(s)
             critic[domain] = (mine.tell(s, c), mine.tell(s.index_select(0, others), c))
+        total = over_domains(balanced_cross_entropy, recommendation)
+        none = torch.zeros_like(total)
         return {
-            "recommendation": over_domains(balanced_cross_entropy, recommendation),
-            "critic": over_domains(_told_apart, critic),
+            "recommendation": total,
+            "critic": over_domains(_told_apart, critic) if critic else none,
         }
 
     def _of(self, domain: str) -> "_Domain":

@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.allowed import Count, Positive
 from micrec_pyg.models.base import Model, Part
 from micrec_pyg.nn.batch_rows import asked, take
-from micrec_pyg.nn.id_embedding import IdEmbedding, id_embeddings
+from micrec_pyg.nn.id_embedding import id_embeddings, training_rows
 from micrec_pyg.nn.item_content import encoded, width_of
 from micrec_pyg.nn.losses import l2_loss, over_domains
 from micrec_pyg.nn.mlp import glorot
@@ -101,9 +101,8 @@ class VBPR(Model):
         """Return ``ranking``, and ``l2`` of gamma, theta and beta."""
         of_z, of_gamma, of_taste = {}, {}, {}
         for domain, rows in asked(batch).items():
-            table = cast(IdEmbedding, self.gamma[module_key(domain)])
             taste = cast(_Taste, self.taste[module_key(domain)])
-            gamma = take(table.training_rows(), rows)
+            gamma = take(training_rows(self.gamma, domain), rows)
             theta = taste.theta.index_select(0, rows.user)
             beta = taste.beta.index_select(0, rows.item)
             told = encoded(

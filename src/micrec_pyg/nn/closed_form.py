@@ -18,22 +18,22 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from micrec_pyg.nn.design_matrix import DesignMatrix, product
-from micrec_pyg.random_streams import RandomStreams
+from micrec_pyg.nn.conjugate_gradients import ConjugateGradients
+from micrec_pyg.nn.design_matrix import DesignMatrix, product, units
 from micrec_pyg.schema import InputError
 
 DOUBLE = 4096
 """Up to so many rows a matrix is inverted in double precision, which costs little."""
-PROBES = 256
-"""Random vectors by which h is estimated where no inverse is at hand."""
-TOLERANCE, MOST = 1e-4, 100
-"""Conjugate gradients end at this relative residual, or after so many products."""
+TOLERANCE = 1e-4
+"""Conjugate gradients end at this relative residual."""
+OF_UNITS, OF_CONTENT = 1e-3, 1e-6
+"""The same residual where it counts by its square, and where all else follows."""
+UNITS, UNITS_ON_CUDA = 64, 1024
+"""Most unit vectors that are solved for at a time."""
 CACHED = 2**21
 """Numbers of a table that stays in a CPU's cache while an iteration reads it."""
 MANY = 2**31
 """More columns than there ever are."""
-TINY = torch.finfo(torch.float32).tiny
-"""Stands in for 0 where it divides 0."""
 
 
 class Solver(ABC):
@@ -61,6 +61,12 @@ class Solver(ABC):
     ) -> Float[Tensor, "items n"]:
         """Return the same for t = Y y, where y are some rows of Y."""
         return self.solve(self.rows.times(y))
+
+    def solve_of(
+        self, x: Float[Tensor, "items n"], t: Float[Tensor, "rows n"]
+    ) -> Float[Tensor, "items n"]:
+        """Return the same for t = Y x + s, where s are rows of items not in Y."""
+        return self.solve(t)
 
     def unfold(
         self, t: Float[Tensor, "rows n"], solved: Float[Tensor, "items n"]
@@ -164,13 +170,14 @@ class Iterations(ItemSolver):
         lambda P = A^-1 - W S^-1 W^T / lambda.
 
     The largest eigenvalues of Y^T Y are those of content, so A takes far fewer
-    products than Y^T Y + lambda I would. h is an estimate.
+    products than Y^T Y + lambda I would.
     """
 
     def __init__(self, rows: DesignMatrix, ridge: float) -> None:
         """Compute W, and S^-1 / lambda."""
         super().__init__(rows, ridge)
-        self.smooth = self._descend(rows.content)
+        self.gradients = ConjugateGradients(rows, ridge)
+        self.smooth, _ = self.gradients.solve(rows.content, OF_CONTENT)
         inner = (rows.content.T @ self.smooth).double() / ridge
         inner.diagonal().add_(1)
         self.inner = torch.linalg.inv(inner).float() / ridge
@@ -184,44 +191,42 @@ class Iterations(ItemSolver):
     def shrink(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return lambda P x, to a relative residual ``TOLERANCE`` of A."""
         content_part = self.smooth @ (self.inner @ (self.smooth.T @ x))
-        return self._descend(x).sub_(content_part)
+        return self.gradients.solve(x, TOLERANCE)[0].sub_(content_part)
+
+    def solve_own(
+        self, row: Int[Tensor, " n"], y: Float[Tensor, "items n"]
+    ) -> Float[Tensor, "items n"]:
+        """Return the same for t = Y y: lambda (y - lambda P y)."""
+        return self.shrink(y).sub_(y).mul_(-self.ridge)
+
+    def solve_of(
+        self, x: Float[Tensor, "items n"], t: Float[Tensor, "rows n"]
+    ) -> Float[Tensor, "items n"]:
+        """Return lambda (x - lambda P (x - Y^T s / lambda)).
+
+        Y^T Y x is far longer than x: to its length the residual would be relative.
+        """
+        others = self.rows.back(t - self.rows.times(x)) / self.ridge
+        return self.shrink(x - others).sub_(x).mul_(-self.ridge)
 
     def rest(self) -> Float[Tensor, " items"]:
         """Return 1 - h, the diagonal of lambda P.
 
-        That of A^-1 is 1 less the mean of v * (v - A^-1 v) over random signs v: every
-        draw has the right mean. h is kept in [0, |Y_j|^2 / (lambda + |Y_j|^2)], where
-        it is.
+        That of A^-1 is e.u + u.r, with u the solution for a unit vector e and r what it
+        leaves: too little by at most |r|^2, as no eigenvalue of A is below 1. h is
+        kept in [0, |Y_j|^2 / (lambda + |Y_j|^2)], where it is.
         """
-        content = self.rows.content
-        stream = RandomStreams(0, content.device)("closed form", "probes")
-        sign = torch.empty(len(content), PROBES, device=content.device)
-        sign.bernoulli_(0.5, generator=stream).mul_(2).sub_(1)
-        h = (sign * (sign - self._descend(sign))).mean(1)
-        h += (self.smooth @ self.inner * self.smooth).sum(1)
-        row = torch.arange(len(content), device=content.device).repeat_interleave(
-            self.rows.takers.crow_indices().diff()
+        count, device = len(self.rows.content), self.rows.content.device
+        most = UNITS_ON_CUDA if self.rows.content.is_cuda else UNITS
+        found = []
+        for some in torch.arange(count, device=device).split(min(self.at_once, most)):
+            u, r = self.gradients.solve(units(some, count), OF_UNITS)
+            found.append(u[some].diagonal() + (u * r).sum(0))
+        h: Tensor = (
+            1 - torch.cat(found) + (self.smooth @ self.inner * self.smooth).sum(1)
         )
-        length = content.square().sum(1)
-        length.index_add_(0, row, self.rows.takers.values().square())
+        length = self.gradients.square + self.rows.content.square().sum(1)
         return 1 - h.clamp(min=0).minimum(length / (self.ridge + length))
-
-    def _descend(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
-        """Return A^-1 x by conjugate gradients, all columns side by side."""
-        found, left, way = torch.zeros_like(x), x.clone(), x.clone()
-        square = left.square().sum(0)
-        end = square * TOLERANCE**2
-        for _ in range(MOST):
-            if bool((square <= end).all()):
-                break
-            curved = product(self.rows.takers, product(self.rows.taken, way))
-            curved.div_(self.ridge).add_(way)
-            step = square / (way * curved).sum(0).clamp(min=TINY)
-            found.addcmul_(way, step)
-            left.addcmul_(curved, step, value=-1)
-            before, square = square, left.square().sum(0)
-            way = way.mul_(square / before.clamp(min=TINY)).add_(left)
-        return found
 
 
 def solver_of(rows: DesignMatrix, *, ridge: float, max_dense: int) -> Solver:
@@ -263,13 +268,14 @@ class ItemWeights:
         self.rows, self.ridge = rows, ridge
         self.all_fitted = bool(fitted.all())
         self.outside = rows.only(~fitted)
-        rest = self.solver.rest().view(-1, 1)
-        self.rest = torch.where(fitted.view(-1, 1), rest, 1.0)
+        self.fitted = fitted.view(-1, 1)
+        self.rest = torch.where(self.fitted, self.solver.rest().view(-1, 1), 1.0)
 
     def scores(self, x: Float[Tensor, "items n"]) -> Float[Tensor, "items n"]:
         """Return the scores of rows x, a column each."""
         t = self.rows.times(x)
-        return self._scores(x, self.solver.solve(t), t)
+        fitted = torch.where(self.fitted, x, 0.0)
+        return self._scores(x, self.solver.solve_of(fitted, t), t)
 
     def scores_of_fitted(
         self, person: Int[Tensor, " n"], x: Float[Tensor, "items n"]

@@ -1,14 +1,14 @@
 """A vector of its own for every node that training saw, and a start for the others."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.nn.per_domain import per_domain
+from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.nn.spmm import product
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import (
@@ -60,6 +60,16 @@ def id_embeddings(
             generator=streams("init", domain),
         ),
     )
+
+
+def training_rows(tables: nn.ModuleDict, domain: str) -> Embeddings:
+    """Return the vectors of a training graph's nodes, in its order: no copy.
+
+    Args:
+        tables: Of ``id_embeddings``.
+        domain: Of the graph.
+    """
+    return cast(IdEmbedding, tables[module_key(domain)]).training_rows()
 
 
 class IdEmbedding(nn.Module):

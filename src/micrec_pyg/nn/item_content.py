@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -123,6 +123,15 @@ def encoded(
     else:
         found = layer(content(data, modalities)).index_select(0, rows)
     return found
+
+
+def has_content(
+    data: HeteroData, modalities: Collection[str], rows: Int[Tensor, " rows"]
+) -> Bool[Tensor, " rows"]:
+    """Return which items have at least one of some modalities."""
+    masks = [data[ITEM][f"{name}_mask"].index_select(0, rows) for name in modalities]
+    none = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    return torch.stack([none, *masks]).any(0)
 
 
 def mean_content(

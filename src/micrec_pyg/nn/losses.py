@@ -45,6 +45,7 @@ def sampled_softmax(
     neg: Float[Tensor, "pool dim"],
     taken: Bool[Tensor, "batch columns"],
     log_q: Float[Tensor, " batch"],
+    counted: Bool[Tensor, " batch"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Return the softmax loss of positives among the items that users did not take.
 
@@ -62,13 +63,17 @@ def sampled_softmax(
         neg: Of the items of the pool.
         taken: True where the user took the item: first of ``neg``, then of ``pos``.
         log_q: Correction of every positive.
+        counted: The rows over which the mean is; None are all. Of none it is 0.
     """
     own = (user * pos).sum(1) - log_q
     logits = user @ neg.T
     if taken.shape[1] > len(neg):
         logits = torch.cat([logits, user @ pos.T - log_q], dim=1)
     others: Tensor = _LogSumOfOthers.apply(logits, taken)  # type: ignore[no-untyped-call]
-    return (torch.logaddexp(own, others) - own).mean()
+    losses = torch.logaddexp(own, others) - own
+    if counted is None:
+        return losses.mean()
+    return (losses * counted).sum() / counted.sum().clamp(min=1)
 
 
 class _LogSumOfOthers(torch.autograd.Function):
@@ -134,13 +139,6 @@ def balanced_cross_entropy(logits: Float[Tensor, "batch columns"]) -> Float[Tens
     """
     pos, neg = logits[:, 0], logits[:, 1:]
     return functional.softplus(-pos).mean() + functional.softplus(neg).mean()
-
-
-def cosine_loss(
-    first: Float[Tensor, "batch dim"], second: Float[Tensor, "batch dim"]
-) -> Float[Tensor, ""]:
-    r"""Return :math:`1 - \mathrm{mean} \cos(a, b)`, over the rows of two tables."""
-    return 1 - functional.cosine_similarity(first, second, dim=1).mean()
 
 
 def multinomial_loss(

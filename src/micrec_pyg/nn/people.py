@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from micrec_pyg.schema import USER
+from micrec_pyg.schema import USER, TrainStage
 
 Accounts = dict[str, tuple[Int[Tensor, " users"], Bool[Tensor, " users"]]]
 """By domain, in alphabetical order: the rows of some people, and who has one; whoever
@@ -39,10 +39,49 @@ def accounts(
     return found
 
 
-def everybody(domain: str, graphs: Mapping[str, HeteroData]) -> Accounts:
+def all_users(data: HeteroData) -> Int[Tensor, " users"]:
+    """Return the rows of all users of a graph."""
+    person = data[USER].person
+    return torch.arange(len(person), device=person.device)
+
+
+def all_accounts(domain: str, graphs: Mapping[str, HeteroData]) -> Accounts:
     """Return the accounts of all users of a domain, in their order."""
-    person = graphs[domain][USER].person
-    return accounts(domain, torch.arange(len(person), device=person.device), graphs)
+    return accounts(domain, all_users(graphs[domain]), graphs)
+
+
+def domains_linked(train: TrainStage) -> dict[str, Bool[Tensor, " domains"]]:
+    """Return by domain which domains, in alphabetical order, training links to it.
+
+    They have at least two users in common: of one alone nothing is learnt that holds
+    for others. A model saves this as a buffer, for a test may bring further links.
+    """
+    linked = {frozenset(p) for p, rows in train.overlap.items() if rows.shape[1] > 1}
+    return {
+        domain: torch.tensor(
+            [frozenset({name, domain}) in linked for name in sorted(train.graphs)],
+            device=data[USER].train_row.device,
+        )
+        for domain, data in train.graphs.items()
+    }
+
+
+def linked_alone(
+    domain: str, found: Accounts, linked: Bool[Tensor, " domains"] | None
+) -> Accounts:
+    """Return accounts without those in domains that training did not link.
+
+    Args:
+        domain: Whose users they are.
+        found: Their accounts in the domains of training.
+        linked: Of ``domains_linked``; None, in runs from before it was, is all.
+    """
+    if linked is None:
+        return found
+    return {
+        name: (row, has if name == domain else has & yes)
+        for (name, (row, has)), yes in zip(found.items(), linked, strict=True)
+    }
 
 
 def first_accounts(linked: Accounts) -> dict[str, Float[Tensor, " users"]]:

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from micrec_pyg.allowed import Natural, Positive
+from micrec_pyg.nn.cosine import unit
 from micrec_pyg.nn.losses import bpr_loss, over_domains, sampled_softmax
 from micrec_pyg.schema import Batch, Embeddings, InputError
 
@@ -48,10 +48,7 @@ class RankingLoss:
         if not self.cosine:
             return dict(z)
         return {
-            domain: Embeddings(
-                user=functional.normalize(each.user, dim=1),
-                item=functional.normalize(each.item, dim=1),
-            )
+            domain: Embeddings(user=unit(each.user), item=unit(each.item))
             for domain, each in z.items()
         }
 
@@ -113,9 +110,7 @@ class SampledSoftmax(RankingLoss):
         for domain, (user, pos, neg) in z.items():
             pool = batch.pool[domain]
             if self.cosine:
-                user, pos, neg = (
-                    functional.normalize(each, dim=1) for each in (user, pos, neg)
-                )
+                user, pos, neg = (unit(each) for each in (user, pos, neg))
             shift = pool.log_q if self.log_q else torch.zeros_like(pool.log_q)
             given[domain] = (user / self.temperature, pos, neg, pool.taken, shift)
         return over_domains(sampled_softmax, given)

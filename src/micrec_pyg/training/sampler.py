@@ -1,5 +1,6 @@
 """Draws the batches of an epoch."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 
 import torch
@@ -15,9 +16,12 @@ from micrec_pyg.schema import (
     USER,
     USER_TEMPLATE,
     Batch,
+    InputError,
     TrainStage,
 )
 from micrec_pyg.training.samples import PoolSampler, TripletSampler, UserSampler
+
+logger = logging.getLogger(__name__)
 
 MAX_OVERLAP = 2048
 """Most shared users in one contrastive batch."""
@@ -113,14 +117,27 @@ class Sampler:
 
 
 def _samplers(stage: TrainStage, *, template: bool) -> Mapping[str, TripletSampler]:
-    """Return a sampler of triplets by domain, in rows of nodes or of templates."""
+    """Return a sampler of triplets by domain, in rows of nodes or of templates.
+
+    Without a domain whose few templates tell no item that a user prefers from another.
+    """
     found = {}
     for domain, data in stage.graphs.items():
         pairs, kinds = stage.labels[domain], (USER, ITEM)
         if template:
             pairs, kinds = template_pairs(data, pairs), (USER_TEMPLATE, ITEM_TEMPLATE)
         sizes = (data[kind].num_nodes for kind in kinds)
-        found[domain] = TripletSampler(pairs, *sizes)
+        try:
+            found[domain] = TripletSampler(pairs, *sizes)
+        except InputError:
+            if not template:
+                raise
+            logger.warning(
+                "%s: no template user has both a template item to prefer and one to "
+                "prefer it to, so the domain has no self-enhanced loss; a larger "
+                "graph.template_ratio has more templates",
+                domain,
+            )
     return found
 
 
