@@ -147,7 +147,7 @@ class BiTGCF(Model):
         names = sorted(graphs)  # gradients are float sums: in one order
         linked = {
             name: linked_alone(
-                name, all_accounts(name, graphs), self._buffers[module_key(name)]
+                name, all_accounts(name, graphs), getattr(self, module_key(name))
             )
             for name in names
         }

@@ -212,7 +212,7 @@ class CDRIB(Model):
     ) -> Float[Tensor, "users width"]:
         """Return the vectors by which users of a domain are scored there."""
         linked = linked_alone(
-            domain, accounts(domain, user, graphs), self._buffers[module_key(domain)]
+            domain, accounts(domain, user, graphs), getattr(self, module_key(domain))
         )
         weights = self._weights(domain, linked, graphs)
         return sum_of_accounts({d: z[d].user for d in linked}, linked, weights)
