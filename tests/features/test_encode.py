@@ -113,6 +113,28 @@ def test_what_the_system_refuses_now_makes_no_item_without_an_image(
     assert domain.features["image"].mask.tolist() == [True]
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG])
+def test_an_image_whose_path_cannot_be_read_is_absent(
+    make_catalogue: Any,
+    counting: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    number: int,
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"one")
+    food = make_catalogue(texts=["a"], images=[str(path)])
+
+    def refused(*_: Any) -> Any:
+        raise OSError(number, "of the path", str(path))
+
+    monkeypatch.setattr(digests.hashlib, "file_digest", refused)
+    encoder, cache = counting(reads="file"), str(tmp_path / "cache")
+    domain = encode({"food": food}, {"image": encoder}, cache_dir=cache)["food"]
+    assert "image" not in domain.features
+    assert not encoder.seen
+
+
 def test_a_file_at_the_same_path_with_other_content_is_encoded_again(
     make_catalogue: Any, counting: Any, tmp_path: Path
 ) -> None:

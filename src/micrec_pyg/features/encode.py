@@ -1,6 +1,5 @@
 """Catalogues -> domains: encode texts and files, mask what is missing."""
 
-import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from micrec_pyg.data.files.images import OF_PATH
 from micrec_pyg.features.cache import (
     KEY_BYTES,
     cached_vectors,
@@ -25,10 +25,6 @@ from micrec_pyg.storage.mapped import BLOCK, empty_table
 
 logger = logging.getLogger(__name__)
 
-_ABSENT = (
-    *(FileNotFoundError, NotADirectoryError),
-    *(PermissionError, IsADirectoryError),
-)
 _NAMED = 5  # unreadable items that a log line names
 
 
@@ -140,8 +136,12 @@ def _content(path: str) -> bytes | None:
     Raises:
         StorageError: The system refuses for another reason, which may pass.
     """
-    with explained(Path(path)), contextlib.suppress(*_ABSENT):
-        return bytes.fromhex(file_digest(Path(path)))
+    with explained(Path(path)):
+        try:
+            return bytes.fromhex(file_digest(Path(path)))
+        except OSError as error:
+            if error.errno not in OF_PATH:
+                raise
     return None
 
 

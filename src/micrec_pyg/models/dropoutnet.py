@@ -147,11 +147,12 @@ class DropoutNet(Model):
         self, domain: str, given: Triplets, data: HeteroData, streams: RandomStreams
     ) -> Float[Tensor, ""]:
         """Return the mean squared error of the scores of the towers."""
-        tables = {domain: training_rows(self.embedding, domain)}
+        e = training_rows(self.embedding, domain)
+        tables = {domain: Embeddings(user=e.user.detach(), item=e.item.detach())}
         table = self.loss.scored(tables)[domain]
         items = torch.cat([given.pos.view(-1, 1), given.neg], dim=1)
         rows = {USER: given.user, ITEM: items.flatten()}
-        of_all = {USER: table.user.detach(), ITEM: table.item.detach()}
+        of_all = {USER: table.user, ITEM: table.item}
         own = {kind: of_all[kind].index_select(0, row) for kind, row in rows.items()}
         means, contents = _means(data, table), self._contents(domain, data)
         told = {}

@@ -7,13 +7,16 @@ cosine is that of a division by a tiny number, and Adam remembers it for long.
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
+
+TINY = 1e-12
+"""Least length that a row of other than zeros is divided by."""
 
 
 def unit(x: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows dim"]:
     """Return rows of length 1; a row of zeros stays 0 and has no gradient."""
-    directed = x.any(dim=1, keepdim=True)
-    return torch.where(directed, functional.normalize(x, dim=1), 0.0)
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    found: Tensor = x / length.clamp(min=TINY).masked_fill(length == 0, torch.inf)
+    return found
 
 
 def cosine_loss(

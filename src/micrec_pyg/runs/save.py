@@ -166,6 +166,7 @@ def check_data(folder: Path, inputs: Inputs) -> None:
     if changed:
         raise InputError(
             f"the data of {', '.join(changed)}, or what encodes it, is not what "
-            f"{folder} was trained on; restore the files and settings, or delete that "
+            f"{folder} was trained on (an earlier version also counted the device and "
+            "batch_size of encoders); restore the files and settings, or delete that "
             "folder and train again"
         )

@@ -66,8 +66,8 @@ def test_the_first_domain_that_lists_a_value_takes_the_item(movies):
     assert content(parts["B"])[0] == ["1", "2"]
     assert content(parts["A"])[0] == ["4", "5"]
     # items 3 and 6 and an edge of each belong nowhere
-    assert parts["A"].dropped["items_in_no_domain_(whole_folder)"] == 2
-    assert parts["A"].dropped["interactions_in_no_domain_(whole_folder)"] == 2
+    assert parts["A"].dropped["items_in_no_domain"] == 2
+    assert parts["A"].dropped["interactions_in_no_domain"] == 2
     turned = read(movies, split(A=["Action", "War"], B=["Comedy"]))
     assert content(turned["A"])[0] == ["1", "4", "5"]
     assert turned["A"].digest != parts["A"].digest
@@ -82,7 +82,7 @@ def test_counts_of_items_are_of_the_items_of_a_domain(movies):
     for name, missing, repeated in (("A", 0, 0), ("B", 1, 1)):
         assert found[name]["items_missing_from_items_table"] == missing
         assert found[name]["repeated_facts"] == repeated
-        assert found[name]["facts_of_unknown_items_(whole_folder)"] == 1
+        assert found[name]["facts_of_unknown_items_of_whole_folder"] == 1
         assert "facts_of_unknown_items" not in found[name]
 
 

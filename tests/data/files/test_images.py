@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from micrec_pyg.data.files.images import ImageError, open_image, upright
+from micrec_pyg.runs.thumbnails import thumbnail
 from micrec_pyg.schema import StorageError
 
 
@@ -97,6 +98,16 @@ def test_what_the_system_refuses_is_no_damaged_image(tmp_path, monkeypatch, numb
     monkeypatch.setattr(Image, "open", refused)
     with pytest.raises(StorageError, match=r"x\.png: "):
         open_image(path)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG])
+def test_a_path_that_cannot_be_read_is_no_image(tmp_path, monkeypatch, number):
+    path = tmp_path / "x.png"
+    Image.new("RGB", (3, 2)).save(path)
+    monkeypatch.setattr(Image, "open", _raising(OSError(number, "of the path")))
+    with pytest.raises(ImageError, match="of the path"):
+        open_image(path)
+    assert thumbnail(str(path)) is None
 
 
 def test_the_memory_is_not_the_fault_of_an_image(tmp_path, monkeypatch):

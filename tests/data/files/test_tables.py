@@ -78,7 +78,7 @@ def test_a_table_read_in_pieces_is_the_table(tmp_path, monkeypatch, name):
     [
         ("a.csv", "user,item,n\na,x,5\n\n,,\n\nb,y,6\n", "line 4"),
         ("b.csv", 'user,item,n\n"a\n\n1",x,5\n\n,,\n\nb,y,6\n', "line 6"),
-        ("a.tsv", "user\titem\r\na\tx\r\n\r\n\t\r\n\r\n", "line 4"),
+        ("a.tsv", "user\titem\r\na\tx\r\n\r\n\t\r\n\r\nb\ty\r\n", "line 4"),
         ("a.jsonl", '{"user":"a","item":"x"}\n\n{}\n{"user":null}\n', "line 3"),
     ],
 )
@@ -90,6 +90,14 @@ def test_a_row_of_empty_cells_is_no_blank_line(
     path = write(tmp_path / name, content)
     with pytest.raises(InputError, match=f"{place}, column 'item': got an empty field"):
         ids(read_table(path), "item", path)
+
+
+@pytest.mark.parametrize("first", ["a,x,5\n", '"a\n1",x,5\n', ""])
+def test_rows_of_empty_cells_at_the_end_are_left_out_and_told(tmp_path, caplog, first):
+    caplog.set_level("INFO")
+    path = write(tmp_path / "a.csv", f"user,item,n\n{first}\n,,\n\n,,\n")
+    assert read_table(path)["item"].to_list() == ["x"] * bool(first)
+    assert "a.csv: 2 rows of empty cells at its end are left out" in caplog.text
 
 
 def test_a_row_of_nulls_of_parquet_is_a_row(tmp_path):

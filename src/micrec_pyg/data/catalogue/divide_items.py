@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from micrec_pyg.data.catalogue.domain_folder import MISSING, REPEATED, DomainFolder
+from micrec_pyg.data.catalogue.domain_folder import (
+    MISSING,
+    REPEATED,
+    UNKNOWN,
+    DomainFolder,
+)
 from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.schema import InputError
 
-WHOLE = "_(whole_folder)"
+WHOLE = "_of_whole_folder"
 """Ends the name of a count that is the folder's, and the same in all its domains."""
 
 
@@ -93,11 +98,11 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
     lost = content.rows.filter(pl.col("item").is_in(left_out.implode())).height
     counts = {
         # unknown items are in no domain either
-        f"{name}{WHOLE}" if name.endswith("_of_unknown_items") else name: count
+        f"{name}{WHOLE}" if name.endswith(UNKNOWN) else name: count
         for name, count in content.counts.items()
     } | {
-        f"items_in_no_domain{WHOLE}": len(left_out),
-        f"interactions_in_no_domain{WHOLE}": lost,
+        "items_in_no_domain": len(left_out),
+        "interactions_in_no_domain": lost,
     }
     parts = {}
     for name, values in division.domains.items():

@@ -26,6 +26,8 @@ from micrec_pyg.storage.digests import file_digest, json_digest
 
 MISSING, REPEATED = "items_missing_from_items_table", "repeated_facts"
 """Counts that are of the items of a domain, by their names."""
+UNKNOWN = "_of_unknown_items"
+"""Ends the name of a count of what is for no item of the folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,14 +256,14 @@ def _unknown(
         return table.join(known.to_frame("item"), on="item", how="anti").height
 
     counts = {
-        "images_of_unknown_items": strange(files[IMAGE]),
-        "vectors_of_unknown_items": sum(map(strange, vectors.values())),
+        f"images{UNKNOWN}": strange(files[IMAGE]),
+        f"vectors{UNKNOWN}": sum(map(strange, vectors.values())),
     }
     for modality, table in files.items():
         if modality != IMAGE:
-            counts[f"{modality}_files_of_unknown_items"] = strange(table)
+            counts[f"{modality}_files{UNKNOWN}"] = strange(table)
     if facts is not None:
-        counts["facts_of_unknown_items"] = strange(facts)
+        counts[f"facts{UNKNOWN}"] = strange(facts)
         counts[REPEATED] = facts.height - facts.n_unique()
     return counts
 

@@ -188,11 +188,14 @@ def unread_files(
         used: what is read there; folders too.
         reasons: by the name of a file or folder, where the reason is known.
     """
-    left = [path.name for path in entries(folder) if path not in used]
-    known = reasons or {}
-    why = {
-        name: known.get(name, UNKNOWN) if is_utf8(name) else NO_UTF8 for name in left
-    }
+    why = {}
+    for path in entries(folder):
+        if not is_utf8(path.name):
+            why[path.name] = NO_UTF8
+        elif path.is_symlink() and not path.exists():
+            why[path.name] = LINK_TO_NOTHING
+        elif path not in used:
+            why[path.name] = (reasons or {}).get(path.name, UNKNOWN)
     return [str(problem) for problem in name_unread(folder, why)]
 
 

@@ -21,8 +21,13 @@ MAX_ASPECT = 100
 """Most times that one side is longer: an encoder makes the short side some 256 pixels
 long, so that a line of pixels would become an image of gigabytes."""
 _OF_CONTENT = (None, errno.EINVAL, errno.EOVERFLOW)
-"""Numbers of errors that a damaged file causes, such as by an impossible place in it;
-the others are the system's."""
+OF_PATH = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+    *(errno.EACCES, errno.EPERM),
+)
+"""Numbers of errors of a path: the item is without an image until somebody mends it.
+Damaged content causes those above it, such as by an impossible place in the file; all
+others are the system's, perhaps for now alone."""
 _BYTE, _TWO_BYTES = 255, 65_535
 
 
@@ -93,7 +98,7 @@ def _explained(path: str | Path) -> Iterator[None]:
     except (ImageError, MemoryError):
         raise
     except Exception as error:
-        if getattr(error, "errno", None) not in _OF_CONTENT:
+        if getattr(error, "errno", None) not in (*_OF_CONTENT, *OF_PATH):
             raise StorageError(sentence(error, Path(path))) from error
         reason = str(error).splitlines() or [type(error).__name__]
         raise ImageError(reason[0]) from error

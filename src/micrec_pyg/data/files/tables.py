@@ -5,6 +5,7 @@ column. By default the first one is raised as an ``InputError``. What the column
 is decided elsewhere (``domain_folder``).
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from micrec_pyg.data.files.separated import (
 )
 from micrec_pyg.data.files.table_names import kind_of
 from micrec_pyg.data.files.text import blank_rows, check_json_lines, check_text
+
+logger = logging.getLogger(__name__)
 
 ROW = "_row"
 """Name of the column that ``read_table`` adds: the place of the row in its file."""
@@ -89,7 +92,13 @@ def _without_blank_lines(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     if kind_of(path) in (".parquet", ".jsonl") or frame.select(content.all()).item():
         return frame  # a filter copies even where it keeps everything
     if frame.width > 2:  # in a single column a line without a value is blank
+        last = frame.select(content.arg_true().last()).item()
         content = ~pl.col(ROW).is_in(pl.Series(blank_rows(path)).implode())
+        # a spreadsheet leaves such rows where cells once had a value
+        end = 0 if last is None else last + 1
+        if cut := frame[end:].filter(content).height:
+            logger.info("%s: %d rows of empty cells at its end are left out", path, cut)
+        frame = frame[:end]
     return frame.filter(content)
 
 

@@ -79,7 +79,7 @@ class NGCF(Source):
         """Return the file of every part; there may be none of the validation part."""
         source = Path(self.path).expanduser()
         files = {part: source / name for part, name in FILES.items()}
-        if not files[VAL].is_file():
+        if not (files[VAL].is_file() or files[VAL].is_symlink()):
             del files[VAL]
         for file in files.values():
             if not file.is_file():

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import polars as pl
@@ -212,9 +213,15 @@ def test_a_folder_without_atomic_files_is_refused(tmp_path):
         read(tmp_path / "none")
 
 
+NO_ID = re.compile(r"(?i)nan|null|none|nat|<na>|\\n|\s*-\s*\d+")
 odd_ids = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1, max_size=6
-).filter(lambda t: not re.fullmatch(r"(?i)nan|null|none|nat|<na>|\\n|\s*-\s*\d+", t))
+).filter(lambda text: is_seen(text) and not NO_ID.fullmatch(text))
+
+
+def is_seen(text):
+    """Return whether any of its marks can be seen."""
+    return any(not x.isspace() and unicodedata.category(x) != "Cf" for x in text)
 
 
 def is_word(text):
