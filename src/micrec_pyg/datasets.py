@@ -264,8 +264,14 @@ def _load(path: Path) -> list[HeteroData]:
             "pre_transform make tensors and plain values only"
         ) from error
     except (
-        *(OSError, RuntimeError, EOFError),
-        *(ValueError, KeyError, AttributeError, TypeError),  # another content
+        OSError,
+        RuntimeError,
+        EOFError,
+        # of another content
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
     ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: it cannot be read ({reason}); {remedy}") from error

@@ -186,6 +186,7 @@ def test_the_header_says_how_it_was_made(fake: FakeJobs, tmp_path: Path) -> None
     [
         (["fit.metric=recall@10"], "the epoch with the best validation Recall@10"),
         (["fit.eval_every=7"], "the last epoch"),
+        (["fit.max_epochs=0"], "none, as nothing is trained"),
         (
             ["fit.eval_every=5"],
             "the epoch with the best validation NDCG@20, of every 5 and the last",

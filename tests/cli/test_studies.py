@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -312,6 +313,9 @@ def test_a_study_that_reads_more_goes_on_with_what_the_others_did(
     assert fake.asked == asked + 2
     assert _run(tmp_path, "--studies", "first") == 0
     assert fake.asked == asked + 2
+    with_facts = replace(with_facts, digest="other facts")
+    assert _run(tmp_path, "--studies", "third") == 0
+    assert fake.asked == asked + 4
 
 
 def test_what_a_data_set_has(small: list[str]) -> None:

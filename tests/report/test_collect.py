@@ -134,6 +134,11 @@ def test_splits_of_one_seed_are_told_apart(tmp_path: Path) -> None:
         "micrec split.seed=seed",
         "micrec split.seed=1",
     }
+    # two splits, one of which has the number of a run's seed
+    assert _seeds(tmp_path / "two", (0, 1), (1, 1), (0, 2), (1, 2)) == {
+        "micrec split.seed=1",
+        "micrec split.seed=2",
+    }
 
 
 def test_what_follows_from_another_setting_stays_out_of_the_label(

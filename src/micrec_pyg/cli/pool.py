@@ -44,6 +44,8 @@ class Job:
     """What is measured beside the metrics, after the test."""
     trials: int = 0
     """Of a search; 0: a run."""
+    data: str = ""
+    """Digest of what it reads, where one list of jobs has several."""
 
     @property
     def command(self) -> str:

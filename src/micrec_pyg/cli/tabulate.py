@@ -99,7 +99,12 @@ def _seeded(runs: Sequence[Run]) -> str:
 
 def _selected(runs: Sequence[Run]) -> str:
     """Return which epoch was tested; what trains nothing has none."""
-    trained = [r for r in runs if not unread_keys(r.config, ["fit.metric"])]
+    trained = [
+        run
+        for run in runs
+        if run.config["fit"]["max_epochs"]
+        and not unread_keys(run.config, ["fit.metric"])
+    ]
     ways = dict.fromkeys(_way(run.config["fit"]) for run in trained)
     return "; or ".join(ways) or "none, as nothing is trained"
 

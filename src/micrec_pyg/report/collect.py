@@ -149,8 +149,12 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
         options = _options(members)
         read = list(options.values())
         keys = _telling(members, _varying(read), read)
-        for path, own in options.items():
-            found[path] = {key: own.get(key, _absent(key)) for key in keys}
+        fixed = {pair for own in read for pair in own.items()}
+        for run in members:
+            # the own seed of a run may be the one that others were given
+            own = {k: s for k in keys if (k, s := str(run.seed)) in fixed}
+            own |= options[run.path]
+            found[run.path] = {key: own.get(key, _absent(key)) for key in keys}
     return found
 
 

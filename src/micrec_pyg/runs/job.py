@@ -107,13 +107,24 @@ def make_model(experiment: Experiment, inputs: Inputs) -> Model:
     """Return the untrained model of an experiment, on its device."""
     sizes = domain_sizes(inputs.train)
     check_parameters(experiment, sizes)
-    # streams give the start values; what draws elsewhere shall follow the seed too
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(experiment.seed)
+    with _seeded(experiment):
         streams = RandomStreams(experiment.seed)
         model = experiment.make_model(sizes=sizes, streams=streams)
     check_contract(model)
     return model.to(experiment.device)
+
+
+@contextmanager
+def _seeded(experiment: Experiment) -> Iterator[None]:
+    """Let what draws from PyTorch's own generators follow the seed.
+
+    Models of this project draw from streams; others may have layers that do not. What
+    a notebook draws afterwards is what it would have drawn.
+    """
+    device = torch.device(experiment.device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(experiment.seed)
+        yield
 
 
 def trained_model(
@@ -153,7 +164,7 @@ def trained_model(
     if same_net is not None:
         result = take_over(model, stage, same_net, folder=folder, on_epoch=on_epoch)
     else:
-        with step("training"):
+        with _seeded(experiment), step("training"):
             result = fit(
                 model,
                 stage,

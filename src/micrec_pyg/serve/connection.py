@@ -8,7 +8,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_SECONDS = 30.0
 """In which a connection must have sent the whole head of its next request."""
 UNREAD_SECONDS = 30.0
-"""In which a client must have read what waits to be sent to it."""
+"""In which a client must have read some of what waits to be sent to it."""
 
 
 class Connection(H11Protocol):
@@ -34,11 +34,12 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         """Let answers wait until the client reads, but not for ever."""
         super().pause_writing()
-        self._unread = self.loop.call_later(self.unread_seconds, self.transport.abort)
+        self._watch()
 
     def resume_writing(self) -> None:
         """Go on: the client has read."""
-        self._end_unread()
+        if not self.transport.is_closing():
+            self._end_unread()
         super().resume_writing()
 
     def handle_events(self) -> None:
@@ -55,11 +56,22 @@ class Connection(H11Protocol):
             self._late = self.loop.call_later(self.head_seconds, self._end)
 
     def _end(self) -> None:
-        """Close the connection; what the client has not read by now is lost."""
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
+        """Close the connection, once the client has read what it was sent."""
+        self.transport.close()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look later whether the client reads."""
+        self._end_unread()
+        left = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.unread_seconds, self._look, left)
+
+    def _look(self, before: int) -> None:
+        """Close the connection of a client that has read nothing since."""
+        if self.transport.get_write_buffer_size() < before:
+            self._watch()
         else:
-            self.transport.close()
+            self.transport.abort()
 
     def _end_unread(self) -> None:
         if self._unread is not None:

@@ -73,6 +73,7 @@ def plan_of(
             if not any(each.startswith("experiment=") for each in job.overrides):
                 kept = tuple(o for o in job.overrides if not default.fullmatch(o))
                 job = replace(job, overrides=kept)
+            job = replace(job, data=study.facts.digest)
             jobs[study.name].append(job)
             key = key_of(job)
             before = unique.get(key, replace(job, label=_model(job), steps=()))
@@ -83,7 +84,7 @@ def plan_of(
 
 def key_of(job: Job) -> str:
     """Return what two jobs share if they are one run."""
-    return " ".join(sorted(job.overrides))
+    return " ".join([*sorted(job.overrides), job.data])
 
 
 class Book:
