@@ -134,14 +134,14 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             "trial": each.number,
             "state": each.state.name.lower(),
             plan.metric: each.value,
-            "seconds": None if seconds is None else int(seconds),
+            "seconds": seconds_of(each),
             **{key: written(each.params.get(key)) for key in plan.space},
             RUN: _inside(plan, each.user_attrs.get(RUN)),
         }
         for each in ended(study)[: plan.trials]  # an earlier call may have had more
-        for seconds in [seconds_of(each)]
     ]
     trials = pl.DataFrame(rows, infer_schema_length=None)
+    trials = trials.cast({"seconds": pl.Int64}) if rows else trials
     done = trials.filter(state="complete").sort(plan.metric, descending=True)
     if done.is_empty():
         raise InputError(

@@ -142,21 +142,7 @@ def without(
         fresh = free + left[0].cumsum(0) - 1
         person[name] = torch.where(left[0], fresh, person[name])
         free += int(left[0].sum())
-        domains[name] = dataclasses.replace(
-            domains[name],
-            interactions=dataclasses.replace(
-                sides,
-                users=Vocab(_anonymous(sides.users.ids, left[0])),
-                items=Vocab(_anonymous(sides.items.ids, left[1])),
-            ),
-            features={
-                modality: Feature(
-                    torch.where(left[1][:, None], 0.0, feature.values),
-                    feature.mask & ~left[1],
-                )
-                for modality, feature in domains[name].features.items()
-            },
-        )
+        domains[name] = _without_content(domains[name], *left)
         gone[name] = gone[name] | left[1]
         removed = pl.Series(left[1].numpy())
         texts[name] = texts[name].set(removed, None)
@@ -172,6 +158,27 @@ def without(
         pictures=pictures,
     )
     return with_graphs(smaller, changed)
+
+
+def _without_content(
+    domain: Domain, user: Bool[Tensor, " users"], item: Bool[Tensor, " items"]
+) -> Domain:
+    """Return a domain without the raw ids and the content of flagged nodes."""
+    sides = domain.interactions
+    return dataclasses.replace(
+        domain,
+        interactions=dataclasses.replace(
+            sides,
+            users=Vocab(_anonymous(sides.users.ids, user)),
+            items=Vocab(_anonymous(sides.items.ids, item)),
+        ),
+        features={
+            modality: Feature(
+                torch.where(item[:, None], 0.0, feature.values), feature.mask & ~item
+            )
+            for modality, feature in domain.features.items()
+        },
+    )
 
 
 def is_anonymous(ids: pl.Series) -> pl.Series:

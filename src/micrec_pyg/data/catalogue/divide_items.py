@@ -95,15 +95,7 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
     )
     owner = table.select("item", domain=_owner(division))
     left_out = owner.filter(pl.col("domain").is_null())["item"]
-    lost = content.rows.filter(pl.col("item").is_in(left_out.implode())).height
-    counts = {
-        # unknown items are in no domain either
-        f"{name}{WHOLE}" if name.endswith(UNKNOWN) else name: count
-        for name, count in content.counts.items()
-    } | {
-        "items_in_no_domain": len(left_out),
-        "interactions_in_no_domain": lost,
-    }
+    counts = _of_folder(content, left_out)
     parts = {}
     for name, values in division.domains.items():
         mine = owner.filter(pl.col("domain") == name)["item"]
@@ -121,6 +113,21 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
             counts={**counts, **_of_items(content, mine)},
         )
     return parts
+
+
+def _of_folder(content: DomainFolder, left_out: pl.Series) -> dict[str, int]:
+    """Return the counts that all domains of a folder share.
+
+    Args:
+        content: Of the folder.
+        left_out: The items that no domain has.
+    """
+    lost = content.rows.filter(pl.col("item").is_in(left_out.implode())).height
+    return {
+        # unknown items are in no domain either
+        f"{name}{WHOLE}" if name.endswith(UNKNOWN) else name: count
+        for name, count in content.counts.items()
+    } | {"items_in_no_domain": len(left_out), "interactions_in_no_domain": lost}
 
 
 def _of_items(content: DomainFolder, mine: pl.Series) -> dict[str, int]:
