@@ -12,7 +12,7 @@ from micrec_pyg.graph.build import test_stage, train_stage
 from micrec_pyg.nn.people import accounts, domains_linked, linked_alone
 from micrec_pyg.schema import USER
 
-CROSSING = ["bitgcf", "cdrib", "emcdr"]
+CROSSING = ["bitgcf", "cdrib", "disencdr", "emcdr"]
 
 
 def unlinked_in_training():

@@ -24,24 +24,21 @@ from micrec_pyg.nn.gaussian import (
     gaussian,
     standard_noise,
 )
-from micrec_pyg.nn.id_embedding import (
-    Unseen,
-    answered,
-    id_embeddings,
-    training_rows,
-)
+from micrec_pyg.nn.id_embedding import Unseen, answered, id_embeddings, training_rows
 from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import (
     Accounts,
     all_accounts,
+    domains_linked,
     first_accounts,
+    linked_alone,
     shares_of_interactions,
     sum_of_accounts,
 )
 from micrec_pyg.nn.per_domain import module_key, per_domain
 from micrec_pyg.random_streams import RandomStreams
-from micrec_pyg.schema import ITEM, USER, Batch, DomainSize, Embeddings
+from micrec_pyg.schema import ITEM, USER, Batch, DomainSize, Embeddings, TrainStage
 
 By = Mapping[str, Tensor]
 """A tensor by domain."""
@@ -62,7 +59,8 @@ class DisenCDR(Model):
 
     Deviation: lambda is that of the user, where the authors' code takes one number for
     all; any number of domains; a user of one domain alone has a lambda of 1 there, and
-    q from that domain; sigma is a softplus, which the authors' code exponentiates twice
+    q from that domain, as has one of domains that share fewer than two users in
+    training; sigma is a softplus, which the authors' code exponentiates twice
     where it samples, with a prior of deviation 3.6; no epochs without the shared part
     at first. New nodes start at ``unseen``, in the shared encoder at 0.
     """
@@ -73,7 +71,6 @@ class DisenCDR(Model):
         "shared": "negatives",
         "informative": "negatives",
     }
-
     reads_other_domains: ClassVar[bool] = True
 
     def __init__(
@@ -118,6 +115,13 @@ class DisenCDR(Model):
                 generator=streams("init", "encoders", domain),
             ),
         )
+        for domain in sizes:
+            self.register_buffer(module_key(domain), None)
+
+    def prepare(self, train: TrainStage) -> None:
+        """Note which domains share users."""
+        for domain, linked in domains_linked(train).items():
+            setattr(self, module_key(domain), linked)
 
     def forward(
         self,
@@ -191,7 +195,12 @@ class DisenCDR(Model):
             streams: Draw what is dropped.
         """
         names = sorted(graphs)  # gradients are float sums: in one order
-        linked = {name: all_accounts(name, graphs) for name in names}
+        linked = {
+            name: linked_alone(
+                name, all_accounts(name, graphs), getattr(self, module_key(name))
+            )
+            for name in names
+        }
         share = {n: shares_of_interactions(n, linked[n], graphs) for n in names}
 
         def mixed(x: By) -> dict[str, Tensor]:
