@@ -9,9 +9,11 @@ import torch
 
 from micrec_pyg.cli import reproduce
 from micrec_pyg.cli.config import experiment
+from micrec_pyg.cli.pool import Job, Outcome
 from micrec_pyg.cli.reproduce import main
 from micrec_pyg.cli.studies.main import Asked
 from micrec_pyg.cli.studies.paper import run_paper
+from micrec_pyg.cli.studies.study import Manifest
 from micrec_pyg.report.compare import Cell
 from micrec_pyg.report.heat_figure import means
 from micrec_pyg.report.pairs import Pairs
@@ -161,3 +163,51 @@ def test_the_paper_needs_a_preset_of_studies(tmp_path: Path) -> None:
     asked = Asked(None, None, None, (), str(tmp_path), 1, True, "micrec")
     with pytest.raises(InputError, match="preset=none: a preset of studies is needed"):
         run_paper({"preset": "none"}, tmp_path, asked)
+
+
+def test_a_pair_that_cannot_be_had_ends_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "presets"
+    (folder / "small").mkdir(parents=True)
+    (folder / "small.yaml").write_text(MANIFEST)
+    (folder / "small" / "transfer.yaml").write_text(TRANSFER)
+    values = {
+        "pairs": ["away", "broken", "here"],
+        "preset": "small",
+        "tuning": "{trials} trials",
+        "tune": [],
+        "trials": 2,
+        "overrides": [],
+    }
+    took: list[str] = []
+
+    def fetch(settings: list[str]) -> int:
+        if "pair=away" in settings:
+            raise InputError("no such address")
+        return 0
+
+    def studies(manifest: Manifest, asked: Asked) -> Outcome:
+        took.append(manifest.values["overrides"][-1])
+        lost = ["study transfer: no table"] if "pair=broken" in took[-1] else []
+        job = Job(took[-1], took[-1], ())
+        return Outcome(folders={job: tmp_path / took[-1] / "m" / "r"}, unwritten=lost)
+
+    def report(argv: list[str]) -> int:
+        if "pair=broken" in argv[0]:
+            raise InputError("the disk is full")
+        return 0
+
+    monkeypatch.setattr("micrec_pyg.cli.studies.paper.fetch.main", fetch)
+    monkeypatch.setattr("micrec_pyg.cli.studies.paper.run_studies", studies)
+    monkeypatch.setattr("micrec_pyg.cli.studies.paper.report.main", report)
+    monkeypatch.setattr(Manifest, "drafts", lambda *_, **__: [])
+    asked = Asked(None, None, None, (), str(tmp_path), 1, False, "micrec")
+    outcome = run_paper(values, folder, asked)
+    assert took == ["pair=broken", "pair=here"]
+    assert [job.label for job in outcome.folders] == took
+    assert outcome.unwritten == [
+        "pair=away: no such address",
+        "pair=broken, study transfer: no table",
+        "pair=broken: the disk is full",
+    ]

@@ -63,7 +63,7 @@ class Outcome:
     folders: dict[Job, Path] = field(default_factory=dict)
     errors: dict[Job, BaseException] = field(default_factory=dict)
     unwritten: list[str] = field(default_factory=list)
-    """Of studies: each that has no page, and why."""
+    """Of studies and pairs of data: each that has no page, and why."""
 
 
 def run_all(

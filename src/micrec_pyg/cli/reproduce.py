@@ -229,5 +229,5 @@ def _tell_failed(outcome: Outcome, *, again: str | None = None) -> None:
     for job, error in outcome.errors.items():
         how = f"alone: {job.command}" if again is None else f"again: {again}"
         logger.error("failed: %s: %s\n  %s", job.name, describe(error), how)
-    for study in outcome.unwritten:
-        logger.error("not written: study %s", study)
+    for what in outcome.unwritten:
+        logger.error("not written: %s", what)

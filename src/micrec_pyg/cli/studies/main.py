@@ -115,7 +115,7 @@ class _Work:
         try:
             files = self._files(study, folders) if folders else []
         except InputError as error:  # the runs of the other studies go on
-            self.unwritten.append(f"{study.name}: {error}")
+            self.unwritten.append(f"study {study.name}: {error}")
             logger.error("study %s is not written: %s", study.name, error)
             entry |= {"state": "not written", "reason": str(error)}
         self._book.studies[study.name] = {**entry, "files": [str(f) for f in files]}

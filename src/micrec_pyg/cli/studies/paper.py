@@ -46,7 +46,7 @@ def run_paper(values: Mapping[str, Any], folder: Path, asked: Asked) -> Outcome:
         asked: What the command line says.
 
     Raises:
-        InputError: Files cannot be had or read, or a setting cannot be used.
+        InputError: A setting cannot be used.
     """
     manifest = Manifest.find(values["preset"], folder)
     if manifest is None:
@@ -55,25 +55,40 @@ def run_paper(values: Mapping[str, Any], folder: Path, asked: Asked) -> Outcome:
     manifest.drafts(names=asked.names, splits=asked.splits, extra=extra)
     every = Outcome()
     for pair in values["pairs"]:
-        common = [*values["overrides"], f"pair={pair}", *asked.extra]
-        data = [each for each in common if each.startswith(("data", "pair="))]
-        if asked.dry_run:
-            show(_steps(values, pair, data, common, asked))
-            continue
-        fetch.main(list(data))
-        tuned = {
-            model: _tuned(model, common, values["trials"], asked)
-            for model in values["tune"]
-        }
-        tuning = values["tuning"].format(trials=values["trials"])
-        own = {**manifest.values, "tuned": tuned, "tuning": tuning}
-        own["overrides"] = [*values["overrides"], f"pair={pair}"]
-        outcome = run_studies(replace(manifest, values=own), asked)
-        every.folders.update(outcome.folders)
-        every.errors.update(outcome.errors)
-        every.unwritten += outcome.unwritten
-        _report(outcome)
+        try:
+            _run_pair(values, pair, manifest, asked, every)
+        except InputError as error:  # the other pairs may have their files
+            every.unwritten.append(f"pair={pair}: {error}")
+            logger.error("pair=%s ended, the others go on: %s", pair, error)
     return every
+
+
+def _run_pair(
+    values: Mapping[str, Any],
+    pair: str,
+    manifest: Manifest,
+    asked: Asked,
+    every: Outcome,
+) -> None:
+    """Take all steps of one pair, and add what became of its runs to ``every``."""
+    common = [*values["overrides"], f"pair={pair}", *asked.extra]
+    data = [each for each in common if each.startswith(("data", "pair="))]
+    if asked.dry_run:
+        show(_steps(values, pair, data, common, asked))
+        return
+    fetch.main(list(data))
+    tuned = {
+        model: _tuned(model, common, values["trials"], asked)
+        for model in values["tune"]
+    }
+    tuning = values["tuning"].format(trials=values["trials"])
+    own = {**manifest.values, "tuned": tuned, "tuning": tuning}
+    own["overrides"] = [*values["overrides"], f"pair={pair}"]
+    outcome = run_studies(replace(manifest, values=own), asked)
+    every.folders.update(outcome.folders)
+    every.errors.update(outcome.errors)
+    every.unwritten += [f"pair={pair}, {each}" for each in outcome.unwritten]
+    _report(outcome)
 
 
 def _tuned(
