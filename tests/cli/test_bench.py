@@ -1,5 +1,6 @@
 import importlib
 import json
+import shutil
 from functools import partial
 
 import pytest
@@ -340,6 +341,18 @@ def test_generated_data_has_the_asked_size(tmp_path):
         users[domain] = set(table["user"])
         assert len(users[domain]) == pytest.approx(size.users, abs=5)
     assert len(users["a"] & users["b"]) == pytest.approx(30, abs=3)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_the_trial_of_prefetching_compares_equal_products(tmp_path):
+    prefetch = importlib.import_module("benchmarks.prefetch")
+    kernels = prefetch.compiled(tmp_path)
+    found = prefetch.measure(3_000, kernels, 1)
+    assert [name for name, _, _ in found] == ["to users", "to items"]
+    assert all(set(medians) == set(kernels) for _, _, medians in found)
+    wrong = {**kernels, "wrong": lambda *given: kernels["in use"](*given) + 1}
+    with pytest.raises(AssertionError):
+        prefetch.measure(3_000, wrong, 1)
 
 
 def test_an_unknown_part_lists_the_parts():
