@@ -11,7 +11,7 @@ import pytest
 from reference.experiments import experiment
 
 from micrec_pyg.runs.progress import QUIET_S, Progress
-from micrec_pyg.runs.progress_line import WIDTH, Course, duration
+from micrec_pyg.runs.progress_line import WIDTH, Course
 
 MADE = experiment(weights={"bpr": 1.0})
 FIT = replace(MADE.fit, max_epochs=9, patience=5, metric="ndcg@20")
@@ -97,17 +97,6 @@ def test_a_narrow_terminal_loses_the_loss_first_and_the_epoch_last() -> None:
         "epoch 2/200  ndcg@20 0.2500  best 0.2500  at most 3.3 h left",
         "epoch 2/200  loss 0.5000  ndcg@20 0.2500  best 0.2500  at most 3.3 h left",
     } <= lines
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        *((0, "0 s"), (99.4, "99 s"), (100, "2 min"), (5969, "99 min")),
-        *((5971, "1.7 h"), (35999, "10 h"), (360000, "100 h")),
-    ],
-)
-def test_durations_have_the_unit_that_suits_them(seconds, text) -> None:
-    assert duration(seconds) == text
 
 
 def test_a_log_gets_a_line_now_and_then(tmp_path, monkeypatch, caplog) -> None:

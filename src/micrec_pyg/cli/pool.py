@@ -19,7 +19,7 @@ from typing import Any
 from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.studies.steps import Step
 from micrec_pyg.cli.workers import worker_processes
-from micrec_pyg.runs.progress_line import duration
+from micrec_pyg.durations import duration
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)

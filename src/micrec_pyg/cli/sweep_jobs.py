@@ -18,9 +18,9 @@ from statistics import fmean
 from typing import get_type_hints
 
 from micrec_pyg.cli.failures import told
+from micrec_pyg.durations import duration
 from micrec_pyg.runs.averages import average
 from micrec_pyg.runs.files import read_json
-from micrec_pyg.runs.progress_line import duration
 from micrec_pyg.runs.sealed import METRICS
 from micrec_pyg.runs.setting_types import check_value
 from micrec_pyg.schema import InputError

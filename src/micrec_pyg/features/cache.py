@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
+from micrec_pyg.durations import duration
 from micrec_pyg.features.encoder import READS_TEXT, Encoder
 from micrec_pyg.schema import DamagedFileError
 from micrec_pyg.storage.digests import json_digest
@@ -119,11 +120,11 @@ def _chunks(keys: Sequence[bytes], size: int, label: str) -> Iterator[Sequence[b
                 reported = now
                 left = (now - start) / done * (len(keys) - done)
                 logger.info(
-                    "%s: %d of %d items, about %.0f s left",
+                    "%s: %d of %d items, about %s left",
                     label,
                     done,
                     len(keys),
-                    left,
+                    duration(left),
                 )
     seconds = time.monotonic() - start
     logger.info("%s: encoded %d items in %.1f s", label, len(keys), seconds)

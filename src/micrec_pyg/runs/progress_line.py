@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from micrec_pyg.durations import duration
 from micrec_pyg.runs.averages import average
 
 WIDTH = 79
@@ -93,16 +94,6 @@ class Course:
         )
         lines = ["  ".join(parts) for parts in choices]
         return next((line for line in lines if len(line) <= width), epoch[:width])
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it: ``45 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    if seconds < 99.5 * 60:
-        return f"{seconds / 60:.0f} min"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 9.95 else f"{hours:.0f} h"
 
 
 def _left(least_s: float, most_s: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.studies.facts import DataFacts
-from micrec_pyg.runs.progress_line import duration
+from micrec_pyg.durations import duration
 
 SECONDS = 2e-5
 """Of training, per interaction and epoch, on one core: the order of what

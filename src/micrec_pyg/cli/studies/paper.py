@@ -13,7 +13,7 @@ from micrec_pyg.cli.pool import Outcome
 from micrec_pyg.cli.process import show
 from micrec_pyg.cli.studies.main import Asked, run_studies
 from micrec_pyg.cli.studies.study import Manifest
-from micrec_pyg.runs.progress_line import duration
+from micrec_pyg.durations import duration
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
 

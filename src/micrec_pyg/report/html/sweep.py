@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.durations import duration
 from micrec_pyg.report.collect import labels_of
 from micrec_pyg.report.heat_figure import ordered
 from micrec_pyg.report.html.axes import pairs_of_axes
@@ -25,7 +26,6 @@ from micrec_pyg.report.html.charts import colors_of, points
 from micrec_pyg.report.html.costs import environment, timings
 from micrec_pyg.report.html.histories import histories, step_of, validation
 from micrec_pyg.report.interval import NOTE, interval
-from micrec_pyg.runs.progress_line import duration
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.runs.sealed import METRICS
 
