@@ -18,9 +18,10 @@ import yaml
 from fake_jobs import FakeJobs
 
 from micrec_pyg.cli import pool, preset, reproduce
-from micrec_pyg.cli.pool import Job, _Estimate
+from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.reproduce import main
+from micrec_pyg.cli.time_left import TimeLeft
 from micrec_pyg.schema import InputError
 
 TOY = """
@@ -301,20 +302,31 @@ def test_progress_lines_name_what_is_left(
 ) -> None:
     _run(tmp_path)
     lines = [x for x in capsys.readouterr().err.splitlines() if " of 12 done" in x]
-    # every run says that it took 5 s: 11 are left
-    assert lines[0] == "1 of 12 done, about 55 s left (Ours, split=random, seed 0)"
-    assert lines[-1].startswith("12 of 12 done, about 0 s left")
+    # every run says that it took 5 s, as one that was done before: 11 are left
+    assert lines[0] == "1 of 12 done, at most 55 s left (Ours, split=random, seed 0)"
+    assert lines[-1].startswith("12 of 12 done, at most 0 s left")
 
 
 def test_estimate_by_label() -> None:
-    todo = [Job(label, label, ()) for label in ("slow", "fast", "slow", "new")]
-    estimate = _Estimate(todo, workers=2)
+    estimate = TimeLeft(["slow", "fast", "slow", "new"], workers=2)
     assert estimate.left_s() == 0  # nothing is known yet
     estimate.seconds["slow"] += [10.0, 14.0]
     estimate.seconds["fast"] += [2.0]
     estimate.waiting.remove("slow")
     # slow 12, fast 2, and new as their mean, on two workers
     assert estimate.left_s() == pytest.approx((12 + 2 + (12 + 2) / 2) / 2)
+
+
+def test_the_time_left_is_a_bound_where_runs_were_only_opened(monkeypatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    estimate = TimeLeft(["a"] * 3, workers=2)
+    clock[0] += 20  # both workers took 20 s
+    estimate.seconds["a"] += [19.0, 20.0]
+    del estimate.waiting[:2]
+    assert estimate.left() == "about 10 s left"
+    estimate.seconds["a"] += [120.0]  # of a run that was there
+    assert estimate.left() == "at most 26 s left"
 
 
 def test_dry_run_lists_the_runs_of_the_quick_preset(

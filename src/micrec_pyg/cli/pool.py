@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -18,8 +17,8 @@ from typing import Any
 
 from micrec_pyg.cli.process import prepare
 from micrec_pyg.cli.studies.steps import Step
+from micrec_pyg.cli.time_left import TimeLeft
 from micrec_pyg.cli.workers import worker_processes
-from micrec_pyg.durations import duration
 from micrec_pyg.schema import InputError
 
 logger = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ def run_all(
         InputError: The first job was refused; the others are not tried.
     """
     outcome, work = Outcome(), work or run
-    estimate = _Estimate(todo, max(1, workers))
+    estimate = TimeLeft([job.label for job in todo], max(1, workers))
     with _progress(len(todo)) as show:
 
         def ended(job: Job, future: Future[Result]) -> None:
@@ -104,7 +103,7 @@ def run_all(
                 outcome.errors[job] = error
                 logger.warning("%s failed: %s", job.name, describe(error))
             estimate.waiting.remove(job.label)
-            show(job, estimate.left_s())
+            show(job, estimate.left())
 
         # what killed a process must not run in this one, however little is left
         left, size = list(todo), min(workers, len(todo))
@@ -143,21 +142,6 @@ def run(job: Job) -> Result:
     # a finished run returns at once, but says how long it took
     once = float(metrics.get("timing", {}).get("fit_s", 0.0))
     return folder, max(time.perf_counter() - begin, once)
-
-
-class _Estimate:
-    """How long the rest takes, by what each label's runs took so far."""
-
-    def __init__(self, todo: Sequence[Job], workers: int) -> None:
-        self.seconds: dict[str, list[float]] = defaultdict(list)
-        self.waiting = [job.label for job in todo]
-        self._workers = workers
-
-    def left_s(self) -> float:
-        """Return seconds; a label without a run counts as the mean of the others."""
-        means = {label: sum(s) / len(s) for label, s in self.seconds.items()}
-        other = sum(means.values()) / max(1, len(means))
-        return sum(means.get(label, other) for label in self.waiting) / self._workers
 
 
 def _until_killed(
@@ -272,7 +256,7 @@ def _begin_worker(one_thread: bool) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
-    """Yield a function (job, seconds left): a bar in a terminal, lines elsewhere."""
+    """Yield a function (job, time left): a bar in a terminal, lines elsewhere."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -284,10 +268,9 @@ def _progress(total: int) -> Iterator[Any]:
     ):
         done = 0
 
-        def show(job: Job, left_s: float) -> None:
+        def show(job: Job, left: str) -> None:
             nonlocal done
             done += 1
-            left = f"about {duration(left_s)} left"
             if hidden:
                 logger.info("%d of %d done, %s (%s)", done, total, left, job.name)
             else:
