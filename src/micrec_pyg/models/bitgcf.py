@@ -25,9 +25,8 @@ from micrec_pyg.nn.losses import cross_entropy, l2_loss, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import (
     Accounts,
-    all_accounts,
+    all_linked,
     domains_linked,
-    linked_alone,
 )
 from micrec_pyg.nn.per_domain import module_key
 from micrec_pyg.random_streams import RandomStreams
@@ -145,12 +144,7 @@ class BiTGCF(Model):
     ) -> dict[str, Embeddings]:
         """Return z of every node of all domains, which depend on each other."""
         names = sorted(graphs)  # gradients are float sums: in one order
-        linked = {
-            name: linked_alone(
-                name, all_accounts(name, graphs), getattr(self, module_key(name))
-            )
-            for name in names
-        }
+        linked = all_linked(graphs, {n: getattr(self, module_key(n)) for n in names})
         x = {name: start[name] for name in names}
         layers = {name: [x[name]] for name in names}
         for _ in range(self.num_layers):

@@ -29,10 +29,9 @@ from micrec_pyg.nn.losses import balanced_cross_entropy, over_domains
 from micrec_pyg.nn.mlp import dropout as dropped
 from micrec_pyg.nn.people import (
     Accounts,
-    all_accounts,
+    all_linked,
     domains_linked,
     first_accounts,
-    linked_alone,
     shares_of_interactions,
     sum_of_accounts,
 )
@@ -195,12 +194,7 @@ class DisenCDR(Model):
             streams: Draw what is dropped.
         """
         names = sorted(graphs)  # gradients are float sums: in one order
-        linked = {
-            name: linked_alone(
-                name, all_accounts(name, graphs), getattr(self, module_key(name))
-            )
-            for name in names
-        }
+        linked = all_linked(graphs, {n: getattr(self, module_key(n)) for n in names})
         share = {n: shares_of_interactions(n, linked[n], graphs) for n in names}
 
         def mixed(x: By) -> dict[str, Tensor]:

@@ -84,6 +84,22 @@ def linked_alone(
     }
 
 
+def all_linked(
+    graphs: Mapping[str, HeteroData],
+    linked: Mapping[str, Bool[Tensor, " domains"] | None],
+) -> dict[str, Accounts]:
+    """Return the accounts of all users by domain, in the domains linked to theirs.
+
+    Args:
+        graphs: Of the domains of training.
+        linked: Of ``domains_linked``, by domain.
+    """
+    return {
+        name: linked_alone(name, all_accounts(name, graphs), linked[name])
+        for name in sorted(graphs)
+    }
+
+
 def first_accounts(linked: Accounts) -> dict[str, Float[Tensor, " users"]]:
     """Return 1 for the first domain in which each user is, else 0, by domain."""
     found, seen = {}, torch.zeros_like(next(iter(linked.values()))[1])
