@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from reference import nn as reference
+from reference import sampling
 from torch.testing import assert_close
 
 from micrec_pyg.graph.norm import sparse_csr, transpose
 from micrec_pyg.nn import kernels
 from micrec_pyg.nn.edge_dropout import _draw, _least, dropped_weights
-from micrec_pyg.nn.losses import bpr_loss
+from micrec_pyg.nn.losses import bpr_loss, contrastive_loss
+from micrec_pyg.training.samples import distinct
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -41,11 +43,9 @@ def test_dropped_weights_are_those_of_a_loop(monkeypatch, shape, p):
     pair, own = dropped_weights(
         *(each.to(DEVICE) for each in (csr, turned, perm, scale)), p, generator(3)
     )
-    source, bound = generator(3), _least(p)
-    of_edges, of_rows = (
-        [n >= bound for n in _draw(size, source).tolist()]
-        for size in (len(row), shape[0])
-    )
+    drawn = _draw(len(row) + shape[0], generator(3)).tolist()
+    kept = [n >= _least(p) for n in drawn]
+    of_edges, of_rows = kept[: len(row)], kept[len(row) :]
     weights = scale / (1 - p)
     dense = torch.zeros(shape, dtype=torch.float64)
     for a, b, kept in zip(row, column, of_edges, strict=True):
@@ -85,3 +85,53 @@ def test_bpr_of_large_scores_and_rows_that_are_slices():
         assert found.item() == pytest.approx(loss)
         assert gradient[neg].item() == pytest.approx(slope)
         assert gradient[pos].item() == pytest.approx(-slope)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (33, 3), (40, 5)])
+@pytest.mark.parametrize("temperature", [0.125, 0.5])
+def test_contrastive_loss_and_its_gradient(monkeypatch, shape, temperature):
+    triton_contrast = pytest.importorskip("micrec_pyg.nn.triton_contrast")
+    monkeypatch.setattr(triton_contrast, "ROWS", 8)
+    monkeypatch.setattr(triton_contrast, "COLUMNS", 16)
+    tables = [
+        torch.randn(shape, generator=generator(n, "cpu"), dtype=torch.float64)
+        .to(DEVICE)
+        .requires_grad_()
+        for n in range(2)
+    ]
+    found = contrastive_loss(*tables, temperature)
+    first, second = (table.detach().cpu().numpy() for table in tables)
+    expected = reference.info_nce(first, second, temperature)
+    assert found.item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    gradients = torch.autograd.grad(3 * found, tables)
+    kernels.configure(kernel="gather_scatter")
+    expected = torch.autograd.grad(3 * contrastive_loss(*tables, temperature), tables)
+    for ours, other in zip(gradients, expected, strict=True):
+        assert_close(ours, other)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 100])
+def test_distinct_places_are_those_of_a_loop(size):
+    found = distinct(size, size, generator(size)).tolist()
+    keys = torch.empty(8, dtype=torch.int64, device=DEVICE)
+    keys.random_(-(2**63), None, generator=generator(size))
+    assert found == sampling.permutation(keys.tolist(), size)
+    assert sorted(found) == list(range(size))
+    assert distinct(size, 2, generator(size)).tolist() == found[:2]
+
+
+def test_distinct_places_of_none():
+    assert not len(distinct(0, 3, generator()))
+    assert not len(distinct(3, 0, generator()))
+
+
+def test_every_pair_of_places_is_drawn_alike():
+    source, size, draws = generator(4), 5, 4000
+    count = torch.zeros(size, size)
+    for _ in range(draws):
+        first, second = distinct(size, 2, source).tolist()
+        count[first, second] += 1
+    expected = draws / (size * (size - 1))
+    found = count[~torch.eye(size, dtype=torch.bool)]
+    # chi-squared of 19 degrees of freedom: above 43.8 once in a thousand
+    assert float(((found - expected) ** 2 / expected).sum()) < 43.8

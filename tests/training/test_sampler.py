@@ -5,7 +5,6 @@ import torch
 from reference import sampling, worlds
 
 from micrec_pyg.graph.build import train_stage
-from micrec_pyg.nn import kernels
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.schema import ITEM_TEMPLATE, InputError, TrainStage
 from micrec_pyg.training.sampler import (
@@ -79,11 +78,8 @@ def test_one_kernel_chooses_what_the_naive_one_does(negatives):
     sampler, source = TripletSampler(edges.to(device), 7, 9), generator(5)
     place = torch.randint(len(sampler.users), (50,), generator=source)
     share = torch.rand(1 + negatives, 50, dtype=torch.float64, generator=source)
-    kernels.configure(kernel="triton")
-    try:
-        found = sampler._chosen(place.to(device), share.to(device))
-    finally:
-        kernels.configure()
+    of_users = (place.double() + 0.5) / len(sampler.users)
+    found = sampler._by_one_kernel(torch.cat([of_users[None], share]).to(device))
     expected = sampling.triplets(edges, 9, 50, generator(5), negatives)
     assert tuple(part.tolist() for part in found) == expected
 

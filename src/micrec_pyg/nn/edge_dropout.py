@@ -57,8 +57,9 @@ def dropped_weights(
         from micrec_pyg.nn.triton_dropout import dropped
 
         indices = rows_of(matrix), transposed.col_indices(), perm
-        drawn = _draw(len(perm), generator), _draw(len(scale), generator)
-        return dropped(scale, indices, drawn, _least(p), 1 - p)
+        sizes = [len(perm), len(scale)]
+        of_edges, of_rows = _draw(sum(sizes), generator).split(sizes)
+        return dropped(scale, indices, (of_edges, of_rows), _least(p), 1 - p)
     pair = dropout(per_edge(matrix, scale), perm, p, generator)
     return pair, dropout(scale, None, p, generator)[0]
 

@@ -1,23 +1,15 @@
 """Pure losses: tensors in, one scalar out."""
 
-import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from micrec_pyg.nn.kernels import takes_triton
+from micrec_pyg.nn.log_sums import log_sum, log_sum_of_others, log_sums
 from micrec_pyg.schema import Embeddings, Triplets
-
-LARGEST_SPAN = 80.0
-"""exp(-80) is far from the least float32; exp(-90) is not one."""
-FAINT = -60.0
-"""exp(-60) adds nothing to 1. It counts as 0: with numbers near the least float32, as
-gradients of such terms are, exponentials and products take many times as long."""
 
 
 def bpr_loss(
@@ -69,33 +61,10 @@ def sampled_softmax(
     logits = user @ neg.T
     if taken.shape[1] > len(neg):
         logits = torch.cat([logits, user @ pos.T - log_q], dim=1)
-    others: Tensor = _LogSumOfOthers.apply(logits, taken)  # type: ignore[no-untyped-call]
-    losses = torch.logaddexp(own, others) - own
+    losses = torch.logaddexp(own, log_sum_of_others(logits, taken)) - own
     if counted is None:
         return losses.mean()
     return (losses * counted).sum() / counted.sum().clamp(min=1)
-
-
-class _LogSumOfOthers(torch.autograd.Function):
-    """The log of the summed exponentials of a row's logits that are not taken.
-
-    The logits are overwritten, and once more by the gradient: they are the largest
-    table of a training step, and every copy of it costs as much as their product.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, taken: Tensor) -> Tensor:
-        total = logits.masked_fill_(taken, -torch.inf).logsumexp(1)
-        ctx.save_for_backward(logits, total)
-        return total
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        logits, total = ctx.saved_tensors
-        # -inf less -inf, where everything is taken, would be NaN
-        total = total.clamp(min=torch.finfo(total.dtype).min)
-        return logits.sub_(total[:, None]).exp_().mul_(grad[:, None]), None
 
 
 def l2_loss(
@@ -170,36 +139,10 @@ def matching_loss(
     logits = first @ second.T
     if counts is not None:
         logits += counts.log()
-    total: Tensor = _LogSum.apply(logits)  # type: ignore[no-untyped-call]
-    losses = total - (first * second).sum(1)
+    losses = log_sum(logits) - (first * second).sum(1)
     if counts is None:
         return losses.mean()
     return (losses * counts).sum() / counts.sum()
-
-
-class _LogSum(torch.autograd.Function):
-    """The log of the summed exponentials of every row.
-
-    The logits are overwritten by the exponentials, which the gradient reads: torch's
-    own form copies this largest table of a step twice, and computes them twice.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor) -> Tensor:
-        largest = logits.amax(1, keepdim=True)
-        powers = logits.sub_(largest).clamp_(min=FAINT).exp_()
-        functional.threshold(powers, 1.1 * math.exp(FAINT), 0.0, inplace=True)
-        total = powers.sum(1, keepdim=True)
-        ctx.save_for_backward(powers, total)
-        log_sum: Tensor = (total.log() + largest).squeeze(1)
-        return log_sum
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        powers, total = ctx.saved_tensors
-        found: Tensor = powers.mul_(grad[:, None] / total)
-        return found
 
 
 def contrastive_loss(
@@ -221,43 +164,9 @@ def contrastive_loss(
     # The temperature divides n x d numbers, not the n x n of the product.
     first = functional.normalize(first, dim=1) / temperature
     second = functional.normalize(second, dim=1)
-    there, back = _log_sums(first @ second.T, bound=1 / temperature)
+    there, back = log_sums(first @ second.T, bound=1 / temperature)
     own = (first * second).sum(1)
     return ((there + back) / 2 - own).mean()
-
-
-def _log_sums(
-    logits: Float[Tensor, "rows columns"], bound: float
-) -> tuple[Float[Tensor, " rows"], Float[Tensor, " columns"]]:
-    """Return the log of the summed exponentials of rows and of columns.
-
-    Args:
-        logits: At most ``bound`` in size.
-        bound: Above 0.
-    """
-    if 2 * bound > LARGEST_SPAN:
-        return logits.logsumexp(1), logits.logsumexp(0)
-    rows, columns = _PowerSums.apply(logits, bound)  # type: ignore[no-untyped-call]
-    return rows.log() + bound, columns.log() + bound
-
-
-class _PowerSums(torch.autograd.Function):
-    """The sums of rows and of columns of exp(logits - bound), which is in (0, 1].
-
-    One exponential for both; it takes the place of the logits, see ``_LogSum``.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, bound: float) -> tuple[Tensor, Tensor]:
-        powers = logits.sub_(bound).exp_()
-        ctx.save_for_backward(powers)
-        return powers.sum(1), powers.sum(0)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, rows: Tensor, columns: Tensor) -> tuple[Tensor, None]:
-        (powers,) = ctx.saved_tensors
-        return powers.mul_(rows[:, None] + columns), None
 
 
 def gather(z: Embeddings, triplets: Triplets) -> tuple[Tensor, Tensor, Tensor]:

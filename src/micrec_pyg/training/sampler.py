@@ -19,7 +19,12 @@ from micrec_pyg.schema import (
     InputError,
     TrainStage,
 )
-from micrec_pyg.training.samples import PoolSampler, TripletSampler, UserSampler
+from micrec_pyg.training.samples import (
+    PoolSampler,
+    TripletSampler,
+    UserSampler,
+    distinct,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +113,8 @@ class Sampler:
 
     def _shared(self, pair: tuple[str, str]) -> Tensor:
         rows = self.overlap[pair]
-        order = torch.randperm(
-            rows.shape[1],
-            generator=self.streams("overlap", *pair),
-            device=rows.device,
-        )
-        return rows[:, order[:MAX_OVERLAP]]
+        generator = self.streams("overlap", *pair)
+        return rows[:, distinct(rows.shape[1], MAX_OVERLAP, generator)]
 
 
 def _samplers(stage: TrainStage, *, template: bool) -> Mapping[str, TripletSampler]:

@@ -55,29 +55,26 @@ class TripletSampler:
             negatives: Of each positive, independent of each other, as rows
                 [size, negatives]; None draws one, as [size].
         """
-        device = self.item.device
-        place = torch.randint(
-            len(self.users), (size,), generator=generator, device=device
-        )
-        share = torch.rand(
-            1 + (negatives or 1),
-            size,
-            dtype=torch.float64,
-            generator=generator,
-            device=device,
-        )
-        user, pos, neg = self._chosen(place, share)
+        count = 1 + (negatives or 1)
+        if takes_triton(self.item):
+            chosen = self._by_one_kernel(_shares(1 + count, size, generator))
+        else:
+            place = torch.randint(
+                len(self.users), (size,), generator=generator, device=self.item.device
+            )
+            chosen = self._chosen(place, _shares(count, size, generator))
+        user, pos, neg = chosen
         return Triplets(user=user, pos=pos, neg=neg[:, 0] if negatives is None else neg)
+
+    def _by_one_kernel(self, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what random numbers choose, of which the first choose the users."""
+        from micrec_pyg.nn.triton_triplets import triplets
+
+        spans = self.start, self.count
+        return triplets(share, self.users, spans, self.item, self.gaps, self.num_items)
 
     def _chosen(self, place: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what random numbers choose; there is a row of negatives per user."""
-        if takes_triton(place):
-            from micrec_pyg.nn.triton_triplets import triplets
-
-            spans = self.start, self.count
-            return triplets(
-                place, share, self.users, spans, self.item, self.gaps, self.num_items
-            )
         user = self.users.index_select(0, place)
         start = self.start.index_select(0, user)
         count = self.count.index_select(0, user)
@@ -85,6 +82,36 @@ class TripletSampler:
         r = (share[1:] * (self.num_items - count)).long()
         before = torch.searchsorted(self.gaps, user * self.num_items + r, right=True)
         return user, pos, (r + before - start).T.contiguous()
+
+
+def _shares(rows: int, size: int, generator: torch.Generator) -> Tensor:
+    """Return random numbers in [0, 1), as float64."""
+    return torch.rand(
+        rows, size, dtype=torch.float64, generator=generator, device=generator.device
+    )
+
+
+def distinct(
+    size: int, count: int, generator: torch.Generator
+) -> Int[Tensor, " _count"]:
+    """Return ``count`` distinct numbers below ``size`` in random order, at most all.
+
+    On CUDA those of a keyed permutation, which needs no sort.
+
+    Args:
+        size: From so many is drawn.
+        count: So many are.
+        generator: Draws, where it lives.
+    """
+    device = generator.device
+    if size and takes_triton(torch.empty(0, device=device)):
+        from micrec_pyg.nn.triton_permutation import ROUNDS, places
+
+        keys = torch.empty(ROUNDS, dtype=torch.int64, device=device)
+        return places(
+            keys.random_(-(2**63), None, generator=generator), size, min(count, size)
+        )
+    return torch.randperm(size, generator=generator, device=device)[:count]
 
 
 class UserSampler:
@@ -99,10 +126,7 @@ class UserSampler:
 
     def draw(self, size: int, generator: torch.Generator) -> UserRows:
         """Return ``size`` distinct users, or all if there are fewer."""
-        order = torch.randperm(
-            len(self.users), generator=generator, device=self.users.device
-        )
-        user = self.users.index_select(0, order[:size])
+        user = self.users.index_select(0, distinct(len(self.users), size, generator))
         return UserRows(user=user, interactions=self.histories.rows(user))
 
 
@@ -145,8 +169,7 @@ class PoolSampler:
         """Return ``size`` independent pairs, and one pool; nothing waits."""
         pairs = self.pairs.draw(size, generator)
         num_items = self.pairs.num_items
-        order = torch.randperm(num_items, generator=generator, device=pairs.pos.device)
-        pool = order[: self.size]
+        pool = distinct(num_items, self.size, generator)
         compared = torch.cat([pool, pairs.pos]) if self.in_batch else pool
         return Pool(
             user=pairs.user,
