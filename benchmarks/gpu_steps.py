@@ -193,6 +193,18 @@ def _seconds(
     settings: Sequence[str] = (),
 ) -> list[float]:
     """Return the seconds of a training step of a model with its default settings."""
+    return seconds(step_of(model, train, device, recorded=recorded, settings=settings))
+
+
+def step_of(
+    model: str,
+    train: TrainStage,
+    device: str,
+    *,
+    recorded: bool,
+    settings: Sequence[str] = (),
+) -> Step:
+    """Return a training step of a model with its default settings."""
     run = experiment([f"model={model}", f"device={device}", *settings])
     streams = RandomStreams(0, device)
     net = run.make_model(sizes=domain_sizes(train), streams=RandomStreams(0)).to(device)
@@ -207,7 +219,7 @@ def _seconds(
     adam = run.fit.optimizer(net.named_parameters(), lr=run.fit.lr, recorded=recorded)
     step = Step(net, train, sampler, weights, adam, streams)
     record(step, recorded)
-    return seconds(step)
+    return step
 
 
 def _least_bytes(train: TrainStage, layers: tuple[int, int]) -> float:

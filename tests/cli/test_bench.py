@@ -355,6 +355,20 @@ def test_the_trial_of_prefetching_compares_equal_products(tmp_path):
         prefetch.measure(3_000, wrong, 1)
 
 
+def test_the_profile_lists_the_longest_kernels_first(capsys):
+    profile = importlib.import_module("benchmarks.gpu_profile")
+    found = [profile.Kernel(0.0, 2.0, "a"), profile.Kernel(3.0, 5.0, "b" * 200)]
+    lines = profile.summary([*found, profile.Kernel(9.0, 1.5, "a")])
+    assert lines[0] == "3 kernels, busy 8 us"
+    assert [line.split() for line in lines[1:]] == [
+        ["5.0", "us", "1", "x", "b" * 88],
+        ["3.5", "us", "2", "x", "a"],
+    ]
+    if not torch.cuda.is_available():
+        assert profile.main([]) == 1
+        assert "no CUDA device" in capsys.readouterr().out
+
+
 def test_an_unknown_part_lists_the_parts():
     with pytest.raises(InputError, match="propagation"):
         main(["propagatoin"])
