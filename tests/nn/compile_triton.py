@@ -14,6 +14,7 @@ from micrec_pyg.nn import (
     triton_dropout,
     triton_kernels,
     triton_permutation,
+    triton_rows,
     triton_triplets,
 )
 
@@ -26,7 +27,7 @@ TRIPLETS = {"B": triton_triplets.DRAWN, "share_p": "*fp64"}
 GIVEN = {
     triton_kernels.segment_sums: {**SUMS, "R": 4, "U": 4, "PLACE": True},
     triton_kernels.long_rows: {**SUMS, "U": 64},
-    triton_kernels.asked_rows: {"D": 64, "U": 32, "ACC": tl.float32},
+    triton_kernels.asked_rows: {"D": 64, "U": 32, "PLUS": True, "ACC": tl.float32},
     triton_bpr.bpr_terms: PAIRS,
     triton_bpr.bpr_gradients: PAIRS,
     triton_dropout.drop_weights: {"B": triton_dropout.WEIGHTS, "kept_share": "fp32"},
@@ -34,9 +35,10 @@ GIVEN = {
     triton_contrast.raise_and_sum: {**TILE, "bound": "fp32"},
     triton_contrast.weigh_by_sums: TILE,
     triton_permutation.permuted_places: ROUNDS,
+    triton_rows.take_and_add: {"D": 64, "R": triton_rows.ROWS},
 }
 FLOATS = {
-    *("x_p", "val_p", "out_p", "plus_p", "scale_p", "token_p", "part_p"),
+    *("x_p", "val_p", "out_p", "to_p", "plus_p", "scale_p", "token_p", "part_p"),
     *("user_p", "pos_p", "neg_p", "loss_p", "slope_p", "grad_p"),
     *("of_user_p", "of_pos_p", "of_neg_p", "values_p", "back_p", "own_p"),
     *("of_rows_p", "of_columns_p", "of_row_p", "of_column_p"),

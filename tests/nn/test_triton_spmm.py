@@ -13,7 +13,13 @@ from micrec_pyg.nn import kernels
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.lightgcn import Propagation
 from micrec_pyg.nn.row_parts import RowIndex, RowParts
-from micrec_pyg.nn.spmm import product, product_from_rows, product_rows, spmm
+from micrec_pyg.nn.spmm import (
+    product,
+    product_from_rows,
+    product_rows,
+    spmm,
+    taken_rows,
+)
 from micrec_pyg.schema import ITEM, USER, Embeddings, InputError
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -157,8 +163,23 @@ def test_rows_of_a_product(triton, lengths):
     csr, _ = matrix(lengths, 41)
     x, last = random(3, 41, 3), len(lengths) - 1
     for asked in ([0], [last, 0, last, last // 2, last // 2, last]):
-        rows = torch.tensor(asked)
-        assert_close(product_rows(csr, rows, x), loop(csr, x)[rows])
+        rows, plus = torch.tensor(asked), random(4, len(asked), 3)
+        expected = loop(csr, x)[rows]
+        assert_close(product_rows(csr, rows, x), expected)
+        assert_close(product_rows(csr, rows, x, plus, 4), (expected + plus) / 4)
+        kernels.configure(kernel="gather_scatter")
+        assert_close(product_rows(csr, rows, x, plus, 4), (expected + plus) / 4)
+        kernels.configure(kernel="triton")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (9, 3), (5, 130)])
+def test_taken_rows_and_what_is_added(triton, shape):
+    x, rows = random(3, *shape), torch.tensor([0, shape[0] - 1, 0] * 6)
+    plus = random(4, len(rows), shape[1])
+    given = plus.clone()
+    assert torch.equal(taken_rows(x, rows, plus), x[rows] + given)
+    assert torch.equal(plus, given)
+    assert taken_rows(x, rows[:0], plus[:0]).shape == (0, shape[1])
 
 
 @pytest.mark.parametrize("index", [torch.int32, torch.int64])

@@ -11,7 +11,12 @@ from torch_geometric.data import HeteroData
 from micrec_pyg.nn.batch_rows import NodeRows
 from micrec_pyg.nn.conv import WeightedSum
 from micrec_pyg.nn.row_parts import RowIndex, RowParts
-from micrec_pyg.nn.spmm import product, product_from_rows, product_rows
+from micrec_pyg.nn.spmm import (
+    product,
+    product_from_rows,
+    product_rows,
+    taken_rows,
+)
 from micrec_pyg.schema import INTERACTED_BY, INTERACTS, Embeddings
 
 Sides = tuple[Tensor, Tensor]
@@ -105,11 +110,12 @@ class _Layers:
         to_user, to_item = self.to_user, self.to_item
         return self.sum(x[1], to_user, to_item), self.sum(x[0], to_item, to_user)
 
-    def step_at(self, x: Sides, rows: Sides) -> Sides:
-        """Return the next layer of some nodes."""
+    def mean_at(self, x: Sides, rows: Sides, total: Sides) -> Sides:
+        """Return the mean of the layers of some nodes: the next, and those summed."""
+        count = self.count + 1
         return (
-            product_rows(self.to_user, rows[0], x[1]),
-            product_rows(self.to_item, rows[1], x[0]),
+            product_rows(self.to_user, rows[0], x[1], total[0], count),
+            product_rows(self.to_item, rows[1], x[0], total[1], count),
         )
 
     def step_plus(self, x: Sides, parts: Parts) -> Sides:
@@ -171,15 +177,13 @@ class _MeanOfLayersAt(torch.autograd.Function):
         ctx.like = user.new_empty(0, user.shape[1])
         x = user, item
         total = start = _take(x, rows)
-        for layer in range(layers.count):
-            if layer == layers.count - 1:
-                at = layers.step_at(x, rows)
-            else:
-                x = layers.step(x)
-                at = _take(x, rows)
-            total = at[0].add_(total[0]), at[1].add_(total[1])
-        count = layers.count + 1
-        return total[0] / count, total[1] / count, *start
+        if not layers.count:
+            return start[0].clone(), start[1].clone(), *start
+        for _ in range(layers.count - 1):
+            x = layers.step(x)
+            user, item = map(taken_rows, x, rows, total)
+            total = user, item
+        return *layers.mean_at(x, rows, total), *start
 
     @staticmethod
     @once_differentiable

@@ -15,6 +15,7 @@ from micrec_pyg.nn.kernels import (
     is_forced,
     kernel_for,
     run,
+    takes_triton,
 )
 from micrec_pyg.nn.row_parts import RowParts
 
@@ -106,19 +107,17 @@ def product_rows(
     matrix: Float[Tensor, "rows columns"],
     rows: Int[Tensor, " asked"],
     x: Float[Tensor, "columns dim"],
+    plus: Float[Tensor, "asked dim"] | None = None,
+    divisor: int = 1,
 ) -> Float[Tensor, "asked dim"]:
-    """Return ``(matrix @ x)[rows]`` without a gradient, from those rows alone.
+    """Return ``((matrix @ x)[rows] + plus) / divisor``, from those rows alone.
 
     Or from all of them, where the rows that are asked for, repeats included, have
     more non-zeros than the matrix: large batches repeat popular items. On CUDA the
     whole product is cheaper than to wait for the size of the part, but for the kernels
     of Triton, which need no size. Another kernel that is asked for by name computes
-    everything.
+    everything. There is no gradient.
     """
-
-    def whole() -> Tensor:
-        return product(matrix, matrix.values(), x).index_select(0, rows)
-
     crow, kernel = matrix.crow_indices(), _kernel_for(matrix.values())
     if kernel == TRITON:
         check_triton_runs(x)
@@ -126,11 +125,37 @@ def product_rows(
 
         values = as_read(matrix.values(), x)
         found = triton_spmm.product_rows(
-            crow, matrix.col_indices(), values, rows, as_read(x, x)
+            crow, matrix.col_indices(), values, rows, as_read(x, x), plus, divisor
         )
         return found.to(x.dtype)
+    found = _product_rows(kernel, matrix, rows, x)
+    if plus is not None:
+        found.add_(plus)
+    return found.div_(divisor)
+
+
+def taken_rows(
+    x: Float[Tensor, "rows dim"],
+    rows: Int[Tensor, " asked"],
+    plus: Float[Tensor, "asked dim"],
+) -> Float[Tensor, "asked dim"]:
+    """Return ``x[rows] + plus`` without a gradient."""
+    if takes_triton(x):
+        from micrec_pyg.nn import triton_rows
+
+        return triton_rows.taken_rows(x, rows, plus)
+    return x.index_select(0, rows).add_(plus)
+
+
+def _product_rows(kernel: str, matrix: Tensor, rows: Tensor, x: Tensor) -> Tensor:
+    """Return some rows of a product, by a kernel that is not one of Triton."""
+
+    def whole() -> Tensor:
+        return product(matrix, matrix.values(), x).index_select(0, rows)
+
     if x.is_cuda or is_forced():
         return whole()
+    crow = matrix.crow_indices()
     first = crow.index_select(0, rows)
     count = crow.index_select(0, rows + 1) - first
     size = int(count.sum())

@@ -144,14 +144,18 @@ def asked_rows(
     x_p,
     part_p,
     out_p,
+    plus_p,
+    divisor,
     d,
     D: tl.constexpr,
     U: tl.constexpr,
+    PLUS: tl.constexpr,
     ACC: tl.constexpr,
 ):
     """Sum an asked row: the parts of a long one, the non-zeros of another.
 
-    Row a has the parts begin[a]..begin[a + 1].
+    Row a has the parts begin[a]..begin[a + 1]. PLUS adds a row of plus for each that
+    is asked for; the sum is divided by divisor.
     """
     r = tl.program_id(0).to(tl.int64)
     lane = tl.program_id(1) * D + tl.arange(0, D)
@@ -176,4 +180,7 @@ def asked_rows(
         there = inside[:, None] & wide[None, :]
         where = x_p + col[:, None] * d + lane[None, :]
         acc += tl.load(where, mask=there, other=0.0).to(ACC) * val[:, None]
-    tl.store(out_p + r * d + lane, tl.sum(acc, axis=0), mask=wide)
+    total = tl.sum(acc, axis=0)
+    if PLUS:
+        total += tl.load(plus_p + r * d + lane, mask=wide, other=0.0).to(ACC)
+    tl.store(out_p + r * d + lane, total / divisor, mask=wide)

@@ -202,9 +202,15 @@ def product_from_rows(
 
 
 def product_rows(
-    crow: Tensor, col: Tensor, values: Tensor, rows: Tensor, x: Tensor
+    crow: Tensor,
+    col: Tensor,
+    values: Tensor,
+    rows: Tensor,
+    x: Tensor,
+    plus: Tensor | None = None,
+    divisor: int = 1,
 ) -> Float[Tensor, "_asked dim"]:
-    """Return some rows of a product, repeats included.
+    """Return some rows of a product, repeats included; plus is added, divisor divides.
 
     Long rows are cut and their parts summed, asked for or not: most of those that are
     long are asked for, often many times, and nothing waits to learn which.
@@ -215,8 +221,10 @@ def product_rows(
     if len(rows):
         d, width, blocks = _width(x)
         kernels.asked_rows[len(rows), blocks](
-            crow, plan.begin, rows, col, values, x, parts, out, d,
-            D=width, U=ASKED[0], ACC=_acc(out), num_warps=ASKED[1],
+            crow, plan.begin, rows, col, values, x, parts, out,
+            out if plus is None else plus.contiguous(), divisor, d,
+            D=width, U=ASKED[0], PLUS=plus is not None, ACC=_acc(out),
+            num_warps=ASKED[1],
         )  # fmt: skip
     return out
 
