@@ -81,7 +81,7 @@ def write(
     for domain, size in sizes.items():
         _write_domain(folder / domain, size, shared_users, generator)
         if text:
-            _write_vectors(folder / domain, size.items, generator)
+            write_vectors(folder / domain, "text", size.items, TEXT_WIDTH, generator)
     return [
         "data=tables",
         f"data.path={folder}",
@@ -116,12 +116,28 @@ def _write_domain(
     write_tsv(_items(size.items), folder / "items.tsv")
 
 
-def _write_vectors(folder: Path, items: int, generator: torch.Generator) -> None:
-    values = torch.randn(items, TEXT_WIDTH, generator=generator)
+def write_vectors(
+    folder: Path,
+    modality: str,
+    items: int,
+    width: int,
+    generator: torch.Generator | None = None,
+) -> None:
+    """Write random vectors of a domain's items.
+
+    Args:
+        folder: Of the domain.
+        modality: ``text`` or ``image``.
+        items: How many they are.
+        width: Of a vector.
+        generator: Draws them; None is one of its own.
+    """
+    generator = generator or torch.Generator().manual_seed(0)
+    values = torch.randn(items, width, generator=generator)
     table = _items(items).select(
         "item", pl.Series("vector", values.numpy()).arr.to_list()
     )
-    table.write_parquet(folder / "text.parquet")
+    table.write_parquet(folder / f"{modality}.parquet")
 
 
 def _items(count: int) -> pl.DataFrame:

@@ -38,6 +38,8 @@ class Options:
     """Tiny data and no peer that must be installed: to see that it works."""
     inmo: Path | None = None
     """A clone of the official INMO code."""
+    clones: Path | None = None
+    """A folder with clones of other published codes."""
     json: Path | None = None
     """Where rows are kept as they are measured."""
 

@@ -13,6 +13,7 @@ from micrec_pyg.storage.writing import write_text
 PARTS = {
     "propagation": "the sparse product under every layer",
     "epoch": "a training epoch of LightGCN, INMO, MICRec and MICRec+",
+    "published": "a training epoch of the other models against their own code",
     "sampler": "drawing training triplets",
     "ranking": "ranking all items for all users",
     "answers": "answers of a trained model by raw id",
@@ -43,7 +44,11 @@ def main(argv: list[str]) -> int:
     harness: Any = importlib.import_module("benchmarks.harness")
     page: Any = importlib.import_module("benchmarks.page")
     options = harness.Options(
-        runs=given.runs, quick=given.quick, inmo=given.inmo, json=given.json
+        runs=given.runs,
+        quick=given.quick,
+        inmo=given.inmo,
+        clones=given.clones,
+        json=given.json,
     )
     machine = page.machine()
     rows, failed = [], False
@@ -93,6 +98,14 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         default=os.environ.get("MICREC_INMO"),
         help="your clone of the official INMO code, or MICREC_INMO; without it that "
         "peer is left out",
+    )
+    parser.add_argument(
+        "--clones",
+        type=Path,
+        metavar="PATH",
+        default=os.environ.get("MICREC_CLONES"),
+        help="a folder with your clones of other published codes, or MICREC_CLONES; "
+        "those that are not there are left out",
     )
     given = parser.parse_args(argv)
     if given.part is not None and given.part not in PARTS:
