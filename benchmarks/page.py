@@ -18,6 +18,7 @@ from benchmarks import (
     growth,
     knn,
     propagation,
+    published,
     ranking,
     sampler,
     serve,
@@ -33,6 +34,7 @@ FOLDER = ROOT / "docs" / "performance"
 PARTS = {
     "propagation": ("Propagation", propagation),
     "epoch": ("Training epoch", epoch),
+    "published": ("Published code", published),
     "sampler": ("Sampling", sampler),
     "ranking": ("Ranking", ranking),
     "answers": ("Answers", answers),
@@ -71,11 +73,13 @@ Written by `micrec bench`; do not edit. The numbers behind it: [rows.json](perfo
   pandas of their time. PyG and faiss are those of the project's environment.
 - The official INMO code has no licence and is not part of this project: give a clone of yours with `--inmo PATH`. Before it is measured, ten
   steps each decide whether DGL's or `torch.sparse`'s kernel, with or without loader processes, is its fastest way.
+- Nor are MMRec and the other codes of *Published code*: give a folder of your clones with `--clones PATH`, each with the name that the row asks for.
 
 Commands:
 
     make bench                            # everything, and this page
     micrec bench --inmo ../igcn_cf        # the same, with the official INMO code
+    micrec bench --clones ../clones       # the same, with the published codes
     micrec bench epoch --json rows.json   # one part; micrec bench --help lists them
     micrec bench epoch --page             # one part, put into this page
 

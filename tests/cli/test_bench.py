@@ -3,6 +3,7 @@ import json
 import shutil
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -353,6 +354,58 @@ def test_the_trial_of_prefetching_compares_equal_products(tmp_path):
     wrong = {**kernels, "wrong": lambda *given: kernels["in use"](*given) + 1}
     with pytest.raises(AssertionError):
         prefetch.measure(3_000, wrong, 1)
+
+
+def test_every_model_is_compared_with_its_published_code(
+    pretend, harness, tmp_path, monkeypatch
+):
+    published = importlib.import_module("benchmarks.published")
+    monkeypatch.setattr(published.peers, "python", lambda: "python of the peers")
+    monkeypatch.setattr(published, "MOVIES", {"movies": published.data.TINY})
+    halves = dict.fromkeys(published.HALVES, published.data.TINY)
+    monkeypatch.setattr(published, "HALVES", halves)
+    chosen = [p for p in published.PEERS if p.label in ("BPR-MF", "VBPR", "SMORE")]
+    monkeypatch.setattr(published, "PEERS", chosen)
+    found = pretend(
+        "published",
+        {
+            **{"train.py": 2.0, "export.py": 0.0},
+            **{"recbole_model.py": 3.0, "VBPR": 5.0, "SMORE": 1.0},
+        },
+    )
+    rows = published.measure(harness.Options(runs=1, clones=tmp_path))
+    assert [row["peer"] for row in rows] == [3.0, None, None]
+    assert "clone in MMRec" in rows[1]["peer_name"]
+    (tmp_path / "MMRec").mkdir()
+    rows = published.measure(harness.Options(runs=1, clones=tmp_path))
+    assert [row["ratio"] for row in rows] == [1.5, 2.5, 0.5]
+    assert all(row["met"] for row in rows)
+    of_ours = [given["overrides"] for name, given in found.started if name[0] == "t"]
+    assert all("fit.batch_size=2048" in overrides for overrides in of_ours)
+    theirs = found.started[-1][1]
+    assert (theirs["batch_size"], theirs["model"]) == (2048, "SMORE")
+    assert theirs["settings"]["n_ui_layers"] == 3
+
+
+@pytest.mark.parametrize("halves", [True, False])
+def test_published_codes_get_what_ours_trains_on(halves, harness, tmp_path):
+    published = importlib.import_module("benchmarks.published")
+    source = published._source(tmp_path / "data", halves, harness.Options(quick=True))
+    file = tmp_path / "data.npz"
+    given = {"overrides": [*source, "model=vbpr"], "data": str(file)}
+    with harness.Worker("export.py", given):
+        pass
+    data = np.load(file)
+    for domain in ("a", "b") if halves else ("movies",):
+        train, items = data[f"{domain}/train"], int(data[f"{domain}/num_items"])
+        size = published.data.TINY
+        assert 0.6 * size.interactions < train.shape[1] <= 0.71 * size.interactions
+        assert train[0].max() < int(data[f"{domain}/num_users"]) <= size.users
+        assert train[1].max() < items <= size.items
+        assert data[f"{domain}/text"].shape == (items, 384)
+        assert data[f"{domain}/image"].shape == (items, published.IMAGE_WIDTH)
+    first = "a" if halves else "movies"
+    assert np.array_equal(data["train"], data[f"{first}/train"])
 
 
 def test_the_profile_lists_the_longest_kernels_first(capsys):
