@@ -201,4 +201,24 @@ PEERS = [
         reg_weight=1e-4,
         dropout_rate=0.1,
     ),
+    # Theirs draws negatives for every positive, ours for a batch: with the 512 of both
+    # configurations an epoch of theirs takes minutes.
+    Peer(
+        "CLCRec, 32 negatives",
+        ["model=clcrec", "model.net.num_negatives=32"],
+        "CLCRec",
+        "clcrec.py",
+        {"dim": 64, "num_negatives": 32},
+        "CLCRec",
+    ),
+    # Ours trains LightGCN and the relation in one epoch, theirs one after the other:
+    # an epoch of each. Its agreement is with the 50 keys, ours within the batch.
+    Peer(
+        "IDCF, LightGCN and relation",
+        ["model=idcf", "model.net.num_keys=50"],
+        "INMO code",
+        "idcf.py",
+        {"dim": 64, "num_layers": 3, "num_heads": 4, "num_keys": 50},
+        "igcn_cf",
+    ),
 ]
