@@ -1,41 +1,22 @@
 """The official INMO code from a user's own clone: one epoch per turn.
 
-It asks DGL for its sparse products. ``kernel`` says what answers: DGL itself, or
-the few lines below, which let ``torch.sparse`` do the same products.
+``kernel`` says what answers its sparse products: DGL itself, or ``torch.sparse``.
 """
 
 import itertools
 import sys
 import time
-import types
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from igcn_cf import by_torch, write
 from turns import Turns, arguments
 
 warnings.filterwarnings("ignore")
 
 WARM_UP = 10
-
-
-def by_torch() -> types.ModuleType:
-    """Return a stand-in for the ``dgl`` module with the two functions in use."""
-
-    def graph(edges: tuple, num_nodes: int, device: Any) -> tuple:
-        source, destination = edges
-        return torch.stack([destination, source]), (num_nodes, num_nodes)
-
-    def gspmm(graph: tuple, *_: str, lhs_data: Any, rhs_data: Any) -> torch.Tensor:
-        matrix = torch.sparse_coo_tensor(graph[0], rhs_data, graph[1])
-        return torch.sparse.mm(matrix, lhs_data)
-
-    module = types.ModuleType("dgl")
-    module.graph = graph  # type: ignore[attr-defined]
-    module.ops = types.SimpleNamespace(gspmm=gspmm)  # type: ignore[attr-defined]
-    return module
 
 
 turns = Turns()
@@ -49,22 +30,8 @@ from model import get_model  # noqa: E402
 from trainer import get_trainer  # noqa: E402
 
 data = np.load(given["data"])
-num_users, num_items = int(data["num_users"]), int(data["num_items"])
 folder = Path(given["folder"])
-
-
-def write(part: str, pairs: np.ndarray) -> None:
-    """Write a line per user: the user, then the items."""
-    items: list[list[int]] = [[] for _ in range(num_users)]
-    for user, item in pairs.T.tolist():
-        items[user].append(item)
-    lines = [" ".join(map(str, [user, *row])) for user, row in enumerate(items)]
-    (folder / f"{part}.txt").write_text("\n".join(lines))
-
-
-write("train", data["train"])
-for part in ("val", "test"):
-    write(part, data["hidden"])
+write(folder, data)
 device = torch.device("cpu")
 dataset = get_dataset(
     {"name": "ProcessedDataset", "path": str(folder), "device": device}
