@@ -29,7 +29,7 @@ def ratio_plot(rows: Sequence[Row], path: Path) -> None:
     axis.set_yticks(places, names, fontsize=7)
     axis.set_xscale("log")
     axis.axvline(1, color=GREY, lw=0.8)
-    axis.margins(x=0.15)
+    axis.margins(x=0.15, y=0.01)
     axis.set_xlabel("ratio (above 1: ours is better); black: target")
     _save(figure, path)
 

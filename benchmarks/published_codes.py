@@ -122,7 +122,7 @@ PEERS = [
     Peer(
         "CLCRec, 32 negatives",
         ["model=clcrec", "model.net.num_negatives=32"],
-        "CLCRec",
+        "its authors",
         "clcrec.py",
         {"dim": 64, "num_negatives": 32},
         "CLCRec",
