@@ -6,12 +6,12 @@ as many positives, with the same widths and layers, on the CPU. Items have rando
 vectors, as wide as those of a sentence encoder and of an image encoder. The search for
 similar items comes before the first epoch, on both sides.
 
-What cannot be made equal: UniCDR, DisenCDR, CDRIB, CLCRec and the INMO code draw
-samples in Python, one by one; CLCRec's code draws negatives for each positive, ours for
-the batch; EMCDR's and IDCF's train their stages one after the other, ours all in one
-step, so that an epoch of theirs is one of each stage. Clones that were used: MMRec
-e775373, UniCDR b216bc0, DisenCDR 4e6d60b, CDRIB bd98945, RecBole-CDR d339918, CLCRec
-3670e14, igcn_cf (the INMO code) ab595af.
+What cannot be made equal: UniCDR, DisenCDR, CDRIB, AlphaRec, CLCRec and the INMO code
+draw samples in Python, one by one; AlphaRec's and CLCRec's code draws negatives for
+each positive, ours for the batch; EMCDR's and IDCF's train their stages one after the
+other, ours all in one step, so that an epoch of theirs is one of each stage. Clones
+that were used: MMRec e775373, UniCDR b216bc0, DisenCDR 4e6d60b, CDRIB bd98945,
+RecBole-CDR d339918, AlphaRec 4b6c6cf, CLCRec 3670e14, igcn_cf (the INMO code) ab595af.
 """
 
 import tempfile

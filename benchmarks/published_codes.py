@@ -117,6 +117,15 @@ PEERS = [
         reg_weight=1e-4,
         dropout_rate=0.1,
     ),
+    # A step less than ours: it leaves out the last, smaller batch.
+    Peer(
+        "AlphaRec",
+        ["model=alpharec", "model.net.hidden=[768]"],
+        "its authors",
+        "alpharec.py",
+        {"dim": 64, "num_layers": 2, "num_negatives": 256},
+        "AlphaRec",
+    ),
     # Theirs draws negatives for every positive, ours for a batch: with the 512 of both
     # configurations an epoch of theirs takes minutes.
     Peer(
