@@ -35,7 +35,7 @@ class Kernel(NamedTuple):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the kernels of a step of each model; return 0, or 1 without CUDA."""
+    """Print the kernels of a step of a model; return 0, or 1 without CUDA."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_profile")
     parser.add_argument("--model", choices=MODELS, default="micrec")
     parser.add_argument("--timeline", action="store_true", help="a line per kernel")
@@ -48,10 +48,11 @@ def main(argv: Sequence[str]) -> int:
     train = generated_stage(sizes, shared_users=data.SHARED_USERS, device="cuda")
     step = step_of(given.model, train, "cuda", recorded=True)
     print(f"{given.model}: {1e3 * seconds(step):.3f} ms, median of {TURNS}")
-    for line in summary(kernels(step)):
+    found = kernels(step)
+    for line in summary(found):
         print(line)
     if given.timeline:
-        for kernel in kernels(step):
+        for kernel in found:
             print(f"{kernel.begin:9.1f} {kernel.took:7.1f} us  {kernel.name[:WIDTH]}")
     return 0
 

@@ -177,7 +177,7 @@ PEERS = [
         beta=1.5,
         # as ours: cross-entropy of all users, where theirs has a hinge of 64
         bce=True,
-        user_batch_size=2048,
+        user_batch_size=BATCH_SIZE,
     ),
     Peer(
         "BiTGCF, four negatives",

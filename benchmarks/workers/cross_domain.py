@@ -9,7 +9,6 @@ would have: 500, or the batches of both domains together.
 import os
 import random
 import sys
-import time
 import types
 import warnings
 from collections.abc import Callable
@@ -131,9 +130,4 @@ def variational() -> Callable[[], None]:
 
 
 epoch = unicdr() if given["model"] == "UniCDR" else variational()
-epoch()
-turns.done(steps=steps)
-while True:
-    begin = time.perf_counter()
-    epoch()
-    turns.done(seconds=time.perf_counter() - begin)
+turns.repeat(epoch, steps=steps)

@@ -1,9 +1,10 @@
 """The data of a run for the peers, as arrays; it does no turn.
 
-Of every domain d: ``d/train`` and ``d/hidden`` (user, item), ``d/users``, ``d/items``,
-and ``d/text``, ``d/image``, the vectors of its items. A user of several domains has one
-number in all of them. ``hidden`` has an item for every user, which is all that a peer
-needs that asks for a validation part. The first domain stands there without ``d/`` too.
+Of every domain d: ``d/train`` and ``d/hidden`` (user, item), ``d/num_users``,
+``d/num_items``, and ``d/text``, ``d/image``, the vectors of its items. A user of
+several domains has one number in all of them. ``hidden`` has an item for every user,
+which is all that a peer needs that asks for a validation part. The first domain stands
+there without ``d/`` too.
 """
 
 import numpy as np
@@ -32,7 +33,9 @@ for domain, graph in inputs.train.graphs.items():
     for name, feature in graph[ITEM].items():
         if isinstance(feature, torch.Tensor) and name in ("text", "image"):
             found[f"{domain}/{name}"] = feature.numpy()
-first = next(iter(inputs.train.graphs))
-found |= {name.split("/")[1]: found[name] for name in found if name.startswith(first)}
+first = f"{next(iter(inputs.train.graphs))}/"
+found |= {
+    n.removeprefix(first): each for n, each in found.items() if n.startswith(first)
+}
 np.savez(given["data"], **found)
 turns.done()

@@ -12,9 +12,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from igcn_cf import by_torch, write
+from igcn_cf import by_torch, dataset_of
 from torch.utils.data import DataLoader
 from turns import Turns, arguments
 
@@ -31,19 +30,13 @@ try:
     kernels["DGL"] = dgl
 except Exception:  # where it is, it need not load
     sys.modules["dgl"] = kernels["torch.sparse"]
-sys.path.insert(0, given["clone"])
+device = torch.device("cpu")
+dataset = dataset_of(given, device)
 
 import model as models  # noqa: E402
-from dataset import get_dataset  # noqa: E402
 from trainer import get_trainer  # noqa: E402
 
-data = np.load(given["data"])
 folder = Path(given["folder"])
-write(folder, data)
-device = torch.device("cpu")
-dataset = get_dataset(
-    {"name": "ProcessedDataset", "path": str(folder), "device": device}
-)
 
 
 def trainer(model: str, name: str, **settings: Any) -> Any:

@@ -4,6 +4,7 @@ The code asks DGL for its sparse products; a few lines let ``torch.sparse`` do t
 same.
 """
 
+import sys
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,24 @@ def by_torch() -> types.ModuleType:
     return module
 
 
-def write(folder: Path, data: Mapping[str, np.ndarray]) -> None:
+def dataset_of(given: Mapping[str, Any], device: torch.device) -> Any:
+    """Return the code's own data set, after writing its files.
+
+    Args:
+        given: Where the clone and the data are, and the folder to write to.
+        device: Where it is.
+    """
+    sys.path.insert(0, given["clone"])
+    from dataset import get_dataset
+
+    folder = Path(given["folder"])
+    _write(folder, np.load(given["data"]))
+    return get_dataset(
+        {"name": "ProcessedDataset", "path": str(folder), "device": device}
+    )
+
+
+def _write(folder: Path, data: Mapping[str, np.ndarray]) -> None:
     """Write the three parts: a line per user, the user and then the items."""
     for part, name in (("train", "train"), ("val", "hidden"), ("test", "hidden")):
         items: list[list[int]] = [[] for _ in range(int(data["num_users"]))]

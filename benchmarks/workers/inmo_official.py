@@ -7,35 +7,25 @@ import itertools
 import sys
 import time
 import warnings
-from pathlib import Path
 
-import numpy as np
 import torch
-from igcn_cf import by_torch, write
+from igcn_cf import by_torch, dataset_of
 from turns import Turns, arguments
 
 warnings.filterwarnings("ignore")
 
 WARM_UP = 10
 
-
 turns = Turns()
 given = arguments()
 if given["kernel"] == "torch.sparse":
     sys.modules["dgl"] = by_torch()
-sys.path.insert(0, given["clone"])
+device = torch.device("cpu")
+dataset = dataset_of(given, device)
 
-from dataset import get_dataset  # noqa: E402
 from model import get_model  # noqa: E402
 from trainer import get_trainer  # noqa: E402
 
-data = np.load(given["data"])
-folder = Path(given["folder"])
-write(folder, data)
-device = torch.device("cpu")
-dataset = get_dataset(
-    {"name": "ProcessedDataset", "path": str(folder), "device": device}
-)
 model = get_model(
     {
         "name": "IGCN",  # what the code calls INMO-LGCN

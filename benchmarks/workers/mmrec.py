@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 import types
 import warnings
 from pathlib import Path
@@ -94,9 +93,4 @@ def epoch() -> None:
     trainer.model.post_epoch_processing()
 
 
-epoch()
-turns.done(steps=len(train))
-while True:
-    begin = time.perf_counter()
-    epoch()
-    turns.done(seconds=time.perf_counter() - begin)
+turns.repeat(epoch, steps=len(train))

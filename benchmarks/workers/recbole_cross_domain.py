@@ -11,7 +11,6 @@ target, then its map, which leads to the target alone.
 
 import os
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,9 +140,4 @@ def epoch() -> None:
         trainer._train_epoch(LOADERS[mode], 0, show_progress=False)
 
 
-epoch()
-turns.done(steps=len(targets))
-while True:
-    begin = time.perf_counter()
-    epoch()
-    turns.done(seconds=time.perf_counter() - begin)
+turns.repeat(epoch, steps=len(targets))

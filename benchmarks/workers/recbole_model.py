@@ -1,7 +1,5 @@
 """A model of RecBole: one training epoch per turn."""
 
-import time
-
 from recbole_data import prepared
 from turns import Turns, arguments
 
@@ -13,9 +11,6 @@ given = arguments()
 config, train, _ = prepared(given["model"], given, given["settings"])
 model = get_model(given["model"])(config, train.dataset)
 trainer = get_trainer(config["MODEL_TYPE"], given["model"])(config, model)
-trainer._train_epoch(train, 0, show_progress=False)
-turns.done(steps=len(train))
-while True:
-    begin = time.perf_counter()
-    trainer._train_epoch(train, 0, show_progress=False)
-    turns.done(seconds=time.perf_counter() - begin)
+turns.repeat(
+    lambda: trainer._train_epoch(train, 0, show_progress=False), steps=len(train)
+)

@@ -8,7 +8,9 @@ import json
 import os
 import resource
 import sys
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 _UNIT = 2**20 if sys.platform == "darwin" else 2**10
 """What ``ru_maxrss`` counts in, bytes or kilobytes, by the megabyte."""
@@ -45,6 +47,20 @@ class Turns:
         if not request:
             raise SystemExit
         return request.strip()
+
+    def repeat(self, turn: Callable[[], object], **ready: Any) -> NoReturn:
+        """Take a turn to warm up, report, then take one per request.
+
+        Args:
+            turn: Timed.
+            ready: Reported after the first one.
+        """
+        turn()
+        self.done(**ready)
+        while True:
+            begin = time.perf_counter()
+            turn()
+            self.done(seconds=time.perf_counter() - begin)
 
 
 def peak_mb() -> float:

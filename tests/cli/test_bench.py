@@ -437,6 +437,11 @@ def test_a_folder_without_the_inmo_code_is_refused(tmp_path):
         main(["epoch", "--inmo", str(tmp_path)])
 
 
+def test_a_folder_of_clones_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        main(["published", "--clones", str(tmp_path / "none")])
+
+
 def test_help_names_every_part(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--help"])

@@ -108,6 +108,12 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         "those that are not there are left out",
     )
     given = parser.parse_args(argv)
+    _check(given)
+    return given
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Refuse what cannot be measured."""
     if given.part is not None and given.part not in PARTS:
         raise InputError(f"bench {given.part}: give one of {', '.join(PARTS)}")
     if given.runs is not None and given.runs < 1:
@@ -117,4 +123,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
             f"--inmo {given.inmo}: give a clone of the official INMO code; it has a "
             "file trainer.py"
         )
-    return given
+    if given.clones is not None and not Path(given.clones).is_dir():
+        raise InputError(
+            f"--clones {given.clones}: no such folder; give one with your clones of "
+            "published codes"
+        )
