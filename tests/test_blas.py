@@ -62,11 +62,11 @@ def test_the_clearly_faster_library_is_taken_and_told_once(rates, caplog):
         assert blas.library_of(128) == blas.NUMPY
     assert rates[1] == [64, 384]
     ranking, neighbours = caplog.messages
-    assert "ranking: numpy (torch 50 GFLOP/s, numpy 120" in ranking
+    assert "ranking: numpy (a thread of torch 50 GFLOP/s, of numpy 120" in ranking
     assert "neighbours: torch" in neighbours
 
 
-def test_a_measurement_is_kept_for_cpu_threads_and_versions(rates, monkeypatch):
+def test_a_measurement_is_kept_for_cpu_and_versions(rates, monkeypatch):
     assert blas.library_of(64) == blas.NUMPY
     rates[0][64] = (120.0, 50.0)
     blas._fastest.cache_clear()
@@ -94,6 +94,63 @@ def test_a_cache_that_cannot_be_written_is_no_failure(rates, tmp_path, monkeypat
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert blas.library_of(64) == blas.NUMPY
+
+
+def test_products_in_several_threads_are_those_of_torch(rates, monkeypatch):
+    monkeypatch.setattr(blas, "LARGE", 0)
+    monkeypatch.setattr(blas, "_by_numpy", None)
+    blas.configure(blas.NUMPY)
+    a, b = integers(3, 4), integers(4, 5)
+    torch.set_num_threads(2)
+    try:
+        found = blas.multiply(a, b, torch.empty(3, 5))
+        blas.configure(blas.AUTO)
+        assert torch.equal(blas.multiply(a, b, torch.empty(3, 5)), found)
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(found, a @ b)
+    assert rates[1] == []
+
+
+def test_what_is_measured_beforehand_is_measured_in_one_thread(rates, monkeypatch):
+    threads = []
+    pretended = blas._rates
+
+    def noted(*shape):
+        threads.append(torch.get_num_threads())
+        return pretended(*shape)
+
+    monkeypatch.setattr(blas, "_rates", noted)
+    torch.set_num_threads(2)
+    try:
+        blas.settle()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert threads == [1, 1]
+    blas.settle()
+    blas.configure(blas.TORCH)
+    blas._fastest.cache_clear()
+    blas.settle()  # nothing is to be chosen
+    assert threads == [1, 1]
+
+
+def test_numpy_has_the_threads_of_torch_again(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        blas, "threadpool_limits", lambda *, limits, user_api: asked.append(limits)
+    )
+    monkeypatch.setattr(blas, "_limited", 0)
+    blas.configure(blas.TORCH)
+    torch.set_num_threads(2)
+    try:
+        blas.settle()
+        assert asked == [1]
+        blas.release()
+        blas.release()
+    finally:
+        torch.set_num_threads(1)
+    assert asked == [1, 2]
 
 
 def test_small_products_measure_nothing(rates):

@@ -3,9 +3,12 @@
 torch and numpy each bring a BLAS, and which of them is faster depends on the CPU:
 several times, in either direction. So the first large product of a machine measures
 both on the two shapes that this project knows, ranking and neighbour search, and keeps
-the answer in the user's cache. A product is measured together with what torch does with
-its result: numpy has threads of its own, and where those of torch still wait for work
-on the same cores, a product that is faster alone is several times slower in turns.
+the answer in the user's cache.
+
+The choice is one of products in a single thread, of which several run at once
+(``threads``). A product in several threads is torch's: numpy has threads of its own,
+and where those of torch still wait for work on the same cores, a product that is faster
+alone is several times slower in turns.
 """
 
 import functools
@@ -15,7 +18,8 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +41,10 @@ LARGE = 2**24
 """Multiplications of a product that is worth a choice; smaller ones are torch's."""
 NARROW = 128
 """Most columns of the factors of ranking; those of the neighbour search have more."""
-SHAPES = {"ranking": (256, 64, 27_637), "neighbours": (1024, 384, 4096)}
+SHAPES = {"ranking": (128, 64, 27_637), "neighbours": (1024, 384, 4096)}
 """What is measured: rows, inner width and columns of a product."""
 ROUNDS, TURNS = 4, 4
 """Rounds of each library and shape; the fastest counts. Products in each round."""
-PAUSE = 0.1
-"""Seconds after which the threads of the other library no longer wait on a core."""
 CLEAR = 1.1
 """How much faster numpy must be to be taken: less may be chance."""
 
@@ -54,7 +56,8 @@ def multiply(
 ) -> Float[Tensor, "rows columns"]:
     """Return ``out``, which holds a @ b afterwards; without a gradient."""
     large = out.numel() * a.shape[1] >= LARGE
-    if large and a.device.type == "cpu" and a.dtype == torch.float32:
+    alone = a.device.type == "cpu" and torch.get_num_threads() == 1
+    if large and alone and a.dtype == torch.float32:
         return _by(library_of(a.shape[1]))(a, b, out)
     return torch.mm(a, b, out=out)
 
@@ -80,12 +83,38 @@ def check_library(library: str) -> None:
 
 
 def library_of(inner: int) -> str:
-    """Return the library of large products whose factors are this wide."""
+    """Return the library of large products in one thread of factors this wide."""
     if _chosen != AUTO:
         return _chosen
-    return _fastest(torch.get_num_threads())[
-        "ranking" if inner <= NARROW else "neighbours"
-    ]
+    return _fastest()["ranking" if inner <= NARROW else "neighbours"]
+
+
+def settle() -> None:
+    """Prepare for products in several threads at once, each of one thread.
+
+    What is to be measured is measured now. numpy's threads are limited here, since a
+    limit that one of the new threads sets has no effect.
+    """
+    with one_thread():
+        if _chosen == AUTO:
+            _fastest()
+        _limit_numpy(1)
+
+
+def release() -> None:
+    """Give numpy as many threads as torch has, after ``settle``."""
+    _limit_numpy(torch.get_num_threads())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch work in one thread inside the block."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def cpu_name() -> str:
@@ -102,11 +131,11 @@ def cpu_name() -> str:
 
 
 @functools.cache
-def _fastest(threads: int) -> dict[str, str]:
+def _fastest() -> dict[str, str]:
     """Return the faster library by kind of product, from the cache or measured."""
     key = {
         "cpu": cpu_name(),
-        "threads": threads,
+        "threads": 1,
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
@@ -122,13 +151,12 @@ def _fastest(threads: int) -> dict[str, str]:
     }
     for kind, rate in rates.items():
         logger.info(
-            "products of %s: %s (torch %.0f GFLOP/s, numpy %.0f; %s, %d threads)",
+            "products of %s: %s (a thread of torch %.0f GFLOP/s, of numpy %.0f; %s)",
             kind,
             fastest[kind],
             rate[TORCH],
             rate[NUMPY],
             key["cpu"],
-            threads,
         )
     _keep(path, [*kept, {**key, "fastest": fastest, "gflop_per_s": rates}])
     return fastest
@@ -166,19 +194,17 @@ def _keep(path: Path, entries: list[Any]) -> None:
 
 
 def _rates(rows: int, inner: int, columns: int) -> dict[str, float]:
-    """Return the rate of each library in GFLOP/s, in turns with torch's maxima."""
+    """Return the rate of each library in GFLOP/s."""
     generator = torch.Generator().manual_seed(0)
     a = torch.randn(rows, inner, generator=generator)
     b = torch.randn(inner, columns, generator=generator)
     out = torch.empty(rows, columns)
     best = {TORCH: math.inf, NUMPY: math.inf}
-    for name in best:
-        time.sleep(PAUSE)
-        for _ in range(ROUNDS):
-            begin = time.perf_counter()
-            for _ in range(TURNS):
-                _by(name)(a, b, out).amax(dim=1)
-            best[name] = min(best[name], time.perf_counter() - begin)
+    for name in [*best] * ROUNDS:
+        begin = time.perf_counter()
+        for _ in range(TURNS):
+            _by(name)(a, b, out)
+        best[name] = min(best[name], time.perf_counter() - begin)
     flop = 2e-9 * TURNS * rows * inner * columns
     return {name: flop / seconds for name, seconds in best.items()}
 

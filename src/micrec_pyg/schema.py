@@ -349,7 +349,10 @@ class Embeddings:
 
 
 Score = Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows items"]]
-"""User rows of a graph -> the score of every item, in memory that may be changed."""
+"""User rows of a graph -> the score of every item, in memory that may be changed.
+
+On a CPU several threads call it at once.
+"""
 
 
 @dataclass(frozen=True, eq=False)

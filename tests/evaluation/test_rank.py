@@ -1,6 +1,9 @@
 """Ranking against a naive loop, with ties, masks, pads and odd block sizes."""
 
 import logging
+import threading
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +13,12 @@ from hypothesis import strategies as st
 from reference import metrics as reference
 from torch import Tensor
 
-from micrec_pyg.evaluation.block_size import CUDA_BYTES, users_at_once
+from micrec_pyg.evaluation.block_size import (
+    CPU_SCORES_AT_ONCE,
+    CUDA_BYTES,
+    threads_at_once,
+    users_at_once,
+)
 from micrec_pyg.evaluation.rank import (
     CHUNK,
     _largest,
@@ -18,9 +26,18 @@ from micrec_pyg.evaluation.rank import (
     rank,
     rank_groups,
 )
+from micrec_pyg.nn.inner_products import InnerProducts
 from micrec_pyg.schema import InputError, RankedLists, Score
 
 NOTHING = torch.zeros(2, 0, dtype=torch.long)
+
+
+@pytest.fixture
+def several_threads() -> Iterator[int]:
+    """Give torch more threads than tests have."""
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(1)
 
 
 def _score(table: Tensor) -> Score:
@@ -191,6 +208,50 @@ def test_batch_size_and_order_of_users_change_nothing(levels: int) -> None:
         assert torch.equal(ranked(order, batch_size), whole[order])
 
 
+@pytest.mark.parametrize("levels", [2, 10**6])
+def test_threads_change_nothing(levels: int, several_threads: int) -> None:
+    table = _integers(50, 30 * CHUNK, levels)
+    known = _pairs(50, 30 * CHUNK, 5000)
+    candidates = torch.arange(30 * CHUNK) % 3 > 0
+    users = torch.randperm(50, generator=torch.Generator().manual_seed(3))
+    threads = set()
+
+    def score(rows: Tensor) -> Tensor:
+        threads.add(threading.get_ident())
+        time.sleep(0.01)  # so that no thread takes all blocks
+        return table[rows]
+
+    found = rank_groups(
+        score,
+        users=users,
+        n_id=users,
+        known=known,
+        k=5,
+        candidates={"some": candidates, "all": None},
+        batch_size=3,
+    )
+    assert len(threads - {threading.get_ident()}) == several_threads
+    for name, mask in (("some", candidates), ("all", None)):
+        _check(found[name], table, users, _expected(table, users, known, 5, mask))
+
+
+def test_buffers_of_threads_are_their_own(several_threads: int) -> None:
+    user = _integers(200, 16, 5)
+    item = _integers(300, 16, 5, seed=1)
+    users = torch.arange(200)
+    lists = rank(
+        InnerProducts(user, item),
+        users=users,
+        n_id=users,
+        known=NOTHING,
+        k=7,
+        candidates=None,
+        batch_size=2,
+    )
+    table = user @ item.T
+    _check(lists, table, users, _expected(table, users, NOTHING, 7, None))
+
+
 def test_known_pairs_are_never_ranked() -> None:
     known = _pairs(20, 50, 600)
     lists = rank(
@@ -299,6 +360,21 @@ def test_a_list_of_all_that_is_left_has_no_cut(
     assert caplog.text == ""
 
 
+def test_nan_in_a_thread_is_refused(several_threads: int) -> None:
+    table = torch.ones(9, 4)
+    table[7, 2] = torch.nan
+    with pytest.raises(ValueError, match="1 of 4 scores of a block are NaN"):
+        rank(
+            _score(table),
+            users=torch.arange(9),
+            n_id=torch.arange(9),
+            known=NOTHING,
+            k=2,
+            candidates=None,
+            batch_size=1,
+        )
+
+
 @pytest.mark.parametrize("items", [9, 40 * CHUNK])
 @pytest.mark.parametrize("count", [1, 3])
 def test_nan_is_refused_and_counted(items: int, count: int) -> None:
@@ -343,12 +419,24 @@ def test_the_largest_of_chunks_are_those_of_the_row(items: int, apart: bool) -> 
 
 def test_the_size_of_a_block_follows_device_and_catalogue() -> None:
     assert users_at_once(7, 10**9, "cuda") == 7
-    assert users_at_once("auto", 27_637, "cpu") == 128
+    assert users_at_once("auto", 27_637, "cpu") == 256
     assert users_at_once("auto", 1_682, "cpu") == 2**21 // 1_682
     assert users_at_once("auto", 27_637, "cuda:1") == 8192
     assert users_at_once("auto", 8_000_000, "cuda") == CUDA_BYTES // 64_000_000
     assert users_at_once("auto", 10**12, "cuda") == 1
     assert users_at_once("auto", 0, "cpu") == 2**21
+
+
+def test_threads_are_those_of_torch_where_blocks_and_memory_allow(
+    several_threads: int,
+) -> None:
+    assert threads_at_once(10**6, 128, 27_637, "cpu") == 3
+    assert threads_at_once(256, 128, 27_637, "cpu") == 2
+    assert threads_at_once(0, 128, 27_637, "cpu") == 1
+    assert threads_at_once(10**6, 128, 27_637, "cuda") == 1
+    assert threads_at_once(10**6, 128, CPU_SCORES_AT_ONCE // 256, "cpu") == 2
+    assert threads_at_once(10**6, 128, CPU_SCORES_AT_ONCE, "cpu") == 1
+    assert threads_at_once(10**6, 128, 0, "cpu") == 3
 
 
 @pytest.mark.gpu

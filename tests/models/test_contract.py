@@ -22,6 +22,7 @@ from micrec_pyg.schema import (
     Vocab,
 )
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
+from micrec_pyg.threads import in_threads
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 FILES = sorted(CONF.glob("*.yaml"))
@@ -77,6 +78,19 @@ def test_relabelling_nodes_permutes_scores(make, options):
     before = scores(model, stages[0].graphs)["food"]
     after = scores(other, stages[1].graphs)["food"]
     assert_close(after, before[users][:, items])
+
+
+def test_threads_that_ask_at_once_get_what_one_gets(make, stage):
+    model = make(stage[-1]).eval()
+    graphs = stage[-1].graphs
+    expected = scores(model, graphs)
+    with torch.no_grad():
+        z = model(graphs)
+    for domain, table in expected.items():
+        score = model.scorer(domain, z, graphs)
+        users = torch.arange(len(table)).split(2)
+        found = in_threads(score, users * 4, workers=4)
+        assert_close(torch.cat(found), table.repeat(4, 1))
 
 
 def test_removing_an_edge_of_a_new_user_changes_the_scores_of_its_ends(

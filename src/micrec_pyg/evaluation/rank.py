@@ -4,7 +4,7 @@ A list is ordered by score, descending. Equal scores follow the item index, begi
 at an item of the user's own (``first_items``), and this order holds across the cut
 at k too. So a list depends on the scores and the user's row alone: not on the batch
 size, the order of the users or the device's top-k routine. Memory is
-O(batch size x items).
+O(batch size x items), on a CPU for each of the threads that rank a block.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from micrec_pyg.evaluation.block_size import threads_at_once
 from micrec_pyg.evaluation.ties import warn_of_ties
 from micrec_pyg.nn.inner_products import reusing
 from micrec_pyg.schema import InputError, RankedLists, Score
+from micrec_pyg.threads import in_threads
 
 CHUNK = 64
 """Columns whose maximum stands for them in the first stage of the top-k."""
@@ -68,7 +70,8 @@ def rank_groups(
     """Return the k best items of every user, once per set of candidates.
 
     Args:
-        score: Gives the scores of a block of users, once for all sets.
+        score: Gives the scores of a block of users, once for all sets, to several
+            threads at once.
         users: Graph rows to rank for, in any order, on the device of the scores.
         n_id: Index of each of them in the vocabulary, which decides among equal scores.
         known: (user, item) pairs in graph rows that are never recommended.
@@ -91,18 +94,26 @@ def rank_groups(
         for name, mask in candidates.items()
     }
     score = reusing(score)
-    blocks: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {n: [] for n in columns}
-    # torch.split gives one empty block for no users: the lists then are [0, k]
-    blocks_of_users = zip(users.split(batch_size), n_id.split(batch_size), strict=True)
-    for block, (rows, indices) in enumerate(blocks_of_users):
+
+    def lists_of(first: int) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        rows = users[first : first + batch_size]
         scores = _owned(score(rows))
-        first = block * batch_size
-        known_here = slice(start[first], start[first + len(rows)])
-        scores[row[known_here] - first, history[known_here]] = NEVER
-        for name, column in columns.items():
-            blocks[name].append(_top(scores, column, k, indices))
-        del scores  # the next block takes its memory, which is in the cache
-    return {name: _join(name, domain, users, parts) for name, parts in blocks.items()}
+        here = slice(start[first], start[first + len(rows)])
+        scores[row[here] - first, history[here]] = NEVER
+        indices = n_id[first : first + batch_size]
+        return {name: _top(scores, c, k, indices) for name, c in columns.items()}
+
+    # no users are one empty block: the lists then are [0, k]
+    begins = range(0, max(len(users), 1), batch_size)
+    workers = 1
+    if len(users) > batch_size:
+        num_items = score(users[:1]).shape[1]
+        workers = threads_at_once(len(users), batch_size, num_items, device)
+    blocks = in_threads(lists_of, begins, workers)
+    return {
+        name: _join(name, domain, users, [block[name] for block in blocks])
+        for name in columns
+    }
 
 
 def first_items(n_id: Int[Tensor, " rows"], num_items: int) -> Int[Tensor, " rows"]:

@@ -110,11 +110,12 @@ def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) ->
     if wanted.exclude_seen:
         known = _pairs_of(task.known, rows)
     reason = HISTORY if world.personal[wanted.domain] else POPULARITY
-    reasons = torch.full((len(rows),), reason, device=world.device)
-    score, new = world.scores[wanted.domain], _untrained(world, wanted.domain, rows)
+    each, place = rows.unique(return_inverse=True)
+    reasons = torch.full((len(each),), reason, device=world.device)
+    score, new = world.scores[wanted.domain], _untrained(world, wanted.domain, each)
     if bool(new.any()):
         nobody = scores_of_nobody(world, wanted.domain)
-        score = _noting(score, nobody, new, reasons)
+        score = _noting(score, nobody, each, new, reasons)
     found = rank(
         score,
         users=rows,
@@ -126,7 +127,7 @@ def lists_of_users(world: World, rows: Int[Tensor, " users"], wanted: Wanted) ->
             world.batch_size, task.data[ITEM].num_nodes, world.device
         ),
     )
-    lists = _lists(found, reasons.cpu())
+    lists = _lists(found, reasons[place].cpu())
     left = (lists.reason == OPEN).nonzero().flatten()
     if len(left):
         people = task.data[USER].person[rows[left.to(rows.device)]].cpu()
@@ -217,27 +218,26 @@ def _untrained(
 def _noting(
     score: Score,
     nobody: Float[Tensor, " items"],
+    each: Int[Tensor, " users"],
     new: Bool[Tensor, " users"],
     reasons: Int[Tensor, " users"],
 ) -> Score:
     """Return the same scores, and note on the way what those of new users are.
 
     Args:
-        score: Is asked for all users, in order, some at a time.
+        score: Is asked for some users at a time, by several threads at once.
         nobody: Scores of a person without any history.
-        new: Who is new.
+        each: Rows of all who are ranked, in ascending order.
+        new: Who of them is new.
         reasons: Is changed: a new user gets ``OPEN`` where the scores are the same for
             all items, and popularity where they are those of nobody.
     """
-    score, first = reusing(score), 0
+    score = reusing(score)
 
     def noting(rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
-        nonlocal first
-        scores = score(rows)
-        here = slice(first, first + len(rows))
-        reasons[here][new[here] & ~unlike_nobody(scores, nobody)] = POPULARITY
-        reasons[here][new[here] & ~tells_items_apart(scores)] = OPEN
-        first = here.stop
+        scores, place = score(rows), torch.searchsorted(each, rows)
+        reasons[place[new[place] & ~unlike_nobody(scores, nobody)]] = POPULARITY
+        reasons[place[new[place] & ~tells_items_apart(scores)]] = OPEN
         return scores
 
     return noting

@@ -1,5 +1,7 @@
 """Scores that are inner products of two tables of vectors."""
 
+import threading
+
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -25,15 +27,16 @@ class InnerProducts:
     def reusing(self) -> Score:
         """Return the same function; each call overwrites what the last one returned.
 
-        Fresh memory costs about as much as the product itself.
+        The last one of its thread, that is. Fresh memory costs about as much as the
+        product itself.
         """
-        buffer = self.user.new_empty(0)
+        of_thread = threading.local()
 
         def score(rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows items"]:
-            nonlocal buffer
             shape = (len(rows), self.item.shape[1])
+            buffer = getattr(of_thread, "buffer", self.user[:0, 0])
             if buffer.numel() < shape[0] * shape[1]:
-                buffer = buffer.new_empty(shape[0] * shape[1])
+                buffer = of_thread.buffer = buffer.new_empty(shape[0] * shape[1])
             return self._into(rows, buffer[: shape[0] * shape[1]].view(shape))
 
         return score
@@ -43,5 +46,5 @@ class InnerProducts:
 
 
 def reusing(score: Score) -> Score:
-    """Return a function that may overwrite what its last call returned."""
+    """Return a function that may overwrite what its thread's last call returned."""
     return score.reusing() if isinstance(score, InnerProducts) else score

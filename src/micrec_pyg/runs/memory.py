@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from micrec_pyg.evaluation.block_size import users_at_once
+from micrec_pyg.evaluation.block_size import threads_at_once, users_at_once
 from micrec_pyg.nn.closed_form import DOUBLE
 from micrec_pyg.nn.ranking import RankingLoss
 from micrec_pyg.random_streams import RandomStreams
@@ -166,7 +166,7 @@ def estimate(experiment: Experiment, sizes: Sequence[Size]) -> Needed:
     tables = sum(size.users + size.items for size in sizes) * experiment.dim * FLOAT
     moments = MOMENTS.get(_function(experiment.fit.optimizer), 2)
     steps = sum(_model_and_batch(experiment, size) for size in sizes)
-    # scores of one block of users, and the copy that the top-k works on
+    # scores of users, and the copy that the top-k works on
     scores = 2 * max((_scores(experiment, size) for size in sizes), default=0)
     dense = _closed_forms(experiment, sizes)
     training = graphs + (TABLES + moments) * tables + steps + scores + dense
@@ -177,9 +177,10 @@ def estimate(experiment: Experiment, sizes: Sequence[Size]) -> Needed:
 
 
 def _scores(experiment: Experiment, size: Size) -> int:
-    """Return the bytes of the scores of a block of users."""
+    """Return the bytes of the scores of the users that are ranked at once."""
     block = users_at_once(experiment.block_size, size.items, experiment.device)
-    return min(block, size.users) * size.items * FLOAT
+    threads = threads_at_once(size.users, block, size.items, experiment.device)
+    return min(threads * block, size.users) * size.items * FLOAT
 
 
 def _graph(experiment: Experiment, size: Size) -> int:

@@ -1,5 +1,7 @@
 """Nearest neighbours against the definition, read pair by pair."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,10 @@ from hypothesis import strategies as st
 from reference import graph as reference
 from torch.testing import assert_close
 
+from micrec_pyg import blas
 from micrec_pyg.graph.similar import blocks as sizes
 from micrec_pyg.graph.similar import proposals
-from micrec_pyg.graph.similar.blocks import CPU, CUDA, Blocks
+from micrec_pyg.graph.similar.blocks import CPU, CUDA
 from micrec_pyg.graph.similar.modalities import weighted
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists
 from micrec_pyg.graph.similar.proposals import INPUT_ERROR
@@ -52,7 +55,7 @@ def search(
         num_nodes=num_nodes,
         k=k,
         include_self=include_self,
-        blocks=Blocks(rows, searched, CPU.scores, CPU.refined),
+        blocks=replace(CPU, rows=rows, searched=searched),
     )
 
 
@@ -116,6 +119,37 @@ def test_block_size_changes_no_bit(kind):
         blocked = search(features, k=5, rows=rows)
         assert torch.equal(blocked.index, whole.index)
         assert torch.equal(blocked.similarity, whole.similarity)
+
+
+@pytest.mark.parametrize("kind", ["normal", "integer"])
+def test_threads_change_no_bit(kind, monkeypatch):
+    monkeypatch.setattr(blas, "settle", lambda: None)
+    features = make(150, present=0.7, kind=kind)
+    alone = search(features, k=5, rows=7)
+    torch.set_num_threads(3)
+    try:
+        threaded = search(features, k=5, rows=7)
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(threaded.index, alone.index)
+    assert torch.equal(threaded.similarity, alone.similarity)
+
+
+def test_threads_share_the_memory_of_the_scores():
+    blocks = replace(CPU, rows=2048, scores=2**25)
+    assert blocks.divided(10**6, 40_000) == (838, 1)
+    torch.set_num_threads(2)
+    try:
+        assert blocks.divided(10**6, 40_000) == (419, 2)
+        assert blocks.divided(10**6, 100) == (2048, 2)
+        assert blocks.divided(2048, 100) == (2048, 1)
+        assert replace(blocks, threads=False).divided(10**6, 40_000) == (838, 1)
+        torch.set_num_threads(16)
+        assert blocks.divided(10**6, 40_000) == (256, 16)
+        assert blocks.divided(10**6, 2**26) == (1, 4)
+        assert blocks.divided(10**6, 2**29) == (1, 1)
+    finally:
+        torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("kind", ["normal", "integer"])

@@ -12,7 +12,9 @@ depend neither on the block size nor on the number of threads.
 """
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +29,7 @@ from micrec_pyg.graph.similar.neighbor_lists import (
     place_in_run,
 )
 from micrec_pyg.graph.similar.proposals import Searched
+from micrec_pyg.threads import in_threads
 
 SCALE_BLOCK = 4096
 """Nodes whose vectors are scaled at a time."""
@@ -149,26 +152,41 @@ class _Search:
         num_nodes = len(self.pattern)
         index = self.pattern.new_full((num_nodes, self.k), -1)
         similarity = self.inverse_norms[0].new_zeros(index.shape, dtype=torch.float32)
-        buffer = similarity.new_empty(0)
+        lists = NeighborLists(index, similarity)
         for pattern in self._patterns():
             nodes = (self.pattern == pattern).nonzero().flatten()
             for common, searched in self._searched(pattern, blocks.searched):
-                rows = max(1, min(blocks.rows, blocks.scores // searched.padded))
-                # One buffer for all products: fresh memory costs more than they do.
-                needed = min(rows, len(nodes)) * searched.padded
-                if len(buffer) < needed:
-                    buffer = buffer.new_empty(needed)
-                for block in torch.split(nodes, rows):
-                    so_far = NeighborLists(index[block], similarity[block])
-                    proposed = searched.propose(
-                        self._vectors(block, common),
-                        self.k,
-                        least=so_far.similarity[:, -1],
-                        buffer=buffer,
-                    )
-                    found = self._best(block, *proposed, so_far, blocks.refined)
-                    index[block], similarity[block] = found.index, found.similarity
-        return NeighborLists(index, similarity)
+                rows, workers = blocks.divided(len(nodes), searched.padded)
+                extend = partial(
+                    self._extend, lists, searched, common, blocks, threading.local()
+                )
+                in_threads(extend, torch.split(nodes, rows), workers)
+        return lists
+
+    def _extend(
+        self,
+        lists: NeighborLists,
+        searched: Searched,
+        common: int,
+        blocks: Blocks,
+        of_thread: threading.local,
+        block: Int[Tensor, " nodes"],
+    ) -> None:
+        """Put what is found for some nodes into their lists."""
+        needed = len(block) * searched.padded
+        # One buffer for all products: fresh memory costs more than they do.
+        buffer = getattr(of_thread, "buffer", lists.similarity[:0, 0])
+        if len(buffer) < needed:
+            buffer = of_thread.buffer = buffer.new_empty(needed)
+        so_far = NeighborLists(lists.index[block], lists.similarity[block])
+        proposed = searched.propose(
+            self._vectors(block, common),
+            self.k,
+            least=so_far.similarity[:, -1],
+            buffer=buffer,
+        )
+        found = self._best(block, *proposed, so_far, blocks.refined)
+        lists.index[block], lists.similarity[block] = found.index, found.similarity
 
     def _patterns(self) -> list[int]:
         return [int(p) for p in torch.unique(self.pattern) if p > 0]
