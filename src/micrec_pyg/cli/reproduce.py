@@ -25,6 +25,7 @@ from micrec_pyg.cli.studies.paper import pairs_of, run_paper
 from micrec_pyg.cli.studies.study import Manifest
 from micrec_pyg.cli.tabulate import results_of, tabulate
 from micrec_pyg.cli.tuned import search_all
+from micrec_pyg.cli.tuned_table import Known, Place, check_tuned, known_of, settings_of
 from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.figure import NothingToDrawError, draw
 from micrec_pyg.report.gain_figure import draw_gains
@@ -48,10 +49,9 @@ def main(argv: list[str]) -> int:
     workers = count_of(given.jobs)
     manifest = Manifest.find(given.preset, preset_folder())
     pairs = pairs_of(given.preset, preset_folder())
-    if given.picking and (manifest is not None or pairs is not None):
-        check_picking(given.preset, ())
     if manifest is None and pairs is None:
         return _reproduce(given, seeds, workers, command)
+    _known(given, {})
     if given.check:
         raise InputError(
             f"--check {given.check}: the preset {given.preset} has a table per study; "
@@ -78,11 +78,14 @@ def _reproduce(
     searches = preset.searches(**where)
     runs = partial(preset.jobs, seeds=seeds or preset.seeds, **where)
     expected = read_table(Path(given.check)) if given.check else None
-    if given.picking:
-        check_picking(given.preset, searches)
-    check_jobs([*searches.values(), *runs()])
+    known = _known(given, searches)
+    every = [job for place, job in searches.items() if place not in known.taken]
+    if not given.picking:
+        asked = {**dict.fromkeys(searches, ()), **settings_of(known.taken)}
+        every += runs(found=asked or None)
+    check_jobs(every)
     if given.dry_run:
-        for job in [*searches.values(), *(() if given.picking else runs())]:
+        for job in every:
             print(f"{job.name}: {job.command}")
         return DONE
     log_to_stderr()
@@ -90,7 +93,7 @@ def _reproduce(
     if given.picking:
         return _picking(preset, searches, given, workers, command)
     with _ends_workers():
-        todo, failed = _searched(searches, runs, given, workers)
+        todo, failed = _searched(searches, runs, given, workers, known)
         outcome = run_all(todo, workers)
     outcome.errors.update(failed)
     held = True
@@ -145,24 +148,39 @@ def _check_splits(names: Sequence[str]) -> None:
         )
 
 
+def _known(given: argparse.Namespace, searches: Mapping[Place, Job]) -> Known:
+    """Return what is known of the searches before any of them.
+
+    Raises:
+        InputError: What concerns searches was given and has no use, or the file of
+            ``--tuned`` cannot be used.
+    """
+    if given.tuned is not None:
+        check_tuned(given.tuned, given.preset, searches, picking=given.picking)
+    if given.picking:
+        check_picking(given.preset, searches)
+    return Known() if given.tuned is None else known_of(Path(given.tuned), searches)
+
+
 def _searched(
-    searches: Mapping[tuple[str, str], Job],
+    searches: Mapping[Place, Job],
     runs: Callable[..., list[Job]],
     given: argparse.Namespace,
     workers: int,
+    known: Known,
 ) -> tuple[list[Job], Mapping[Job, BaseException]]:
     """Return the runs with the settings that were searched, and what failed."""
     if not searches:
         return runs(), {}
     found, outcome = search_all(
-        searches, workers=workers, table=_path(given, "-tuned.csv")
+        searches, workers=workers, table=_path(given, "-tuned.csv"), known=known
     )
-    return runs(found=found), outcome.errors
+    return runs(found=settings_of(found)), outcome.errors
 
 
 def _picking(
     preset: Preset,
-    searches: Mapping[tuple[str, str], Job],
+    searches: Mapping[Place, Job],
     given: argparse.Namespace,
     workers: int,
     command: str,

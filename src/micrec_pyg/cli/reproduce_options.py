@@ -57,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
         "trial, and tell what picking settings by the test set would have bought",
     )
     parser.add_argument(
+        "--tuned",
+        metavar="FILE",
+        help="reproduce-<preset>-tuned.csv of an earlier command with the same data: "
+        "searches that stand there with enough trials are taken from it",
+    )
+    parser.add_argument(
         "--check",
         metavar="FILE",
         help="CSV of an earlier reproduction, such as docs/tables/quick.csv; exit code "

@@ -89,8 +89,7 @@ def plan_of(
 
     settings = composed(overrides)
     paths = [Path(space)] if space else _paths(overrides, settings)
-    model = str(settings["model"]["name"])
-    found = {key: at for path in paths for key, at in _space(path, model).items()}
+    found = _spaces(paths, settings)
     name = _name(overrides, paths, seed)
     checked = check_space(found)
     for each in [[], *ends(checked)]:
@@ -110,6 +109,19 @@ def plan_of(
     return plan
 
 
+def searched_keys(overrides: Sequence[str]) -> set[Any]:
+    """Return the keys that a search has in its space.
+
+    Args:
+        overrides: Of every trial.
+
+    Raises:
+        InputError: A setting cannot be used, or there is no space.
+    """
+    settings = composed(overrides)
+    return {*_spaces(_paths(overrides, settings), settings)}
+
+
 def _paths(overrides: Sequence[str], settings: Config) -> list[Path]:
     """Return the files that make up the search space of a model."""
     folder = conf_dir() / "tune"
@@ -119,6 +131,12 @@ def _paths(overrides: Sequence[str], settings: Config) -> list[Path]:
     chosen = compose(overrides).hydra.runtime.choices["loss"]
     of_loss = folder / "loss" / f"{chosen}.yaml"
     return [*found, of_loss] if of_loss.is_file() else found
+
+
+def _spaces(paths: Sequence[Path], settings: Config) -> dict[Any, object]:
+    """Return what several files say of a search space, as it was written."""
+    model = str(settings["model"]["name"])
+    return {key: at for path in paths for key, at in _space(path, model).items()}
 
 
 def _space(path: Path, model: str) -> dict[Any, object]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import yaml
 
 from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
+from micrec_pyg.cli.tuned_table import Facts, Known, Place, write_searches
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.storage.writing import write_json, write_text
@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 BEST, TRIALS = "best.json", "trials.csv"
 """Of a search: what it came to, and a row per trial."""
+
+SEED = 0
+"""Of the searches of a preset."""
 
 EXPERIMENT = "experiment"
 """The group that such a file is an option of."""
@@ -87,25 +90,25 @@ def as_experiment(overrides: Sequence[str], note: str) -> str:
     return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False)])
 
 
-Settings = Mapping[tuple[str, str], Sequence[str]]
-"""By label and split of a row of a preset: what its search found."""
-
-
 def search(job: Job) -> Result:
     """Return the folder of a search, done as far as its trials go, and its seconds."""
     from micrec_pyg.cli.tune import plan_of
     from micrec_pyg.cli.tune_study import run_plan
 
     begin = time.perf_counter()
-    plan = plan_of(job.overrides, trials=job.trials, seed=0)
+    plan = plan_of(job.overrides, trials=job.trials, seed=SEED)
     save(plan, run_plan(plan, jobs=1))
     took = float(read_json(plan.folder / BEST)["seconds"])
     return plan.folder, max(time.perf_counter() - begin, took)
 
 
 def search_all(
-    searches: Mapping[tuple[str, str], Job], *, workers: int, table: Path
-) -> tuple[Settings, Outcome]:
+    searches: Mapping[Place, Job],
+    *,
+    workers: int,
+    table: Path,
+    known: Known | None = None,
+) -> tuple[Mapping[Place, Facts], Outcome]:
     """Return what each search came to, and the searches that failed.
 
     A search that has all its trials is only read.
@@ -113,25 +116,31 @@ def search_all(
     Args:
         searches: By label and split.
         workers: Searches at a time, in one thread each.
-        table: Where a row per search is written, as CSV.
+        table: Where a row per search is written as it ends, as CSV.
+        known: Searches that are taken as they stand.
     """
-    todo = list(searches.values())
-    logger.info("%d searches of %d trials each", len(todo), todo[0].trials)
-    outcome = run_all(todo, workers, work=search)
-    facts = {
-        place: read_json(outcome.folders[job] / BEST)
-        for place, job in searches.items()
-        if job in outcome.folders
-    }
-    rows = [
-        {
-            "model": label,
-            "split": split.partition("=")[2],
-            **fact,
-            "settings": " ".join(fact["settings"]),
-        }
-        for (label, split), fact in facts.items()
-    ]
-    write_text(table, pl.DataFrame(rows).write_csv())
-    logger.info("written: %s", table)
-    return {place: fact["settings"] for place, fact in facts.items()}, outcome
+    known = known or Known()
+    rows = known.kept_in(table)
+    places = {job: place for place, job in searches.items() if place not in known.taken}
+
+    def keep() -> None:
+        order = dict.fromkeys([*searches, *rows])
+        write_searches(table, {place: rows[place] for place in order if place in rows})
+
+    def told(job: Job, result: Result) -> None:
+        rows[places[job]] = read_json(result[0] / BEST)
+        keep()
+
+    outcome = Outcome()
+    if known.path is not None:
+        logger.info("%s", known.told(searches.keys()))
+    if known.taken:
+        keep()
+    if places:
+        trials = next(iter(places)).trials
+        logger.info("%d searches of %d trials each", len(places), trials)
+        outcome = run_all(list(places), workers, told, work=search)
+    done = {*known.taken, *(places[job] for job in outcome.folders)}
+    if done:
+        logger.info("written: %s", table)
+    return {place: rows[place] for place in searches if place in done}, outcome

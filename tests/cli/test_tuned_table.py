@@ -1,0 +1,245 @@
+"""Searches that are taken from the table of an earlier command."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from micrec_pyg.cli import preset, reproduce, tune_trials, tuned
+from micrec_pyg.cli.pool import Job, Result
+from micrec_pyg.cli.tuned import search_all
+from micrec_pyg.cli.tuned_table import (
+    Known,
+    Place,
+    known_of,
+    read_searches,
+    write_searches,
+)
+from micrec_pyg.schema import InputError
+from micrec_pyg.storage.writing import write_json
+
+TOY = """
+title: A toy
+tuning: a trial
+seeds: [0]
+overrides: []
+splits: [split=random]
+trials: 1
+rows:
+  - {label: Popular, overrides: [model=popularity], tune: false}
+  - {label: EASE, overrides: [model=ease]}
+  - {label: "ItemKNN+", overrides: [model=item_knn]}
+metrics: [recall@20]
+groups: []
+"""
+HEAD = "model,split,settings,trials,value,seconds\n"
+EASE = "EASE,random,model.net.ridge=300.0,2,0.5,7\n"
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "toy.yaml").write_text(TOY)
+    for module in (preset, reproduce):
+        monkeypatch.setattr(module, "preset_folder", lambda: tmp_path / "presets")
+
+
+@pytest.fixture
+def command(toy, micrec, small, tmp_path) -> Callable[..., int]:
+    """Return a function that reproduces the toy into a folder."""
+    given = [each for each in small if not each.startswith("output_dir=")]
+
+    def run(folder: str, *more: object) -> int:
+        argv = ["reproduce", "--preset", "toy", "--jobs", "1", *given, *more]
+        return micrec(*argv, "--output-dir", tmp_path / folder)
+
+    return run
+
+
+def test_a_search_is_carried_by_its_table(
+    command, tmp_path, monkeypatch, capsys
+) -> None:
+    assert command("first") == 0
+    first = tmp_path / "first" / "reproduce-toy-tuned.csv"
+    assert pl.read_csv(first)["model"].to_list() == ["EASE", "ItemKNN+"]
+    page = (tmp_path / "first" / "reproduce-toy.csv").read_text()
+
+    monkeypatch.setattr(tune_trials, "_value", None)  # no trial can be made
+    assert command("again", "--tuned", first) == 0
+    again = tmp_path / "again" / "reproduce-toy-tuned.csv"
+    assert again.read_text() == first.read_text()
+    assert (tmp_path / "again" / "reproduce-toy.csv").read_text() == page
+    assert not (tmp_path / "again" / "tune").exists()
+    said = f"{first}: 2 of 2 searches taken, 0 left to do\n"
+    assert said in capsys.readouterr().err
+
+
+def test_a_dry_run_has_the_searches_that_are_left_and_the_settings_that_are_known(
+    command, tmp_path, capsys
+) -> None:
+    table = tmp_path / "known.csv"
+    table.write_text(HEAD + EASE)
+    assert command("out", "--tuned", table, "--dry-run") == 0
+    lines = capsys.readouterr().out.splitlines()
+    kinds = [(line.partition(",")[0], "micrec tune" in line) for line in lines]
+    expected = [("ItemKNN+", True), ("Popular", False), ("EASE", False)]
+    assert kinds == [*expected, ("ItemKNN+", False)]
+    assert [" model.net.ridge=300.0 " in line for line in lines] == [0, 0, 1, 0]
+
+
+@pytest.fixture
+def searches(small) -> dict[Place, Job]:
+    """Return two searches of two trials each, of models with one searched key."""
+    return {
+        (label, "split=random"): Job(
+            label, label, (*small, "split=random", f"model={model}"), trials=2
+        )
+        for label, model in (("EASE", "ease"), ("Other", "ease"))
+    }
+
+
+@pytest.fixture
+def searched(monkeypatch, tmp_path) -> list[str]:
+    """Return the labels of what is searched, by a stand-in; none twice."""
+    seen: list[str] = []
+
+    def search(job: Job) -> Result:
+        if job.label in seen:
+            raise KeyboardInterrupt
+        seen.append(job.label)
+        facts = {"settings": ["model.net.ridge=5.0"], "trials": 2, "value": 0.25}
+        write_json(tmp_path / job.label / "best.json", {**facts, "seconds": 3})
+        return tmp_path / job.label, 3.0
+
+    monkeypatch.setattr(tuned, "search", search)
+    return seen
+
+
+def test_the_table_has_what_was_taken_and_what_was_searched_in_order(
+    searches, searched, tmp_path, caplog
+) -> None:
+    caplog.set_level("INFO")
+    given, table = tmp_path / "given.csv", tmp_path / "table.csv"
+    few = "EASE,random,model.net.ridge=9.0,1,0.9,1\n"
+    given.write_text(
+        HEAD + "Gone,random,K=1,9,0.1,1\n" + few + EASE.replace("EASE", "Other")
+    )
+    found, outcome = search_all(
+        searches, workers=1, table=table, known=known_of(given, searches)
+    )
+    assert searched == ["EASE"]
+    assert len(outcome.folders) == 1
+    assert [*found] == [*read_searches(table)] == [*searches]
+    assert [facts["trials"] for facts in found.values()] == [2, 2]
+    assert found["EASE", "split=random"]["settings"] == ["model.net.ridge=5.0"]
+    assert found["Other", "split=random"]["settings"] == ["model.net.ridge=300.0"]
+    assert (
+        f"{given}: 1 of 2 searches taken, 1 left to do; rows not used: 1 of fewer "
+        "trials, 1 of other models or splits"
+    ) in caplog.messages
+
+
+def test_a_table_that_is_written_again_keeps_what_is_not_used(
+    searches, searched, tmp_path
+) -> None:
+    table = tmp_path / "table.csv"
+    gone, few = (
+        "Gone,random,K=1,9,0.1,1\n",
+        "Other,random,model.net.ridge=9.0,1,0.9,1\n",
+    )
+    table.write_text(HEAD + gone + few + EASE)
+    searched.append("Other")
+    with pytest.raises(KeyboardInterrupt):
+        search_all(searches, workers=1, table=table, known=known_of(table, searches))
+    assert table.read_text() == HEAD + EASE + few + gone
+
+
+def test_an_interrupted_command_leaves_the_searches_that_ended(
+    searches, searched, tmp_path
+) -> None:
+    table = tmp_path / "table.csv"
+    searched.append("Other")
+    with pytest.raises(KeyboardInterrupt):
+        search_all(searches, workers=1, table=table)
+    assert [*read_searches(table)] == [("EASE", "split=random")]
+    known = known_of(table, searches)
+    del searched[:]
+    found, _ = search_all(searches, workers=1, table=table, known=known)
+    assert searched == ["Other"]
+    assert [*found] == [*searches]
+
+
+def test_what_is_written_is_read(tmp_path) -> None:
+    facts = {"settings": ["a=[1,2]", "b=1e-06"], "trials": 3, "value": 0.1 + 0.2}
+    rows = {("A, ssm", "split=random"): {**facts, "seconds": 0}}
+    write_searches(tmp_path / "table.csv", rows)
+    assert read_searches(tmp_path / "table.csv") == rows
+    write_searches(tmp_path / "table.csv", {})
+    assert read_searches(tmp_path / "table.csv") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not readable as CSV"),
+        (HEAD + "A,random,K=1,2,0.5,7,8\n", "not readable as CSV"),
+        ("model,split\n", "it has no column settings, trials, value, seconds, so it"),
+        (HEAD + EASE + "A,random\n", "line 3: settings is 'None'; it is key=value"),
+        (HEAD + "A,random,K=1 w,2,0.5,7\n", "line 2: settings is 'K=1 w'; it is key"),
+        (HEAD + ",random,K=1,2,0.5,7\n", "line 2: model is 'None'; it is the label"),
+        (HEAD + "A,,K=1,2,0.5,7\n", "line 2: split is 'None'; it is the name"),
+        (HEAD + "A,random,K=1,2.5,0.5,7\n", "trials is '2.5'; it is a whole number"),
+        (HEAD + "A,random,K=1,0,0.5,7\n", "trials is '0'; it is a whole number of 1"),
+        (HEAD + "A,random,K=1,2,nan,7\n", "value is 'nan'; it is a number"),
+        (HEAD + "A,random,K=1,2,0.5,-1\n", "seconds is '-1'; it is a whole number"),
+        (HEAD + EASE + EASE, "lines 2 and 3: both are the search of EASE under random"),
+        (
+            HEAD + EASE.replace("net.ridge", "net.edge"),
+            "line 2 (EASE, split=random): without model.net.ridge, with model.net.edge;"
+            " leave what cannot be used out of the file, and it is searched again",
+        ),
+        (HEAD + EASE.replace("300.0", "much"), "line 2: model.net.ridge"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(
+    text: str, said: str, searches, tmp_path
+) -> None:
+    path = tmp_path / "given.csv"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        known_of(path, searches)
+    assert str(path) in str(error.value)
+    assert said in str(error.value)
+
+
+def test_a_loss_has_keys_of_its_own(small, tmp_path) -> None:
+    job = Job("MF", "MF", (*small, "model=bpr_mf", "loss=ssm"), trials=1)
+    path = tmp_path / "given.csv"
+    path.write_text(HEAD + "MF,random,fit.lr=0.01 model.weights.l2=0.0,1,0.5,7\n")
+    with pytest.raises(InputError, match=r"without loss.num_negatives and loss.temp"):
+        known_of(path, {("MF", "split=random"): job})
+    plain = {("MF", "split=random"): Job("MF", "MF", job.overrides[:-1], trials=1)}
+    assert len(known_of(path, plain).taken) == 1
+
+
+@pytest.mark.parametrize("name", ["quick", "pair", "paper"])
+def test_a_preset_that_searches_nothing_takes_no_table(micrec, capsys, name) -> None:
+    assert micrec("reproduce", "--preset", name, "--tuned", "a.csv", "--dry-run") == 2
+    said = f"--tuned a.csv: the preset {name} searches no settings; give one with"
+    assert said in capsys.readouterr().err
+
+
+def test_a_table_that_is_not_there_is_refused(command, tmp_path, capsys) -> None:
+    assert command("out", "--tuned", tmp_path / "gone.csv") == 2
+    assert "gone.csv: it is no file; give the reproduce-" in capsys.readouterr().err
+
+
+def test_picking_needs_the_trials_themselves(command, capsys) -> None:
+    assert command("out", "--tuned", "a.csv", "--picking") == 2
+    said = "--tuned a.csv with --picking: every trial of a search is tested, and the"
+    assert said in capsys.readouterr().err
+
+
+def test_nothing_is_known_without_a_table(tmp_path) -> None:
+    assert Known().kept_in(tmp_path / "table.csv") == {}
