@@ -1,14 +1,17 @@
 """Searches that are taken from the table of an earlier command."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from micrec_pyg.cli import preset, reproduce, tune_trials, tuned
+from micrec_pyg.cli import overrides, preset, reproduce, train, tune_trials, tuned
+from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Result
-from micrec_pyg.cli.tuned import search_all
+from micrec_pyg.cli.preset import Preset
+from micrec_pyg.cli.tuned import file_names, search_all
 from micrec_pyg.cli.tuned_table import (
     Known,
     Place,
@@ -57,8 +60,8 @@ def command(toy, micrec, small, tmp_path) -> Callable[..., int]:
     return run
 
 
-def test_a_search_is_carried_by_its_table(
-    command, tmp_path, monkeypatch, capsys
+def test_a_search_is_carried_by_its_table_and_kept_as_an_experiment(
+    command, micrec, small, tmp_path, monkeypatch, capsys, own_conf
 ) -> None:
     assert command("first") == 0
     first = tmp_path / "first" / "reproduce-toy-tuned.csv"
@@ -73,6 +76,22 @@ def test_a_search_is_carried_by_its_table(
     assert not (tmp_path / "again" / "tune").exists()
     said = f"{first}: 2 of 2 searches taken, 0 left to do\n"
     assert said in capsys.readouterr().err
+
+    files = tmp_path / "again" / "experiment" / "toy"
+    shutil.copytree(files, own_conf / "experiment" / "toy")
+    for module in (overrides, train):
+        monkeypatch.setattr(module, "conf_dir", lambda: own_conf)
+    names = sorted(path.name for path in (files / "random").iterdir())
+    assert names == ["ease.yaml", "itemknn_plus.yaml"]
+    note = (files / "random" / "itemknn_plus.yaml").read_text().splitlines()[1]
+    assert note.startswith("# 1 trials, seed 0 of the search: validation ndcg@20 0.")
+    (row,) = pl.read_csv(first).filter(model="ItemKNN+").to_dicts()
+    wanted = composed([*small, "model=item_knn", *row["settings"].split()])
+    chosen = ["experiment=toy/random/itemknn_plus", *small]
+    assert composed(chosen) == wanted
+    capsys.readouterr()
+    assert micrec("train", *chosen, "--cfg=job") == 0
+    assert f"shrink: {wanted['model']['net']['shrink']}" in capsys.readouterr().out
 
 
 def test_a_dry_run_has_the_searches_that_are_left_and_the_settings_that_are_known(
@@ -243,3 +262,25 @@ def test_picking_needs_the_trials_themselves(command, capsys) -> None:
 
 def test_nothing_is_known_without_a_table(tmp_path) -> None:
     assert Known().kept_in(tmp_path / "table.csv") == {}
+
+
+def test_the_file_of_a_row_has_its_label_in_plain_letters() -> None:
+    labels = ["MICRec", "MICRec+", "LightGCN + neighbours, ssm", "w/o MM (K=0)"]
+    assert [*file_names(labels).values()] == [
+        "micrec",
+        "micrec_plus",
+        "lightgcn_plus_neighbours_ssm",
+        "w_o_mm_k_0",
+    ]
+    with pytest.raises(InputError, match=r"the rows 'A b' and 'a-B' .* as a_b\.yaml;"):
+        file_names(["A b", "a-B"])
+
+
+def test_every_preset_with_searches_has_names_for_its_files() -> None:
+    names = [path.stem for path in preset.preset_folder().glob("*.yaml")]
+    found = [Preset.read(name) for name in names if name not in ("pair", "paper")]
+    searching = [each for each in found if each.trials]
+    assert len(searching) > 2
+    for each in searching:
+        labels = [row.label for row in each.rows]
+        assert len({*file_names(labels).values()}) == len(labels)

@@ -24,7 +24,7 @@ from micrec_pyg.cli.studies.main import asked_of, listed, run_studies
 from micrec_pyg.cli.studies.paper import pairs_of, run_paper
 from micrec_pyg.cli.studies.study import Manifest
 from micrec_pyg.cli.tabulate import results_of, tabulate
-from micrec_pyg.cli.tuned import search_all
+from micrec_pyg.cli.tuned import EXPERIMENT, file_names, save_experiments, search_all
 from micrec_pyg.cli.tuned_table import Known, Place, check_tuned, known_of, settings_of
 from micrec_pyg.report.check import differences, read_table
 from micrec_pyg.report.figure import NothingToDrawError, draw
@@ -153,8 +153,9 @@ def _known(given: argparse.Namespace, searches: Mapping[Place, Job]) -> Known:
 
     Raises:
         InputError: What concerns searches was given and has no use, or the file of
-            ``--tuned`` cannot be used.
+            ``--tuned`` cannot be used; or two rows have no names of their own.
     """
+    file_names(label for label, _ in searches)
     if given.tuned is not None:
         check_tuned(given.tuned, given.preset, searches, picking=given.picking)
     if given.picking:
@@ -175,6 +176,8 @@ def _searched(
     found, outcome = search_all(
         searches, workers=workers, table=_path(given, "-tuned.csv"), known=known
     )
+    folder = Path(given.output_dir) / EXPERIMENT / given.preset
+    save_experiments(folder, searches, found)
     return runs(found=settings_of(found)), outcome.errors
 
 

@@ -1,18 +1,21 @@
 """Settings that a search found: for the rows of a preset, and as a file to keep."""
 
 import logging
+import re
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
 from micrec_pyg.cli.tuned_table import Facts, Known, Place, write_searches
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.files import read_json
+from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_json, write_text
 
 if TYPE_CHECKING:
@@ -39,10 +42,7 @@ def save(plan: "Plan", found: "Found") -> None:
     """
     best = found.trials.filter(state="complete").sort(plan.metric, descending=True)
     value = float(best[plan.metric][0])
-    note = (
-        f"{found.trials.height} trials, seed {plan.seed} of the search: validation "
-        f"{plan.metric} {value:.4f}"
-    )
+    note = _note(found.trials.height, plan.seed, plan.metric, value)
     own = found.best[len(found.best) - len(plan.space) :]
     facts = {
         "settings": list(own),
@@ -55,6 +55,12 @@ def save(plan: "Plan", found: "Found") -> None:
     write_text(plan.folder / "best.txt", f"{command}\n")
     write_text(plan.folder / "best.yaml", as_experiment(found.best, note))
     write_json(plan.folder / BEST, facts)
+
+
+def _note(trials: int, seed: int, metric: str, value: float) -> str:
+    """Return in a line what found some settings."""
+    how = f"{trials} trials, seed {seed} of the search"
+    return f"{how}: validation {metric} {value:.4f}"
 
 
 def as_experiment(overrides: Sequence[str], note: str) -> str:
@@ -144,3 +150,43 @@ def search_all(
     if done:
         logger.info("written: %s", table)
     return {place: rows[place] for place in searches if place in done}, outcome
+
+
+def save_experiments(
+    folder: Path, searches: Mapping[Place, Job], found: Mapping[Place, Facts]
+) -> None:
+    """Write what searches found as files of ``conf/experiment``, a folder per split.
+
+    Args:
+        folder: Of the preset.
+        searches: By label and split.
+        found: What they came to, as far as they ended.
+    """
+    names = file_names([label for label, _ in searches])
+    for (label, split), facts in found.items():
+        overrides = searches[label, split].overrides
+        metric = composed(overrides)["fit"]["metric"]
+        note = _note(facts["trials"], SEED, metric, facts["value"])
+        path = folder / split.partition("=")[2] / f"{names[label]}.yaml"
+        write_text(path, as_experiment([*overrides, *facts["settings"]], note))
+    if found:
+        logger.info("written: %s, each row as a file of conf/experiment", folder)
+
+
+def file_names(labels: Iterable[str]) -> dict[str, str]:
+    """Return the name of the file of each row of a preset.
+
+    Raises:
+        InputError: Two rows would be one file.
+    """
+    names: dict[str, str] = {}
+    for label in dict.fromkeys(labels):
+        words = label.lower().replace("+", " plus ")
+        name = re.sub(r"[\W_]+", "_", words).strip("_")
+        if name in names:
+            raise InputError(
+                f"the rows '{names[name]}' and '{label}' of the preset would both be "
+                f"written as {name}.yaml; give one another label"
+            )
+        names[name] = label
+    return {label: name for name, label in names.items()}
