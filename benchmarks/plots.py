@@ -1,12 +1,15 @@
 """The plots of ``docs/performance.md``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Row
 
 OURS, MISSED, GREY = "#1f6fb4", "#d1702b", "#777777"
+COLORS = (OURS, MISSED, "#3a8a4d")
+"""Of machines."""
 
 
 def ratio_plot(rows: Sequence[Row], path: Path) -> None:
@@ -25,7 +28,10 @@ def ratio_plot(rows: Sequence[Row], path: Path) -> None:
             axis.plot([least] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
         right = max(1.0, least, row["ratio"])  # of bar and tick
         axis.text(right, place, f" {row['ratio']:.2g}x", va="center", fontsize=8)
-    names = [f"{row['name']}\nagainst {row['peer_name']}" for row in shown]
+    names = [
+        f"{row['name']}\nagainst {row['peer_name']}; {short_name(row['machine'])}"
+        for row in shown
+    ]
     axis.set_yticks(places, names, fontsize=7)
     axis.set_xscale("log")
     axis.axvline(1, color=GREY, lw=0.8)
@@ -35,27 +41,34 @@ def ratio_plot(rows: Sequence[Row], path: Path) -> None:
 
 
 def growth_plot(rows: Sequence[Row], path: Path) -> None:
-    """Draw time per epoch and peak memory over the number of interactions."""
-    grown = [row for row in rows if row["part"] == "growth"]
+    """Draw time per epoch and peak memory of each machine over the interactions."""
     figure, axes = _subplots(2, (9, 3.4))
-    floors = [row for row in grown if row["peer_name"].startswith("floor")]
-    places = [row["interactions"] for row in floors]
-    least = [row["peer"] for row in floors]
-    axes[0].loglog(places, least, "^:", color=MISSED, label="bytes at copy speed")
-    for axis, unit, label in (
-        (axes[0], "s", "seconds per epoch"),
-        (axes[1], "MB", "peak memory, MB"),
-    ):
-        line = [row for row in grown if row["unit"] == unit and row not in floors]
-        sizes = [row["interactions"] for row in line]
-        found = [row["ours"] for row in line]
-        linear = [found[0] * size / sizes[0] for size in sizes]
-        axis.loglog(sizes, linear, "--", color=GREY, label="linear")
-        axis.loglog(sizes, found, "o-", color=OURS, label="measured")
+    by_machine: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["part"] == "growth":
+            by_machine.setdefault(short_name(row["machine"]), []).append(row)
+    for (name, grown), color in zip(by_machine.items(), cycle(COLORS), strict=False):
+        floors = [row for row in grown if row["peer_name"].startswith("floor")]
+        places = [row["interactions"] for row in floors]
+        least = [row["peer"] for row in floors]
+        axes[0].loglog(places, least, "^:", color=color, label="bytes at copy speed")
+        for axis, unit in zip(axes, ("s", "MB"), strict=True):
+            line = [row for row in grown if row["unit"] == unit and row not in floors]
+            sizes = [row["interactions"] for row in line]
+            found = [row["ours"] for row in line]
+            linear = [found[0] * size / sizes[0] for size in sizes]
+            axis.loglog(sizes, linear, "--", color=color, lw=0.8, label="linear")
+            axis.loglog(sizes, found, "o-", color=color, label=name)
+    for axis, label in zip(axes, ("seconds per epoch", "peak memory, MB"), strict=True):
         axis.set_xlabel("interactions")
         axis.set_ylabel(label)
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, fontsize=8)
     _save(figure, path)
+
+
+def short_name(machine: Mapping[str, str]) -> str:
+    """Return what a machine is called in a picture: its CPU, without its cores."""
+    return machine["CPU"].partition(",")[0].replace("(R)", "")
 
 
 def _subplots(columns: int, size: tuple[float, float]) -> tuple[Any, Any]:

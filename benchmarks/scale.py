@@ -2,6 +2,7 @@
 
     python -m benchmarks.scale                       # checked at the largest size
     python -m benchmarks.scale --interactions 1e9    # and what so many would take
+    python -m benchmarks.scale --machine AMD         # of another one that was measured
 
 Time of an epoch follows a power of the number of interactions, through the two largest
 sizes that are known; memory follows a straight line through them. The check predicts
@@ -18,11 +19,25 @@ ROWS = Path(__file__).resolve().parent.parent / "docs" / "performance" / "rows.j
 UNITS = {"s": "time per epoch", "MB": "peak memory of the run"}
 
 
-def measured(path: Path = ROWS) -> dict[str, dict[int, float]]:
-    """Return {unit: {interactions: value}} of the rows of ``micrec bench growth``."""
+def measured(machine: str = "", path: Path = ROWS) -> dict[str, dict[int, float]]:
+    """Return {unit: {interactions: value}} of the rows of ``micrec bench growth``.
+
+    Args:
+        machine: Part of what its CPU is called; of several, the first one counts.
+        path: Of the rows.
+
+    Raises:
+        SystemExit: There is no such machine.
+    """
+    rows = [row for row in json.loads(path.read_text()) if row["part"] == "growth"]
+    names = list(dict.fromkeys(row["machine"]["CPU"] for row in rows))
+    chosen = [name for name in names if machine.lower() in name.lower()]
+    if not chosen:
+        raise SystemExit(f"--machine {machine}: measured were {'; '.join(names)}")
     found: dict[str, dict[int, float]] = {unit: {} for unit in UNITS}
-    for row in json.loads(path.read_text()):
-        if row["part"] == "growth" and row["name"].startswith(UNITS[row["unit"]]):
+    for row in rows:
+        of_it = row["machine"]["CPU"] == chosen[0]
+        if of_it and row["name"].startswith(UNITS[row["unit"]]):
             found[row["unit"]][row["interactions"]] = row["ours"]
     return found
 
@@ -42,10 +57,10 @@ def predicted(known: Mapping[int, float], unit: str, interactions: float) -> flo
     return two + (two - one) / (large - small) * (interactions - large)
 
 
-def lines(interactions: float | None) -> list[str]:
+def lines(interactions: float | None, machine: str = "") -> list[str]:
     """Return the check, and what a size would take."""
     told = []
-    for unit, known in measured().items():
+    for unit, known in measured(machine).items():
         largest = max(known)
         before = {size: value for size, value in known.items() if size != largest}
         expected = predicted(before, unit, largest)
@@ -66,7 +81,9 @@ def main() -> None:
     """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--interactions", type=float)
-    print("\n".join(lines(parser.parse_args().interactions)))
+    parser.add_argument("--machine", default="", help="part of the name of its CPU")
+    given = parser.parse_args()
+    print("\n".join(lines(given.interactions, given.machine)))
 
 
 if __name__ == "__main__":

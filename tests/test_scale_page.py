@@ -1,6 +1,7 @@
 """The commands of docs/scale.md, and the model that predicts the next size."""
 
 import importlib
+import json
 import subprocess
 import sys
 
@@ -29,6 +30,28 @@ def test_the_largest_measured_size_is_predicted_from_the_others(scale):
     assert f"predicted {expected:,.1f}, measured {known[largest]:,.1f} s" in time
     assert "1,000,000,000 interactions" in of_all
     assert memory.startswith("peak memory of the run")
+
+
+def test_the_sizes_are_those_of_one_machine(scale, tmp_path):
+    rows = [
+        {
+            "part": "growth",
+            "name": f"{scale.UNITS[unit]}, {size}",
+            "unit": unit,
+            "interactions": size,
+            "ours": size * factor,
+            "machine": {"CPU": cpu},
+        }
+        for cpu, factor in (("Abacus, 2 rods", 2.0), ("Slide rule, 1 cursor", 3.0))
+        for size in (10, 100)
+        for unit in scale.UNITS
+    ]
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows))
+    assert scale.measured(path=path)["s"] == {10: 20.0, 100: 200.0}
+    assert scale.measured("slide", path)["MB"] == {10: 30.0, 100: 300.0}
+    with pytest.raises(SystemExit, match=r"measured were Abacus, 2 rods; Slide rule"):
+        scale.measured("loom", path)
 
 
 @pytest.mark.fuzz

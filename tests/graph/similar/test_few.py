@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity
 
-from micrec_pyg.graph.similar.few import Compared, few_neighbors
+from micrec_pyg.graph.similar.few import FEW, Compared, few_neighbors
 from micrec_pyg.graph.similar.modalities import Modality, weighted
 from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.schema import Feature
@@ -56,3 +57,20 @@ def test_a_node_that_is_there_is_never_in_its_own_list(seed):
     found = few_neighbors(there.take(rows), there, k=4, oneself=rows)
     assert torch.equal(found.index, every.index[rows])
     assert torch.equal(found.similarity, every.similarity[rows])
+
+
+@pytest.mark.parametrize("count", [1, 2, FEW, FEW + 1])
+def test_scores_are_the_weighted_cosines_however_many_ask(count):
+    modalities = weighted(features(3), WEIGHTS)
+    there, rows = Compared.of(modalities), torch.arange(count)
+    found = there.take(rows).scores(there)
+    for a in range(count):
+        for b in range(NUM_NODES):
+            shared = [m for m in modalities if m.mask[a] and m.mask[b]]
+            weight = sum(m.weight for m in shared)
+            cosines = (
+                m.weight * float(cosine_similarity(m.values[a], m.values[b], dim=0))
+                for m in shared
+            )
+            expected = sum(cosines) / weight if shared else 0.0
+            assert float(found[a, b]) == pytest.approx(expected, abs=1e-6)
