@@ -1,6 +1,6 @@
 """The plots of ``docs/performance.md``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,7 @@ def ratio_plot(rows: Sequence[Row], path: Path) -> None:
         right = max(1.0, least, row["ratio"])  # of bar and tick
         axis.text(right, place, f" {row['ratio']:.2g}x", va="center", fontsize=8)
     names = [
-        f"{row['name']}\nagainst {row['peer_name']}; {short_name(row['machine'])}"
-        for row in shown
+        f"{row['name']}\nagainst {row['peer_name']}; {machine_of(row)}" for row in shown
     ]
     axis.set_yticks(places, names, fontsize=7)
     axis.set_xscale("log")
@@ -46,7 +45,7 @@ def growth_plot(rows: Sequence[Row], path: Path) -> None:
     by_machine: dict[str, list[Row]] = {}
     for row in rows:
         if row["part"] == "growth":
-            by_machine.setdefault(short_name(row["machine"]), []).append(row)
+            by_machine.setdefault(machine_of(row), []).append(row)
     for (name, grown), color in zip(by_machine.items(), cycle(COLORS), strict=False):
         floors = [row for row in grown if row["peer_name"].startswith("floor")]
         places = [row["interactions"] for row in floors]
@@ -66,9 +65,12 @@ def growth_plot(rows: Sequence[Row], path: Path) -> None:
     _save(figure, path)
 
 
-def short_name(machine: Mapping[str, str]) -> str:
-    """Return what a machine is called in a picture: its CPU, without its cores."""
-    return machine["CPU"].partition(",")[0].replace("(R)", "")
+def machine_of(row: Row) -> str:
+    """Return what the machine of a row is called: its GPU, or its CPU without cores."""
+    machine = row["machine"]
+    if row["part"] == "gpu" and "GPU" in machine:
+        return str(machine["GPU"])
+    return str(machine["CPU"]).partition(",")[0].replace("(R)", "")
 
 
 def _subplots(columns: int, size: tuple[float, float]) -> tuple[Any, Any]:
