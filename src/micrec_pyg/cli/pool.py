@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.cli.process import prepare
+from micrec_pyg.cli.process import log_to_stderr, prepare
 from micrec_pyg.cli.studies.steps import Step
 from micrec_pyg.cli.time_left import TimeLeft
 from micrec_pyg.cli.workers import worker_processes
@@ -244,11 +244,27 @@ class _NoTerminal(io.TextIOWrapper):
         return False
 
 
+class _Once(logging.Filter):
+    """Lets through what was not said before: runs of the same data say the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if text in self.said:
+            return False
+        self.said.add(text)
+        return True
+
+
 def _begin_worker(one_thread: bool) -> None:
-    """Prepare a worker: its threads, and no bars."""
+    """Prepare a worker: its threads, no bars, and each warning once."""
     import torch
 
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
+    log_to_stderr(logging.WARNING).addFilter(_Once())
     prepare()
     if one_thread:
         torch.set_num_threads(1)

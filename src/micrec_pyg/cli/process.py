@@ -54,12 +54,20 @@ def show(text: str) -> None:
     sys.stdout.write(printable(text))
 
 
-def log_to_stderr() -> None:
-    """Show our own log lines, and what libraries warn of, on stderr."""
+def log_to_stderr(level: int = logging.INFO) -> logging.Handler:
+    """Show our own log lines, and what libraries warn of, on stderr.
+
+    Args:
+        level: From which on our own are shown.
+
+    Returns:
+        What writes them.
+    """
     console = logging.StreamHandler(sys.stderr)
     console.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[console], force=True)
-    logging.getLogger("micrec_pyg").setLevel(logging.INFO)
+    logging.getLogger("micrec_pyg").setLevel(level)
+    return console
 
 
 def keep_freed_memory() -> bool:
