@@ -70,8 +70,7 @@ def rank_groups(
     """Return the k best items of every user, once per set of candidates.
 
     Args:
-        score: Gives the scores of a block of users, once for all sets, to several
-            threads at once.
+        score: Gives the scores of some users, once for all sets; threads share it.
         users: Graph rows to rank for, in any order, on the device of the scores.
         n_id: Index of each of them in the vocabulary, which decides among equal scores.
         known: (user, item) pairs in graph rows that are never recommended.
@@ -105,10 +104,8 @@ def rank_groups(
 
     # no users are one empty block: the lists then are [0, k]
     begins = range(0, max(len(users), 1), batch_size)
-    workers = 1
-    if len(users) > batch_size:
-        num_items = score(users[:1]).shape[1]
-        workers = threads_at_once(len(users), batch_size, num_items, device)
+    num_items = score(users[:1]).shape[1] if len(users) > batch_size else 0
+    workers = threads_at_once(len(users), batch_size, num_items, device)
     blocks = in_threads(lists_of, begins, workers)
     return {
         name: _join(name, domain, users, [block[name] for block in blocks])
