@@ -15,6 +15,7 @@ from micrec_pyg.cli.tuned import file_names, search_all
 from micrec_pyg.cli.tuned_table import (
     Known,
     Place,
+    given_of,
     known_of,
     read_searches,
     write_searches,
@@ -36,8 +37,13 @@ rows:
 metrics: [recall@20]
 groups: []
 """
-HEAD = "model,split,settings,trials,value,seconds\n"
-EASE = "EASE,random,model.net.ridge=300.0,2,0.5,7\n"
+HEAD = "model,split,settings,trials,value,seconds,given\n"
+SMALL = (
+    "data=synthetic data.num_items=40 data.num_users=60 data.with_images=false "
+    "features=none fit.max_epochs=2"
+)
+GIVEN = f"{SMALL} model=ease split=random"
+EASE = f"EASE,random,model.net.ridge=300.0,2,0.5,7,{GIVEN}\n"
 
 
 @pytest.fixture
@@ -140,9 +146,12 @@ def test_the_table_has_what_was_taken_and_what_was_searched_in_order(
 ) -> None:
     caplog.set_level("INFO")
     given, table = tmp_path / "given.csv", tmp_path / "table.csv"
-    few = "EASE,random,model.net.ridge=9.0,1,0.9,1\n"
+    few = f"EASE,random,model.net.ridge=9.0,1,0.9,1,{GIVEN}\n"
     given.write_text(
-        HEAD + "Gone,random,K=1,9,0.1,1\n" + few + EASE.replace("EASE", "Other")
+        HEAD
+        + "Gone,random,K=1,9,0.1,1,model=gone\n"
+        + few
+        + EASE.replace("EASE", "Other")
     )
     found, outcome = search_all(
         searches, workers=1, table=table, known=known_of(given, searches)
@@ -164,14 +173,39 @@ def test_a_table_that_is_written_again_keeps_what_is_not_used(
 ) -> None:
     table = tmp_path / "table.csv"
     gone, few = (
-        "Gone,random,K=1,9,0.1,1\n",
-        "Other,random,model.net.ridge=9.0,1,0.9,1\n",
+        "Gone,random,K=1,9,0.1,1,model=gone\n",
+        f"Other,random,model.net.ridge=9.0,1,0.9,1,{GIVEN}\n",
     )
     table.write_text(HEAD + gone + few + EASE)
     searched.append("Other")
     with pytest.raises(KeyboardInterrupt):
         search_all(searches, workers=1, table=table, known=known_of(table, searches))
     assert table.read_text() == HEAD + EASE + few + gone
+
+
+def test_without_a_table_the_one_that_is_there_keeps_its_other_rows(
+    searches, searched, tmp_path
+) -> None:
+    table = tmp_path / "table.csv"
+    gone, old = f"EASE,new_nodes,K=1,9,0.1,1,{GIVEN}\n", EASE.replace("300", "301")
+    table.write_text(HEAD + gone + old)
+    found, _ = search_all(searches, workers=1, table=table)
+    assert searched == ["EASE", "Other"]
+    assert [*found] == [*searches]
+    rows = [EASE.replace("300.0,2,0.5,7", "5.0,2,0.25,3")]
+    rows.append(rows[0].replace("EASE", "Other"))
+    assert table.read_text() == "".join([HEAD, *rows, gone])
+
+
+def test_another_file_in_the_place_of_the_table_is_refused(
+    searches, searched, tmp_path
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("model,split,settings,trials,value,seconds\n")
+    said = r"table.csv: it has no column given, .*; or move the file away, for"
+    with pytest.raises(InputError, match=said):
+        search_all(searches, workers=1, table=table)
+    assert searched == []
 
 
 def test_an_interrupted_command_leaves_the_searches_that_ended(
@@ -191,7 +225,8 @@ def test_an_interrupted_command_leaves_the_searches_that_ended(
 
 def test_what_is_written_is_read(tmp_path) -> None:
     facts = {"settings": ["a=[1,2]", "b=1e-06"], "trials": 3, "value": 0.1 + 0.2}
-    rows = {("A, ssm", "split=random"): {**facts, "seconds": 0}}
+    facts |= {"seconds": 0, "given": ["data=quick", "model=ease"]}
+    rows = {("A, ssm", "split=random"): facts}
     write_searches(tmp_path / "table.csv", rows)
     assert read_searches(tmp_path / "table.csv") == rows
     write_searches(tmp_path / "table.csv", {})
@@ -202,16 +237,28 @@ def test_what_is_written_is_read(tmp_path) -> None:
     ("text", "said"),
     [
         ("", "not readable as CSV"),
-        (HEAD + "A,random,K=1,2,0.5,7,8\n", "not readable as CSV"),
-        ("model,split\n", "it has no column settings, trials, value, seconds, so it"),
+        (HEAD + "A,random,K=1,2,0.5,7,a=1,8\n", "not readable as CSV"),
+        ("model,split,given\n", "no column settings, trials, value, seconds, so it is"),
         (HEAD + EASE + "A,random\n", "line 3: settings is 'None'; it is key=value"),
-        (HEAD + "A,random,K=1 w,2,0.5,7\n", "line 2: settings is 'K=1 w'; it is key"),
-        (HEAD + ",random,K=1,2,0.5,7\n", "line 2: model is 'None'; it is the label"),
-        (HEAD + "A,,K=1,2,0.5,7\n", "line 2: split is 'None'; it is the name"),
-        (HEAD + "A,random,K=1,2.5,0.5,7\n", "trials is '2.5'; it is a whole number"),
-        (HEAD + "A,random,K=1,0,0.5,7\n", "trials is '0'; it is a whole number of 1"),
-        (HEAD + "A,random,K=1,2,nan,7\n", "value is 'nan'; it is a number"),
-        (HEAD + "A,random,K=1,2,0.5,-1\n", "seconds is '-1'; it is a whole number"),
+        (
+            HEAD + "A,random,K=1 w,2,0.5,7,a=1\n",
+            "line 2: settings is 'K=1 w'; it is key",
+        ),
+        (
+            HEAD + ",random,K=1,2,0.5,7,a=1\n",
+            "line 2: model is 'None'; it is the label",
+        ),
+        (HEAD + "A,,K=1,2,0.5,7,a=1\n", "line 2: split is 'None'; it is the name"),
+        (
+            HEAD + "A,random,K=1,2.5,0.5,7,a=1\n",
+            "trials is '2.5'; it is a whole number",
+        ),
+        (
+            HEAD + "A,random,K=1,0,0.5,7,a=1\n",
+            "trials is '0'; it is a whole number of 1",
+        ),
+        (HEAD + "A,random,K=1,2,nan,7,a=1\n", "value is 'nan'; it is a number"),
+        (HEAD + "A,random,K=1,2,0.5,-1,a=1\n", "seconds is '-1'; it is a whole number"),
         (HEAD + EASE + EASE, "lines 2 and 3: both are the search of EASE under random"),
         (
             HEAD + EASE.replace("net.ridge", "net.edge"),
@@ -219,6 +266,13 @@ def test_what_is_written_is_read(tmp_path) -> None:
             " leave what cannot be used out of the file, and it is searched again",
         ),
         (HEAD + EASE.replace("300.0", "much"), "line 2: model.net.ridge"),
+        (HEAD + "A,random,K=1,2,0.5,7\n", "line 2: given is 'None'; it is key=value"),
+        (
+            HEAD + EASE.replace("synthetic", "gowalla").replace(" features=none", ""),
+            "not of the data and settings that are asked for now: line 2 (EASE, "
+            "split=random): without data=synthetic and features=none, with "
+            "data=gowalla; leave",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(
@@ -235,11 +289,21 @@ def test_a_table_that_cannot_be_used_is_refused(
 def test_a_loss_has_keys_of_its_own(small, tmp_path) -> None:
     job = Job("MF", "MF", (*small, "model=bpr_mf", "loss=ssm"), trials=1)
     path = tmp_path / "given.csv"
-    path.write_text(HEAD + "MF,random,fit.lr=0.01 model.weights.l2=0.0,1,0.5,7\n")
+    found, given = "fit.lr=0.01 model.weights.l2=0.0", " ".join(given_of(job))
+    path.write_text(f"{HEAD}MF,random,{found},1,0.5,7,{given}\n")
     with pytest.raises(InputError, match=r"without loss.num_negatives and loss.temp"):
         known_of(path, {("MF", "split=random"): job})
-    plain = {("MF", "split=random"): Job("MF", "MF", job.overrides[:-1], trials=1)}
-    assert len(known_of(path, plain).taken) == 1
+    plain = Job("MF", "MF", job.overrides[:-1], trials=1)
+    path.write_text(f"{HEAD}MF,random,{found},1,0.5,7,{' '.join(given_of(plain))}\n")
+    assert len(known_of(path, {("MF", "split=random"): plain}).taken) == 1
+
+
+def test_a_search_is_known_by_what_its_trials_were_given_on_any_machine() -> None:
+    here = ("data=tables", "data.path=/a", "seed=1", "K=5", "logger=wandb")
+    there = ("+K=5", "device=cuda", "logger.group=x", "data=tables", "data.path=/b")
+    of_machine = ("features.cache_dir=/a", "cache_dir=/a", "output_dir=/a")
+    assert given_of(Job("A", "A", (*here, *of_machine))) == ["K=5", "data=tables"]
+    assert given_of(Job("A", "A", there)) == ["K=5", "data=tables"]
 
 
 @pytest.mark.parametrize("name", ["quick", "pair", "paper"])
@@ -261,7 +325,7 @@ def test_picking_needs_the_trials_themselves(command, capsys) -> None:
 
 
 def test_nothing_is_known_without_a_table(tmp_path) -> None:
-    assert Known().kept_in(tmp_path / "table.csv") == {}
+    assert Known().before(tmp_path / "table.csv") == {}
 
 
 def test_the_file_of_a_row_has_its_label_in_plain_letters() -> None:

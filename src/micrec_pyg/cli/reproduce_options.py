@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tuned",
         metavar="FILE",
-        help="reproduce-<preset>-tuned.csv of an earlier command with the same data: "
-        "searches that stand there with enough trials are taken from it",
+        help="reproduce-<preset>-tuned.csv of an earlier command: searches of the same "
+        "data and settings with enough trials are taken from it",
     )
     parser.add_argument(
         "--check",

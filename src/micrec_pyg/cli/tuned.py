@@ -12,7 +12,14 @@ import yaml
 
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
-from micrec_pyg.cli.tuned_table import Facts, Known, Place, write_searches
+from micrec_pyg.cli.tuned_table import (
+    Facts,
+    Known,
+    Place,
+    given_of,
+    is_personal,
+    write_searches,
+)
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
@@ -83,9 +90,7 @@ def as_experiment(overrides: Sequence[str], note: str) -> str:
             base = [] if text == "null" else [f"/{EXPERIMENT}/{text}"]
         elif key in groups:
             defaults.append({f"override /{key}": text})
-        elif key not in ("seed", "output_dir", "cache_dir", "device") and not (
-            key.endswith((".root", ".cache_dir"))
-        ):
+        elif not is_personal(key):
             place = values
             *way, last = key.split(".")
             for name in way:
@@ -122,11 +127,15 @@ def search_all(
     Args:
         searches: By label and split.
         workers: Searches at a time, in one thread each.
-        table: Where a row per search is written as it ends, as CSV.
+        table: Where a row per search is written as it ends, as CSV; rows of other
+            searches that are there stay.
         known: Searches that are taken as they stand.
+
+    Raises:
+        InputError: The table that is there cannot be read.
     """
     known = known or Known()
-    rows = known.kept_in(table)
+    rows = known.before(table)
     places = {job: place for place, job in searches.items() if place not in known.taken}
 
     def keep() -> None:
@@ -134,7 +143,8 @@ def search_all(
         write_searches(table, {place: rows[place] for place in order if place in rows})
 
     def told(job: Job, result: Result) -> None:
-        rows[places[job]] = read_json(result[0] / BEST)
+        facts = read_json(result[0] / BEST)
+        rows[places[job]] = {**facts, "given": given_of(job)}
         keep()
 
     outcome = Outcome()

@@ -9,6 +9,7 @@ import polars as pl
 
 from micrec_pyg.cli.config import experiment
 from micrec_pyg.cli.pool import Job
+from micrec_pyg.cli.preset import PLACES
 from micrec_pyg.cli.tune import searched_keys
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_text
@@ -17,7 +18,8 @@ Place = tuple[str, str]
 """Of a search: the label of a row of a preset, and a split such as ``split=random``."""
 
 Facts = Mapping[str, Any]
-"""What a search came to: settings (a list of overrides), trials, value, seconds."""
+"""What a search came to: settings (a list of overrides), trials, value, seconds; and
+given, the overrides of its every trial."""
 
 COLUMNS = pl.Schema(
     {
@@ -27,8 +29,15 @@ COLUMNS = pl.Schema(
         "trials": pl.Int64(),
         "value": pl.Float64(),
         "seconds": pl.Int64(),
+        "given": pl.String(),
     }
 )
+
+LISTS = ("settings", "given")
+"""Columns of overrides, with blanks between several."""
+
+PERSONAL = ("seed", "output_dir", "cache_dir", "device")
+"""Keys that belong to who uses settings, beside places of files."""
 
 GIVE = "give the reproduce-<preset>-tuned.csv that an earlier command wrote"
 
@@ -43,20 +52,28 @@ class Known:
     """Of the table; None: nothing is known."""
     taken: Mapping[Place, Facts] = field(default_factory=dict)
     """Searches that are not done again."""
-    others: Mapping[Place, Facts] = field(default_factory=dict)
-    """Rows that are not used: of fewer trials than asked for, or of no such search."""
+    others: Set[Place] = frozenset()
+    """What is not used: of fewer trials than asked for, or of no such search."""
 
-    def kept_in(self, table: Path) -> dict[Place, Facts]:
-        """Return the rows that a table holds before any search.
+    def before(self, table: Path) -> dict[Place, Facts]:
+        """Return the rows of a table that is to be written, before any search.
 
-        What is not used is kept where the table is the very file it stands in.
+        What an earlier command wrote there is kept until its search is done anew.
+
+        Raises:
+            InputError: The file that is there is no such table.
         """
-        same = self.path is not None and self.path.resolve() == table.resolve()
-        return {**(self.others if same else {}), **self.taken}
+        try:
+            earlier = read_searches(table) if table.is_file() else {}
+        except InputError as error:
+            raise InputError(
+                f"{error}; or move the file away, for the searches are written there"
+            ) from error
+        return {**earlier, **self.taken}
 
     def told(self, searches: Set[Place]) -> str:
         """Return in a line how much is taken, left to do, and not used."""
-        left, few = len(searches) - len(self.taken), len(self.others.keys() & searches)
+        left, few = len(searches) - len(self.taken), len(self.others & searches)
         counts = {
             "of fewer trials": few,
             "of other models or splits": len(self.others) - few,
@@ -71,6 +88,25 @@ def settings_of(found: Mapping[Place, Facts]) -> dict[Place, Sequence[str]]:
     return {place: facts["settings"] for place, facts in found.items()}
 
 
+def is_personal(key: str) -> bool:
+    """Return whether a setting belongs to who uses it: a place of files, the seed."""
+    return key in PERSONAL or key.endswith((".root", ".cache_dir"))
+
+
+def given_of(job: Job) -> list[str]:
+    """Return what decides a search beside its space, in one order on every machine.
+
+    These are the overrides of its every trial, without what is personal, where the data
+    lies, and where the run is logged.
+    """
+    parts = [override.lstrip("+").partition("=") for override in job.overrides]
+    return [
+        f"{key}={value}"
+        for key, value in sorted({key: value for key, _, value in parts}.items())
+        if not is_personal(key) and key not in PLACES and key.split(".")[0] != "logger"
+    ]
+
+
 def write_searches(path: Path, rows: Mapping[Place, Facts]) -> None:
     """Write a row per search, as CSV."""
     cells = [
@@ -78,7 +114,7 @@ def write_searches(path: Path, rows: Mapping[Place, Facts]) -> None:
             "model": label,
             "split": split.partition("=")[2],
             **facts,
-            "settings": " ".join(facts["settings"]),
+            **{name: " ".join(facts[name]) for name in LISTS},
         }
         for (label, split), facts in rows.items()
     ]
@@ -106,8 +142,8 @@ def read_searches(path: Path) -> dict[Place, Facts]:
     rows = _typed(table.select(*COLUMNS), path).to_dicts()
     return {
         (row["model"], f"split={row['split']}"): {
-            "settings": row["settings"].split(),
-            **{key: row[key] for key in ("trials", "value", "seconds")},
+            **{name: row[name].split() for name in LISTS},
+            **{name: row[name] for name in ("trials", "value", "seconds")},
         }
         for row in rows
     }
@@ -123,10 +159,13 @@ def _typed(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     valid = {
         "model": (pl.col("model").is_not_null(), "the label of a row of a preset"),
         "split": (pl.col("split").is_not_null(), "the name of a split"),
-        "settings": (
-            pl.col("settings").str.contains(r"^\s*[^\s=]+=\S+(\s+[^\s=]+=\S+)*\s*$"),
-            "key=value, with blanks between several",
-        ),
+        **{
+            name: (
+                pl.col(name).str.contains(r"^\s*[^\s=]+=\S+(\s+[^\s=]+=\S+)*\s*$"),
+                "key=value, with blanks between several",
+            )
+            for name in LISTS
+        },
         "trials": (pl.col("trials") >= 1, "a whole number of 1 or more"),
         "value": (pl.col("value").is_finite(), "a number"),
         "seconds": (pl.col("seconds") >= 0, "a whole number of 0 or more"),
@@ -165,33 +204,44 @@ def known_of(path: Path, searches: Mapping[Place, Job]) -> Known:
         for place, job in searches.items()
         if place in rows and rows[place]["trials"] >= job.trials
     }
-    changed = [
-        f"line {lines[place]} ({place[0]}, {place[1]}): {difference}"
-        for place, facts in taken.items()
-        if (difference := _difference(searches[place], facts))
-    ]
-    if changed:
-        raise InputError(
-            f"{path}: not the keys that a search has now, by conf/tune: "
-            f"{'; '.join(changed)}; {SEARCH_AGAIN}"
-        )
+    for what, difference in (
+        ("not of the data and settings that are asked for now", _other_trials),
+        ("not the keys that a search has now, by conf/tune", _other_space),
+    ):
+        changed = [
+            f"line {lines[place]} ({place[0]}, {place[1]}): {words}"
+            for place, facts in taken.items()
+            if (words := difference(searches[place], facts))
+        ]
+        if changed:
+            text = f"{path}: {what}: {'; '.join(changed)}; {SEARCH_AGAIN}"
+            raise InputError(text)
     for place, facts in taken.items():
         try:
             experiment([*searches[place].overrides, *facts["settings"]])
         except InputError as error:
             where = f"{path}, line {lines[place]}"
             raise InputError(f"{where}: {error}; {SEARCH_AGAIN}") from error
-    others = {place: facts for place, facts in rows.items() if place not in taken}
-    return Known(path, taken, others)
+    return Known(path, taken, rows.keys() - taken.keys())
 
 
-def _difference(job: Job, facts: Facts) -> str:
+def _other_trials(job: Job, facts: Facts) -> str:
+    """Return in words how the trials of a search differ from those of one now."""
+    return _words({*facts["given"]}, {*given_of(job)})
+
+
+def _other_space(job: Job, facts: Facts) -> str:
     """Return in words how found settings differ in keys from those of a search now."""
     given = {setting.partition("=")[0] for setting in facts["settings"]}
-    space = searched_keys(job.overrides)
-    parts = {"without": space - given, "with": given - space}
+    return _words(given, searched_keys(job.overrides))
+
+
+def _words(found: Set[str], needed: Set[str]) -> str:
+    parts = {"without": needed - found, "with": found - needed}
     return ", ".join(
-        f"{word} {' and '.join(sorted(keys))}" for word, keys in parts.items() if keys
+        f"{word} {' and '.join(sorted(names))}"
+        for word, names in parts.items()
+        if names
     )
 
 
