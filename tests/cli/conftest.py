@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from micrec_pyg.cli import config
+from micrec_pyg.cli import config, preset, reproduce
 from micrec_pyg.cli import main as command
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.runs.build import conf_dir
@@ -56,6 +56,22 @@ def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
     monkeypatch.setattr(config, "conf_dir", lambda: copy)
     return copy
+
+
+@pytest.fixture
+def toy_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Return a function that makes a text the preset ``toy``, and the only one."""
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    for module in (preset, reproduce):
+        monkeypatch.setattr(module, "preset_folder", lambda: folder)
+
+    def make(text: str) -> None:
+        (folder / "toy.yaml").write_text(text)
+
+    return make
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -43,14 +44,14 @@ picture:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJobs:
+def fake(
+    toy_preset: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> FakeJobs:
     made = FakeJobs()
     monkeypatch.setitem(sys.modules, "micrec_pyg.cli.train", made)
     monkeypatch.setitem(sys.modules, "micrec_pyg.runs.evaluate", made)
     monkeypatch.setattr(reproduce, "check_jobs", list)  # of models that are not real
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "presets" / "toy.yaml").write_text(TOY)
-    monkeypatch.setattr(preset, "preset_folder", lambda: tmp_path / "presets")
+    toy_preset(TOY)
     return made
 
 
@@ -73,9 +74,8 @@ def test_the_picture_has_the_panels_that_have_results(
         assert f'id="point {label}"' in picture
 
 
-def test_a_row_may_be_run_on_some_splits(fake: FakeJobs, tmp_path: Path) -> None:
-    text = TOY.replace("label: MF,", "label: MF, splits: [split=new_nodes],")
-    (tmp_path / "presets" / "toy.yaml").write_text(text)
+def test_a_row_may_be_run_on_some_splits(toy_preset: Callable[[str], None]) -> None:
+    toy_preset(TOY.replace("label: MF,", "label: MF, splits: [split=new_nodes],"))
     toy = Preset.read("toy")
     todo = toy.jobs(seeds=[0], extra=[], output_dir="out")
     splits = [next(o for o in j.overrides if o.startswith("split=")) for j in todo]

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli import overrides, picking, preset, reproduce, tune_trials
+from micrec_pyg.cli import overrides, picking, tune_trials
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Outcome
 from micrec_pyg.cli.tuned import as_experiment
@@ -32,11 +33,8 @@ groups: []
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "presets" / "toy.yaml").write_text(TOY)
-    for module in (preset, reproduce):
-        monkeypatch.setattr(module, "preset_folder", lambda: tmp_path / "presets")
+def toy(toy_preset: Callable[[str], None]) -> None:
+    toy_preset(TOY)
 
 
 @pytest.mark.fuzz

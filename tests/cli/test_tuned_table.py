@@ -2,12 +2,11 @@
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import polars as pl
 import pytest
 
-from micrec_pyg.cli import overrides, preset, reproduce, train, tune_trials, tuned
+from micrec_pyg.cli import overrides, preset, train, tune_trials, tuned
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Result
 from micrec_pyg.cli.preset import Preset
@@ -47,11 +46,8 @@ EASE = f"EASE,random,model.net.ridge=300.0,2,0.5,7,{GIVEN}\n"
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "presets" / "toy.yaml").write_text(TOY)
-    for module in (preset, reproduce):
-        monkeypatch.setattr(module, "preset_folder", lambda: tmp_path / "presets")
+def toy(toy_preset: Callable[[str], None]) -> None:
+    toy_preset(TOY)
 
 
 @pytest.fixture
