@@ -209,7 +209,7 @@ def test_the_search_is_a_command_in_a_dry_run(toy, micrec, small, capsys) -> Non
 
 def test_what_was_found_is_kept_as_an_experiment(small) -> None:
     overrides = ["data=movielens", "model=inmo", "split=new_nodes", "K=0", "seed=3"]
-    overrides += ["fit.lr=0.02", "model.net.dropout=0.1", "output_dir=there"]
+    overrides += ["fit.lr=1e-05", "model.net.dropout=0.1", "output_dir=there"]
     text = as_experiment(overrides, "found by nobody")
     assert text.splitlines()[:2] == ["# @package _global_", "# found by nobody"]
     assert yaml.safe_load(text) == {
@@ -220,7 +220,7 @@ def test_what_was_found_is_kept_as_an_experiment(small) -> None:
             "_self_",
         ],
         "K": 0,
-        "fit": {"lr": 0.02},
+        "fit": {"lr": 0.00001},
         "model": {"net": {"dropout": 0.1}},
     }
 

@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ _MERGING = re.compile(r"Error merging override (.+)")
 _AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.+?)'$", re.MULTILINE)
 PLUGINS = ("hydra/launcher", "hydra/sweeper")
 """Groups whose options are packages."""
+FEW = 3
+"""Options of one folder that are listed one by one."""
 EXPERIMENT = "experiment"
 """The group whose files set keys of others, and have none of their own."""
 
@@ -86,6 +89,17 @@ def options(folder: Path) -> dict[str, list[str]]:
         )
         for group in _groups(folder)
     }
+
+
+def listed(names: Sequence[str]) -> list[str]:
+    """Return options as people read them: many of one folder as one, counted."""
+    counts = Counter(name.rpartition("/")[0] for name in names)
+    found = {}
+    for name in names:
+        place, slash, _ = name.rpartition("/")
+        many = slash and counts[place] > FEW
+        found[f"{place}/... ({counts[place]} files)" if many else name] = True
+    return [*found]
 
 
 def valid_keys(folder: Path) -> dict[str, list[str]]:
@@ -166,6 +180,8 @@ def unknown_key(key: str, folder: Path) -> str:
 
 
 def _unknown_option(group: str, option: str, folder: Path) -> str:
+    if group not in PLUGINS:  # an option may lie in a folder of its group
+        group, _, option = f"{group}/{option}".partition("/")
     valid = options(folder).get(group)
     if group in PLUGINS:
         return (
@@ -176,4 +192,9 @@ def _unknown_option(group: str, option: str, folder: Path) -> str:
         return unknown_key(group, folder)
     near = difflib.get_close_matches(option, valid, n=1)
     guess = f"; did you mean {group}={near[0]}?" if near else ""
-    return f"unknown option {group}={option}; valid are {', '.join(valid)}{guess}"
+    place = f"{option.rpartition('/')[0]}/"
+    beside = [name for name in valid if name.startswith(place)]
+    return (
+        f"unknown option {group}={option}; valid are "
+        f"{', '.join(beside or listed(valid))}{guess}"
+    )

@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from micrec_pyg.cli import config as configs
-from micrec_pyg.cli.config_errors import explain, options
+from micrec_pyg.cli.config_errors import explain, listed, options
 from micrec_pyg.cli.lost_jobs import launch, numbered
 from micrec_pyg.cli.overrides import places_of, readable, written
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
@@ -230,7 +230,7 @@ def usage() -> str:
         *(f"  {key:<{width}}{what}" for key, what in KEYS.items()),
         "",
         "options:",
-        *(entry(group, ", ".join(names), width) for group, names in groups.items()),
+        *(entry(name, ", ".join(listed(all_)), width) for name, all_ in groups.items()),
         "",
         EXAMPLES,
         "",

@@ -95,10 +95,19 @@ def as_experiment(overrides: Sequence[str], note: str) -> str:
             *way, last = key.split(".")
             for name in way:
                 place = place.setdefault(name, {})
-            place[last] = yaml.safe_load(text)
+            place[last] = _value(text)
     lines = ["# @package _global_", f"# {note}"]
     content = {"defaults": [*base, *defaults, "_self_"], **values}
     return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False)])
+
+
+def _value(text: str) -> Any:
+    """Return a value as Hydra reads it: YAML alone takes 1e-05 for a text."""
+    value = yaml.safe_load(text)
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def search(job: Job) -> Result:
