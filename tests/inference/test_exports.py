@@ -1,6 +1,9 @@
 """What other programs take over gives the scores that the model gives."""
 
 import dataclasses
+import errno
+import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,16 +17,18 @@ import pytest
 import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
+from torch.testing import assert_close
 
 from micrec_pyg.cli.export import main
 from micrec_pyg.inference.exports.index import write_index
 from micrec_pyg.inference.exports.tables import write_tables
 from micrec_pyg.inference.exports.tower_network import write_tower
+from micrec_pyg.inference.exports.vectors import has_vectors
 from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.inference.tower import MODELS
 from micrec_pyg.models.base import Model
 from micrec_pyg.nn.neighbor import NeighborAggregation
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import InputError, StorageError
 
 TOWERS = ["alpharec", "freedom", "inmo", "inmo_mf", "lightgcn", "micrec"]
 OTHERS = {
@@ -139,6 +144,41 @@ def test_the_page_says_of_every_model_what_it_has():
         kind = get_class(OmegaConf.load(CONF / f"{name}.yaml").net["_target_"])
         expected[name] = (kind.scorer is Model.scorer, kind in MODELS)
     assert {name: said.get(name) for name in NAMES} == expected
+
+
+@pytest.mark.parametrize("config", [*TOWERS, *OTHERS], indirect=True)
+def test_the_vectors_of_a_model_are_written_and_searched(world, tmp_path):
+    users, items, _ = map(
+        pl.read_parquet, write_tables(world, "food", tmp_path, k=3).files
+    )
+    if not has_vectors(world):
+        assert "vector" not in users.columns
+        return
+    index, _ = write_index(world, "food", tmp_path, kind="flat", k=3).files
+    assert faiss.read_index(str(index)).ntotal == items.height
+    found = [torch.tensor(table["vector"].to_list()) for table in (users, items)]
+    with torch.no_grad():
+        scores = world.scores["food"](torch.arange(users.height))
+    assert_close(found[0] @ found[1].T, scores, atol=1e-5, rtol=1e-5)
+
+
+def test_a_full_disk_ends_an_index_in_one_sentence(tmp_path, monkeypatch, capsys):
+    said = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise said
+
+    opened = Path.open
+    monkeypatch.setattr(
+        Path,
+        "open",
+        lambda path, mode="r", *more, **how: (
+            Full() if "wb" in mode else opened(path, mode, *more, **how)
+        ),
+    )
+    with pytest.raises(StorageError, match=r"items-food\.faiss: the disk is full"):
+        main(["faiss", str(GOLDEN), "--output", str(tmp_path / "out")])
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])

@@ -75,6 +75,5 @@ def _frame(
         places: Row of each node there; None: its own.
     """
     vectors = table if places is None else table[places.to(table.device)]
-    return pl.DataFrame(
-        {"id": ids.gather(rows.cpu().numpy()), "vector": vectors.cpu().numpy()}
-    )
+    vector = vectors.detach().cpu().numpy()  # a model may return its parameters
+    return pl.DataFrame({"id": ids.gather(rows.cpu().numpy()), "vector": vector})

@@ -62,8 +62,9 @@ def write_index(
     kind = found if kind == "auto" else kind
     index = _made(faiss, vectors, kind)
     path = folder / f"items-{domain}.faiss"
-    with whole(path) as part:
-        faiss.write_index(index, str(part))
+    with whole(path) as part, part.open("wb") as file:
+        # by its own file faiss does not tell which error the system had
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
     table = folder / f"items-{domain}.parquet"
     write_parquet(table, item_table(world, domain))
     users = _some(with_history(world, domain))

@@ -40,7 +40,7 @@ def vectors_of(world: World, domain: str) -> DomainVectors:
     task = world.tasks[domain]
     z = world.z[task.graph]
     user, item = (
-        table if rows is None else table[rows]
+        (table if rows is None else table[rows]).detach()
         for table, rows in ((z.user, task.user), (z.item, task.item))
     )
     return DomainVectors(user=user.float().cpu(), item=item.float().cpu())
