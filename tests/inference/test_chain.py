@@ -1,5 +1,7 @@
 """Who is answered by which link, and what the links compute."""
 
+import math
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from micrec_pyg.inference.lists import check_length
 from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.schema import InputError
 
+NO_NUMBER = "the vector text of 'b' holds a number that is missing, NaN, or too large"
 FAR = {"users": ["u1"], "domain": "food"}
 
 
@@ -163,7 +166,7 @@ def test_what_cannot_be_answered_is_refused_in_one_sentence(rec, question, sente
     [
         ("items", {"item": ["food1"]}, "items, row 1: 'food1' is there already"),
         ("items", {"item": ["a", "a"]}, "items, row 2: 'a' stands there twice"),
-        ("items", {"item": ["a", None]}, "items, row 2: item is empty"),
+        ("items", {"item": ["a", None]}, "items, row 2: item is None, an id is"),
         ("items", {"sku": ["a"]}, "column item is missing; found: sku"),
         ("items", {"item": ["a"], "size": [3]}, "column size cannot be used"),
         (
@@ -173,7 +176,27 @@ def test_what_cannot_be_answered_is_refused_in_one_sentence(rec, question, sente
         ),
         ("items", {"item": ["a"], "text": ["tea"]}, "came with its data; give lists"),
         ("interactions", {"user": ["u1"], "item": ["x9"]}, "row 1: domain food has no"),
-        ("interactions", {"user": [None], "item": ["food1"]}, "row 1: user is empty"),
+        (
+            "interactions",
+            {"user": [None], "item": ["food1"]},
+            "row 1: user is None, an",
+        ),
+        (
+            "interactions",
+            {"user": [7.0], "item": ["food1"]},
+            "interactions: column user holds Float64; ids must be texts or whole",
+        ),
+        (
+            "interactions",
+            {"user": ["a", "nan"], "item": ["food1"] * 2},
+            "interactions, row 2: user is 'nan', which marks a missing value",
+        ),
+        ("items", {"item": ["a\nb"]}, r"items, row 1: item is 'a\\nb', an id of one"),
+        ("items", {"item": ["\0a"]}, r"items, row 1: item is '\\x00a', an id of one"),
+        *(
+            ("items", {"item": ["a", "b"], "text": [[1.0] * 6, bad]}, NO_NUMBER)
+            for bad in ([1.0] * 5 + [math.nan], [1e300] * 6, [1.0] * 5 + [None])
+        ),
     ],
 )
 def test_what_cannot_be_added_is_refused_and_changes_nothing(

@@ -99,7 +99,7 @@ def _feature(world: World, modality: str, table: pl.DataFrame, width: int) -> Fe
     if column.dtype == pl.String:
         found = _encoded(world, modality, given.to_list())
     else:
-        found = _vectors(modality, given)
+        found = _vectors(modality, given, table["item"].gather(rows))
     if found.shape[1] != width:
         raise InputError(
             f"items: vectors of {modality} have the width {found.shape[1]}; the run's "
@@ -111,7 +111,9 @@ def _feature(world: World, modality: str, table: pl.DataFrame, width: int) -> Fe
     return Feature(values, mask)
 
 
-def _vectors(modality: str, column: pl.Series) -> Float[Tensor, "items width"]:
+def _vectors(
+    modality: str, column: pl.Series, items: pl.Series
+) -> Float[Tensor, "items width"]:
     inner = getattr(column.dtype, "inner", None)
     if inner is None or not inner.is_numeric():
         raise InputError(
@@ -122,7 +124,14 @@ def _vectors(modality: str, column: pl.Series) -> Float[Tensor, "items width"]:
     widths = lists.list.len().unique().to_list()
     if len(widths) != 1:
         raise InputError(f"items: vectors of {modality} have the widths {widths[:5]}")
-    return torch.from_numpy(lists.list.to_array(widths[0]).to_numpy(writable=True))
+    found = torch.from_numpy(lists.list.to_array(widths[0]).to_numpy(writable=True))
+    if len(broken := (~torch.isfinite(found).all(1)).nonzero()):
+        raise InputError(
+            f"items: the vector {modality} of '{items[int(broken[0])]}' holds a number "
+            "that is missing, NaN, or too large for 32 bits; give finite numbers, or "
+            "null in place of a vector"
+        )
+    return found
 
 
 def _encoded(

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from micrec_pyg.data.files.cells import first_fault, is_of_ids
 from micrec_pyg.inference.domains import check_domain, with_domain
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
@@ -20,7 +21,7 @@ def id_table(table: Any, name: str, ids: Sequence[str]) -> pl.DataFrame:
         ids: Columns of raw ids.
 
     Raises:
-        InputError: It is no frame, a column is missing, or an id is.
+        InputError: It is no frame, a column is missing, or an id is none.
     """
     frame = as_polars(table, name)
     missing = [column for column in ids if column not in frame.columns]
@@ -29,13 +30,24 @@ def id_table(table: Any, name: str, ids: Sequence[str]) -> pl.DataFrame:
             f"{name}: column {', '.join(missing)} is missing; found: "
             f"{', '.join(frame.columns)}; needed: {', '.join(ids)}"
         )
-    frame = frame.with_columns(pl.col(column).cast(pl.String) for column in ids)
-    for column in ids:
-        empty = frame[column].is_null() | (frame[column] == "")
-        if empty.any():
-            row = int(empty.arg_true()[0]) + 1
-            raise InputError(f"{name}, row {row}: {column} is empty; give it an id")
-    return frame
+    return frame.with_columns(_ids(frame[column], name) for column in ids)
+
+
+def _ids(column: pl.Series, table: str) -> pl.Series:
+    """Return raw ids as texts, by the rules of the files of a catalogue."""
+    if not is_of_ids(column):
+        raise InputError(
+            f"{table}: column {column.name} holds {column.dtype}; ids must be texts or "
+            "whole numbers (pandas makes numbers with gaps decimals: "
+            ".astype('Int64') undoes it)"
+        )
+    text = column.cast(pl.String)
+    if found := first_fault(text):
+        place, need = found
+        raise InputError(
+            f"{table}, row {place + 1}: {column.name} is {text[place]!r:.80}, {need}"
+        )
+    return text
 
 
 def tables_by_domain(

@@ -49,8 +49,8 @@ def _check_ids(ids: list[str]) -> None:
     found = first_fault(ids)
     if found is not None:
         place, need = found
-        got = {"place": place, "raw": repr(ids[place])[:80], "need": need}
-        raise PydanticCustomError(UNUSABLE, "row {place}: got {raw}, {need}", got)
+        got = {"row": place + 1, "raw": repr(ids[place])[:80], "need": need}
+        raise PydanticCustomError(UNUSABLE, "row {row}: got {raw}, {need}", got)
 
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]

@@ -38,13 +38,7 @@ def ids(
         InputError: a row has no usable id; its line is named.
     """
     raw = frame[column]
-    usable = raw.dtype.is_integer() or raw.dtype in (
-        pl.String,
-        pl.Categorical,
-        pl.Enum,
-        pl.Null,
-    )
-    if not usable:
+    if not is_of_ids(raw):
         problems.add(_wrong_type(raw, path, "ids must be texts or whole numbers"))
         return pl.Series(column, [None] * len(raw), dtype=pl.String)
     if raw.dtype == pl.Categorical and not raw.has_nulls():
@@ -59,7 +53,13 @@ def ids(
     return text
 
 
-def first_fault(texts: Sequence[str]) -> tuple[int, str] | None:
+def is_of_ids(column: pl.Series) -> bool:
+    """Return whether the type of a column is one of ids: texts or whole numbers."""
+    texts = (pl.String, pl.Categorical, pl.Enum, pl.Null)
+    return column.dtype.is_integer() or column.dtype in texts
+
+
+def first_fault(texts: Sequence[str] | pl.Series) -> tuple[int, str] | None:
     """Return the place of the first text that a file may not have as an id.
 
     And what is needed instead; None if it may have all of them.
