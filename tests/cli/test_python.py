@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 import micrec_pyg
 from micrec_pyg.cli.overrides import written
-from micrec_pyg.cli.python import _overrides
+from micrec_pyg.cli.python import _folder, _overrides
 from micrec_pyg.cli.train import train_job
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +97,18 @@ def test_vectors_are_those_of_the_model_by_raw_id(small) -> None:
         run.embeddings("d2")
 
 
+def test_vectors_that_are_parameters_are_given_too(small) -> None:
+    vectors = micrec_pyg.train(*small, model="unicdr").embeddings("d0")
+    assert vectors.item["vector"].to_numpy().any()
+
+
+@pytest.mark.parametrize("given", [None, ["a", "b"]])
+def test_what_is_no_run_is_refused_in_one_sentence(given: object) -> None:
+    said = f"a {type(given).__name__} was given; give a run or its folder, several"
+    with pytest.raises(micrec_pyg.InputError, match=said):
+        _folder(given)
+
+
 def test_a_model_without_vectors_says_so(small) -> None:
     run = micrec_pyg.train(*small, model="popularity")
     with pytest.raises(micrec_pyg.InputError, match="popularity learns no vectors"):
@@ -123,6 +135,15 @@ def test_what_is_no_catalogue_is_refused_in_one_sentence() -> None:
     said = r"a DataFrame was given; give .* Catalogue.from_frames\(\{'films': frame\}\)"
     with pytest.raises(micrec_pyg.InputError, match=said):
         _overrides(edges)
+
+
+def test_a_column_of_objects_is_refused_in_one_sentence() -> None:
+    mixed = pl.DataFrame(
+        {"user": ["a"], "item": pl.Series([object()], dtype=pl.Object)}
+    )
+    said = r"food/interactions.parquet: a column holds objects; turn ids and texts in"
+    with pytest.raises(micrec_pyg.InputError, match=said):
+        micrec_pyg.Catalogue.from_frames({"food": mixed})
 
 
 def test_pandas_frames_are_the_same_catalogue() -> None:

@@ -124,7 +124,12 @@ def compare(
     )
 
 
-def _folder(run: Run | Path | str) -> Path:
+def _folder(run: object) -> Path:
+    if not isinstance(run, Run | Path | str):
+        raise InputError(
+            f"a {type(run).__name__} was given; give a run or its folder, several runs "
+            "one by one: compare(*runs)"
+        )
     return Path(run.path if isinstance(run, Run) else run)
 
 

@@ -19,7 +19,7 @@ def check_device(asked: str, *, fall_back: bool = False) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(asked)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise InputError(
             f"device={asked}: give auto, cpu, cuda or cuda:<number>"
         ) from error

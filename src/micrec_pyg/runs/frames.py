@@ -17,6 +17,8 @@ from micrec_pyg.storage.writing import write_folder
 
 TABLES = ("interactions", "items")
 
+AS_TEXT = "turn ids and texts into texts, in pandas: frame.astype({'user': str})"
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -108,6 +110,8 @@ def as_polars(table: Any, path: str) -> pl.DataFrame:
     if isinstance(table, pl.LazyFrame):
         return table.collect()
     if isinstance(table, pl.DataFrame):
+        if pl.Object in table.dtypes:
+            raise InputError(f"{path}: a column holds objects; {AS_TEXT}")
         return table
     if not hasattr(table, "__arrow_c_stream__"):
         raise InputError(
@@ -118,8 +122,7 @@ def as_polars(table: Any, path: str) -> pl.DataFrame:
         return pl.DataFrame(table)
     except (TypeError, ValueError) as error:  # Arrow's own are of these
         raise InputError(
-            f"{path}: a column holds values of several kinds ({error}); turn ids and "
-            "texts into texts: frame.astype({'user': str})"
+            f"{path}: a column holds values of several kinds ({error}); {AS_TEXT}"
         ) from error
 
 
