@@ -1,7 +1,10 @@
 """``micrec recommend``: files in, lists out; what is wrong is told by its place."""
 
 import io
+import os
 import re
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -86,6 +89,55 @@ def test_new_items_and_interactions_come_first(micrec, tmp_path, file, capsys):
     assert {*found["user"]} == {"zoe"}
     assert {*found["reason"]} <= {"history", "content"}
     assert not {"new1", "food2"} & {*found["item"]}
+
+
+def test_ids_on_stdout_are_those_of_the_file(micrec, file, tmp_path, capsysbinary):
+    history = file("user,item,domain\n\u200eann,food1,food\n\u200eb\u202e,food2,food\n")
+    command = ["recommend", GOLDEN, "--history", history, "--domain", "food", "-k", 2]
+    assert micrec(*command) == 0
+    shown = capsysbinary.readouterr().out
+    assert micrec(*command, "--output", tmp_path / "lists.csv") == 0
+    assert shown == (tmp_path / "lists.csv").read_bytes()
+    assert "\n\u200eb\u202e,1,".encode() in shown
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
+@pytest.mark.parametrize(
+    "asked", [("--users", "user\n"), ("--history", "user,item,domain\n")]
+)
+def test_of_nobody_there_is_a_table_without_rows(
+    micrec, file, tmp_path, ending, asked, capsys
+):
+    option, text = asked
+    output = tmp_path / f"lists{ending}"
+    command = ["recommend", GOLDEN, option, file(text), "--domain", "food"]
+    assert micrec(*command, "--output", output) == 0
+    assert capsys.readouterr().out == f"{output}: 0 rows, lists of 0 people in food\n"
+    if ending == ".jsonl":
+        assert output.read_text() == ""
+        return
+    assert READ[ending](output).columns == [
+        *("user", "rank", "item", "score", "title", "reason")
+    ]
+    assert micrec(*command) == 0
+    assert capsys.readouterr().out == "user,rank,item,score,title,reason\n"
+
+
+def test_a_closed_stdout_needs_a_file(micrec, monkeypatch, capsys):
+    with open(os.devnull, "w") as closed:  # as whole_streams leaves it
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert micrec("recommend", GOLDEN, "--all", "--domain", "food") == 2
+    assert "stdout is closed; give --output FILE" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_full_disk_behind_stdout_is_told(micrec, monkeypatch, capsys):
+    full = open("/dev/full", "w")
+    monkeypatch.setattr(sys, "stdout", full)
+    assert micrec("recommend", GOLDEN, "--all", "--domain", "food") == 1
+    with suppress(OSError):  # what it still holds
+        full.close()
+    assert "micrec: stdout: the disk is full; make room" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,16 @@ def attempt(command: Callable[[], int]) -> int:
     except Exception as error:
         code, text = told(error)
         say(text)
-        if isinstance(error, BrokenPipeError):
-            # else Python tries to write the rest when it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_stdout()
     return code
+
+
+def _end_stdout() -> None:
+    """Drop what stdout did not take; else Python tries again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def told(error: Exception) -> tuple[int, str]:

@@ -5,7 +5,7 @@ import os
 import sys
 
 from micrec_pyg.cli.interruptions import one_interruption
-from micrec_pyg.cli.process import prepare
+from micrec_pyg.cli.process import prepare, whole_streams
 from micrec_pyg.cli.sentences import DONE, INTERRUPTED, REFUSED, refuse
 
 COMMANDS = {
@@ -38,6 +38,7 @@ def main() -> int:
 
     0 done, 1 failed, 2 refused input, 130 interrupted.
     """
+    whole_streams()
     with one_interruption():
         try:
             return _command()

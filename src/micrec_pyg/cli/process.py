@@ -1,6 +1,7 @@
 """Settings of the process that a command runs in; safe to repeat."""
 
 import ctypes
+import io
 import logging
 import os
 import platform
@@ -47,6 +48,24 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(
         lambda found: found[0].encode("unicode_escape").decode("ascii"), text
     )
+
+
+def whole_streams() -> None:
+    """Let stdout lose nothing, and let there be one.
+
+    With PYTHONUNBUFFERED=1 Python leaves out what a full disk did not take, without a
+    word; a process may also be started without stdout or stderr.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif stream is not getattr(sys, f"__{name}__"):
+            continue  # whoever put another one there decides
+        elif isinstance(raw := stream.buffer, io.RawIOBase):
+            kept = {"encoding": stream.encoding, "errors": stream.errors}
+            buffer = io.BufferedWriter(raw)
+            setattr(sys, name, io.TextIOWrapper(buffer, **kept, line_buffering=True))
 
 
 def show(text: str) -> None:

@@ -108,15 +108,20 @@ def _questions(
                 part.height,
                 history=part.join(table, on="user", maintain_order="left"),
             )
-            for part in people.iter_slices(HISTORIES_AT_ONCE)
+            for part in _slices(people, HISTORIES_AT_ONCE)
         )
     users = rec.users(domain)
     if given.users is not None:
         users = read_users(rec, Path(given.users))
     return len(users), (
         Question(part.height, users=part["user"])
-        for part in users.to_frame("user").iter_slices(USERS_AT_ONCE)
+        for part in _slices(users.to_frame("user"), USERS_AT_ONCE)
     )
+
+
+def _slices(people: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
+    """Yield some rows at a time; of nobody one empty frame, which has the columns."""
+    yield from people.iter_slices(rows) if people.height else [people]
 
 
 def _parser() -> argparse.ArgumentParser:

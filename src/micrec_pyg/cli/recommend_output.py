@@ -1,5 +1,7 @@
 """Lists -> one file, written whole or not at all, or CSV on stdout."""
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -8,6 +10,7 @@ import polars as pl
 
 from micrec_pyg.cli.process import show
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.failures import explained
 from micrec_pyg.storage.writing import fill_parquet, whole
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
@@ -34,7 +37,12 @@ def write_lists(lists: Iterable[pl.DataFrame], output: Path | None) -> int:
         output: A file; None: CSV on stdout.
     """
     if output is None:
-        return _csv(lists, lambda text: show(text))
+        if getattr(sys.stdout, "name", None) == os.devnull:  # see whole_streams
+            raise InputError("stdout is closed; give --output FILE")
+        with explained(Path("stdout")):
+            rows = _csv(lists, show if sys.stdout.isatty() else _put)
+            sys.stdout.flush()
+        return rows
     with whole(output) as part:
         if output.suffix == ".parquet":
             return fill_parquet(part, lists)
@@ -58,6 +66,12 @@ def _jsonl(lists: Iterable[pl.DataFrame], file: BinaryIO) -> int:
         _write(file, frame.write_ndjson())
         rows += frame.height
     return rows
+
+
+def _put(text: str) -> None:
+    """Write ids and titles as they are: what reads them is no terminal."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
 
 
 def _write(file: BinaryIO, text: str) -> None:
