@@ -116,7 +116,7 @@ def test_an_id_that_no_file_may_have_is_no_new_one(raw):
     ):
         good = {key: value if value != raw else "é" * 200 for key, value in row.items()}
         kind.model_validate({name: [good]})
-        with pytest.raises(ValidationError, match=r"row 1: got .*(needed|negative)"):
+        with pytest.raises(ValidationError, match=r"row 2: got .*(needed|negative)"):
             kind.model_validate({name: [good, row, row]})
 
 
