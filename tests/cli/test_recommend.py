@@ -209,6 +209,14 @@ def test_an_impossible_command_is_refused(micrec, capsys, arguments, sentence):
     assert sentence in capsys.readouterr().err
 
 
+def test_new_items_that_cannot_be_used_are_told_by_their_file(micrec, file, capsys):
+    items = file("item,price\nnew1,3\n", "new.csv")
+    command = ["recommend", GOLDEN, "--all", "--domain", "food", "--new-items", items]
+    assert micrec(*command) == 2
+    said = f"{items}: items: column price cannot be used; leave it out: domain food has"
+    assert said in capsys.readouterr().err
+
+
 def test_a_folder_of_something_else_is_refused(micrec, tmp_path, capsys):
     assert micrec("recommend", tmp_path, "--all") == 2
     assert "is no artefact and no finished run" in capsys.readouterr().err

@@ -361,6 +361,7 @@ def test_own_settings_win_over_the_preset_and_rows_over_them(fake: FakeJobs) -> 
         (["quick"], "'quick' was given"),
         (["preset=slow"], "no preset 'slow'; give one of toy"),
         (["--jobs", "-1"], "give a number such as 2"),
+        (["--jobs", "0"], "give a number such as 2"),
         (["--jobs=two"], "--jobs two was given"),
         (["seeds=1,x"], "--seeds 1,x was given"),
         (["--seeds", "1,1"], "--seeds 1,1 was given"),

@@ -240,3 +240,8 @@ def test_a_sweep_shares_lists_of_its_largest_k(root) -> None:
     assert _shared_lists(["K=0,3,20", "w=0.5,0.9"], folder) == ["graph.knn_lists=20"]
     assert _shared_lists(["K=0,3"], folder) == []
     assert _shared_lists(["K=30,40", "graph.knn_lists=5"], folder) == []
+
+
+def test_jobs_are_those_of_a_sweep(micrec, capsys) -> None:
+    assert micrec("train", "--jobs", "2", "data=synthetic") == 2
+    assert "--jobs is for the runs of a sweep; add -m" in capsys.readouterr().err

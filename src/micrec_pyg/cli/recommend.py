@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def main(argv: list[str]) -> int:
     rec = load(given.run, device=given.device)
     domain = _domain(rec, given.domain)
     if given.new_items is not None:
-        rec.add_items(read_items(rec, domain, Path(given.new_items)), domain=domain)
+        path = Path(given.new_items)
+        table = read_items(rec, domain, path)
+        with _told_by_file(path):
+            rec.add_items(table, domain=domain)
     if given.new_interactions is not None:
         path = Path(given.new_interactions)
         rec.add_interactions(read_interactions(rec, domain, path), domain=domain)
@@ -64,6 +68,15 @@ def main(argv: list[str]) -> int:
     if output is not None:
         show(f"{output}: {rows:,} rows, lists of {count:,} people in {domain}\n")
     return 0
+
+
+@contextmanager
+def _told_by_file(path: Path) -> Iterator[None]:
+    """Name the file in a sentence about its columns or vectors."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _domain(rec: Recommender, given: str | None) -> str:

@@ -101,9 +101,9 @@ def count_of(text: str) -> int:
     """Return how many runs are done at a time.
 
     Raises:
-        InputError: It is no number.
+        InputError: It is no number above 0.
     """
-    if not re.fullmatch(r"\d{1,4}", text):
+    if not re.fullmatch(r"[1-9]\d{0,3}", text):
         raise InputError(f"--jobs {shown(text)} was given; give a number such as 2")
     return int(text)
 

@@ -94,6 +94,8 @@ def main(argv: list[str]) -> int:
     if MULTIRUN & {*argv}:
         log_to_stderr()
         return _sweep(argv)
+    if any(arg.partition("=")[0] == "--jobs" for arg in argv):
+        raise InputError("--jobs is for the runs of a sweep; add -m")
     _hydra(argv)
     return 0
 

@@ -60,8 +60,9 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
     strange = [c for c in table.columns if c not in ("item", TITLE, TEXT, *there)]
     if strange:
         raise InputError(
-            f"items: column {', '.join(strange)} cannot be used; domain {domain} has "
-            f"item, title, text and the modalities {', '.join(there) or 'none'}"
+            f"items: column {', '.join(strange)} cannot be used; leave it out: domain "
+            f"{domain} has item, title, text and the modalities "
+            f"{', '.join(there) or 'none'}"
         )
     if TITLE in table.columns and TEXT not in table.columns and _encodes(world, TEXT):
         table = table.with_columns(pl.col(TITLE).cast(pl.String).alias(TEXT))
