@@ -318,6 +318,34 @@ def test_a_study_that_reads_more_goes_on_with_what_the_others_did(
     assert fake.asked == asked + 4
 
 
+@pytest.mark.parametrize(
+    ("domains", "has", "more", "aligned"),
+    [
+        (("A", "B"), set(), [], False),
+        (("A", "B"), {"shared_users"}, [], True),
+        (("A",), set(), [], True),  # training itself has nothing to align then
+        (("A", "B"), set(), ["gamma=2"], True),
+    ],
+)
+def test_domains_without_a_common_user_are_not_aligned_and_that_is_said(
+    fake: FakeJobs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    domains: tuple[str, ...],
+    has: set[str],
+    more: list[str],
+    aligned: bool,
+) -> None:
+    facts = replace(FACTS, domains=domains, has=FACTS.has | has)
+    monkeypatch.setattr(study, "facts_of", lambda overrides: facts)
+    assert _run(tmp_path, "--dry-run", *more) == 0
+    told, *commands = capsys.readouterr().out.split("micrec train ")
+    assert ("gamma=0 in every run, as no two domains share users" in told) != aligned
+    assert len(commands) == 6
+    assert all((" gamma=0 " in each) != aligned for each in commands)
+
+
 def test_what_a_data_set_has(small: list[str]) -> None:
     found = facts_of([*small, "features=default", "fit.lr=0.1"])
     assert found.dataset == "synthetic"

@@ -39,6 +39,11 @@ class DataFacts:
     digest: str
     """Of the content of all domains."""
 
+    @property
+    def strangers(self) -> bool:
+        """Return whether there are several domains and no two of them share users."""
+        return len(self.domains) > 1 and "shared_users" not in self.has
+
     def lacks(self, needs: Sequence[str]) -> str:
         """Return in words what is needed and not there; nothing if all is there."""
         return " and ".join(NEEDS[need] for need in needs if need not in self.has)

@@ -12,7 +12,7 @@ from micrec_pyg.cli.process import show
 from micrec_pyg.cli.studies.done import Done
 from micrec_pyg.cli.studies.estimate import estimate
 from micrec_pyg.cli.studies.plan import Book, Plan, key_of, plan_of
-from micrec_pyg.cli.studies.study import Manifest, Study
+from micrec_pyg.cli.studies.study import UNALIGNED, Manifest, Study
 from micrec_pyg.cli.studies.views import VIEWS
 from micrec_pyg.schema import InputError
 
@@ -159,6 +159,8 @@ def _told(
             f"studies above, {len(keys - left)} done: {study.question}"
         )
         seen |= keys
+    if any(study.is_unaligned(asked.extra) for study in studies if not study.lacks):
+        lines.append(f"{UNALIGNED} in every run, as no two domains share users")
     folders = [book.folder_of(job) for job in plan.unique.values()]
     left_over = estimate(
         todo,

@@ -23,6 +23,9 @@ from micrec_pyg.yaml_files import read_yaml
 
 VALUE, DOMAIN = "VALUE", "DOMAIN"
 
+UNALIGNED = "gamma=0"
+"""In every run on domains that share no user: there is nothing to align."""
+
 Values = Mapping[str, Any]
 
 _ALL = DataFacts("", (), 0, 0, 0, has=frozenset(NEEDS), digest="")
@@ -48,6 +51,14 @@ class Study:
     lacks: str
     """What the data would have to have, in words; empty if it has all."""
     facts: DataFacts
+
+    def is_unaligned(self, extra: Sequence[str]) -> bool:
+        """Return whether its runs align nothing, as the domains share no user.
+
+        Args:
+            extra: Overrides of every run.
+        """
+        return self.facts.strangers and UNALIGNED in self.preset.settings(extra)
 
 
 @dataclass(frozen=True)
@@ -83,11 +94,16 @@ class Draft:
         values = self.values
         facts = facts_of(self.preset.settings(extra))
         rows = dict(_rows(values, facts))
+        unaligned = [UNALIGNED] if facts.strangers else []
         lacks = facts.lacks(values.get("needs", []))
         return Study(
             name=self.preset.name,
             question=values["question"],
-            preset=replace(self.preset, rows=list(rows)),
+            preset=replace(
+                self.preset,
+                rows=list(rows),
+                overrides=[*self.preset.overrides, *unaligned],
+            ),
             view=values.get("view", "rows"),
             axis=values.get("sweep", {}).get("name", ""),
             points={row.label: point for row, point in rows.items()},
