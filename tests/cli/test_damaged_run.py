@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from reference.damage import FEW, MANY, damages, place
 
 from micrec_pyg.cli.train import train_job
@@ -143,3 +144,17 @@ def test_a_full_disk_is_one_sentence(micrec, small, monkeypatch, capsys) -> None
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.endswith("the disk is full; make room, or choose another folder")
     assert ".part" not in line
+
+
+def test_a_full_disk_names_the_folder_of_the_sweep(
+    micrec, small, tmp_path, monkeypatch, capsys
+) -> None:
+    def full(*_) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(OmegaConf, "save", full)  # what Hydra writes its settings with
+    assert micrec("train", "-m", *small, "seed=0,1") == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert line.startswith(f"micrec: {tmp_path}")
+    assert "/sweeps/" in line
+    assert line.endswith("the disk is full; make room, or choose another folder")

@@ -33,6 +33,7 @@ from micrec_pyg.cli.workers import ctrl_c_for_this_process, leave_ctrl_c_to_pare
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.identity import unread_keys
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.failures import explained
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,9 @@ def _sweep(argv: list[str]) -> int:
     os.environ[AXES] = json.dumps(axes_of(argv))
     os.environ[WORKERS] = str(jobs)
     try:
-        with ctrl_c_for_this_process() if jobs > 1 else nullcontext():
+        aside = ctrl_c_for_this_process() if jobs > 1 else nullcontext()
+        # Hydra writes into the folder too, and its errors name no file
+        with aside, explained(Path(folder)):
             lost = launch(lambda: _hydra(argv), Path(folder))
     finally:
         os.environ.pop(AXES, None)
