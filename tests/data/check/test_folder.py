@@ -198,6 +198,20 @@ def test_errors_of_all_files_and_domains_are_listed(tmp_path):
         Tables.read(path=str(tmp_path), **LENIENT)
 
 
+def test_every_domain_without_rows_is_listed_and_is_not_said_to_lack_common_users(
+    tmp_path,
+):
+    header = {"interactions": ["user\titem"]}
+    wrong = {"interactions": ["user\titem", "\tx"]}  # has a row, and says so
+    shop(tmp_path, one=header, two={"interactions": GOOD}, three=header, four=wrong)
+    said = map(str, check(str(tmp_path), limit=9, options=LENIENT).found)
+    found = [each.removeprefix(str(tmp_path)) for each in said]
+    assert len(found) == 3
+    assert found[0].startswith("/four/interactions.tsv, line 2, column 'user'")
+    assert found[1].startswith(": domain 'one': its interactions have no rows; add")
+    assert found[2].startswith(": domain 'three': its interactions have no rows; add")
+
+
 @pytest.mark.parametrize("name", ["interactions.csv", "items.csv", "audio.parquet"])
 @pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder"])
 def test_only_regular_files_are_opened(tmp_path, name, kind):

@@ -83,6 +83,14 @@ def apply_filters(domains: Domains, filters: Filters) -> dict[str, RawDomain]:
     return {k: _finish(k, start[k], each) for k, each in domains.items()}
 
 
+def no_rows(domain: str) -> str:
+    """Return the sentence that refuses a domain without interactions."""
+    return (
+        f"domain '{domain}': its interactions have no rows; add some, or leave the "
+        "domain out with data.domains=[...]"
+    )
+
+
 def _each(
     step: Callable[[RawDomain, Filters], RawDomain], domains: Domains, filters: Filters
 ) -> Domains:
@@ -107,10 +115,7 @@ def _finish(name: str, start: RawDomain, end: RawDomain) -> RawDomain:
     users = start.rows["user"].n_unique() - end.rows["user"].n_unique()
     dropped = {**end.dropped, "users_without_interactions": users}
     if start.rows.is_empty():
-        raise InputError(
-            f"domain '{name}': its interactions have no rows; add some, or leave the "
-            "domain out with data.domains=[...]"
-        )
+        raise InputError(no_rows(name))
     if end.rows.is_empty():
         gone = {reason: count for reason, count in dropped.items() if count}
         raise InputError(

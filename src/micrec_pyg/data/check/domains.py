@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder
+from micrec_pyg.data.catalogue.filters import no_rows
 from micrec_pyg.data.catalogue.folder_names import TABLES
 from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.data.files.problems import Problem, Problems
@@ -21,8 +22,11 @@ _BUSY_ROWS = 100
 
 
 def check_domain(content: DomainFolder, problems: Problems) -> None:
-    """Warn of what is odd in one domain."""
+    """Refuse a domain without rows, and warn of what is odd in it."""
     source, items = (_file(content, stem) for stem in TABLES)
+    faulty = {problem.file for problem in problems.found if problem.error}
+    if content.rows.is_empty() and source not in faulty:
+        problems.add(Problem(content.path.parent, no_rows(content.path.name)))
     notes = [
         *((source, *note) for note in _ids(content)),
         *((source, *note) for note in _sizes(content.rows)),
@@ -225,7 +229,8 @@ def _collisions(one: DomainFolder, other: DomainFolder, by_id: bool) -> list[Not
         mend = "they count as different items, with separate interactions"
         notes.append((f"{fault}'{alike['item'][0]}'", mend))
     users, others = one.rows["user"].unique(), other.rows["user"].unique()
-    if by_id and not users.is_in(others.implode()).any():
+    without_rows = users.is_empty() or others.is_empty()
+    if by_id and not without_rows and not users.is_in(others.implode()).any():
         mend = "if they share people, write one id for a person, or give links=[FILE]"
         notes.append((f"{names} have no user id in common", mend))
     return notes
