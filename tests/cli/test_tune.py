@@ -14,6 +14,7 @@ from micrec_pyg.cli import sweep_jobs, train, tune_study
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.studies import facts
 from micrec_pyg.cli.sweep_jobs import selection
+from micrec_pyg.cli.tune import plan_of
 from micrec_pyg.cli.tune_space import Choice, check_space, ends, given_values, told
 from micrec_pyg.cli.tune_trials import Plan
 from micrec_pyg.runs.build import conf_dir
@@ -138,6 +139,25 @@ def test_a_wrong_end_of_a_space_is_refused_before_any_trial(
     assert micrec("tune", *small, "model=lightgcn", "--space", path) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "model", "idle"),
+    [
+        ("K: {low: 0, high: 3}", "inmo", "K"),
+        ("{K: {low: 0, high: 3}, w: {choices: [0.5]}}", "inmo", "K, w"),
+        # some trials have neighbours, and these read w
+        ("{K: {low: 0, high: 3}, w: {choices: [0.5]}}", "micrec", ""),
+    ],
+)
+def test_a_searched_key_that_no_trial_reads_is_told_before_the_first(
+    small, tmp_path, caplog, space: str, model: str, idle: str
+) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(space)
+    plan_of([*small, f"model={model}"], trials=1, seed=0, space=str(path))
+    said = [text for text in caplog.messages if text.startswith("without effect")]
+    assert said == ([f"without effect in this search: {idle}"] if idle else [])
 
 
 def test_null_is_a_choice() -> None:

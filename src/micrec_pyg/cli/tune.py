@@ -14,6 +14,7 @@ from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE
 from micrec_pyg.cli.tune_space import check_space, ends, given_values, told
 from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.identity import unread_keys
 from micrec_pyg.schema import InputError
 from micrec_pyg.yaml_files import read_yaml
 
@@ -92,8 +93,7 @@ def plan_of(
     found = _spaces(paths, settings)
     name = _name(overrides, paths, seed)
     checked = check_space(found)
-    for each in [[], *ends(checked)]:
-        experiment([*overrides, *each])
+    tried = [experiment([*overrides, *each]).settings for each in [[], *ends(checked)]]
     plan = Plan(
         folder=Path(str(settings["output_dir"])) / "tune" / name,
         overrides=tuple(overrides),
@@ -106,6 +106,9 @@ def plan_of(
     )
     for key, choice in plan.space.items():
         logger.info("%s: %s", key, told(choice))
+    # what one value of another key switches off, another one may need
+    if idle := [key for key in checked if all(unread_keys(s, [key]) for s in tried)]:
+        logger.warning("without effect in this search: %s", ", ".join(idle))
     return plan
 
 
