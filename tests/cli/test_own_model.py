@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from micrec_pyg.cli.train import train_job
-from micrec_pyg.runs.build import PLUGINS
 from micrec_pyg.runs.files import read_json
+from micrec_pyg.runs.plugins import PLUGINS
 from micrec_pyg.schema import InputError
 
 MODEL = '''"""A model whose user vectors come from PyTorch's own layers."""

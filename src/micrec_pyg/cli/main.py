@@ -27,7 +27,7 @@ COMMANDS = {
 """Each is a module or package of this package with ``main(argv) -> exit code``."""
 
 PLUGINS = "MICREC_PLUGINS"
-"""See ``runs.build``, which is not imported here: it loads torch."""
+"""See ``runs.plugins``, which is not imported here: it loads torch."""
 
 PACKAGES = {"data": "data.main", "wandb": "tracking.main"}
 """Commands that are packages: where their ``main`` is."""
@@ -73,10 +73,13 @@ def _run(command: str, argv: list[str]) -> int:
     module = importlib.import_module(f"micrec_pyg.cli.{PACKAGES.get(command, command)}")
     from micrec_pyg.cli.failures import attempt
     from micrec_pyg.cli.together import refuse_several
+    from micrec_pyg.runs.plugins import import_all
 
     def call() -> int:
         if command not in ("train", "evaluate"):
             refuse_several(f"micrec {command}")
+        if not {"-h", "--help"} & {*argv}:
+            import_all()
         return int(module.main(argv))
 
     return attempt(call)

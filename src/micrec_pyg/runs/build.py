@@ -5,9 +5,7 @@ this project means to be called from a configuration.
 """
 
 import functools
-import importlib
 import inspect
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
+from micrec_pyg.runs import plugins
 from micrec_pyg.schema import InputError
 
 PACKAGE = "micrec_pyg"
@@ -77,10 +76,6 @@ with what those versions did."""
 
 CLASSES = (*(f"{PACKAGE}.{room}." for room in ROOMS), "torch.optim.")
 """Where a class may come from, by the beginning of its name."""
-
-PLUGINS = "MICREC_PLUGINS"
-"""Names, joined by commas, the packages whose classes and functions settings may call
-too. An environment variable, which worker processes inherit and no file can set."""
 
 _TARGET = re.compile(r"^\s*_target_:\s*([\w.]+)", re.MULTILINE)
 
@@ -195,7 +190,8 @@ def target(node: Mapping[str, Any]) -> Callable[..., Any]:
         )
     given = str(node["_target_"])
     name = renamed(given)
-    found: Any = _find(name) if name.startswith((*CLASSES, *_plugins())) else None
+    trusted = (*CLASSES, *plugins.beginnings())
+    found: Any = _find(name) if name.startswith(trusted) else None
     if not _callable_from_settings(found, name):
         if reason := _missing(name):
             raise InputError(f"_target_: {given} is not there: {reason}")
@@ -213,7 +209,7 @@ def _find(name: str) -> Any:
     """Return what a dotted name means: of a module, or of a class in a module."""
     module, _, attribute = name.rpartition(".")
     try:
-        owner: Any = importlib.import_module(module)
+        owner: Any = plugins.imported(module)
     except ModuleNotFoundError:
         owner = _find(module) if "." in module else None
         if not isinstance(owner, type):
@@ -224,26 +220,28 @@ def _find(name: str) -> Any:
 def _missing(name: str) -> str:
     """Return what a module of ours lacks, in words; nothing if that is not the reason.
 
+    Of a plug-in, which the user has named, there always is a reason.
+
     Raises:
         InputError: It cannot be imported, as it needs what is not there.
     """
     module, _, attribute = name.rpartition(".")
-    if not f"{module}.".startswith((*CLASSES, *_plugins())):
+    is_plugin = name.startswith(plugins.beginnings())
+    if not is_plugin and not f"{module}.".startswith(CLASSES):
         return ""
     try:
-        content = vars(importlib.import_module(module))
+        content = vars(plugins.imported(module))
     except ModuleNotFoundError as error:
-        if error.name and not f"{module}.".startswith(f"{error.name}."):
-            return f"{module} needs the package '{error.name}', which is not installed"
-        return ""
+        reason = plugins.needed(module, error)
+        return reason or (f"there is no module {module}" if is_plugin else "")
     own = [
         key
         for key, value in content.items()
         if isinstance(value, type) and value.__module__ == module
     ]
-    if attribute in content or not own:
-        return ""
-    return f"{module} has {', '.join(own)}"
+    if attribute not in content and own:
+        return f"{module} has {', '.join(own)}"
+    return f"{module} has no class or function {attribute}" if is_plugin else ""
 
 
 def _callable_from_settings(found: Any, name: str) -> bool:
@@ -252,15 +250,9 @@ def _callable_from_settings(found: Any, name: str) -> bool:
     The constructor of a class only makes an object. A function may do anything,
     such as write a file, so conf/ must name it.
     """
-    if name in _named_in_conf() or name.startswith(_plugins()):
+    if name in _named_in_conf() or name.startswith(plugins.beginnings()):
         return isinstance(found, type | FunctionType | MethodType)
     return isinstance(found, type) and f"{found.__module__}.".startswith(CLASSES)
-
-
-def _plugins() -> tuple[str, ...]:
-    """Return the beginnings of the names in packages that the user trusts."""
-    given = os.environ.get(PLUGINS, "").split(",")
-    return tuple(f"{name}." for name in given if name)
 
 
 @functools.cache
