@@ -21,7 +21,7 @@ PAPER_MAP = (ROOT / "docs" / "paper_map.md").read_text("utf-8")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # A command starts a code span or an indented line; prose may say "make a graph".
 COMMAND = re.compile(r"(?:^    |`)(micrec|make) ([a-z]+)([^`\n#]*)", re.MULTILINE)
-GROUP = re.compile(r"\b([a-z_]+)=([a-z0-9_]+)\b")
+GROUP = re.compile(r"\b([a-z_]+)=([a-z0-9_/]+)\b")
 REFERENCE = re.compile(r"`([\w/]+\.py):([\w.]+)`")
 
 

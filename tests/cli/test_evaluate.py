@@ -11,7 +11,7 @@ from micrec_pyg.cli.evaluate import WIDTH, _text, find
 from micrec_pyg.cli.train import train_job
 from micrec_pyg.runs.evaluate import evaluate_job
 from micrec_pyg.runs.read import read_run
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import InputError, StorageError
 
 TEST = {
     "A": {
@@ -231,3 +231,19 @@ def test_settings_of_an_earlier_version_may_lack_the_device(ready, tmp_path) -> 
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(x for x in lines if not x.startswith("device:")))
     assert evaluate_job(folder, again=True)["test"]
+
+
+def test_a_tested_run_is_read_where_nothing_can_be_written(
+    micrec, ready, monkeypatch, capsys
+) -> None:
+    assert micrec("evaluate", ready) == 0
+    first = capsys.readouterr().out
+
+    def refused(folder: Path) -> None:
+        raise StorageError(f"{folder}: the disk is read-only; choose another folder")
+
+    monkeypatch.setattr("micrec_pyg.runs.evaluate.locked_by_first", refused)
+    monkeypatch.setattr("micrec_pyg.runs.evaluate.remove_leftovers", refused)
+    assert micrec("evaluate", ready) == 0
+    assert capsys.readouterr().out == first
+    assert micrec("evaluate", ready, "--again") == 1

@@ -31,7 +31,7 @@ from micrec_pyg.runs.save import (
     write_test,
 )
 from micrec_pyg.runs.sealed import METRICS, check_run, remedy_of_run
-from micrec_pyg.schema import TestStage
+from micrec_pyg.schema import InputError, TestStage
 from micrec_pyg.storage.seals import MANIFEST
 from micrec_pyg.storage.tensors import read_tensors
 
@@ -61,9 +61,11 @@ def evaluate_job(
     Raises:
         InputError: The folder is no finished run, or its data has changed.
     """
+    there = None if again else from_first(lambda: _tested(folder))
+    if there is not None:
+        return there
     with finished_run(folder) as metrics:
-        if "test" in metrics and not again:
-            logger.info("%s: test results are there already", folder)
+        if "test" in metrics and not again:  # by another command meanwhile
             return metrics
         experiment, inputs, model = first_before_others(
             lambda: open_run(folder, device=device, data=data)
@@ -114,10 +116,31 @@ def count_test(
     from_first(lambda: write_metrics(folder, metrics, experiment, inputs))
 
 
+def _tested(folder: Path) -> dict[str, Any] | None:
+    """Return the metrics of a run that is tested already; None: it is not.
+
+    Nothing is written, so that a run on a read-only disk can be read.
+    """
+    try:
+        there = read_json(folder / METRICS)
+    except (InputError, OSError):  # told by who wants to test it
+        return None
+    if "test" not in there:
+        return None
+    logger.info("%s: test results are there already", folder)
+    return _read_metrics(folder)
+
+
 def _checked_metrics(folder: Path) -> dict[str, Any]:
     """Return the metrics of a run that is whole, without what a kill left in it."""
-    check_run(folder)
+    metrics = _read_metrics(folder)
     remove_leftovers(folder)
+    return metrics
+
+
+def _read_metrics(folder: Path) -> dict[str, Any]:
+    """Return the metrics of a run that is whole."""
+    check_run(folder)
     metrics: dict[str, Any] = read_json(folder / METRICS)
     check_record(metrics, folder / METRICS)
     return {"timing": {}, **metrics}
