@@ -1,13 +1,13 @@
 """Settings that a search found, as files that a command takes."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.config_errors import listed
+from micrec_pyg.cli.python import _flat
 from micrec_pyg.schema import InputError
 
 FOLDER = Path(__file__).parents[1] / "conf" / "experiment"
@@ -17,16 +17,6 @@ NAMES = [
 ]
 
 
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found = {}
-    for key, value in tree.items():
-        inside = isinstance(value, dict)
-        found.update(
-            flat(value, f"{prefix}{key}.") if inside else {prefix + key: value}
-        )
-    return found
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_experiment_can_be_taken(name: str) -> None:
     wanted = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
@@ -34,8 +24,9 @@ def test_every_experiment_can_be_taken(name: str) -> None:
         key for each in wanted.pop("defaults") if each != "_self_" for key in each
     ]
     assert {"override /data", "override /model"} <= {*groups}
-    found = flat(composed([f"experiment={name}"]))
-    assert {key: found[key] for key in flat(wanted)} == flat(wanted)
+    found = dict(_flat(composed([f"experiment={name}"]), ""))
+    for key, value in _flat(wanted, ""):
+        assert found[key] == value, key
 
 
 def test_many_options_of_a_folder_are_listed_as_one() -> None:

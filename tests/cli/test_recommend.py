@@ -140,6 +140,16 @@ def test_a_full_disk_behind_stdout_is_told(micrec, monkeypatch, capsys):
     assert "micrec: stdout: the disk is full; make room" in capsys.readouterr().err
 
 
+def test_who_reads_stdout_may_go(micrec, monkeypatch, capsys):
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert micrec("recommend", GOLDEN, "--all", "--domain", "food") == 1
+    said = "micrec: what read the output has closed it"
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
 @pytest.mark.parametrize(
     ("option", "text", "sentence"),
     [

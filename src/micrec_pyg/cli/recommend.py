@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +42,10 @@ def main(argv: list[str]) -> int:
     if given.new_items is not None:
         path = Path(given.new_items)
         table = read_items(rec, domain, path)
-        with _told_by_file(path):
+        try:
             rec.add_items(table, domain=domain)
+        except InputError as error:  # of a column or a vector
+            raise InputError(f"{path}: {error}") from error
     if given.new_interactions is not None:
         path = Path(given.new_interactions)
         rec.add_interactions(read_interactions(rec, domain, path), domain=domain)
@@ -68,15 +69,6 @@ def main(argv: list[str]) -> int:
     if output is not None:
         show(f"{output}: {rows:,} rows, lists of {count:,} people in {domain}\n")
     return 0
-
-
-@contextmanager
-def _told_by_file(path: Path) -> Iterator[None]:
-    """Name the file in a sentence about its columns or vectors."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def _domain(rec: Recommender, given: str | None) -> str:

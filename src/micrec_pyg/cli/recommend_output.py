@@ -39,10 +39,7 @@ def write_lists(lists: Iterable[pl.DataFrame], output: Path | None) -> int:
     if output is None:
         if getattr(sys.stdout, "name", None) == os.devnull:  # see whole_streams
             raise InputError("stdout is closed; give --output FILE")
-        with explained(Path("stdout")):
-            rows = _csv(lists, show if sys.stdout.isatty() else _put)
-            sys.stdout.flush()
-        return rows
+        return _csv(lists, show if sys.stdout.isatty() else _put)
     with whole(output) as part:
         if output.suffix == ".parquet":
             return fill_parquet(part, lists)
@@ -70,8 +67,10 @@ def _jsonl(lists: Iterable[pl.DataFrame], file: BinaryIO) -> int:
 
 def _put(text: str) -> None:
     """Write ids and titles as they are: what reads them is no terminal."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
+    with explained(Path("stdout")):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
 
 def _write(file: BinaryIO, text: str) -> None:

@@ -6,9 +6,10 @@ import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
+from omegaconf import OmegaConf
 
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.pool import Job, Outcome, Result, run_all
@@ -83,31 +84,20 @@ def as_experiment(overrides: Sequence[str], note: str) -> str:
     groups = {path.name for path in conf_dir().iterdir() if path.is_dir()}
     base: list[str] = []
     defaults: list[dict[str, str]] = []
-    values: dict[str, Any] = {}
-    for override in overrides:
-        key, _, text = override.lstrip("+").partition("=")
+    values: list[str] = []
+    for override in (each.lstrip("+") for each in overrides):
+        key, _, text = override.partition("=")
         if key == EXPERIMENT:  # Hydra lets none choose another one
             base = [] if text == "null" else [f"/{EXPERIMENT}/{text}"]
         elif key in groups:
             defaults.append({f"override /{key}": text})
         elif not is_personal(key):
-            place = values
-            *way, last = key.split(".")
-            for name in way:
-                place = place.setdefault(name, {})
-            place[last] = _value(text)
+            values.append(override)
     lines = ["# @package _global_", f"# {note}"]
-    content = {"defaults": [*base, *defaults, "_self_"], **values}
+    # as Hydra reads values: YAML alone takes 1e-05 for a text
+    tree = OmegaConf.to_container(OmegaConf.from_dotlist(values))
+    content = {"defaults": [*base, *defaults, "_self_"], **cast(dict[str, Any], tree)}
     return "\n".join([*lines, yaml.safe_dump(content, sort_keys=False)])
-
-
-def _value(text: str) -> Any:
-    """Return a value as Hydra reads it: YAML alone takes 1e-05 for a text."""
-    value = yaml.safe_load(text)
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
 
 
 def search(job: Job) -> Result:

@@ -54,7 +54,7 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except StorageError:
+    except (StorageError, BrokenPipeError):  # who read a pipe has gone: no disk's fault
         raise
     except OSError as error:
         raise StorageError(sentence(error, path)) from error
