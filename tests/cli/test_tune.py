@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 import yaml
 
-from micrec_pyg.cli import sweep_jobs, train, tune_study
+from micrec_pyg.cli import sweep_jobs, train, tune_study, tune_trials
 from micrec_pyg.cli.config import composed
 from micrec_pyg.cli.studies import facts
 from micrec_pyg.cli.sweep_jobs import selection
@@ -254,8 +255,9 @@ def quick(micrec, small, tmp_path, monkeypatch):
     space = tmp_path / "space.yaml"
     space.write_text(SPACE)
 
-    def run(trials: int) -> Path:
-        given = [*small, "model=lightgcn", "--trials", str(trials), "--space", space]
+    def run(trials: int, *more: str) -> Path:
+        given = [*small, "model=lightgcn", *more]
+        given += ["--trials", str(trials), "--space", space]
         assert micrec("tune", *given) == 0
         (study,) = (tmp_path / "outputs" / "tune").glob("*/study.db")
         return study
@@ -336,6 +338,49 @@ def test_a_trial_that_diverges_uses_its_share(quick, monkeypatch, tmp_path) -> N
     monkeypatch.setattr(train, "train_job", train_one)
     table = pl.read_csv(quick(3).with_name("trials.csv"))
     assert table["state"].to_list() == ["complete", "fail", "complete"]
+
+
+@pytest.fixture
+def slow_fifth(monkeypatch, tmp_path) -> list[int]:
+    """Return the last epoch of each trial; from the fifth on they learn nothing."""
+    epochs: list[int] = []
+
+    def train_one(*_: object, on_epoch: Callable[[object], None]) -> Path:
+        epochs.append(0)
+        for epoch in range(1, 21):
+            epochs[-1] = epoch
+            value = 0.5 if len(epochs) < 5 else 0.1
+            on_epoch({"epoch": epoch, "val": {"d0": {"ndcg@20": value}}})
+        return tmp_path
+
+    monkeypatch.setattr(train, "train_job", train_one)
+    return epochs
+
+
+def test_no_trial_is_ended_in_the_first_half(quick, slow_fifth) -> None:
+    table = pl.read_csv(quick(5, "fit.max_epochs=20").with_name("trials.csv"))
+    assert table["state"].to_list() == ["complete"] * 4 + ["pruned"]
+    assert slow_fifth == [20, 20, 20, 20, 10]
+
+
+def test_a_trial_that_was_ended_too_early_is_tried_again(
+    quick, slow_fifth, monkeypatch, capsys
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(tune_trials, "SHARE", 0.1)
+        before = pl.read_csv(quick(6, "fit.max_epochs=20").with_name("trials.csv"))
+    assert slow_fifth[4:] == [2, 2]
+    capsys.readouterr()
+    after = pl.read_csv(quick(6, "fit.max_epochs=20").with_name("trials.csv"))
+    assert (
+        "ended before epoch 10: 2; their settings are tried" in capsys.readouterr().err
+    )
+    assert slow_fifth[4:] == [2, 2, 10, 10]
+    assert after["trial"].to_list() == [0, 1, 2, 3, 6, 7]
+    drawn = ["fit.lr", "model.net.num_layers"]
+    assert after.select(drawn).equals(before.select(drawn))
+    quick(6, "fit.max_epochs=20")  # once is enough
+    assert len(slow_fifth) == 8
 
 
 @pytest.mark.fuzz  # two processes that load torch

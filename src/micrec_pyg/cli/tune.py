@@ -31,9 +31,9 @@ EPILOG = """The space is conf/tune/<model>.yaml, and where the model takes a los
 conf/tune/loss/<loss>.yaml if there is one: by key, either choices, or low and high,
 log: true on a logarithmic scale. The first trial takes the settings as they are given,
 then tree-structured Parzen estimators propose; a trial that is behind the median of the
-others at its epoch is ended. One trial at a time is repeatable by its seed; several at
-a time depend on who ends first. The same command continues; the test set stays
-sealed."""
+others in the second half of fit.max_epochs is ended. One trial at a time is repeatable
+by its seed; several at a time depend on who ends first. The same command continues;
+the test set stays sealed."""
 
 
 def main(argv: list[str]) -> int:
@@ -85,8 +85,8 @@ def plan_of(
     Raises:
         InputError: A setting or the space cannot be used.
     """
+    from micrec_pyg.cli import tune_trials
     from micrec_pyg.cli.studies.facts import facts_of
-    from micrec_pyg.cli.tune_trials import Plan
 
     settings = composed(overrides)
     paths = [Path(space)] if space else _paths(overrides, settings)
@@ -94,7 +94,7 @@ def plan_of(
     name = _name(overrides, paths, seed)
     checked = check_space(found)
     tried = [experiment([*overrides, *each]).settings for each in [[], *ends(checked)]]
-    plan = Plan(
+    plan = tune_trials.Plan(
         folder=Path(str(settings["output_dir"])) / "tune" / name,
         overrides=tuple(overrides),
         space=checked,
@@ -103,6 +103,7 @@ def plan_of(
         seed=seed,
         data=facts_of(overrides).digest,
         first=given_values(checked, settings),
+        prune_after=round(tune_trials.SHARE * int(settings["fit"]["max_epochs"])),
     )
     for key, choice in plan.space.items():
         logger.info("%s: %s", key, told(choice))

@@ -65,8 +65,8 @@ def run_plan(plan: Plan, *, jobs: int) -> Outcome:
     with locked(plan.folder), _kept(plan.folder):
         study = study_of(plan)
         check_same_data(plan, study)
-        try_again(study)
-        missing = plan.trials - len(ended(study))
+        try_again(plan, study)
+        missing = plan.trials - len(ended(plan, study))
         with worker_pool(min(jobs, missing), one_thread=False) as pool:
             if pool is not None:
                 run_in(pool, plan, study, missing)
@@ -138,7 +138,9 @@ def _outcome(plan: Plan, study: "optuna.Study") -> Outcome:
             **{key: written(each.params.get(key)) for key in plan.space},
             RUN: _inside(plan, each.user_attrs.get(RUN)),
         }
-        for each in ended(study)[: plan.trials]  # an earlier call may have had more
+        for each in ended(plan, study)[
+            : plan.trials
+        ]  # an earlier call may have had more
     ]
     trials = pl.DataFrame(rows, infer_schema_length=None)
     trials = trials.cast({"seconds": pl.Int64}) if rows else trials

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STARTED, WARM_UP = 4, 10
-"""Trials that are never ended, and epochs before which none is."""
+STARTED = 4
+"""Trials that are never ended."""
+
+SHARE = 0.5
+"""Of the epochs, before which no trial is ended: settings that learn slowly are behind
+there and may yet be the best (docs/protocol.md, Tuning)."""
 
 RUN = "run"
 """What a trial notes: the folder of its run, if it came to its end."""
@@ -57,6 +61,8 @@ class Plan:
     """Digest of what the data hold now."""
     first: Mapping[str, Any] = field(default_factory=dict)
     """Values of the first trial, by key; the others of its keys are drawn."""
+    prune_after: int = 0
+    """Epochs before which no trial is ended."""
 
 
 def study_of(plan: Plan, seed: int | None = None) -> "optuna.Study":
@@ -80,7 +86,7 @@ def study_of(plan: Plan, seed: int | None = None) -> "optuna.Study":
         direction="maximize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=STARTED, n_warmup_steps=WARM_UP
+            n_startup_trials=STARTED, n_warmup_steps=plan.prune_after
         ),
     )
     if not study.trials:
@@ -92,25 +98,35 @@ def study_of(plan: Plan, seed: int | None = None) -> "optuna.Study":
     return study
 
 
-def ended(study: "optuna.Study") -> "list[FrozenTrial]":
+def ended(plan: Plan, study: "optuna.Study") -> "list[FrozenTrial]":
     """Return the trials that came to their end: complete, pruned or diverged.
 
-    One that a kill, an interruption or an error of another kind ended is none.
+    One that a kill, an interruption or an error of another kind ended is none, nor is
+    one that was pruned too early.
     """
-    from optuna.trial import TrialState
-
-    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     return [
         each
-        for each in study.get_trials(deepcopy=False, states=states)
-        if each.state != TrialState.FAIL or DIVERGED in each.user_attrs
+        for each in study.get_trials(deepcopy=False)
+        if each.state.is_finished() and not _failed(each) and not _early(plan, each)
     ]
 
 
-def try_again(study: "optuna.Study") -> None:
-    """End the trials that a killed search left running, and queue their settings.
+def _failed(trial: "FrozenTrial") -> bool:
+    return trial.state.name == "FAIL" and DIVERGED not in trial.user_attrs
 
-    Whoever calls this holds the lock of the study, so nobody works on them.
+
+def _early(plan: Plan, trial: "FrozenTrial") -> bool:
+    """Return whether a trial was pruned before it could show what it is worth."""
+    pruned = trial.state.name == "PRUNED"
+    return pruned and (trial.last_step or 0) < plan.prune_after
+
+
+def try_again(plan: Plan, study: "optuna.Study") -> None:
+    """Queue the settings of trials that have no end that counts.
+
+    These are the ones that a killed search left running, which end here, and those that
+    an earlier version pruned too early. Whoever calls this holds the lock of the study,
+    so nobody works on them.
     """
     from optuna.trial import TrialState
 
@@ -122,6 +138,29 @@ def try_again(study: "optuna.Study") -> None:
             "trial %d was interrupted and is not counted; its settings are tried again",
             trial.number,
         )
+    early = _early_ones(plan, study)
+    for trial in early:
+        study.enqueue_trial(trial.params)
+    if early:
+        logger.info(
+            "trials that were ended before epoch %d: %d; their settings are tried "
+            "again",
+            plan.prune_after,
+            len(early),
+        )
+
+
+def _early_ones(plan: Plan, study: "optuna.Study") -> "list[FrozenTrial]":
+    """Return the trials that were pruned too early and were not tried again."""
+    # newest first; settings that wait for their trial are not drawn yet
+    tried: list[dict[str, Any]] = []
+    found = []
+    for trial in reversed(study.get_trials()):
+        if _early(plan, trial) and trial.params not in tried:
+            found.append(trial)
+        if not _failed(trial):
+            tried.append(trial.params or trial.system_attrs.get("fixed_params", {}))
+    return found[::-1]
 
 
 def run_in(
@@ -199,7 +238,7 @@ def _tell(plan: Plan, study: "optuna.Study", trial: "FrozenTrial") -> None:
         seconds_of(trial) or 0.0,
         " ".join(override(k, _short(trial.params.get(k))) for k in plan.space),
         value,
-        max(0, plan.trials - len(ended(study))),
+        max(0, plan.trials - len(ended(plan, study))),
         plan.trials,
     )
 
@@ -242,7 +281,7 @@ def check_same_data(plan: Plan, study: "optuna.Study") -> None:
     Raises:
         InputError: The data have changed since the first trial.
     """
-    if READ in study.user_attrs or not ended(study):
+    if READ in study.user_attrs or not ended(plan, study):
         _check_same(plan, study, READ, plan.data)
 
 
