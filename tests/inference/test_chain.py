@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from micrec_pyg.inference.lists import check_length
+from micrec_pyg.inference.lists import check_exclude_seen, check_length
 from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.schema import InputError
 
@@ -212,6 +212,13 @@ def test_what_cannot_be_added_is_refused_and_changes_nothing(
 def test_a_length_is_a_whole_number_above_0(k: object):
     with pytest.raises(InputError, match=f"k={k}: give a whole number of 1 or more"):
         check_length(k)
+
+
+@pytest.mark.parametrize("given", ["no", 0, None])
+def test_what_is_no_truth_value_does_not_count_as_one(given: object):
+    with pytest.raises(InputError, match=f"exclude_seen={given!r}: give True or False"):
+        check_exclude_seen(given)
+    assert check_exclude_seen(np.bool_(False)) is False
 
 
 def test_an_unknown_domain_is_refused_wherever_it_is_given(rec):

@@ -3,6 +3,7 @@
 import operator
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Bool, Float, Int
@@ -66,6 +67,17 @@ def check_length(k: object) -> int:
     if length < 1 or isinstance(k, bool):
         raise InputError(f"k={k}: give a whole number of 1 or more")
     return length
+
+
+def check_exclude_seen(exclude_seen: object) -> bool:
+    """Return whether items that are known of a person are left out.
+
+    Raises:
+        InputError: It is neither True nor False; "no" would count as true.
+    """
+    if not isinstance(exclude_seen, bool | np.bool_):
+        raise InputError(f"exclude_seen={exclude_seen!r}: give True or False")
+    return bool(exclude_seen)
 
 
 def lists_of_people(world: World, people: People, wanted: Wanted) -> Lists:

@@ -18,6 +18,7 @@ from micrec_pyg.inference.listing import Contents
 from micrec_pyg.inference.lists import (
     Wanted,
     as_frame,
+    check_exclude_seen,
     check_length,
     lists_of_people,
 )
@@ -73,7 +74,8 @@ class Recommender(Contents):
             items: Raw ids of the items to choose from; None: all.
 
         Raises:
-            InputError: An id or a domain is unknown; the message has the nearest.
+            InputError: An id or a domain is unknown; the message has the nearest. Or
+                another argument is impossible.
         """
         world = self._world
         domain = check_domain(world, domain)
@@ -88,7 +90,7 @@ class Recommender(Contents):
             domain=domain,
             # a list has no more rows, and k places are made for everybody
             k=min(k, max(1, world.tasks[domain].data[ITEM].num_nodes)),
-            exclude_seen=exclude_seen,
+            exclude_seen=check_exclude_seen(exclude_seen),
             candidates=chosen_items(world, domain, items),
         )
         lists = lists_of_people(world, people, wanted)

@@ -146,6 +146,12 @@ def test_the_core_of_the_union_counts_a_user_everywhere():
     assert left(apply_filters(inputs, union)) == {"one": one, "two": [row("a", "x")]}
 
 
+def test_every_domain_that_is_left_empty_is_told():
+    inputs = {name: domain([row("a", "x")]) for name in ("one", "two")}
+    with pytest.raises(InputError, match=r"'one'.*left of 1 .*; domain 'two'.*left"):
+        apply_filters(inputs, filters(user_core=2))
+
+
 def test_a_duplicate_outside_the_window_does_not_count():
     rows = [row("a", "x", time=1), row("a", "x", time=9)]
     chosen = filters(duplicates="error", time_to=5)

@@ -80,7 +80,10 @@ def apply_filters(domains: Domains, filters: Filters) -> dict[str, RawDomain]:
             k: replace(each, steps=(*each.steps, _sizes(name, each)))
             for k, each in step(domains).items()
         }
-    return {k: _finish(k, start[k], each) for k, each in domains.items()}
+    found = {k: _counted(start[k], each) for k, each in domains.items()}
+    _refuse_empty(start, found)
+    _tell(found)
+    return found
 
 
 def no_rows(domain: str) -> str:
@@ -110,22 +113,36 @@ def _sizes(name: str, domain: RawDomain) -> FilterStep:
     return FilterStep(name, domain.rows.height, users, domain.items.height)
 
 
-def _finish(name: str, start: RawDomain, end: RawDomain) -> RawDomain:
-    """Return a filtered domain with all its counts; refuse an empty one."""
+def _counted(start: RawDomain, end: RawDomain) -> RawDomain:
+    """Return a filtered domain with all its counts."""
     users = start.rows["user"].n_unique() - end.rows["user"].n_unique()
     dropped = {**end.dropped, "users_without_interactions": users}
-    if start.rows.is_empty():
-        raise InputError(no_rows(name))
-    if end.rows.is_empty():
-        gone = {reason: count for reason, count in dropped.items() if count}
-        raise InputError(
-            f"domain '{name}': no interaction is left of {start.rows.height} "
-            f"(dropped: {gone or 'nothing'}); loosen the filters or give other data"
-        )
-    for before, after in itertools.pairwise(end.steps):
-        if replace(before, name=after.name) != after:
-            log.info("domain %s: %s leaves %s", name, after.name, after)
     return replace(end, dropped=dropped)
+
+
+def _refuse_empty(start: Domains, end: Domains) -> None:
+    """Refuse the domains without rows, all of them in one sentence."""
+    said = []
+    for name, domain in end.items():
+        before = start[name].rows.height
+        gone = {reason: count for reason, count in domain.dropped.items() if count}
+        if not before:
+            said.append(no_rows(name))
+        elif domain.rows.is_empty():
+            said.append(
+                f"domain '{name}': no interaction is left of {before} "
+                f"(dropped: {gone or 'nothing'}); loosen the filters or give other data"
+            )
+    if said:
+        raise InputError("; ".join(said))
+
+
+def _tell(domains: Domains) -> None:
+    """Log a line per filter that changed a domain."""
+    for name, domain in domains.items():
+        for before, after in itertools.pairwise(domain.steps):
+            if replace(before, name=after.name) != after:
+                log.info("domain %s: %s leaves %s", name, after.name, after)
 
 
 def _keep(domain: RawDomain, rows: pl.DataFrame, reason: str) -> RawDomain:
