@@ -151,6 +151,20 @@ def test_groups_by_hand(fake: FakeJobs, tmp_path: Path) -> None:
     assert "### groups" not in random
 
 
+def test_what_the_runs_took_stands_below_the_tables(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    _run(tmp_path)
+    text = _page(tmp_path).split("# Time and memory")[1]
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "## split random",
+        "## split new_nodes",
+    ]
+    rows = [line.split(" | ")[:2] for line in text.splitlines() if "|" in line]
+    labels = [["| Ours", "2"], ["| Ours w/o MM", "2"], ["| MF", "2"]]
+    assert [row for row in rows if row[1] == "2"] == 2 * labels
+
+
 def test_csv(fake: FakeJobs, tmp_path: Path) -> None:
     _run(tmp_path)
     frame = pl.read_csv(tmp_path / "out" / "reproduce-toy.csv")

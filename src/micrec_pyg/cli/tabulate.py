@@ -13,6 +13,7 @@ from micrec_pyg.cli.pool import Job
 from micrec_pyg.cli.preset import Preset
 from micrec_pyg.cli.process import show
 from micrec_pyg.report.collect import collect_runs
+from micrec_pyg.report.costs import costs_table
 from micrec_pyg.report.latex import titled
 from micrec_pyg.report.tables import as_markdown, overview, sheets, write
 from micrec_pyg.runs.identity import unread_keys
@@ -64,7 +65,7 @@ def tabulate(
         metrics=preset.metrics,
         groups=["all", *preset.groups],
         names=names,
-        text="\n".join([summary, "# Every group\n", *details]),
+        text="\n".join([summary, "# Every group\n", *details, *_costs(preset, parts)]),
     )
     show(summary)
     logger.info("written: %s and %s", *pages)
@@ -148,6 +149,24 @@ def _tables(
         alpha=ALPHA,
     )
     return as_markdown(found)
+
+
+def _costs(preset: Preset, parts: Sequence[pl.DataFrame]) -> list[str]:
+    """Return what the runs of each row took, a table per split."""
+    lines = ["# Time and memory", "", "Mean ± standard deviation over the runs."]
+    for part in parts:
+        runs = {
+            row.label: [
+                read_run(Path(path))
+                for path in part.filter(label=row.label)["run"].unique(
+                    maintain_order=True
+                )
+            ]
+            for row in preset.rows
+        }
+        own = {label: found for label, found in runs.items() if found}
+        lines += ["", f"## split {part['split'][0]}", "", costs_table(own)]
+    return [*lines, ""]
 
 
 def _groups(preset: Preset, part: pl.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from micrec_pyg.report.costs import COSTS, cost_text, costs_of
 from micrec_pyg.report.html.blocks import (
     Block,
     Cell,
@@ -11,17 +12,10 @@ from micrec_pyg.report.html.blocks import (
     Fold,
     Table,
     plain,
-    spread,
     table_of_texts,
 )
+from micrec_pyg.report.interval import Interval
 from micrec_pyg.runs.read import Run, options_of
-
-TIMES = {
-    "fit_s": ("training, s", 1),
-    "train_epoch_s": ("epoch, s", 3),
-    "evaluate_users_per_s": ("users ranked per s", 0),
-}
-"""Keys of a run's timing: the name, and the digits."""
 
 
 def timings(runs: Sequence[Run], labels: Mapping[str, str]) -> Table:
@@ -29,21 +23,20 @@ def timings(runs: Sequence[Run], labels: Mapping[str, str]) -> Table:
     by_label: dict[str, list[Run]] = {}
     for run in runs:
         by_label.setdefault(labels[run.path], []).append(run)
-    rows = []
-    for label, own in by_label.items():
-        times = [run.record.get("timing", {}) for run in own]
-        costs = [
-            *(_spread(times, key, digits) for key, (_, digits) in TIMES.items()),
-            _spread([run.record for run in own], "epochs", 0),
-            _spread([run.record for run in own], "peak_memory_mb", 0),
-        ]
-        rows.append([Cell(label), plain(len(own)), *costs])
-    head = ["model", "runs", *(name for name, _ in TIMES.values())]
+    rows = [
+        [Cell(label), plain(len(own)), *map(_cost, costs_of(own).items())]
+        for label, own in by_label.items()
+    ]
     return Table(
         "Time and memory, mean ± sd over the runs of a model",
-        [*head, "epochs", "peak memory, MB"],
+        ["model", "runs", *(name for name, _ in COSTS.values())],
         rows,
     )
+
+
+def _cost(found: tuple[str, Interval | None]) -> Cell:
+    key, cost = found
+    return Cell(cost_text(key, cost), None if cost is None else cost.mean)
 
 
 def all_runs(runs: Sequence[Run], labels: Mapping[str, str], root: Path) -> Table:
@@ -118,11 +111,6 @@ def environment(runs: Sequence[Run]) -> Table:
 def _fold(title: str, values: Mapping[str, str]) -> Fold:
     rows = [[Cell(key), Cell(value)] for key, value in values.items()]
     return Fold(f"{title} ({len(rows)})", [Table(title, ["setting", "value"], rows)])
-
-
-def _spread(records: Sequence[Mapping[str, Any]], key: str, digits: int) -> Cell:
-    values = [record[key] for record in records if record.get(key) is not None]
-    return spread(values, digits=digits)
 
 
 def _relative(path: str, root: Path) -> str:
