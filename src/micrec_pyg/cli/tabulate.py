@@ -54,7 +54,9 @@ def tabulate(
         results.filter(split=split)
         for split in results["split"].unique(maintain_order=True)
     ]
-    head = _head(preset, results, facts)
+    paths = results["run"].unique(maintain_order=True)
+    runs = {path: read_run(Path(path)) for path in paths}
+    head = _head(preset, results, facts, [*runs.values()])
     summary = "\n".join([head, *(_summary(preset, part, names) for part in parts)])
     details = [
         _tables(preset, part, names, groups=_groups(preset, part)) for part in parts
@@ -65,16 +67,22 @@ def tabulate(
         metrics=preset.metrics,
         groups=["all", *preset.groups],
         names=names,
-        text="\n".join([summary, "# Every group\n", *details, *_costs(preset, parts)]),
+        text="\n".join(
+            [summary, "# Every group\n", *details, *_costs(preset, parts, runs)]
+        ),
     )
     show(summary)
     logger.info("written: %s and %s", *pages)
 
 
-def _head(preset: Preset, results: pl.DataFrame, facts: Mapping[str, str]) -> str:
+def _head(
+    preset: Preset,
+    results: pl.DataFrame,
+    facts: Mapping[str, str],
+    runs: Sequence[Run],
+) -> str:
     """Return the protocol in words: what must be known to read the tables."""
     seeds = ", ".join(map(str, results["seed"].unique().sort().to_list()))
-    runs = [read_run(Path(path)) for path in results["run"].unique(maintain_order=True)]
     all_facts = {
         **facts,
         "data": ", ".join(results["dataset"].unique().sort().to_list()),
@@ -151,21 +159,18 @@ def _tables(
     return as_markdown(found)
 
 
-def _costs(preset: Preset, parts: Sequence[pl.DataFrame]) -> list[str]:
+def _costs(
+    preset: Preset, parts: Sequence[pl.DataFrame], runs: Mapping[str, Run]
+) -> list[str]:
     """Return what the runs of each row took, a table per split."""
     lines = ["# Time and memory", "", "Mean ± standard deviation over the runs."]
     for part in parts:
-        runs = {
-            row.label: [
-                read_run(Path(path))
-                for path in part.filter(label=row.label)["run"].unique(
-                    maintain_order=True
-                )
-            ]
-            for row in preset.rows
-        }
-        own = {label: found for label, found in runs.items() if found}
-        lines += ["", f"## split {part['split'][0]}", "", costs_table(own)]
+        pairs = part.select("label", "run").unique(maintain_order=True).rows()
+        own: dict[str, list[Run]] = {row.label: [] for row in preset.rows}
+        for label, path in pairs:
+            own[label].append(runs[path])
+        found = {label: each for label, each in own.items() if each}
+        lines += ["", f"## split {part['split'][0]}", "", costs_table(found)]
     return [*lines, ""]
 
 

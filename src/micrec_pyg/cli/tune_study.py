@@ -11,18 +11,17 @@ import polars as pl
 
 from micrec_pyg import grid
 from micrec_pyg.cli.pool import worker_pool
+from micrec_pyg.cli.tune_ended import ended, try_again
 from micrec_pyg.cli.tune_space import override, written
 from micrec_pyg.cli.tune_trials import (
     RUN,
     STUDY,
     Plan,
     check_same_data,
-    ended,
     run_here,
     run_in,
     seconds_of,
     study_of,
-    try_again,
 )
 from micrec_pyg.schema import DamagedFileError, InputError, StorageError
 from micrec_pyg.storage.lock import locked

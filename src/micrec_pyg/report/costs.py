@@ -39,11 +39,10 @@ def _record(run: Run, key: str) -> Mapping[str, Any]:
 def costs_table(runs: Mapping[str, Sequence[Run]]) -> str:
     """Return the costs of the runs of each label as a Markdown table."""
     head = ["model", "runs", *(name for name, _ in COSTS.values())]
-    rows = [
-        [label, str(len(own)), *(cost_text(key, each) for key, each in costs.items())]
-        for label, own in runs.items()
-        if (costs := costs_of(own))
-    ]
+    rows = []
+    for label, own in runs.items():
+        cells = [cost_text(key, cost) for key, cost in costs_of(own).items()]
+        rows.append([label, str(len(own)), *cells])
     return "\n".join(grid.markdown([head, *rows], right=range(1, len(head))))
 
 
