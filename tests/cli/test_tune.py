@@ -21,6 +21,7 @@ from micrec_pyg.cli.tune_trials import Plan
 from micrec_pyg.runs.build import conf_dir
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
+from micrec_pyg.yaml_files import read_yaml
 
 SPACE = """fit.lr: {low: 0.001, high: 0.1, log: true}
 model.net.num_layers: {choices: [0, 1]}
@@ -75,6 +76,21 @@ def test_values_outside_of_a_space_are_drawn() -> None:
     settings = {"K": 2, "fit": {"lr": 0.1}}
     assert given_values(space, settings) == {"fit.lr": 0.1}
     assert given_values(space, {"K": 3}) == {"K": 3}
+
+
+def test_a_text_of_a_space_may_stand_for_a_list_or_null() -> None:
+    choices = ["[500]", "[800,400]", "null"]
+    for value, text in zip([[500], [800, 400], None], choices, strict=True):
+        space = {"net.hidden": {"choices": choices}, "net.name": {"choices": ["a"]}}
+        settings = {"net": {"hidden": value, "name": "a"}}
+        found = given_values(space, settings)
+        assert found == {"net.hidden": text, "net.name": "a"}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_first_trial_of_a_space_draws_nothing(name: str) -> None:
+    space = check_space(read_yaml(conf_dir() / "tune" / f"{name}.yaml"))
+    assert set(given_values(space, composed([f"model={name}"]))) == set(space)
 
 
 def test_the_best_command_trains(search, micrec, tmp_path, capsys) -> None:
@@ -317,7 +333,12 @@ def test_a_trial_is_asked_for_by_one_process_at_a_time(quick, monkeypatch) -> No
 
 def test_a_line_per_trial_says_how_many_are_left(quick, capsys) -> None:
     quick(2)
-    lines = [li for li in capsys.readouterr().err.splitlines() if "trial" in li]
+    told = capsys.readouterr().err.splitlines()
+    assert (
+        "the first trial draws, too, what the settings have outside of the space: "
+        "model.net.num_layers"
+    ) in told
+    lines = [line for line in told if line.startswith("trial ")]
     pattern = (
         r"trial {} complete in \d+ s: fit.lr=0.\d{{1,6}} model.net.num_layers=\d: "
         r"ndcg@20 0.5000, {} of 2 left"

@@ -105,12 +105,23 @@ def plan_of(
         first=given_values(checked, settings),
         prune_after=round(tune_trials.SHARE * int(settings["fit"]["max_epochs"])),
     )
+    _tell(plan, tried)
+    return plan
+
+
+def _tell(plan: "Plan", tried: Sequence[Config]) -> None:
+    """Log what is searched; ``tried`` has every choice and bound once."""
     for key, choice in plan.space.items():
         logger.info("%s: %s", key, told(choice))
+    if drawn := [key for key in plan.space if key not in plan.first]:
+        logger.info(
+            "the first trial draws, too, what the settings have outside of the space: "
+            "%s",
+            ", ".join(drawn),
+        )
     # what one value of another key switches off, another one may need
-    if idle := [key for key in checked if all(unread_keys(s, [key]) for s in tried)]:
+    if idle := [k for k in plan.space if all(unread_keys(s, [k]) for s in tried)]:
         logger.warning("without effect in this search: %s", ", ".join(idle))
-    return plan
 
 
 def searched_keys(overrides: Sequence[str]) -> set[Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
 from micrec_pyg.cli.sweep_jobs import SEED, changes_task
 from micrec_pyg.schema import InputError
 
@@ -72,21 +74,26 @@ def ends(space: Mapping[str, Choice]) -> list[list[str]]:
 def given_values(
     space: Mapping[str, Choice], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the values that settings have for the keys of a space, if it has them."""
+    """Return the choices or values of a space that settings have, by key."""
     found = {}
     for key, choice in space.items():
         value: Any = settings
         for part in key.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
         if "choices" in choice:
-            inside = value in choice["choices"]
-        else:
-            inside = isinstance(value, int | float) and (
-                choice["low"] <= value <= choice["high"]
-            )
-        if inside:
+            for each in choice["choices"]:
+                if _read(key, each) == value:
+                    found[key] = each
+        elif isinstance(value, int | float) and (
+            choice["low"] <= value <= choice["high"]
+        ):
             found[key] = value
     return found
+
+
+def _read(key: str, choice: object) -> object:
+    """Return what a run gets for a choice: a text may stand for a list, or null."""
+    return OverridesParser.create().parse_override(override(key, choice)).value()
 
 
 def override(key: str, value: object) -> str:
