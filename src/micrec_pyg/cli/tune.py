@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ def plan_of(
     return plan
 
 
-def _tell(plan: "Plan", tried: Sequence[Config]) -> None:
+def _tell(plan: "Plan", tried: Sequence[Mapping[str, Any]]) -> None:
     """Log what is searched; ``tried`` has every choice and bound once."""
     for key, choice in plan.space.items():
         logger.info("%s: %s", key, told(choice))
