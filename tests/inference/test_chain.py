@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import torch
 
+from micrec_pyg.inference import likeness
 from micrec_pyg.inference.lists import check_exclude_seen, check_length
 from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.schema import InputError
@@ -44,6 +45,17 @@ def table(rec, domain):
     }
 
 
+def of_places(weights, count):
+    """Return weights times the part that each user has of a number of places."""
+    last = sorted(weights.values())[-count]
+    above = [user for user in weights if weights[user] > last + 1e-9]
+    level = [user for user in weights if abs(weights[user] - last) <= 1e-9]
+    part = (count - len(above)) / len(level)
+    return {
+        user: weights[user] * (1 if user in above else part) for user in above + level
+    }
+
+
 def test_a_history_elsewhere_is_answered_by_people_with_a_similar_one(rec):
     history = ["food1", "food2", "food3"]
     mine = {*history}
@@ -53,10 +65,10 @@ def test_a_history_elsewhere_is_answered_by_people_with_a_similar_one(rec):
         if here.get(user):
             common = len(mine & items)
             weights[user] = common / (len(mine) * len(items)) ** 0.5
-    best = sorted(weights, key=lambda user: -weights[user])[:20]
-    scores, total = table(rec, "kitchen"), sum(weights[user] for user in best)
+    weights = of_places(weights, 20)
+    scores, total = table(rec, "kitchen"), sum(weights.values())
     expected = {
-        item: sum(weights[user] * scores[user][item] for user in best) / total
+        item: sum(weights[user] * scores[user][item] for user in weights) / total
         for item in rec.items("kitchen")
     }
     found = rec.recommend(history={"food": history}, domain="kitchen", k=19)
@@ -65,6 +77,22 @@ def test_a_history_elsewhere_is_answered_by_people_with_a_similar_one(rec):
     assert {*found.filter(nobody_has)["reason"]} == {"content"}
     for item, score in found.select("item", "score").iter_rows():
         assert score == pytest.approx(expected[item], abs=1e-5)
+
+
+def test_the_order_of_people_decides_nothing():
+    """Short histories are as similar to many others, of whom some have a place."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randint(0, 4, (6, 300), generator=generator).float()
+    weight[0, 15:] = 0  # fewer than there are places
+    names = [str(n) for n in range(300)]
+    found = likeness.shares(weight)
+    for row, each in zip(weight.tolist(), found.tolist(), strict=True):
+        parts = of_places(dict(zip(names, row, strict=True)), 20)
+        total = sum(parts.values())
+        expected = [parts.get(name, 0) / total for name in names]
+        assert each == pytest.approx(expected, abs=1e-6)
+    order = torch.randperm(300, generator=generator)
+    assert torch.allclose(likeness.shares(weight[:, order]), found[:, order])
 
 
 def test_a_history_that_nobody_shares_is_answered_by_content(rec):

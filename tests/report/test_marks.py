@@ -81,6 +81,19 @@ def test_beating_some_is_not_enough(tmp_path: Path) -> None:
     assert _marks(tmp_path, "recall@20").places == frozenset()
 
 
+def test_a_mean_that_few_users_raise_is_no_mark(tmp_path: Path) -> None:
+    d = np.concatenate([np.ones(10), np.linspace(-0.1, -0.01, 60)])
+    assert d.mean() > 0
+    assert stats.wilcoxon(d).pvalue < 0.001  # for the losses of the others
+    users = np.full(70, 0.5)
+    for model, values in (("base", users), ("best", users + d)):
+        content = {"a": {"all": {"recall@20": values.tolist()}}}
+        write_run(tmp_path / model, content, model=model)
+    found = _marks(tmp_path, "recall@20")
+    assert "Holm-corrected over the 1 tests" in found.note
+    assert found.places == frozenset()
+
+
 def test_users_are_paired_within_the_seeds_of_both(tmp_path: Path) -> None:
     for seed in (0, 1):
         _write(tmp_path, "base", BASE + seed, seed=seed)

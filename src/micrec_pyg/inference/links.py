@@ -20,9 +20,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch_geometric.data import HeteroData
 
-from micrec_pyg.graph.node_rows import places
 from micrec_pyg.inference.askers import Askers
 from micrec_pyg.inference.distinct import tells_items_apart, unlike_nobody
 from micrec_pyg.inference.guests import (
@@ -30,16 +28,17 @@ from micrec_pyg.inference.guests import (
     guest_rows,
     with_users,
 )
+from micrec_pyg.inference.likeness import PEOPLE, likeness, shares
 from micrec_pyg.inference.neighbors import item_features
 from micrec_pyg.inference.tower import tower_in
 from micrec_pyg.inference.world import World, compared_in
-from micrec_pyg.schema import INTERACTS, ITEM, USER, Feature, Task
+from micrec_pyg.schema import ITEM, USER, Feature
 
 HISTORY, ELSEWHERE, CONTENT, POPULARITY = range(4)
 REASONS = ("history", "other domain", "content", "popularity")
 
-PEOPLE = 20
-"""People with a similar history elsewhere, whose scores are averaged."""
+SCORED = 32 * PEOPLE
+"""People whose scores are in memory at a time."""
 
 Scores = Float[Tensor, "askers items"]
 Found = tuple[Int[Tensor, " some"], Scores]
@@ -191,52 +190,21 @@ def _by_people(
     """Yield those whose histories in other domains resemble those of people here."""
     if not world.personal[domain]:
         return
-    mine = world.tasks[domain].data
-    weight = torch.zeros(askers.count, mine[USER].num_nodes)
-    for name, task in world.tasks.items():
-        if name != domain and askers.history[name].shape[1]:
-            here = _rows_here(task.data[USER].person, mine)
-            alike = _cosines(askers, name, task)
-            linked = (here >= 0).nonzero().flatten()
-            weight.index_add_(1, here[linked], alike[:, linked])
-    best = weight.topk(min(PEOPLE, weight.shape[1]), dim=1)
-    rows = (best.values[:, 0] > 0).nonzero().flatten()
+    weight = likeness(world, domain, askers)
+    rows = (weight > 0).any(1).nonzero().flatten()
     if not len(rows):
         return
+    share = shares(weight[rows])
+    asker, user = share.nonzero(as_tuple=True)
+    share = share[asker, user].to(world.device)
+    asker, user = asker.to(world.device), user.to(world.device)
     score = world.scores[domain]
-    found = []
-    for some in rows.split(32):
-        user, share = best.indices[some], best.values[some]
-        share = (share / share.sum(1, keepdim=True)).to(world.device)
-        each = score(user.flatten().to(world.device)).view(*user.shape, -1)
-        found.append((each * share[..., None]).sum(1))
-    yield ELSEWHERE, (rows, torch.cat(found))
-
-
-def _rows_here(person: Tensor, here: HeteroData) -> Int[Tensor, " users"]:
-    """Return the row here of users of another domain; -1 without a history here."""
-    users = here[USER]
-    mine = users.person.cpu().clone()
-    size = 1 + int(torch.cat([mine, person.cpu()]).max())
-    row = places(mine, size)[person.cpu()]
-    has = users.degree.cpu()[row.clamp(min=0)] > 0
-    return torch.where(has, row, -1)
-
-
-def _cosines(askers: Askers, name: str, task: Task) -> Float[Tensor, "askers users"]:
-    """Return the cosine of the sets of items, of each asker with each user."""
-    asker, item = askers.history[name]
-    matrix = task.data[INTERACTS].adj_t.cpu()  # a row per item: its users
-    crow = matrix.crow_indices().long()
-    width = crow.diff()[item]
-    start = (crow[item] - (width.cumsum(0) - width)).repeat_interleave(width)
-    user = matrix.col_indices().long()[start + torch.arange(int(width.sum()))]
-    common = torch.zeros(askers.count, matrix.shape[1])
-    owner = asker.repeat_interleave(width)
-    common.index_put_((owner, user), torch.ones(len(user)), accumulate=True)
-    mine = askers.degree(name).clamp(min=1)[:, None]
-    cosine: Tensor = common / (mine * task.data[USER].degree.cpu().clamp(min=1)).sqrt()
-    return cosine
+    found = torch.zeros(
+        len(rows), world.tasks[domain].data[ITEM].num_nodes, device=world.device
+    )
+    for some in torch.arange(len(user), device=world.device).split(SCORED):
+        found.index_add_(0, asker[some], score(user[some]) * share[some, None])
+    yield ELSEWHERE, (rows, found)
 
 
 def _by_content(
