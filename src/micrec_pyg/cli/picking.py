@@ -163,7 +163,7 @@ def _present(run: Path) -> Path:
 
 
 def _trials(folder: Path) -> pl.DataFrame:
-    return pl.read_csv(folder / TRIALS, infer_schema=False)
+    return pl.read_csv(folder / TRIALS, infer_schema=False, glob=False)
 
 
 def _write(

@@ -130,7 +130,7 @@ def read_searches(path: Path) -> dict[Place, Facts]:
     if not path.is_file():
         raise InputError(f"--tuned {path}: it is no file; {GIVE}")
     try:
-        table = pl.read_csv(path, infer_schema=False)
+        table = pl.read_csv(path, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: not readable as CSV ({reason}); {GIVE}") from error

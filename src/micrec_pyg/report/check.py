@@ -59,7 +59,7 @@ def read_table(path: Path) -> pl.DataFrame:
             "docs/tables/quick.csv of a checkout"
         )
     try:
-        table = pl.read_csv(path, infer_schema=False)
+        table = pl.read_csv(path, infer_schema=False, glob=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: not readable as CSV ({error})") from error
     missing = CELLS.keys() - set(table.columns)

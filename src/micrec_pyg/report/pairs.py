@@ -67,7 +67,7 @@ def metrics_in(run: Run) -> list[str]:
     """
     check_run(Path(run.path), ["per_user.parquet"])
     try:
-        columns = pl.read_parquet_schema(_file(run))
+        columns = _scan(run).collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"{_file(run)} cannot be read ({error}); train that run again"
@@ -173,11 +173,15 @@ def _load(
 ) -> pl.DataFrame:
     """Return user_id, overlap_user and the metrics of one group's users."""
     return (
-        pl.scan_parquet(_file(run))
+        _scan(run)
         .filter(part=part, domain=domain, group=group)
         .select("user_id", "overlap_user", *metrics)
         .collect()
     )
+
+
+def _scan(run: Run) -> pl.LazyFrame:
+    return pl.scan_parquet(_file(run), glob=False)  # a folder may be called a? or [b]
 
 
 def _file(run: Run) -> Path:

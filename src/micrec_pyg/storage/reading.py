@@ -24,7 +24,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
         raise DamagedFileError(f"{path} is {what}")
     try:
         with explained(path):
-            return pl.read_parquet(path, columns=columns)
+            return pl.read_parquet(path, columns=columns, glob=False)
     # polars panics over some damaged files
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DamagedFileError(f"{path} is damaged ({error})") from error

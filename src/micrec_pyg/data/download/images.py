@@ -170,7 +170,7 @@ def _earlier(path: Path) -> pl.DataFrame:
     if not path.exists():
         return pl.DataFrame(schema=_REPORT)
     try:
-        return pl.read_csv(path, schema=_REPORT)
+        return pl.read_csv(path, schema=_REPORT, glob=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: not a report of ours; delete it") from error
 

@@ -90,7 +90,9 @@ def _facts(path: Path) -> pl.DataFrame:
     Raises:
         InputError: the table lacks a column.
     """
-    facts = pl.read_csv(path, separator="\t", quote_char=None, infer_schema=False)
+    facts = pl.read_csv(
+        path, separator="\t", quote_char=None, infer_schema=False, glob=False
+    )
     if missing := [name for name in COLUMNS if name not in facts.columns]:
         raise InputError(f"{path}: column {', '.join(missing)} is missing")
     tag = pl.concat_str("relation", "entity", separator=":")

@@ -121,7 +121,7 @@ def load_split(domains: Domains, *, path: str) -> dict[str, EdgeSplit]:
     for name, domain in domains.items():
         file = folder / f"{name}.parquet"
         try:
-            table = pl.read_parquet(file)
+            table = pl.read_parquet(file, glob=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{file}: cannot be read as a split: {error}") from error
         digest, select = saved[name]

@@ -136,5 +136,5 @@ def _fetch_images(folder: Path, store: Mapping[str, Path], workers: int) -> None
 
 def _rated(table: Path) -> frozenset[str]:
     """Return the ids of the items that have a review."""
-    items = pl.scan_parquet(table).select(pl.col("item").unique())
+    items = pl.scan_parquet(table, glob=False).select(pl.col("item").unique())
     return frozenset(items.collect(engine="streaming")["item"])
