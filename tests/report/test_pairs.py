@@ -105,10 +105,10 @@ def test_common_seeds(tmp_path: Path) -> None:
 
 
 def test_results_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    run = _run(tmp_path, "a", [0.1], part="val")
+    run = _run(tmp_path, "a b", [0.1], part="val")
     check_results(run, "val", [METRIC])
     assert metrics_in(run) == [METRIC]
-    with pytest.raises(InputError, match=r"no test results.*micrec evaluate .*a$"):
+    with pytest.raises(InputError, match=r"no test results.*micrec evaluate '.*a b'$"):
         check_results(run, "test", [METRIC])
     with pytest.raises(InputError, match=r"no metric ndcg@5 per user; valid: recall@2"):
         check_results(run, "val", ["ndcg@5"])

@@ -3,6 +3,7 @@
 ``runs.artefact`` writes it.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +95,7 @@ def artefact_folder(path: Path) -> Path:
     if (path / "metrics.json").is_file():
         raise InputError(
             f"{path} is a run of an earlier version, without {ARTEFACT}/{RECORD}; "
-            f"write it: micrec evaluate --again {path}"
+            f"write it: micrec evaluate --again {shlex.quote(str(path))}"
         )
     raise InputError(
         f"'{path}' is no artefact and no finished run; give the folder that `micrec "

@@ -6,6 +6,7 @@ one value per user, whatever the number of seeds, and tests over users do not co
 user twice.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def check_results(run: Run, part: str, metrics: Sequence[str]) -> None:
     if part not in run.record:
         raise InputError(
             f"{run.path} has no {part} results; evaluate it first: "
-            f"micrec evaluate {run.path}"
+            f"micrec evaluate {shlex.quote(str(run.path))}"
         )
     valid = metrics_in(run)
     unknown = [metric for metric in metrics if metric not in valid]

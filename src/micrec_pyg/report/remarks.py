@@ -1,5 +1,6 @@
 """What a reader of the tables must know: what is missing, and what says nothing."""
 
+import shlex
 from collections.abc import Sequence
 
 import polars as pl
@@ -19,7 +20,8 @@ def remarks(results: pl.DataFrame, part: str) -> list[str]:
     """
     found = []
     if missing := without_part(results, part):
-        evaluate = f"; micrec evaluate {missing[0]}" if part == "test" else ""
+        command = shlex.join(["micrec", "evaluate", missing[0]])
+        evaluate = f"; {command}" if part == "test" else ""
         have, are = ("run has", "is") if len(missing) == 1 else ("runs have", "are")
         found.append(
             f"{len(missing)} {have} no {part} results and {are} in no table: "

@@ -6,6 +6,7 @@ Here the same pairs are judged under three rules for equal scores, among sampled
 negatives and among all items, beside the full ranking of this project.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ def measure_evaluators(folder: Path, count: int) -> pl.DataFrame:
             return found
         if "test" not in metrics:
             raise InputError(
-                f"{folder} was not tested yet; do it first: micrec evaluate {folder}"
+                f"{folder} was not tested yet; do it first: "
+                f"micrec evaluate {shlex.quote(str(folder))}"
             )
         experiment, inputs, model = open_run(folder)
         count_test(folder, metrics, experiment, inputs)

@@ -123,6 +123,7 @@ def _steps(
     """Return the steps of one pair in words, with sizes and times as far as known."""
     table, size, ratings = _sizes(data)
     trials = len(values["tune"]) * values["trials"]
+    output = shlex.quote(str(asked.output_dir))
     lines = [
         f"# {pair}",
         f"1. fetch: micrec data fetch {shlex.join(data)}",
@@ -138,7 +139,7 @@ def _steps(
     lines += [
         f"4. train and test: the studies of --preset {values['preset']}, whose runs, "
         "time and disk are printed when the data is there and before any of them",
-        f"5. report: micrec report {asked.output_dir} --latex --figures",
+        f"5. report: micrec report {output} --latex --figures",
         "",
     ]
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """The page of one run: its curves, its groups, its settings."""
 
+import shlex
 from pathlib import Path
 
 import polars as pl
@@ -91,7 +92,8 @@ def _headline(run: Run, metrics: list[str], part: str) -> list[str]:
 def _warnings(run: Run) -> list[str]:
     found = []
     if "test" not in run.record:
-        found.append(f"There are no test results; micrec evaluate {run.path}")
+        path = shlex.quote(str(run.path))
+        found.append(f"There are no test results; micrec evaluate {path}")
     if (count := run.record.get("test_evaluations", 0)) > 1:
         found.append(f"The test set was opened {count} times for this run.")
     return found
