@@ -20,7 +20,7 @@ from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import ROW, add_cells, read_table, require_columns
-from micrec_pyg.data.files.texts import readable_texts
+from micrec_pyg.data.files.texts import HOLD_TEXTS, readable_texts
 from micrec_pyg.schema import IMAGE, InputError
 from micrec_pyg.storage.digests import file_digest, json_digest
 
@@ -116,13 +116,23 @@ def read_domain_folder(
         vectors=vectors,
         facts=facts,
         sources=_sources(path, content, item_files),
-        digest=json_digest({**content, **amended}),
+        digest=json_digest({**content, **amended, **_amended(items)}),
         counts={
             MISSING: len(known) - listed,
             **_unknown(known, files, vectors, facts),
         },
         unread=unread,
     )
+
+
+def _amended(items: pl.DataFrame) -> dict[str, str]:
+    """Return an entry for the digest where an items table is not read as it was.
+
+    Earlier versions took lists of numbers as texts: what they cached must not be taken.
+    """
+    if any(type_ == pl.List and type_ not in HOLD_TEXTS for type_ in items.dtypes):
+        return {"items": "lists of numbers are no texts"}
+    return {}
 
 
 def _all_ids(rows: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
