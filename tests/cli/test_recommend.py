@@ -257,6 +257,15 @@ def test_a_column_of_the_items_chooses(micrec, file, capsys, where, expected):
     assert {*found["item"]} == expected
 
 
+def test_a_line_is_that_of_the_file_also_where_a_condition_leaves_rows_out(
+    micrec, file, capsys
+):
+    items = file('item,cat,note\nfood1,a,"x\ny"\nfood99,b,z\n', "items.csv")
+    command = ["recommend", GOLDEN, "--all", "--domain", "food", "--items", items]
+    assert micrec(*command, "--where", "cat=b") == 2
+    assert f"{items}, line 4, column 'item': got 'food99'" in capsys.readouterr().err
+
+
 def test_a_cell_may_be_a_list_of_values(micrec, tmp_path, file, capsys):
     users, items = file("user\nu1\n", "users.csv"), tmp_path / "items.parquet"
     tags = [["tea", "hot "], ["tea"], [], None]

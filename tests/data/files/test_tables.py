@@ -92,6 +92,19 @@ def test_a_row_of_empty_cells_is_no_blank_line(
         ids(read_table(path), "item", path)
 
 
+@pytest.mark.parametrize("left", ["nothing", "rows", "columns"])
+def test_a_line_is_that_of_the_file_whatever_was_left_out(tmp_path, left):
+    text = '"no\nte",user,n\n"x\ny\nz",a,5\nx,b,6\n"x\ny",c,seven\n'
+    path = write(tmp_path / "a.csv", text)
+    table = read_table(path)
+    if left == "rows":
+        table = table.filter(pl.col("user") != "a")
+    if left == "columns":
+        table = table.select(ROW, "n")
+    with pytest.raises(InputError, match="line 7, column 'n': got 'seven'"):
+        decimals(table, "n", path)
+
+
 @pytest.mark.parametrize("first", ["a,x,5\n", '"a\n1",x,5\n', ""])
 def test_rows_of_empty_cells_at_the_end_are_left_out_and_told(tmp_path, caplog, first):
     caplog.set_level("INFO")

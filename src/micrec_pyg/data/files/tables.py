@@ -23,7 +23,12 @@ from micrec_pyg.data.files.separated import (
     with_codes,
 )
 from micrec_pyg.data.files.table_names import kind_of
-from micrec_pyg.data.files.text import blank_rows, check_json_lines, check_text
+from micrec_pyg.data.files.text import (
+    blank_rows,
+    check_json_lines,
+    check_text,
+    first_lines,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -164,12 +169,7 @@ def places(frame: pl.DataFrame, positions: Sequence[int], path: Path) -> list[st
         with open_lines(path) as file:
             filled = [n for n, line in enumerate(file, start=1) if line.strip()]
         return [f"line {filled[row]}" for row in rows]
-    # a quoted CSV field may hold line breaks; there are no codes in such a table
-    inside = pl.col(pl.String).str.count_matches("\n").fill_null(0)
-    text = frame.select(pl.col(ROW) * 0, inside)
-    breaks = text.select(pl.sum_horizontal(pl.all()).cum_sum()).to_series()
-    before = [int(breaks[at - 1]) if at else 0 for at in positions]
-    return [f"line {row + 2 + more}" for row, more in zip(rows, before, strict=True)]
+    return [f"line {line}" for line in first_lines(path, rows)]
 
 
 def add_cells(

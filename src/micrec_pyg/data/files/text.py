@@ -8,7 +8,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import dropwhile, islice
 from pathlib import Path
 
@@ -125,6 +125,20 @@ def blank_rows(path: Path) -> Int[np.ndarray, " rows"]:
         rows = (not fields for _, fields, _ in islice(records, 1, None))
         return np.flatnonzero(np.fromiter(rows, bool))
     return np.concatenate(found)
+
+
+def first_lines(path: Path, rows: Sequence[int]) -> list[int]:
+    """Return the lines in which rows below the header of a TSV or CSV table begin.
+
+    The file itself is asked: a quoted field that holds line breaks may stand in a row
+    or column that was left out after reading.
+    """
+    quotes = kind_of(path) == ".csv" and any(b'"' in block for _, block in blocks(path))
+    if not quotes:
+        return [row + 2 for row in rows]
+    ends = islice((end for end, _, _ in _records(path)), 1 + max(rows, default=0))
+    begins = [end + 1 for end in ends]
+    return [begins[row] for row in rows]
 
 
 def _readable(path: Path, block: bytes, problems: Problems) -> bool:
