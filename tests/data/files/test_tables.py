@@ -1,5 +1,7 @@
 """Tables of every kind read alike, and errors that name the place."""
 
+import json
+
 import polars as pl
 import pytest
 
@@ -125,6 +127,36 @@ def test_a_byte_order_mark_of_jsonl_is_left_out(tmp_path):
     path.write_bytes(b'\xef\xbb\xbf{"user": "a", "item": "x"}\n')
     assert read_table(path).rows() == [(0, "a", "x")]
     assert column_names(path) == ["user", "item"]
+
+
+def test_a_column_of_jsonl_without_a_type_is_left_out(tmp_path):
+    lines = [
+        {"user": "a", "rating": 4.5, "extra": {"k": 1}, "deep": [[1]], "flag": 1},
+        {"user": "b", "extra": None, "deep": None, "flag": None, "late": "x"},
+        {"user": "c", "rating": 3, "extra": [1], "deep": [{"k": 1}], "flag": True},
+    ]
+    text = "\n\n".join(map(json.dumps, lines))
+    path = write(tmp_path / "a.jsonl", text)
+    problems = Problems(limit=9)
+    table = read_table(path, problems)
+    expected = [(0, "a", 4.5, None), (1, "b", None, "x"), (2, "c", 3.0, None)]
+    assert table.columns == [ROW, "user", "rating", "late"]
+    assert table.rows() == expected
+    assert column_names(path) == ["user", "rating", "late"]
+    told = [
+        "column 'extra': its values cannot be one column and are left out: an object "
+        "in line 1, a list in line 5; write values of one kind",
+        "column 'deep': its values cannot be one column and are left out: a list in "
+        "line 1",
+        "column 'flag': its values cannot be one column and are left out: a number in "
+        "line 1, true or false in line 5",
+    ]
+    assert problems.errors == 0
+    for problem, sentence in zip(problems.found, told, strict=True):
+        assert sentence in str(problem)
+    write(path, '{"extra": {}}\n{"extra": []}\n')
+    assert read_table(path, problems) is None
+    assert "it has no column" in str(problems.found[-1])
 
 
 def test_a_coded_id_without_a_fault_stays_a_code(tmp_path):
