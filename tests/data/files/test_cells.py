@@ -3,9 +3,10 @@
 import polars as pl
 import pytest
 
-from micrec_pyg.data.files.cells import ids, seconds
+from micrec_pyg.data.files.cells import ids
 from micrec_pyg.data.files.problems import STRICT, Problems
 from micrec_pyg.data.files.tables import read_table
+from micrec_pyg.data.files.times import seconds
 from micrec_pyg.schema import InputError
 
 

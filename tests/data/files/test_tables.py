@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from micrec_pyg.data.files import line_blocks
-from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.cells import decimals, ids, integers
 from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
@@ -15,6 +15,7 @@ from micrec_pyg.data.files.tables import (
     read_table,
     require_columns,
 )
+from micrec_pyg.data.files.times import seconds
 from micrec_pyg.schema import InputError
 
 

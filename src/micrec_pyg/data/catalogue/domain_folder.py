@@ -15,12 +15,13 @@ from micrec_pyg.data.catalogue.facts import KG, read_facts
 from micrec_pyg.data.catalogue.folder_names import folder_of
 from micrec_pyg.data.catalogue.item_files import read_item_files
 from micrec_pyg.data.catalogue.vector_files import find_vectors, read_vector_files
-from micrec_pyg.data.files.cells import checked_guess, decimals, ids, integers, seconds
+from micrec_pyg.data.files.cells import decimals, ids, integers
 from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import ROW, add_cells, read_table, require_columns
 from micrec_pyg.data.files.texts import HOLD_TEXTS, readable_texts
+from micrec_pyg.data.files.times import checked_guess, seconds
 from micrec_pyg.schema import IMAGE, InputError
 from micrec_pyg.storage.digests import file_digest, json_digest
 
