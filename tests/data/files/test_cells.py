@@ -65,6 +65,37 @@ def test_ids_of_a_json_file_are_plain(tmp_path):
     assert found.to_list() == ["[deleted]", "7", "{x}"]
 
 
+@pytest.mark.parametrize("bad", ["1.5", "true", "5.0", "1e3", "false"])
+def test_a_decimal_or_boolean_of_a_json_file_is_no_id_beside_texts(bad, tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = ['{"user": 1}', "", '{"user": "u2"}', f'{{"n": 2.5, "user" : {bad}}}']
+    path.write_text("\n".join(lines))
+    table, problems = read_table(path), Problems(limit=9)
+    assert ids(table, "user", path, problems).to_list() == ["1", "u2", None]
+    (problem,) = problems.found
+    assert (problem.place, problem.column) == ("line 4", "user")
+    assert "which is a decimal, true or false there" in str(problem)
+    renamed = table.rename({"user": "id"})
+    with pytest.raises(InputError, match="line 4, column 'id'"):
+        ids(renamed, "id", path, in_file="user")
+
+
+def test_ids_of_a_json_file_may_be_texts_that_look_like_decimals(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"user": "1.5", "a": {"user": 2.5}}\n{"user": "true"}\n')
+    assert ids(read_table(path), "user", path).to_list() == ["1.5", "true"]
+    path.write_text('{"user": "1.5"}\n{"a": {"user": 2.5}}\n')
+    with pytest.raises(InputError, match="line 2, column 'user': got an empty field"):
+        ids(read_table(path), "user", path)
+
+
+def test_a_negative_decimal_of_a_json_file_is_one_problem(tmp_path):
+    path, problems = tmp_path / "a.jsonl", Problems(limit=9)
+    path.write_text('{"user": "a"}\n{"user": -1.0}\n')
+    assert ids(read_table(path), "user", path, problems).to_list() == ["a", None]
+    assert len(problems.found) == problems.errors == 1
+
+
 @pytest.mark.parametrize("blank", ["  ", "\xa0", "\u200b", "\ufeff \u3000"])
 @pytest.mark.parametrize("coded", [False, True])
 def test_an_id_of_blanks_alone_is_none(blank, coded, tmp_path):

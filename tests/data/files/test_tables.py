@@ -136,13 +136,12 @@ def test_a_column_of_jsonl_without_a_type_is_left_out(tmp_path):
         {"user": "b", "extra": None, "deep": None, "flag": None, "late": "x"},
         {"user": "c", "rating": 3, "extra": [1], "deep": [{"k": 1}], "flag": True},
     ]
-    text = "\n\n".join(map(json.dumps, lines))
-    path = write(tmp_path / "a.jsonl", text)
+    path = write(tmp_path / "a.jsonl", "\n\n".join(map(json.dumps, lines)))
     problems = Problems(limit=9)
     table = read_table(path, problems)
-    expected = [(0, "a", 4.5, None), (1, "b", None, "x"), (2, "c", 3.0, None)]
     assert table.columns == [ROW, "user", "rating", "late"]
-    assert table.rows() == expected
+    rows = [(0, "a", 4.5, None), (1, "b", None, "x"), (2, "c", 3.0, None)]
+    assert table.rows() == rows
     assert column_names(path) == ["user", "rating", "late"]
     told = [
         "column 'extra': its values cannot be one column and are left out: an object "

@@ -189,7 +189,8 @@ def read_rows(
     content = {ROW: table[ROW]}
     for name in ("user", "item"):
         # codes of four bytes: the texts of many rows would fill the memory
-        content[name] = ids(table, name, path, problems).cast(pl.Categorical)
+        text = ids(table, name, path, problems, in_file=located.get(name))
+        content[name] = text.cast(pl.Categorical)
     if need_rating:
         content["rating"] = decimals(table, "rating", path, problems)
     clock = next((c for c in ("timestamp", "order") if c in table.columns), None)
@@ -246,7 +247,8 @@ def read_items(
         table = table.rename({located["item"]: "item"})
     if not require_columns(table.columns, ["item"], path, problems):
         return nothing
-    table = table.with_columns(ids(table, "item", path, problems))
+    item = ids(table, "item", path, problems, in_file=located.get("item"))
+    table = table.with_columns(item)
     table = readable_texts(table, (ROW, "item"), path, problems)
     repeated = ~table["item"].is_first_distinct() & table["item"].is_not_null()
     need = "which was listed before; every item may stand once"

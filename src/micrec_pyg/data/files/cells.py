@@ -5,9 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.data.files.json_lines import rows_without_plain_ids
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.table_names import kind_of
-from micrec_pyg.data.files.tables import add_cells
+from micrec_pyg.data.files.tables import ROW, add_cells
 
 MAX_ID = 512
 """Bytes of the longest id; a longer one is a text, or a quote that never ended."""
@@ -17,16 +18,32 @@ _MISSING = r"^(?i:nan|null|none|nat|<na>|\\n)$"
 _NEGATIVE = r"^\s*-\s*\d+$"
 _NESTED = r'^(\{["}]|\[["\d\[{\]-])'
 """What the parser makes of a JSON value that is itself a list or an object."""
+_PLAIN_VALUE = r"^(true|false|-?[\d.]+)$"
+"""What the parser makes of a JSON value that is no text."""
+_Fault = tuple[pl.Series, str, str]
+"""Which ids have it, what is needed, and what to do."""
 _CONTROL = r"[\x00-\x1f\x7f]"
 
 
 def ids(
-    frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
+    frame: pl.DataFrame,
+    column: str,
+    path: Path,
+    problems: Problems = STRICT,
+    *,
+    in_file: str | None = None,
 ) -> pl.Series:
     """Return a column of raw ids as strings, null where there is none.
 
     A Categorical column without a fault is returned as it is: its few different ids
     are looked at, and not every row.
+
+    Args:
+        frame: of ``read_table``.
+        column: its name there.
+        path: the file.
+        problems: where to note what is wrong.
+        in_file: its name in the file; None: the same.
 
     Raises:
         InputError: a row has no usable id; its line is named.
@@ -40,7 +57,10 @@ def ids(
         if not any(bad.any() for bad, _, _ in _faults_of_ids(different, path)):
             return raw
     text = raw.cast(pl.String)
-    for bad, need, mend in _faults_of_ids(text, path):
+    faults = _faults_of_ids(text, path)
+    if kind_of(path) == ".jsonl" and raw.dtype == pl.String:
+        faults.append(_fault_of_types(frame, text, path, in_file or column))
+    for bad, need, mend in faults:
         if bad.any():
             add_cells(frame, text, bad, path, problems, need=need, mend=mend)
             text = text.set(bad, None)
@@ -67,7 +87,7 @@ def first_fault(texts: Sequence[str] | pl.Series) -> tuple[int, str] | None:
     return min(found, default=None)
 
 
-def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, str]]:
+def _faults_of_ids(text: pl.Series, path: Path) -> list[_Fault]:
     """Return for every possible fault which ids have it, what is needed, what to do."""
     faults = [
         (
@@ -96,6 +116,20 @@ def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, st
         nested = text.str.contains(_NESTED).fill_null(False)
         faults.append((nested, "a nested value, an id is needed", "write the id alone"))
     return faults
+
+
+def _fault_of_types(
+    frame: pl.DataFrame, text: pl.Series, path: Path, name: str
+) -> _Fault:
+    """Return which texts of a JSONL table are no texts or whole numbers in the file."""
+    rows: list[int] = []
+    if text.str.contains(_PLAIN_VALUE).any():
+        rows = rows_without_plain_ids(path, name)
+    return (
+        frame[ROW].is_in(rows) & ~text.str.contains(_NEGATIVE).fill_null(False),
+        "which is a decimal, true or false there; an id is a text or a whole number",
+        "write it in quotes if it is a text",
+    )
 
 
 def decimals(

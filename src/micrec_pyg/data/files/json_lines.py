@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import polars as pl
@@ -61,6 +62,19 @@ def _by_column(path: Path, problems: Problems) -> pl.DataFrame:
             mend = "write values of one kind in every line"
             problems.add(Problem(path, fault, mend, column=name, error=False))
     return pl.concat(columns, how="horizontal") if columns else pl.DataFrame()
+
+
+def rows_without_plain_ids(path: Path, column: str) -> list[int]:
+    """Return the rows of a table in which a column holds a decimal, true or false.
+
+    Beside texts the parser has made them texts too, so the file itself is asked.
+    """
+    key = "|".join(re.escape(json.dumps(column, ensure_ascii=a)) for a in (True, False))
+    likely = re.compile(rf"(?:{key})\s*:\s*(?:true|false|-?\d+[.eE])")
+    with open_lines(path) as file:
+        filled = enumerate(line for line in file if line.strip())
+        found = [(row, json.loads(line)) for row, line in filled if likely.search(line)]
+    return [row for row, cells in found if isinstance(cells.get(column), bool | float)]
 
 
 def check_json_lines(path: Path, problems: Problems) -> bool:
