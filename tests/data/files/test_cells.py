@@ -32,6 +32,37 @@ def test_finer_units_are_seen_by_their_size_and_told(zeros, tmp_path, caplog):
     assert f"{unit}seconds since 1970" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("cells", "count"),
+    [
+        (["2016-05-31T12:00:00.25", "2016-05-31T12:00:00.50Z", "2016-05-31"], 2),
+        (["1464652800.5", "1464652800.0", "1464652800"], 1),
+        ([1464652800_001, 1464652800_000, 1464652800_999], 2),
+        ([1464652800_000000_001, 1464652801_000000_000], 1),
+        (["2016-05-31 12:00:00.000", "2016-05-31T12:00"], 0),
+        ([1464652800_000, 1464652801_000], 0),
+    ],
+)
+def test_fractions_of_a_second_are_cut_and_counted_once(cells, count, tmp_path, caplog):
+    found = seconds(*column(tmp_path, "timestamp", *cells))
+    assert found.dtype == pl.Int64
+    assert not found.has_nulls()
+    told = f"column 'timestamp': {count} times have fractions of a second, which are cu"
+    assert (told in caplog.text) == bool(count)
+    assert caplog.text.count("fractions of a second") == bool(count)
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_fractions_of_typed_times_are_counted(unit, zone, tmp_path, caplog):
+    path = tmp_path / "a.parquet"
+    moments = pl.Series("timestamp", [1_500, 2_000, 2_999]).cast(pl.Datetime("ms"))
+    moments = moments.dt.replace_time_zone("UTC").dt.convert_time_zone(zone or "UTC")
+    moments.cast(pl.Datetime(unit, zone)).to_frame().write_parquet(path)
+    assert seconds(read_table(path), "timestamp", path).to_list() == [1, 2, 2]
+    assert "2 times have fractions of a second" in caplog.text
+
+
 def test_times_of_two_units_are_no_guess(tmp_path):
     problems = Problems(limit=9)
     table = column(tmp_path, "timestamp", 1_400_000_000, 1_400_000_000_000)

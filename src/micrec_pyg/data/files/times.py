@@ -30,18 +30,21 @@ def seconds(
     Numbers are seconds since 1970; a column whose least value is past the year 5000
     is read as milli-, micro- or nanoseconds, with a warning. Dates are those of typed
     columns, or ISO texts (``2016-05-31``, ``2016-05-31T12:00:00``), in UTC where no
-    offset (``+02:00``) stands behind them.
+    offset (``+02:00``) stands behind them. Fractions of a second are cut, with a
+    warning.
 
     Raises:
         InputError: a value is missing, no time, or impossible; its line is named.
     """
     raw = frame[column]
     if raw.dtype in (pl.Date, pl.Datetime):
-        ticks = raw.cast(pl.Datetime("us")).dt.epoch("s")
+        moments = raw if raw.dtype == pl.Datetime else raw.cast(pl.Datetime("us"))
+        ticks, cut = moments.dt.epoch("s"), has_fraction(moments)
     elif is_number_or_text(raw):
-        ticks = _in_seconds(whole_numbers(raw, cut=True), column, path, problems)
+        ticks, cut = _in_seconds(raw, column, path, problems)
         if raw.dtype == pl.String:
-            ticks = ticks.fill_null(_iso(raw))
+            iso, cut_of_iso = _iso(raw)
+            ticks, cut = ticks.fill_null(iso), cut | cut_of_iso
     else:
         problems.add(wrong_type(raw, path, "times are needed"))
         return pl.Series(column, [None] * len(raw), dtype=pl.Int64)
@@ -54,7 +57,30 @@ def seconds(
     need = "an impossible date: needed are Unix seconds from 1970 to 2100"
     mend = "correct the time; a column of mere order is called order"
     add_cells(frame, raw, impossible, path, problems, need=need, mend=mend)
+    tell_cut(cut, path, problems)
     return ticks.set(impossible, None)
+
+
+def has_fraction(moments: pl.Series) -> pl.Series:
+    """Return which of some moments (Datetime) have a fraction of a second."""
+    return (moments.dt.nanosecond() != 0).fill_null(False)
+
+
+def tell_cut(cut: pl.Series, path: Path, problems: Problems = STRICT) -> None:
+    """Warn of fractions of a second that are cut, if there are any.
+
+    Args:
+        cut: which times have one; called as their column.
+        path: the file.
+        problems: gets the warning.
+    """
+    if count := int(cut.sum()):
+        fault = (
+            f"{count:,} times have fractions of a second, which are cut: rows of one "
+            "second count as simultaneous"
+        )
+        mend = "if their order matters, write a column order in place of the times"
+        problems.add(Problem(path, fault, mend, column=cut.name, error=False))
 
 
 def checked_guess(
@@ -75,7 +101,7 @@ def checked_guess(
         return dict(located)
     raw = table[name]
     ticks = whole_numbers(raw, cut=True)
-    ticks = ticks.fill_null(_iso(raw)) if raw.dtype == pl.String else ticks
+    ticks = ticks.fill_null(_iso(raw)[0]) if raw.dtype == pl.String else ticks
     if ticks.is_not_null().any() or raw.is_empty():
         return dict(located)
     fault = f"its name is that of a time, but it holds {raw[0]!r} and is left out"
@@ -85,9 +111,15 @@ def checked_guess(
 
 
 def _in_seconds(
-    ticks: pl.Series, column: str, path: Path, problems: Problems
-) -> pl.Series:
-    """Return numbers of any unit in seconds; warn if they are in another unit."""
+    raw: pl.Series, column: str, path: Path, problems: Problems
+) -> tuple[pl.Series, pl.Series]:
+    """Return numbers of any unit in seconds, and which had a fraction of one.
+
+    A warning tells if they are in another unit.
+    """
+    ticks = whole_numbers(raw, cut=True)
+    number = stripped(raw).cast(pl.Float64, strict=False)
+    cut = (number != number.floor()).fill_null(False)
     least = ticks.min()
     for start, per_second, name in _UNITS:
         if isinstance(least, int) and least >= start:
@@ -101,12 +133,16 @@ def _in_seconds(
                     error=False,
                 )
             )
-            return ticks // per_second
-    return ticks
+            cut |= (ticks % per_second != 0).fill_null(False)
+            return ticks // per_second, cut
+    return ticks, cut
 
 
-def _iso(raw: pl.Series) -> pl.Series:
-    """Return ISO dates and times as Unix seconds, null where a text is none."""
+def _iso(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return ISO dates and times as Unix seconds, and which had a fraction of one.
+
+    Null, and without a fraction, where a text is none.
+    """
     parts = stripped(raw).str.replace("T", " ").str.extract_groups(_MOMENT)
     text, sign, hours, minutes = (parts.struct.field(n) for n in parts.struct.fields)
     offset = 60 * hours.cast(pl.Int64) + minutes.cast(pl.Int64)
@@ -114,4 +150,4 @@ def _iso(raw: pl.Series) -> pl.Series:
     moment = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False)
     for shape in ("%Y-%m-%d %H:%M", "%Y-%m-%d"):
         moment = moment.fill_null(text.str.to_datetime(shape, strict=False))
-    return moment.dt.epoch("s") - offset
+    return moment.dt.epoch("s") - offset, has_fraction(moment)
