@@ -191,6 +191,16 @@ def test_who_reads_stdout_may_go(micrec, monkeypatch, capsys):
             "user,item\na,b\n",
             "line 2, column 'item': got 'b'",
         ),
+        (
+            "--new-interactions",
+            "user,item,domain\na,food1,food\na,food1,kitchen\n",
+            "line 3, column 'item': got 'food1', which kitchen does not have",
+        ),
+        (
+            "--new-interactions",
+            "user,item,domain\na,food1,\n",
+            "line 2, column 'domain': got an empty field, needed: one of food, kitchen",
+        ),
     ],
 )
 def test_a_fault_is_told_by_its_place(micrec, file, capsys, option, text, sentence):
@@ -255,15 +265,6 @@ def test_a_column_of_the_items_chooses(micrec, file, capsys, where, expected):
     assert micrec(*command, "--items", items, "--keep-seen", *chosen) == 0
     found = pl.read_csv(io.StringIO(capsys.readouterr().out))
     assert {*found["item"]} == expected
-
-
-def test_a_line_is_that_of_the_file_also_where_a_condition_leaves_rows_out(
-    micrec, file, capsys
-):
-    items = file('item,cat,note\nfood1,a,"x\ny"\nfood99,b,z\n', "items.csv")
-    command = ["recommend", GOLDEN, "--all", "--domain", "food", "--items", items]
-    assert micrec(*command, "--where", "cat=b") == 2
-    assert f"{items}, line 4, column 'item': got 'food99'" in capsys.readouterr().err
 
 
 def test_a_cell_may_be_a_list_of_values(micrec, tmp_path, file, capsys):
