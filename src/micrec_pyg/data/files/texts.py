@@ -75,7 +75,8 @@ def readable_texts(
                 pl.element().filter(~pl.element().str.contains(MISSING))
             )
         elif column.dtype == pl.List:
-            fault = f"it holds lists of {inner}, which are no texts"
+            kind = "numbers" if inner.is_numeric() else inner
+            fault = f"it holds lists of {kind}, which are no texts"
             mend = (
                 "vectors go into <modality>.parquet, columns item and vector; "
                 "data.text_fields can name it as a text all the same"
