@@ -163,6 +163,22 @@ def test_pandas_frames_are_the_same_catalogue() -> None:
     assert found[0].metrics.equals(found[1].metrics)
 
 
+def test_fractions_of_a_second_that_a_catalogue_does_not_keep_are_told(
+    tmp_path, caplog
+) -> None:
+    edges = pl.DataFrame({"user": ["a", "b"], "item": ["x", "x"], "n": [1.5, 2.5]})
+    moments = pl.Series("timestamp", [1_500, 2_000]).cast(pl.Datetime("ms"))
+    items = pl.DataFrame({"item": ["x"]}).with_columns(moments[:1].alias("made"))
+    for times, told in ((moments, 1), (moments.dt.truncate("1s"), 0)):
+        caplog.clear()
+        given = {"food": (edges.with_columns(times), items)}
+        micrec_pyg.Catalogue.from_frames(given, root=tmp_path)
+        said = (
+            "food/interactions.parquet, column 'timestamp': 1 times have fractions of"
+        )
+        assert (said in caplog.text) == caplog.text.count("fractions of") == told
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

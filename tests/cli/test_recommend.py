@@ -191,6 +191,16 @@ def test_who_reads_stdout_may_go(micrec, monkeypatch, capsys):
             "user,item\na,b\n",
             "line 2, column 'item': got 'b'",
         ),
+        (
+            "--new-interactions",
+            "user,item,domain\na,food1,food\na,food1,kitchen\n",
+            "line 3, column 'item': got 'food1', which kitchen does not have",
+        ),
+        (
+            "--new-interactions",
+            "user,item,domain\na,food1,\n",
+            "line 2, column 'domain': got an empty field, needed: one of food, kitchen",
+        ),
     ],
 )
 def test_a_fault_is_told_by_its_place(micrec, file, capsys, option, text, sentence):

@@ -161,6 +161,9 @@ def test_what_is_seen_is_left_out_unless_wanted(rec):
     assert "food1" in wanted["item"]
 
 
+GUEST = {"user": ["a", "b"], "item": ["food1", None], "domain": "food"}
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
@@ -182,6 +185,19 @@ def test_what_is_seen_is_left_out_unless_wanted(rec):
             "column item, domain is missing; needed: user, item and, of food, kitchen",
         ),
         ({"history": [1], "domain": "food"}, "history: a list was given; give a data"),
+        *(
+            (
+                {"history": pl.DataFrame({**GUEST, column: cells}), "domain": "food"},
+                sentence,
+            )
+            for column, cells, sentence in (
+                ("user", [1.0, 2.0], "history: column user holds Float64; ids must be"),
+                ("user", [True, False], "history: column user holds Boolean"),
+                ("user", ["a", None], "history, row 2: user is None, an id is needed"),
+                ("user", ["a", "nan"], "history, row 2: user is 'nan', which marks"),
+                ("item", [1.0, None], r"item holds Float64; .*\.astype\('Int64'\)"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_answered_is_refused_in_one_sentence(rec, question, sentence):

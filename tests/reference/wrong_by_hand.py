@@ -14,6 +14,7 @@ def by_hand() -> list[Wrong]:
     kinds = (
         *wrong_texts.KINDS,
         _jsons,
+        _json_ids,
         _parquets,
         _vectors,
         _folders,
@@ -53,6 +54,29 @@ def _jsons() -> Iterator[Wrong]:
     yield Wrong("json decimal users", {"interactions.jsonl": floats}, "type Float64")
     nothing = {"interactions.jsonl": b"{}\n"}
     yield Wrong("json empty object", nothing, "interactions.jsonl")
+
+
+def _json_ids() -> Iterator[Wrong]:
+    """Yield ids that are decimals or booleans, beside others that are texts."""
+    rows = (
+        b'{"uid": 1, "item": "i"}',
+        b'{"uid": "u", "item": "i"}',
+        b'{"uid": 1.5, "item": "i"}',
+    )
+    yield Wrong(
+        "json decimal user beside texts",
+        {"interactions.jsonl": b"\n".join(rows)},
+        "line 3, column 'user': got '1.5'",
+        {"columns": {"user": "uid"}, "rating_min": None},
+    )
+    items = {**_frame(), "items.jsonl": b'{"sku": "i"}\n{"sku": true}'}
+    yield Wrong("json boolean item", items, "line 2, column 'item': got 'true'")
+    facts = (
+        b'{"sku": "i", "relation": "r", "entity": "e"}',
+        b'{"sku": 1.5, "relation": "r", "entity": "e"}',
+    )
+    files = {**_frame(), "kg.jsonl": b"\n".join(facts)}
+    yield Wrong("json decimal in facts", files, "line 2, column 'item': got '1.5'")
 
 
 def _frame(**columns: object) -> dict[str, bytes]:

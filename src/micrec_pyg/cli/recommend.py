@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
             raise InputError(f"{path}: {error}") from error
     if given.new_interactions is not None:
         path = Path(given.new_interactions)
-        rec.add_interactions(read_interactions(rec, domain, path), domain=domain)
+        rec.add_interactions(read_interactions(rec, domain, path))
     items = _candidates(given, rec, domain)
     count, questions = _questions(given, rec, domain)
 
@@ -181,5 +181,6 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--new-interactions",
         metavar="FILE",
-        help="interactions that are added first: user, item",
+        help="interactions that are added first: user, item and, if they are not all "
+        "of --domain, domain",
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.data.files.cells import ids
+from micrec_pyg.data.files.cells import ids, is_of_ids, wrong_type
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.separated import delimiter_hint
 from micrec_pyg.data.files.tables import ROW, add_cells, read_table
@@ -55,7 +55,7 @@ def read_history(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
 
     Args:
         rec: Knows the items.
-        domain: Where a file without a column domain belongs, if there is only one.
+        domain: Of a file without a column domain, if there is only one.
         path: The file.
 
     Raises:
@@ -63,26 +63,25 @@ def read_history(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
     """
     several = len(rec.domains) > 1
     table = _table(path, ["user"], ["item", *([DOMAIN] if several else [])])
-    if not several:
-        table = table.with_columns(pl.lit(domain).alias(DOMAIN))
-    filled = table.filter(pl.col("item").is_not_null())
-    names = pl.Series(rec.domains)
-    _refuse(filled, DOMAIN, names, path, f"needed: one of {', '.join(rec.domains)}")
-    for name in rec.domains:
-        mine = filled.filter(pl.col(DOMAIN) == name)
-        _refuse(mine, "item", rec.items(name), path, f"which {name} does not have")
+    table = _with_domain(rec, table, domain, path)
+    _refuse_unknown(rec, table.filter(pl.col("item").is_not_null()), path)
     return table.select("user", "item", DOMAIN)
 
 
 def read_interactions(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
-    """Return user and item of new interactions of a domain.
+    """Return user, item and domain of new interactions.
+
+    Args:
+        rec: Knows the items.
+        domain: Of a file without a column domain.
+        path: The file.
 
     Raises:
-        InputError: An item is unknown, or the file cannot be read.
+        InputError: A domain or an item is unknown, or the file cannot be read.
     """
-    table = _table(path, ["user", "item"])
-    _refuse(table, "item", rec.items(domain), path, f"which {domain} does not have")
-    return table.select("user", "item")
+    table = _with_domain(rec, _table(path, ["user", "item"]), domain, path)
+    _refuse_unknown(rec, table, path)
+    return table.select("user", "item", DOMAIN)
 
 
 def read_items(rec: Recommender, domain: str, path: Path) -> pl.DataFrame:
@@ -167,7 +166,38 @@ def _table(path: Path, needed: Sequence[str], may: Sequence[str] = ()) -> pl.Dat
         mend = delimiter_hint(found, path) or "rename the one that holds it"
         STRICT.add(Problem(path, fault, mend, place="line 1"))
     table = table.with_columns(ids(table, name, path) for name in needed)
-    return table.with_columns(pl.col(name).cast(pl.String) for name in may)
+    return table.with_columns(_ids_or_null(table[name], path) for name in may)
+
+
+def _ids_or_null(column: pl.Series, path: Path) -> pl.Series:
+    """Return ids as texts; what they name is checked elsewhere."""
+    if not is_of_ids(column):
+        STRICT.add(wrong_type(column, path, "needed: texts or whole numbers"))
+    return column.cast(pl.String)
+
+
+def _with_domain(
+    rec: Recommender, table: pl.DataFrame, domain: str, path: Path
+) -> pl.DataFrame:
+    """Return a table with a column domain: its own, or one domain for all rows.
+
+    An empty cell means the only domain, where there is only one.
+    """
+    if DOMAIN not in table.columns:
+        return table.with_columns(pl.lit(domain).alias(DOMAIN))
+    names = _ids_or_null(table[DOMAIN], path)
+    return table.with_columns(
+        names if len(rec.domains) > 1 else names.fill_null(domain)
+    )
+
+
+def _refuse_unknown(rec: Recommender, table: pl.DataFrame, path: Path) -> None:
+    """Refuse the first domain that is not known, and the first item."""
+    names = pl.Series(rec.domains)
+    _refuse(table, DOMAIN, names, path, f"needed: one of {', '.join(rec.domains)}")
+    for name in rec.domains:
+        mine = table.filter(pl.col(DOMAIN) == name)
+        _refuse(mine, "item", rec.items(name), path, f"which {name} does not have")
 
 
 def _refuse(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from micrec_pyg.inference.askers import Askers, in_order, known_askers
 from micrec_pyg.inference.domains import check_domain, with_domain
+from micrec_pyg.inference.tables import id_table
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import ITEM, InputError, Vocab
@@ -238,9 +239,7 @@ def _of_many(world: World, table: pl.DataFrame) -> pl.DataFrame:
             f"history: column {', '.join(missing)} is missing; needed: user, item and, "
             f"of {', '.join(world.domains)}, domain"
         )
-    table = table.select(pl.col(name).cast(pl.String) for name in needed)
-    if table["user"].null_count():
-        raise InputError("history: a user is missing (null); give every row one")
+    table = id_table(table, "history", ["user"], ["item", "domain"]).select(needed)
     for name in table.drop_nulls("item")["domain"].unique(maintain_order=True):
         check_domain(world, name)
     return table

@@ -12,42 +12,53 @@ from micrec_pyg.runs.frames import as_polars
 from micrec_pyg.schema import InputError
 
 
-def id_table(table: Any, name: str, ids: Sequence[str]) -> pl.DataFrame:
+def id_table(
+    table: Any, name: str, ids: Sequence[str], may: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return a frame whose columns of ids are there, texts, and complete.
 
     Args:
         table: Of polars, pandas or any library with the Arrow interface.
         name: What it is, for messages.
         ids: Columns of raw ids.
+        may: Columns of raw ids in which a row may have none.
 
     Raises:
         InputError: It is no frame, a column is missing, or an id is none.
     """
     frame = as_polars(table, name)
-    missing = [column for column in ids if column not in frame.columns]
+    missing = [column for column in (*ids, *may) if column not in frame.columns]
     if missing:
         raise InputError(
             f"{name}: column {', '.join(missing)} is missing; found: "
-            f"{', '.join(frame.columns)}; needed: {', '.join(ids)}"
+            f"{', '.join(frame.columns)}; needed: {', '.join((*ids, *may))}"
         )
-    return frame.with_columns(_ids(frame[column], name) for column in ids)
+    return frame.with_columns(
+        *(_ids(frame[column], name) for column in ids),
+        *(_texts(frame[column], name) for column in may),
+    )
 
 
 def _ids(column: pl.Series, table: str) -> pl.Series:
     """Return raw ids as texts, by the rules of the files of a catalogue."""
-    if not is_of_ids(column):
-        raise InputError(
-            f"{table}: column {column.name} holds {column.dtype}; ids must be texts or "
-            "whole numbers (pandas makes numbers with gaps decimals: "
-            ".astype('Int64') undoes it)"
-        )
-    text = column.cast(pl.String)
+    text = _texts(column, table)
     if found := first_fault(text):
         place, need = found
         raise InputError(
             f"{table}, row {place + 1}: {column.name} is {text[place]!r:.80}, {need}"
         )
     return text
+
+
+def _texts(column: pl.Series, table: str) -> pl.Series:
+    """Return raw ids as texts; they are known elsewhere, or null."""
+    if not is_of_ids(column):
+        raise InputError(
+            f"{table}: column {column.name} holds {column.dtype}; ids must be texts or "
+            "whole numbers (pandas makes numbers with gaps decimals: "
+            ".astype('Int64') undoes it)"
+        )
+    return column.cast(pl.String)
 
 
 def tables_by_domain(

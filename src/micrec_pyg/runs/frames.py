@@ -12,6 +12,7 @@ import polars as pl
 from polars import selectors
 
 from micrec_pyg.data.catalogue.reader import domain_folders
+from micrec_pyg.data.files.times import has_fraction, tell_cut
 from micrec_pyg.schema import InputError
 from micrec_pyg.storage.writing import write_folder
 
@@ -91,7 +92,11 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def _parquet(table: Any, path: str) -> bytes:
     """Return a frame as the bytes of a Parquet file, times as Unix seconds."""
-    frame = as_polars(table, path).with_columns(selectors.datetime().dt.epoch("s"))
+    frame = as_polars(table, path)
+    if Path(path).stem == TABLES[0]:
+        for moments in frame.select(selectors.datetime()):
+            tell_cut(has_fraction(moments), Path(path))
+    frame = frame.with_columns(selectors.datetime().dt.epoch("s"))
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()

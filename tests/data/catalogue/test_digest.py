@@ -73,3 +73,13 @@ def test_vectors_that_earlier_versions_read_otherwise_have_another_digest(shop):
     assert some != of_files(shop)
     write_vectors(shop, [0.0, 0.0], [0.0, 0.0])
     assert digest(shop) not in (some, of_files(shop))
+
+
+def test_lists_that_earlier_versions_took_as_texts_have_another_digest(shop):
+    (shop / "tea" / "items.tsv").unlink()
+    items = pl.DataFrame({"item": ["1"], "tags": [["red"]], "none": [[]]})
+    items.write_parquet(shop / "tea" / "items.parquet")
+    assert digest(shop) == of_files(shop)
+    items = items.with_columns(pl.Series("embedding", [[0.5, 0.25]]))
+    items.write_parquet(shop / "tea" / "items.parquet")
+    assert digest(shop) != of_files(shop)

@@ -1,8 +1,11 @@
 """One folder divided into several domains by a column."""
 
+import polars as pl
 import pytest
 from reference.raw import by_item, ids, pairs
 
+from micrec_pyg.data.catalogue.divide_items import ItemSplit, divide_items
+from micrec_pyg.data.catalogue.domain_folder import read_domain_folder
 from micrec_pyg.data.sources import Tables
 from micrec_pyg.schema import InputError
 
@@ -89,6 +92,37 @@ def test_counts_of_items_are_of_the_items_of_a_domain(movies):
 def test_without_a_separator_a_cell_is_one_value(movies):
     parts = read(movies, {**split(A=["War | Drama"], B=None), "sep": None})
     assert content(parts["A"])[0] == ["4"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("sep", ["|", None])
+def test_of_a_list_every_element_is_a_value(movies, suffix, sep):
+    division = split(A=["Action", "War"], B=None)
+    whole = {name: content(part) for name, part in read(movies, division).items()}
+    path = movies / "movies/items.tsv"
+    cells = [[g.strip() for g in cell.split("|") if g] for cell in GENRES.values()]
+    frame = pl.DataFrame({"item": [*GENRES], "genres": cells})
+    frame = frame.with_columns(
+        year=pl.lit(1999), code=pl.Series([[1, 2], [3], [], None, [4]])
+    )
+    path.unlink()
+    write_to = {"jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
+    write_to[suffix](path.with_suffix(f".{suffix}"))
+    parts = read(movies, {**division, "sep": sep})
+    assert {name: content(part) for name, part in parts.items()} == whole
+    text = by_item(parts["A"], parts["A"].content["text"])
+    assert text == {"1": "Action Comedy", "4": "War Drama", "5": "Action"}
+    # of an earlier version, which divided otherwise, nothing cached may be taken
+    folder = read_domain_folder(movies / "movies", need_rating=False, columns=None)
+    for field, same in (("genres", False), ("year", True)):
+        every = ItemSplit(field, sep, {"all": None})
+        assert (divide_items(folder, every)["all"].digest == folder.digest) == same
+    numbers = {**split(A=[3, 4], B=None), "field": "code", "sep": sep}
+    assert content(read(movies, numbers)["A"])[0] == ["2", "5"]
+    with pytest.raises(
+        InputError, match=r"'A' gets no item.*holds Action, Comedy, Dra"
+    ):
+        read(movies, {**split(A=["Opera"], B=None), "sep": sep})
 
 
 def test_two_folders_keep_their_names(movies):

@@ -330,26 +330,33 @@ def test_marks_of_missing_values_are_no_texts(shop, caplog, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-@pytest.mark.parametrize("fields", [None, ["title", "tags"]])
-def test_lists_of_texts_are_joined(shop, suffix, fields):
+@pytest.mark.parametrize("fields", [None, ["title", "tags", "sizes"]])
+def test_lists_of_texts_are_joined_and_those_of_numbers_if_named(
+    shop, caplog, suffix, fields
+):
     frame = pl.DataFrame(
         {
             "item": ["1", "2", "3"],
             "title": ["Tea", None, "Mug"],
             "tags": [["red", "hot"], [None, "nan", "big"], []],
             "sizes": [[1, 2], [3], None],
+            "embedding": [[0.25, 0.5], None, [0.5, 0.75]],
         }
     )
     (shop / "food/items.tsv").unlink()
     write_items = {"jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
     write_items[suffix](shop / f"food/items.{suffix}")
     food = read(shop, text_fields=fields, text_sep=" | ", domains=["food"])["food"]
-    sizes = ["", ""] if fields else [" | 1 2", " | 3"]
+    sizes = [" | 1 2", " | 3"] if fields else ["", ""]
     assert by_item(food, food.content["text"]) == {
         "1": f"Tea | red hot{sizes[0]}",
         "2": f"big{sizes[1]}",
         "3": "Mug",
     }
+    for name in ("sizes", "embedding"):
+        told = f"column '{name}': it holds lists of numbers, which are no texts; vector"
+        assert told in caplog.text
+    assert "column 'tags'" not in caplog.text
 
 
 def test_columns_that_hold_no_texts_are_named(shop, caplog):

@@ -1,10 +1,12 @@
 """Tables of every kind read alike, and errors that name the place."""
 
+import json
+
 import polars as pl
 import pytest
 
 from micrec_pyg.data.files import line_blocks
-from micrec_pyg.data.files.cells import decimals, ids, integers, seconds
+from micrec_pyg.data.files.cells import decimals, ids, integers
 from micrec_pyg.data.files.problems import Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import (
@@ -13,6 +15,7 @@ from micrec_pyg.data.files.tables import (
     read_table,
     require_columns,
 )
+from micrec_pyg.data.files.times import seconds
 from micrec_pyg.schema import InputError
 
 
@@ -92,6 +95,19 @@ def test_a_row_of_empty_cells_is_no_blank_line(
         ids(read_table(path), "item", path)
 
 
+@pytest.mark.parametrize("left", ["nothing", "rows", "columns"])
+def test_a_line_is_that_of_the_file_whatever_was_left_out(tmp_path, left):
+    text = '"no\nte",user,n\n"x\ny\nz",a,5\nx,b,6\n"x\ny",c,seven\n'
+    path = write(tmp_path / "a.csv", text)
+    table = read_table(path)
+    if left == "rows":
+        table = table.filter(pl.col("user") != "a")
+    if left == "columns":
+        table = table.select(ROW, "n")
+    with pytest.raises(InputError, match="line 7, column 'n': got 'seven'"):
+        decimals(table, "n", path)
+
+
 @pytest.mark.parametrize("first", ["a,x,5\n", '"a\n1",x,5\n', ""])
 def test_rows_of_empty_cells_at_the_end_are_left_out_and_told(tmp_path, caplog, first):
     caplog.set_level("INFO")
@@ -112,6 +128,35 @@ def test_a_byte_order_mark_of_jsonl_is_left_out(tmp_path):
     path.write_bytes(b'\xef\xbb\xbf{"user": "a", "item": "x"}\n')
     assert read_table(path).rows() == [(0, "a", "x")]
     assert column_names(path) == ["user", "item"]
+
+
+def test_a_column_of_jsonl_without_a_type_is_left_out(tmp_path):
+    lines = [
+        {"user": "a", "rating": 4.5, "extra": {"k": 1}, "deep": [[1]], "flag": 1},
+        {"user": "b", "extra": None, "deep": None, "flag": None, "late": "x"},
+        {"user": "c", "rating": 3, "extra": [1], "deep": [{"k": 1}], "flag": True},
+    ]
+    path = write(tmp_path / "a.jsonl", "\n\n".join(map(json.dumps, lines)))
+    problems = Problems(limit=9)
+    table = read_table(path, problems)
+    assert table.columns == [ROW, "user", "rating", "late"]
+    rows = [(0, "a", 4.5, None), (1, "b", None, "x"), (2, "c", 3.0, None)]
+    assert table.rows() == rows
+    assert column_names(path) == ["user", "rating", "late"]
+    told = [
+        "column 'extra': its values cannot be one column and are left out: an object "
+        "in line 1, a list in line 5; write values of one kind",
+        "column 'deep': its values cannot be one column and are left out: a list in "
+        "line 1",
+        "column 'flag': its values cannot be one column and are left out: a number in "
+        "line 1, true or false in line 5",
+    ]
+    assert problems.errors == 0
+    for problem, sentence in zip(problems.found, told, strict=True):
+        assert sentence in str(problem)
+    write(path, '{"extra": {}}\n{"extra": []}\n')
+    assert read_table(path, problems) is None
+    assert "it has no column" in str(problems.found[-1])
 
 
 def test_a_coded_id_without_a_fault_stays_a_code(tmp_path):

@@ -14,6 +14,7 @@ from micrec_pyg.data.catalogue.domain_folder import (
 )
 from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import json_digest
 
 WHOLE = "_of_whole_folder"
 """Ends the name of a count that is the folder's, and the same in all its domains."""
@@ -32,7 +33,9 @@ class ItemSplit:
     field: str
     """Column of the items table."""
     sep: str | None
-    """What stands between two values in a cell; None: a cell is one value."""
+    """What stands between two values in a text; None: a text is one value.
+
+    Of a list every element is a value."""
     domains: Mapping[str, Sequence[str] | None]
     """Values per domain; None takes the rest."""
 
@@ -85,14 +88,17 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
             f"table; found: {', '.join(content.items.columns)}"
         )
     every = list_items(content.rows, content.items["item"])
+    column = content.items[division.field]
     table = every.to_frame("item").join(
-        content.items.select(
-            "item", pl.col(division.field).cast(pl.String).alias("cell")
-        ),
+        content.items.select("item", values=_values(column, division.sep)),
         on="item",
         how="left",
         maintain_order="left",
     )
+    digest = content.digest
+    if column.dtype == pl.List:
+        # earlier versions divided otherwise: what they cached must not be taken
+        digest = json_digest([digest, "values of lists"])
     owner = table.select("item", domain=_owner(division))
     left_out = owner.filter(pl.col("domain").is_null())["item"]
     counts = _of_folder(content, left_out)
@@ -100,16 +106,18 @@ def divide_items(content: DomainFolder, division: ItemSplit) -> dict[str, Domain
     for name, values in division.domains.items():
         mine = owner.filter(pl.col("domain") == name)["item"]
         if mine.is_empty():
-            cells = ", ".join(table["cell"].drop_nulls().unique().sort().head(10))
+            found = table["values"].explode().drop_nulls().unique().sort().head(10)
             raise InputError(
                 f"{content.path}: domain '{name}' gets no item: column "
-                f"'{division.field}' has none of {values}; it holds {cells}, ..."
+                f"'{division.field}' has none of {values}; it holds "
+                f"{', '.join(found)}, ..."
             )
         inside = pl.col("item").is_in(mine.implode())
         parts[name] = dataclasses.replace(
             content,
             rows=content.rows.filter(inside),
             items=content.items.filter(inside),
+            digest=digest,
             counts={**counts, **_of_items(content, mine)},
         )
     return parts
@@ -140,17 +148,26 @@ def _of_items(content: DomainFolder, mine: pl.Series) -> dict[str, int]:
     return own
 
 
+def _values(column: pl.Series, sep: str | None) -> pl.Expr:
+    """Return the expression of the values in every cell of a column, as texts."""
+    cell = pl.col(column.name)
+    if column.dtype == pl.List:
+        values = cell.cast(pl.List(pl.String))
+    else:
+        text = cell.cast(pl.String)
+        values = text.str.split(sep) if sep else pl.concat_list(text)
+    return values.list.eval(pl.element().str.strip_chars())
+
+
 def _owner(division: ItemSplit) -> pl.Expr:
-    """Return the expression of the domain that takes a cell's item, or null."""
-    cell = pl.col("cell")
-    values = cell.str.split(division.sep) if division.sep else pl.concat_list(cell)
+    """Return the expression of the domain that takes the item of a row, or null."""
     choices: list[pl.Expr] = []
     rest: str | None = None
     for name, wanted in division.domains.items():
         if wanted is None:
             rest = name
             continue
-        one = pl.element().str.strip_chars().is_in(wanted)
-        hit = values.list.eval(one.fill_null(False)).list.any()
+        one = pl.element().is_in(wanted).fill_null(False)
+        hit = pl.col("values").list.eval(one).list.any()
         choices.append(pl.when(hit).then(pl.lit(name)))
     return pl.coalesce([*choices, pl.lit(rest, pl.String)])

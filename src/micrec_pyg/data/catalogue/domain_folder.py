@@ -15,12 +15,13 @@ from micrec_pyg.data.catalogue.facts import KG, read_facts
 from micrec_pyg.data.catalogue.folder_names import folder_of
 from micrec_pyg.data.catalogue.item_files import read_item_files
 from micrec_pyg.data.catalogue.vector_files import find_vectors, read_vector_files
-from micrec_pyg.data.files.cells import checked_guess, decimals, ids, integers, seconds
+from micrec_pyg.data.files.cells import decimals, ids, integers
 from micrec_pyg.data.files.columns import ROLES, locate
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.table_names import find_table
 from micrec_pyg.data.files.tables import ROW, add_cells, read_table, require_columns
-from micrec_pyg.data.files.texts import readable_texts
+from micrec_pyg.data.files.texts import HOLD_TEXTS, readable_texts
+from micrec_pyg.data.files.times import checked_guess, seconds
 from micrec_pyg.schema import IMAGE, InputError
 from micrec_pyg.storage.digests import file_digest, json_digest
 
@@ -116,13 +117,23 @@ def read_domain_folder(
         vectors=vectors,
         facts=facts,
         sources=_sources(path, content, item_files),
-        digest=json_digest({**content, **amended}),
+        digest=json_digest({**content, **amended, **_amended(items)}),
         counts={
             MISSING: len(known) - listed,
             **_unknown(known, files, vectors, facts),
         },
         unread=unread,
     )
+
+
+def _amended(items: pl.DataFrame) -> dict[str, str]:
+    """Return an entry for the digest where an items table is not read as it was.
+
+    Earlier versions took lists of numbers as texts: what they cached must not be taken.
+    """
+    if any(type_ == pl.List and type_ not in HOLD_TEXTS for type_ in items.dtypes):
+        return {"items": "lists of numbers are no texts"}
+    return {}
 
 
 def _all_ids(rows: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
@@ -178,7 +189,8 @@ def read_rows(
     content = {ROW: table[ROW]}
     for name in ("user", "item"):
         # codes of four bytes: the texts of many rows would fill the memory
-        content[name] = ids(table, name, path, problems).cast(pl.Categorical)
+        text = ids(table, name, path, problems, in_file=located.get(name))
+        content[name] = text.cast(pl.Categorical)
     if need_rating:
         content["rating"] = decimals(table, "rating", path, problems)
     clock = next((c for c in ("timestamp", "order") if c in table.columns), None)
@@ -235,7 +247,8 @@ def read_items(
         table = table.rename({located["item"]: "item"})
     if not require_columns(table.columns, ["item"], path, problems):
         return nothing
-    table = table.with_columns(ids(table, "item", path, problems))
+    item = ids(table, "item", path, problems, in_file=located.get("item"))
+    table = table.with_columns(item)
     table = readable_texts(table, (ROW, "item"), path, problems)
     repeated = ~table["item"].is_first_distinct() & table["item"].is_not_null()
     need = "which was listed before; every item may stand once"

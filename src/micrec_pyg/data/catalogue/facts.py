@@ -43,7 +43,8 @@ def read_facts(
         table = table.drop("item", strict=False).rename({item: "item"})
     if not require_columns(table.columns, COLUMNS, path, problems):
         return None
-    cells = {name: ids(table, name, path, problems) for name in COLUMNS}
+    names = dict(zip(COLUMNS, (item, *COLUMNS[1:]), strict=True))
+    cells = {c: ids(table, c, path, problems, in_file=n) for c, n in names.items()}
     return pl.DataFrame(cells).drop_nulls()
 
 

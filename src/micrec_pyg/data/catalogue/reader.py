@@ -28,7 +28,7 @@ from micrec_pyg.data.files.columns import check_columns, nearest
 from micrec_pyg.data.files.problems import STRICT, Problem, printable
 from micrec_pyg.data.files.table_names import find_table, stem_of
 from micrec_pyg.data.files.tables import column_names
-from micrec_pyg.data.files.texts import text_columns
+from micrec_pyg.data.files.texts import one_text, text_columns
 from micrec_pyg.schema import TEXT, DomainCatalogue, Feature, InputError, Vocab
 from micrec_pyg.storage.digests import json_digest
 
@@ -272,9 +272,7 @@ def _text(
         )
     if not fields:
         return table.select("item", text=pl.lit(None, pl.String))
-    cells = [
-        pl.col(f).cast(pl.String).str.strip_chars().replace("", None) for f in fields
-    ]
+    cells = [one_text(table[f]).str.strip_chars().replace("", None) for f in fields]
     joined = pl.concat_str(cells, separator=separator, ignore_nulls=True)
     return table.select("item", text=joined.replace("", None))
 

@@ -13,6 +13,7 @@ from micrec_pyg.data.catalogue.folder_names import TABLES
 from micrec_pyg.data.catalogue.interactions import list_items
 from micrec_pyg.data.files.problems import Problem, Problems
 from micrec_pyg.data.files.table_names import stem_of
+from micrec_pyg.data.files.texts import HOLD_TEXTS, one_text
 from micrec_pyg.schema import IMAGE
 
 MAX_TEXT = 100_000
@@ -144,7 +145,7 @@ def _day(rows: pl.DataFrame) -> str:
 def _texts(items: pl.DataFrame) -> list[Note]:
     """Return notes on texts that were damaged or are too long."""
     notes = []
-    for column in items.drop("item").select(pl.col(pl.String)):
+    for column in map(one_text, items.drop("item").select(pl.col(HOLD_TEXTS))):
         name = column.name
         broken = int(column.str.contains("\ufffd", literal=True).sum())
         if broken:

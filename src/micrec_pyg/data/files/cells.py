@@ -1,52 +1,66 @@
-"""Columns of tables as ids, numbers and times; what cannot be one is noted."""
+"""Columns of tables as ids and numbers; what cannot be one is noted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
+from micrec_pyg.data.files.json_lines import rows_without_plain_ids
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.table_names import kind_of
-from micrec_pyg.data.files.tables import add_cells
+from micrec_pyg.data.files.tables import ROW, add_cells
 
 MAX_ID = 512
 """Bytes of the longest id; a longer one is a text, or a quote that never ended."""
-LAST_SECOND = 4_102_444_800
-"""Unix seconds of 2100-01-01; later times are impossible."""
 _BLANK = r"^[\s\p{Cf}]*$"
 """Nothing, or what cannot be seen: blanks of any kind and marks without a width."""
 _MISSING = r"^(?i:nan|null|none|nat|<na>|\\n)$"
 _NEGATIVE = r"^\s*-\s*\d+$"
-_MOMENT = r"^(\S+(?: \d\d:\d\d\S*?)?) ?(?:Z|([+-])(\d\d):?(\d\d))?$"
-"""A day, perhaps with a time, and its distance from UTC."""
 _NESTED = r'^(\{["}]|\[["\d\[{\]-])'
 """What the parser makes of a JSON value that is itself a list or an object."""
+_PLAIN_VALUE = r"^(true|false|-?[\d.]+)$"
+"""What the parser makes of a JSON value that is no text."""
+_Fault = tuple[pl.Series, str, str]
+"""Which ids have it, what is needed, and what to do."""
 _CONTROL = r"[\x00-\x1f\x7f]"
-_UNITS = ((10**17, 10**9, "nano"), (10**14, 10**6, "micro"), (10**11, 10**3, "milli"))
-"""Least value that can be no coarser unit, ticks per second, name."""
 
 
 def ids(
-    frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
+    frame: pl.DataFrame,
+    column: str,
+    path: Path,
+    problems: Problems = STRICT,
+    *,
+    in_file: str | None = None,
 ) -> pl.Series:
     """Return a column of raw ids as strings, null where there is none.
 
     A Categorical column without a fault is returned as it is: its few different ids
     are looked at, and not every row.
 
+    Args:
+        frame: of ``read_table``.
+        column: its name there.
+        path: the file.
+        problems: where to note what is wrong.
+        in_file: its name in the file; None: the same.
+
     Raises:
         InputError: a row has no usable id; its line is named.
     """
     raw = frame[column]
     if not is_of_ids(raw):
-        problems.add(_wrong_type(raw, path, "ids must be texts or whole numbers"))
+        problems.add(wrong_type(raw, path, "ids must be texts or whole numbers"))
         return pl.Series(column, [None] * len(raw), dtype=pl.String)
     if raw.dtype == pl.Categorical and not raw.has_nulls():
         different = raw.unique().cast(pl.String)
         if not any(bad.any() for bad, _, _ in _faults_of_ids(different, path)):
             return raw
     text = raw.cast(pl.String)
-    for bad, need, mend in _faults_of_ids(text, path):
+    faults = _faults_of_ids(text, path)
+    if kind_of(path) == ".jsonl" and raw.dtype == pl.String:
+        faults.append(_fault_of_types(frame, text, path, in_file or column))
+    for bad, need, mend in faults:
         if bad.any():
             add_cells(frame, text, bad, path, problems, need=need, mend=mend)
             text = text.set(bad, None)
@@ -73,7 +87,7 @@ def first_fault(texts: Sequence[str] | pl.Series) -> tuple[int, str] | None:
     return min(found, default=None)
 
 
-def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, str]]:
+def _faults_of_ids(text: pl.Series, path: Path) -> list[_Fault]:
     """Return for every possible fault which ids have it, what is needed, what to do."""
     faults = [
         (
@@ -104,6 +118,20 @@ def _faults_of_ids(text: pl.Series, path: Path) -> list[tuple[pl.Series, str, st
     return faults
 
 
+def _fault_of_types(
+    frame: pl.DataFrame, text: pl.Series, path: Path, name: str
+) -> _Fault:
+    """Return which texts of a JSONL table are no texts or whole numbers in the file."""
+    rows: list[int] = []
+    if text.str.contains(_PLAIN_VALUE).any():
+        rows = rows_without_plain_ids(path, name)
+    return (
+        frame[ROW].is_in(rows) & ~text.str.contains(_NEGATIVE).fill_null(False),
+        "which is a decimal, true or false there; an id is a text or a whole number",
+        "write it in quotes if it is a text",
+    )
+
+
 def decimals(
     frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
 ) -> pl.Series:
@@ -113,10 +141,10 @@ def decimals(
         InputError: a value is missing or no number; its line is named.
     """
     raw = frame[column]
-    if not _is_number_or_text(raw):
-        problems.add(_wrong_type(raw, path, "numbers are needed"))
+    if not is_number_or_text(raw):
+        problems.add(wrong_type(raw, path, "numbers are needed"))
         return pl.Series(column, [None] * len(raw), dtype=pl.Float64)
-    number = _stripped(raw).cast(pl.Float64, strict=False)
+    number = stripped(raw).cast(pl.Float64, strict=False)
     bad = ~number.is_finite().fill_null(False)
     add_cells(frame, raw, bad, path, problems, need="a number is needed")
     return number.set(bad, None)
@@ -133,111 +161,16 @@ def integers(
         InputError: a value is missing or no whole number; its line is named.
     """
     raw = frame[column]
-    if not _is_number_or_text(raw):
-        problems.add(_wrong_type(raw, path, "whole numbers are needed"))
+    if not is_number_or_text(raw):
+        problems.add(wrong_type(raw, path, "whole numbers are needed"))
         return pl.Series(column, [None] * len(raw), dtype=pl.Int64)
-    whole = _whole(raw, cut=False)
+    whole = whole_numbers(raw, cut=False)
     need = "a whole number is needed"
     add_cells(frame, raw, whole.is_null(), path, problems, need=need)
     return whole
 
 
-def seconds(
-    frame: pl.DataFrame, column: str, path: Path, problems: Problems = STRICT
-) -> pl.Series:
-    """Return a column of times in Unix seconds (Int64), null where there is none.
-
-    Numbers are seconds since 1970; a column whose least value is past the year 5000
-    is read as milli-, micro- or nanoseconds, with a warning. Dates are those of typed
-    columns, or ISO texts (``2016-05-31``, ``2016-05-31T12:00:00``), in UTC where no
-    offset (``+02:00``) stands behind them.
-
-    Raises:
-        InputError: a value is missing, no time, or impossible; its line is named.
-    """
-    raw = frame[column]
-    if raw.dtype in (pl.Date, pl.Datetime):
-        ticks = raw.cast(pl.Datetime("us")).dt.epoch("s")
-    elif _is_number_or_text(raw):
-        ticks = _in_seconds(_whole(raw, cut=True), column, path, problems)
-        if raw.dtype == pl.String:
-            ticks = ticks.fill_null(_iso(raw))
-    else:
-        problems.add(_wrong_type(raw, path, "times are needed"))
-        return pl.Series(column, [None] * len(raw), dtype=pl.Int64)
-    need = (
-        "a time is needed: Unix seconds, 2016-05-31, 2016-05-31T12:00:00 (UTC) or "
-        "2016-05-31T12:00:00+02:00"
-    )
-    add_cells(frame, raw, ticks.is_null(), path, problems, need=need)
-    impossible = ~ticks.is_between(0, LAST_SECOND).fill_null(True)
-    need = "an impossible date: needed are Unix seconds from 1970 to 2100"
-    mend = "correct the time; a column of mere order is called order"
-    add_cells(frame, raw, impossible, path, problems, need=need, mend=mend)
-    return ticks.set(impossible, None)
-
-
-def checked_guess(
-    table: pl.DataFrame,
-    located: Mapping[str, str],
-    columns: Mapping[str, str] | None,
-    path: Path,
-    problems: Problems,
-) -> dict[str, str]:
-    """Return the columns by role, less one whose name alone looks like a time.
-
-    A shop's column of dates may be in any form. Where its user has not said that it
-    is the time and no cell can be read as one, the table is read without times.
-    """
-    name = located.get("timestamp", "timestamp")
-    asked = name in ("timestamp", (columns or {}).get("timestamp"))
-    if asked or not _is_number_or_text(table[name]):
-        return dict(located)
-    raw = table[name]
-    ticks = _whole(raw, cut=True)
-    ticks = ticks.fill_null(_iso(raw)) if raw.dtype == pl.String else ticks
-    if ticks.is_not_null().any() or raw.is_empty():
-        return dict(located)
-    fault = f"its name is that of a time, but it holds {raw[0]!r} and is left out"
-    mend = "write Unix seconds, or dates as 2016-05-31"
-    problems.add(Problem(path, fault, mend, column=name, error=False))
-    return {role: n for role, n in located.items() if role != "timestamp"}
-
-
-def _in_seconds(
-    ticks: pl.Series, column: str, path: Path, problems: Problems
-) -> pl.Series:
-    """Return numbers of any unit in seconds; warn if they are in another unit."""
-    least = ticks.min()
-    for start, per_second, name in _UNITS:
-        if isinstance(least, int) and least >= start:
-            unit = f"{name}seconds since 1970"
-            problems.add(
-                Problem(
-                    path,
-                    f"the times are {unit} by their size, and are read as such",
-                    "if they are not, correct them",
-                    column=column,
-                    error=False,
-                )
-            )
-            return ticks // per_second
-    return ticks
-
-
-def _iso(raw: pl.Series) -> pl.Series:
-    """Return ISO dates and times as Unix seconds, null where a text is none."""
-    parts = _stripped(raw).str.replace("T", " ").str.extract_groups(_MOMENT)
-    text, sign, hours, minutes = (parts.struct.field(n) for n in parts.struct.fields)
-    offset = 60 * hours.cast(pl.Int64) + minutes.cast(pl.Int64)
-    offset = (60 * offset * (1 - 2 * (sign == "-").cast(pl.Int64))).fill_null(0)
-    moment = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False)
-    for shape in ("%Y-%m-%d %H:%M", "%Y-%m-%d"):
-        moment = moment.fill_null(text.str.to_datetime(shape, strict=False))
-    return moment.dt.epoch("s") - offset
-
-
-def _whole(raw: pl.Series, *, cut: bool) -> pl.Series:
+def whole_numbers(raw: pl.Series, *, cut: bool) -> pl.Series:
     """Return the whole parts of numbers, null where a cell is none.
 
     Args:
@@ -246,7 +179,7 @@ def _whole(raw: pl.Series, *, cut: bool) -> pl.Series:
     """
     if raw.dtype.is_integer():
         return raw.cast(pl.Int64, strict=False)
-    text = _stripped(raw)
+    text = stripped(raw)
     number = text.cast(pl.Float64, strict=False)
     if not cut:
         fraction = (number != number.floor()).fill_null(False)
@@ -258,11 +191,13 @@ def _whole(raw: pl.Series, *, cut: bool) -> pl.Series:
     )
 
 
-def _is_number_or_text(raw: pl.Series) -> bool:
+def is_number_or_text(raw: pl.Series) -> bool:
+    """Return whether the cells of a column may be numbers."""
     return raw.dtype.is_numeric() or raw.dtype in (pl.String, pl.Null)
 
 
-def _wrong_type(raw: pl.Series, path: Path, need: str) -> Problem:
+def wrong_type(raw: pl.Series, path: Path, need: str) -> Problem:
+    """Return the problem of a column whose type cannot be what is needed."""
     mend = "cast the column where you write the file"
     if raw.dtype.is_float():
         mend += " (pandas turns whole numbers with gaps into decimals)"
@@ -270,6 +205,6 @@ def _wrong_type(raw: pl.Series, path: Path, need: str) -> Problem:
     return Problem(path, fault, mend, column=raw.name)
 
 
-def _stripped(raw: pl.Series) -> pl.Series:
+def stripped(raw: pl.Series) -> pl.Series:
     """Return the values without surrounding blanks, where they are text."""
     return raw.str.strip_chars() if raw.dtype == pl.String else raw

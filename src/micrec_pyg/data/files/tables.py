@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from micrec_pyg.data.files.columns import nearest
-from micrec_pyg.data.files.compressed import BOM, DAMAGED, open_bytes, open_lines
+from micrec_pyg.data.files.compressed import DAMAGED, open_lines
+from micrec_pyg.data.files.json_lines import read_json_lines
 from micrec_pyg.data.files.problems import STRICT, Problem, Problems
 from micrec_pyg.data.files.separated import (
     Codes,
@@ -23,7 +24,11 @@ from micrec_pyg.data.files.separated import (
     with_codes,
 )
 from micrec_pyg.data.files.table_names import kind_of
-from micrec_pyg.data.files.text import blank_rows, check_json_lines, check_text
+from micrec_pyg.data.files.text import (
+    blank_rows,
+    check_text,
+    first_lines,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +114,8 @@ def column_names(path: Path) -> list[str]:
     if kind_of(path) == ".parquet":
         return list(pq.read_schema(path).names)
     if kind_of(path) == ".jsonl":
-        return _json_table(path).columns
+        table = read_json_lines(path, Problems(limit=0))
+        return [] if table is None else table.columns
     return [str(name) for name in read_separated(path, header=False, rows=1).row(0)]
 
 
@@ -164,12 +170,7 @@ def places(frame: pl.DataFrame, positions: Sequence[int], path: Path) -> list[st
         with open_lines(path) as file:
             filled = [n for n, line in enumerate(file, start=1) if line.strip()]
         return [f"line {filled[row]}" for row in rows]
-    # a quoted CSV field may hold line breaks; there are no codes in such a table
-    inside = pl.col(pl.String).str.count_matches("\n").fill_null(0)
-    text = frame.select(pl.col(ROW) * 0, inside)
-    breaks = text.select(pl.sum_horizontal(pl.all()).cum_sum()).to_series()
-    before = [int(breaks[at - 1]) if at else 0 for at in positions]
-    return [f"line {row + 2 + more}" for row, more in zip(rows, before, strict=True)]
+    return [f"line {line}" for line in first_lines(path, rows)]
 
 
 def add_cells(
@@ -230,7 +231,7 @@ def _text_table(path: Path, problems: Problems, codes: Codes) -> pl.DataFrame | 
         return None
     try:
         if kind_of(path) == ".jsonl":
-            return _json_table(path)
+            return read_json_lines(path, problems)
         # polars would rename a repeated column
         header = read_separated(path, header=False, rows=1).row(0)
         if _repeated([str(name) for name in header if name], path, problems):
@@ -240,18 +241,9 @@ def _text_table(path: Path, problems: Problems, codes: Codes) -> pl.DataFrame | 
             return read_separated(path, header=True, rows=None)
         return pieces
     except pl.exceptions.PolarsError as error:
-        if kind_of(path) != ".jsonl" or check_json_lines(path, problems):
-            fault = str(error).splitlines()[0]
-            problems.add(
-                Problem(path, f"not a readable {kind_of(path)} table: {fault}")
-            )
+        fault = f"not a readable {kind_of(path)} table: {str(error).splitlines()[0]}"
+        problems.add(Problem(path, fault))
         return None
-
-
-def _json_table(path: Path) -> pl.DataFrame:
-    """Return a JSONL table, of whose lines all decide the types of the columns."""
-    with open_bytes(path) as file:
-        return pl.read_ndjson(file.read().removeprefix(BOM), infer_schema_length=None)
 
 
 def _repeated(names: Sequence[str], path: Path, problems: Problems) -> bool:

@@ -5,17 +5,14 @@ refuse without naming the line, or accept and read wrongly.
 """
 
 import csv
-import json
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import dropwhile, islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from micrec_pyg.data.files.columns import ROLES
 from micrec_pyg.data.files.compressed import open_lines
 from micrec_pyg.data.files.line_blocks import blocks
 from micrec_pyg.data.files.problems import Problem, Problems
@@ -64,54 +61,6 @@ def check_text(path: Path, problems: Problems) -> bool:
     return problems.errors == before
 
 
-def check_json_lines(path: Path, problems: Problems) -> bool:
-    """Return whether every line is a JSON object with plain ids; note the others.
-
-    For files that the parser has refused: it reads line by line.
-    """
-    before = problems.errors
-    with open_lines(path) as file:
-        for number, line in enumerate(file, start=1):
-            fault = _json_fault(line) if line.strip() else None
-            if fault is not None:
-                problems.add(
-                    Problem(
-                        path,
-                        f"{fault[0]}, needed: one JSON object with texts and numbers",
-                        "write one object per line, such as "
-                        '{"user": "u1", "item": "i1"}; absent values are null',
-                        place=f"line {number}",
-                        column=fault[1],
-                    )
-                )
-    return problems.errors == before
-
-
-def _json_fault(line: str) -> tuple[str, str] | None:
-    """Return what is wrong with one line and in which column, None if nothing is."""
-    try:
-        value = json.loads(line.rstrip())
-    except json.JSONDecodeError as error:
-        return f"not a JSON object ({error.msg} at character {error.colno})", ""
-    except (ValueError, RecursionError):  # a number or a depth beyond all bounds
-        return "not a flat JSON object", ""
-    if not isinstance(value, dict):
-        return f"not a JSON object but {_short(line)}", ""
-    for key, cell in value.items():
-        if isinstance(cell, float) and not math.isfinite(cell):
-            return f"got {cell}", key
-        # other columns may hold what they like
-        if key in ROLES and isinstance(cell, dict | list | bool):
-            return f"got {_short(json.dumps(cell))}", key
-    return None
-
-
-def _short(text: str) -> str:
-    """Return the beginning of a text, for a message."""
-    text = text.strip()
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
 def blank_rows(path: Path) -> Int[np.ndarray, " rows"]:
     """Return which rows below the header of a TSV or CSV table are blank lines."""
     found, quotes = [], False
@@ -125,6 +74,20 @@ def blank_rows(path: Path) -> Int[np.ndarray, " rows"]:
         rows = (not fields for _, fields, _ in islice(records, 1, None))
         return np.flatnonzero(np.fromiter(rows, bool))
     return np.concatenate(found)
+
+
+def first_lines(path: Path, rows: Sequence[int]) -> list[int]:
+    """Return the lines in which rows below the header of a TSV or CSV table begin.
+
+    The file itself is asked: a quoted field that holds line breaks may stand in a row
+    or column that was left out after reading.
+    """
+    quotes = kind_of(path) == ".csv" and any(b'"' in block for _, block in blocks(path))
+    if not quotes:
+        return [row + 2 for row in rows]
+    ends = islice((end for end, _, _ in _records(path)), 1 + max(rows, default=0))
+    begins = [end + 1 for end in ends]
+    return [begins[row] for row in rows]
 
 
 def _readable(path: Path, block: bytes, problems: Problems) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from micrec_pyg.data.files.cells import LAST_SECOND
 from micrec_pyg.data.files.problems import Problem
+from micrec_pyg.data.files.times import LAST_SECOND
 from micrec_pyg.data.sources.amazon.layout import FIELDS, MILLISECONDS, Layout, parser
 from micrec_pyg.schema import InputError
 

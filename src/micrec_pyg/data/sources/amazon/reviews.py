@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from micrec_pyg.data.files.cells import LAST_SECOND
 from micrec_pyg.data.files.line_blocks import line_blocks
+from micrec_pyg.data.files.times import LAST_SECOND
 from micrec_pyg.data.sources.amazon.layout import FIELDS, Layout, parser
 from micrec_pyg.data.sources.amazon.review_faults import (
     ID,
