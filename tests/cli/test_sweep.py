@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from micrec_pyg.cli.sweep_axes import axes_of
-from micrec_pyg.cli.sweep_jobs import AXES, Job, name_of, read, run_job
+from micrec_pyg.cli.sweep_jobs import AXES, Job, group_of, name_of, read, run_job
 from micrec_pyg.cli.sweep_tables import tables
 from micrec_pyg.schema import InputError
 
@@ -123,6 +123,59 @@ def test_each_metric_has_its_own_table_and_best() -> None:
     ]
 
 
+def _unlike_groups(of_error: str | None) -> list[Job]:
+    """Return jobs of three settings; the first answers nobody new."""
+    values = {"error": (0.4, of_error), "zero": (0.2, "all"), "mean": (0.3, "all")}
+    return [
+        Job(n, {"unseen": each}, "ndcg@5", 1.0, "run", value, group=group)
+        for n, (each, (value, group)) in enumerate(values.items())
+    ]
+
+
+def test_each_group_has_its_own_best() -> None:
+    found = tables(_unlike_groups("old_user_old_item"))
+    assert [line.split()[0] for line in found[1:4]] == ["mean", "zero", "error"]
+    best = "best by validation, mean over seeds, group="
+    assert found[4:7] == [
+        f"{best}all: unseen=mean",
+        f"{best}old_user_old_item: unseen=error",
+        "not compared with other groups: unseen=error is ranked on old_user_old_item, "
+        "which is all that its model answers",
+    ]
+
+
+@pytest.mark.parametrize("group", ["all", None])  # earlier versions wrote none
+def test_one_group_is_not_told(group: str | None) -> None:
+    found = tables(_unlike_groups(group))[4:]
+    assert found == ["best by validation, mean over seeds: unseen=error", ""]
+
+
+def test_seeds_of_unlike_groups_are_not_averaged() -> None:
+    jobs = [
+        Job(n, {"seed": str(n)}, "ndcg@5", 1.0, "run", 0.5, group=group)
+        for n, group in enumerate(["all", "old_item"])
+    ]
+    found = tables(jobs)
+    assert [line.split()[-1] for line in found[1:3]] == ["1", "1"]
+    assert not any(line.startswith("best") for line in found)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        (["all", "all"], "all"),
+        (["old_item", "old_item"], "old_item"),
+        (["all", "old_item"], "all,old_item"),
+    ],
+)
+def test_the_group_of_a_run_is_that_of_every_domain(
+    tmp_path: Path, groups: list[str], said: str
+) -> None:
+    val = {f"d{n}": {group: {"ndcg@5": 0.5}} for n, group in enumerate(groups)}
+    (tmp_path / "metrics.json").write_text(json.dumps({"val": val}))
+    assert group_of(tmp_path) == said
+
+
 def test_a_setting_that_lacks_a_seed_is_never_the_best() -> None:
     """Seed 0 is the lucky one, and K=1 is better with both."""
     values = {("0", "0"): 0.4, ("0", "1"): None, ("1", "0"): 0.41, ("1", "1"): 0.31}
@@ -151,9 +204,10 @@ def test_a_sweep_that_is_not_at_its_end_says_so() -> None:
 def test_a_file_of_an_earlier_version_is_read(jobs: Path) -> None:
     path = jobs / "job-0.json"
     content = json.loads(path.read_text())
-    assert content.pop("of") == 4
+    assert (content.pop("of"), content.pop("group")) == (4, "all")
     path.write_text(json.dumps(content))
     assert [job.of for job in read(jobs)] == [0, 4, 4, 4]
+    assert [job.group for job in read(jobs)] == [None, "all", "all", None]
 
 
 @pytest.mark.parametrize("select", ["seen", "new", None])

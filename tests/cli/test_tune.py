@@ -1,5 +1,6 @@
 """A search over settings: repeatable, resumable, judged by validation alone."""
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -27,6 +28,12 @@ SPACE = """fit.lr: {low: 0.001, high: 0.1, log: true}
 model.net.num_layers: {choices: [0, 1]}
 """
 SPACES = sorted(path.stem for path in (conf_dir() / "tune").glob("*.yaml"))
+
+
+def _write_metrics(folder: Path, *, digest: str = "abc", group: str = "all") -> None:
+    """Write what a search reads of a run beside the value of its metric."""
+    content = {"data": {"d0": digest}, "val": {"d0": {group: {}}}}
+    (folder / "metrics.json").write_text(json.dumps(content))
 
 
 @pytest.fixture
@@ -186,7 +193,7 @@ def test_null_is_a_choice() -> None:
 def test_a_damaged_search_is_refused_by_name(
     search, tmp_path, capsys, monkeypatch
 ) -> None:
-    (tmp_path / "metrics.json").write_text("{}")
+    _write_metrics(tmp_path)
     monkeypatch.setattr(train, "train_job", lambda *_, **__: tmp_path)
     monkeypatch.setattr(sweep_jobs, "selection", lambda *_: 0.5)
     search(1)
@@ -265,7 +272,7 @@ def test_a_loss_adds_what_is_searched_of_it(micrec, small, monkeypatch) -> None:
 @pytest.fixture
 def quick(micrec, small, tmp_path, monkeypatch):
     """Return a function that makes the search of ``search`` without any training."""
-    (tmp_path / "metrics.json").write_text('{"data": {"d0": "abc"}}')
+    _write_metrics(tmp_path)
     monkeypatch.setattr(train, "train_job", lambda *_, **__: tmp_path)
     monkeypatch.setattr(sweep_jobs, "selection", lambda *_: 0.5)
     space = tmp_path / "space.yaml"
@@ -471,10 +478,29 @@ def test_the_table_of_trials_fits_a_terminal() -> None:
 
 def test_a_search_on_other_data_is_refused(quick, micrec, small, tmp_path, capsys):
     quick(1)
-    (tmp_path / "metrics.json").write_text('{"data": {"d0": "changed"}}')
+    _write_metrics(tmp_path, digest="changed")
     given = [*small, "model=lightgcn", "--trials", 2]
     assert micrec("tune", *given, "--space", tmp_path / "space.yaml") == 2
     assert "the data have changed since the first trial" in capsys.readouterr().err
+
+
+def test_trials_of_unlike_groups_are_refused(
+    quick, micrec, small, tmp_path, monkeypatch, capsys
+) -> None:
+    """One that answers nobody new has a higher value of an easier question."""
+    groups = iter(["all", "old_user_old_item"])
+
+    def train_one(*_: object, **__: object) -> Path:
+        _write_metrics(tmp_path, group=next(groups))
+        return tmp_path
+
+    monkeypatch.setattr(train, "train_job", train_one)
+    quick(1)
+    given = [*small, "model=lightgcn", "--space", tmp_path / "space.yaml"]
+    for trials in (3, 2):  # the second time nothing is trained
+        assert micrec("tune", *given, "--trials", trials) == 2
+        said = capsys.readouterr().err
+        assert "ranked on the groups all and old_user_old_item, whose values" in said
 
 
 def test_what_was_found_on_other_data_is_not_taken(

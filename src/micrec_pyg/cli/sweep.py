@@ -67,12 +67,13 @@ def _write_html(jobs: list[Job], folder: Path) -> list[Path]:
 
 
 def frame(jobs: list[Job]) -> pl.DataFrame:
-    """Return a row per job: its keys, the metric that selects, seconds, run, error."""
+    """Return a row per job: its keys, what it came to, its run or its error."""
     rows = [
         {
             "job": job.number,
             **job.overrides,
             job.metric: job.value,
+            "group": job.group,
             "seconds": job.seconds,
             "run": job.folder,
             "error": job.error,

@@ -66,6 +66,8 @@ class Job:
     """Why there is no run."""
     of: int = 0
     """Jobs of the sweep; 0 where that is not known."""
+    group: str | None = None
+    """Of the users and items that the value is about; earlier versions did not say."""
 
 
 def changes_task(key: str) -> bool:
@@ -99,10 +101,10 @@ def run_job(
     pairs = [(k.lstrip("+"), v) for k, _, v in (o.partition("=") for o in overrides)]
     remove_stale_parts(sweep)
     begin = time.monotonic()
-    folder = value = error = None
+    folder = value = group = error = None
     try:
         folder = train()
-        value = selection(folder, metric)
+        value, group = selection(folder, metric), group_of(folder)
         print(folder, flush=True)
     # As at the top of the command line: the other jobs go on, and nothing is hidden.
     except Exception as failure:
@@ -116,6 +118,7 @@ def run_job(
         value=value,
         error=error,
         of=count(),
+        group=group,
     )
     write_json(sweep / f"job-{number}.json", asdict(job))
     _tell_job(job, sweep)
@@ -149,6 +152,16 @@ def selection(folder: Path, metric: str) -> float:
     return means[metric]
 
 
+def group_of(folder: Path) -> str:
+    """Return the group that a finished run was selected on, of users and items.
+
+    It is all, or the widest that the model answers; one per domain where they differ.
+    """
+    val = read_json(folder / METRICS)["val"]
+    found = [next(iter(groups)) for groups in val.values()]
+    return found[0] if len({*found}) == 1 else ",".join(found)
+
+
 def read(sweep: Path) -> list[Job]:
     """Return the jobs of a sweep in their order.
 
@@ -173,7 +186,7 @@ def _read_job(path: Path) -> Job:
     """
     values = read_json(path, ANEW)
     kinds = get_type_hints(Job)
-    values = {"of": 0, **values}  # earlier versions did not write it
+    values = {"of": 0, "group": None, **values}  # earlier versions did not write them
     if values.keys() != kinds.keys():
         raise InputError(f"{path}: the keys {', '.join(kinds)} are needed; {ANEW}")
     for name, kind in kinds.items():

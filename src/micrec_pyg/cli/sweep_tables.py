@@ -14,6 +14,12 @@ from micrec_pyg.schema import InputError
 Setting = tuple[tuple[str, str], ...]
 """Keys and values of a job, without its seed."""
 
+ONE = "one setting"
+"""What a sweep over nothing but seeds tries."""
+
+ALL = "all"
+"""The group of every user and item."""
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -27,6 +33,9 @@ class Ranked:
     lacking: Sequence[str]
     """Seeds that other settings of the same task were asked for, and this one has no
     value of: its mean is over other splits and start values, and compares with none."""
+    group: str = ""
+    """Of the users and items that the values are about, where settings of one task
+    differ in it; values of two groups do not compare."""
     place: int | None = None
     """Among those of its task that compare, from 1."""
 
@@ -38,7 +47,19 @@ class Ranked:
     @property
     def task(self) -> str:
         """Return what was asked, in words."""
-        return words(_task(self.setting))
+        group = {"group": self.group} if self.group else {}
+        return words({**_task(self.setting), **group})
+
+    @property
+    def words(self) -> str:
+        """Return the setting in words."""
+        return words(dict(self.setting)) or ONE
+
+    @property
+    def answer(self) -> str:
+        """Return the setting in words, without what was asked."""
+        asked = _task(self.setting)
+        return words({k: v for k, v in self.setting if k not in asked}) or ONE
 
 
 def tables(jobs: Sequence[Job]) -> list[str]:
@@ -74,32 +95,40 @@ def rank(jobs: Sequence[Job], metric: str) -> list[Ranked]:
 
     Those that lack a seed stand behind the others of their task.
     """
-    values: dict[Setting, dict[str, float]] = defaultdict(dict)
-    folders: dict[Setting, str | None] = {}
-    seeds: dict[str, dict[str, None]] = defaultdict(dict)
+    tasks: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
-        setting = tuple((k, v) for k, v in job.overrides.items() if k != SEED)
-        seed = job.overrides.get(SEED, "")
         if job.metric == metric:
-            seeds[words(_task(setting))][seed] = None
-        if job.metric == metric and job.value is not None:
-            values[setting][seed] = job.value
-            folders[setting] = job.folder
+            tasks[words(_task(_setting(job)))].append(job)
+    return [each for task in sorted(tasks) for each in _rank_task(tasks[task])]
+
+
+def _rank_task(jobs: Sequence[Job]) -> list[Ranked]:
+    """Return the settings of one task, by group."""
+    values: dict[tuple[Setting, str], dict[str, float]] = defaultdict(dict)
+    folders: dict[Setting, str | None] = {}
+    seeds = dict.fromkeys(job.overrides.get(SEED, "") for job in jobs)
+    several = len({job.group or ALL for job in jobs if job.value is not None}) > 1
+    for job in jobs:
+        if job.value is not None:
+            group = (job.group or ALL) if several else ""
+            values[_setting(job), group][job.overrides.get(SEED, "")] = job.value
+            folders[_setting(job)] = job.folder
     found = [
         Ranked(
             setting,
             own,
             folders[setting],
-            [seed for seed in seeds[words(_task(setting))] if seed not in own],
+            [seed for seed in seeds if seed not in own],
+            group,
         )
-        for setting, own in values.items()
+        for (setting, group), own in values.items()
     ]
-    found.sort(key=lambda each: (each.task, bool(each.lacking), -each.mean))
+    found.sort(key=lambda each: (each.group, bool(each.lacking), -each.mean))
     places: dict[str, int] = defaultdict(int)
     for number, each in enumerate(found):
         if not each.lacking:
-            places[each.task] += 1
-            found[number] = replace(each, place=places[each.task])
+            places[each.group] += 1
+            found[number] = replace(each, place=places[each.group])
     return found
 
 
@@ -110,12 +139,17 @@ def verdict(ranked: Sequence[Ranked]) -> list[str]:
         equal = best.setdefault(each.task, [])
         if not each.lacking and (not equal or each.mean == equal[0].mean):
             equal.append(each)
-    lines = [_best_line([e.setting for e in best[t]]) for t in sorted(best) if best[t]]
+    lines = [_best_line(best[task]) for task in sorted(best) if best[task]]
     for each in ranked:
         if each.lacking:
             lines.append(
-                f"not compared: {words(dict(each.setting)) or 'one setting'} has no "
-                f"value for seed {', '.join(each.lacking)}"
+                f"not compared: {each.words} has no value for seed "
+                f"{', '.join(each.lacking)}"
+            )
+        if each.group not in ("", ALL):
+            lines.append(
+                f"not compared with other groups: {each.words} is ranked on "
+                f"{each.group}, which is all that its model answers"
             )
     tied = [each.folder for equal in best.values() if len(equal) > 1 for each in equal]
     return [*lines, *_hint(tied)]
@@ -139,19 +173,19 @@ def _settings(ranked: Sequence[Ranked], metric: str) -> list[str]:
     return [*(line.rstrip() for line in grid.aligned(rows)), *verdict(ranked)]
 
 
+def _setting(job: Job) -> Setting:
+    return tuple((k, v) for k, v in job.overrides.items() if k != SEED)
+
+
 def _task(setting: Setting) -> dict[str, str]:
     """Return the values of a setting that change what is asked."""
     return {key: value for key, value in setting if changes_task(key)}
 
 
-def _best_line(best: Sequence[Setting]) -> str:
+def _best_line(best: Sequence[Ranked]) -> str:
     """Return the line about the best of one task; several are a tie."""
-    tasks = _task(best[0])
-    task = words(tasks)
-    own = [
-        words({k: v for k, v in setting if k not in tasks}) or "one setting"
-        for setting in best
-    ]
+    task = best[0].task
+    own = [each.answer for each in best]
     where = f"by validation, mean over seeds{f', {task}' if task else ''}: "
     if len(own) == 1:
         return f"best {where}{own[0]}"

@@ -18,6 +18,7 @@ from micrec_pyg.cli.tune_trials import (
     STUDY,
     Plan,
     check_same_data,
+    check_same_group,
     run_here,
     run_in,
     seconds_of,
@@ -64,6 +65,7 @@ def run_plan(plan: Plan, *, jobs: int) -> Outcome:
     with locked(plan.folder), _kept(plan.folder):
         study = study_of(plan)
         check_same_data(plan, study)
+        check_same_group(plan, study)
         try_again(plan, study)
         missing = plan.trials - len(ended(plan, study))
         with worker_pool(min(jobs, missing), one_thread=False) as pool:

@@ -32,6 +32,9 @@ there and may yet be the best (docs/protocol.md, Tuning)."""
 RUN = "run"
 """What a trial notes: the folder of its run, if it came to its end."""
 
+GROUP = "group"
+"""What a trial notes, too: the group of users and items that its value is about."""
+
 DATA, READ = "data", "read"
 """What a search notes: the digest of every domain as its trials had it, encoded, and
 one of what was read before the first trial."""
@@ -132,6 +135,7 @@ def run_here(
     found = []
     for _ in range(count):
         found.append(_ended_trial(plan, study))
+        check_same_group(plan, study)
         if tell:
             _tell(plan, study, found[-1])
     return found
@@ -184,7 +188,7 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
     """Return the metric of one trial on validation."""
     import optuna
 
-    from micrec_pyg.cli.sweep_jobs import selection
+    from micrec_pyg.cli.sweep_jobs import group_of, selection
     from micrec_pyg.cli.train import train_job
 
     settings = [override(k, _draw(trial, k, plan.space[k])) for k in plan.space]
@@ -205,7 +209,25 @@ def _value(plan: Plan, trial: "optuna.Trial") -> float:
         raise
     trial.set_user_attr(RUN, str(folder))
     _check_same(plan, trial.study, DATA, read_json(folder / METRICS).get("data"))
+    trial.set_user_attr(GROUP, group_of(folder))
     return selection(folder, plan.metric)
+
+
+def check_same_group(plan: Plan, study: "optuna.Study") -> None:
+    """Refuse to compare trials whose values are about unlike users and items.
+
+    Raises:
+        InputError: A setting of the space changes what the model answers.
+    """
+    known = (each.user_attrs.get(GROUP) for each in ended(plan, study))
+    groups = dict.fromkeys(group for group in known if group is not None)
+    if len(groups) > 1:
+        raise InputError(
+            f"{plan.folder}: trials are ranked on the groups {' and '.join(groups)}, "
+            "whose values do not compare: a setting of the space, such as "
+            "model.net.unseen=error beside others, changes which new nodes the model "
+            "answers; leave it out of the space, and search once for each"
+        )
 
 
 def check_same_data(plan: Plan, study: "optuna.Study") -> None:
