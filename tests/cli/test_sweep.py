@@ -10,8 +10,18 @@ from statistics import stdev
 import polars as pl
 import pytest
 
+from micrec_pyg.cli import sweep_jobs
 from micrec_pyg.cli.sweep_axes import axes_of
-from micrec_pyg.cli.sweep_jobs import AXES, Job, group_of, name_of, read, run_job
+from micrec_pyg.cli.sweep_jobs import (
+    AXES,
+    LAUNCH,
+    Job,
+    group_of,
+    name_of,
+    read,
+    run_job,
+    selection,
+)
 from micrec_pyg.cli.sweep_tables import tables
 from micrec_pyg.schema import InputError
 
@@ -204,10 +214,61 @@ def test_a_sweep_that_is_not_at_its_end_says_so() -> None:
 def test_a_file_of_an_earlier_version_is_read(jobs: Path) -> None:
     path = jobs / "job-0.json"
     content = json.loads(path.read_text())
-    assert (content.pop("of"), content.pop("group")) == (4, "all")
+    found = [content.pop(name) for name in ("of", "group", "launch")]
+    assert found == [4, "all", 0.0]
     path.write_text(json.dumps(content))
     assert [job.of for job in read(jobs)] == [0, 4, 4, 4]
     assert [job.group for job in read(jobs)] == [None, "all", "all", None]
+
+
+def test_values_of_an_earlier_launch_wait_until_they_are_found_again(
+    jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data may have changed between the two: their seeds make no mean."""
+    monkeypatch.setenv(LAUNCH, "1.5")
+    run_job(
+        lambda: _run(jobs.parent, "new", 0.125),
+        sweep=jobs,
+        number=0,
+        overrides=["K=0", "seed=0"],
+        metric="ndcg@5",
+    )
+    # the failure of before is not lost
+    assert [(job.number, job.value) for job in read(jobs)] == [(0, 0.625), (3, None)]
+    assert tables(read(jobs))[-3:] == [
+        "failed: K=3 seed=1: K=3 is too large here",
+        "1 of 2 jobs failed",
+        "2 of 4 jobs have ended; the command of the sweep continues it",
+    ]
+
+
+def test_a_sweep_is_launched_again_and_broken_off(
+    micrec, small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    sweep = ["train", "-m", *small, "model=popularity", "seed=0,1,2"]
+
+    def table() -> list[str]:
+        (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
+        capsys.readouterr()
+        assert micrec("sweep", folder) == 0
+        return str(capsys.readouterr().out).splitlines()
+
+    assert micrec(*sweep) == 0
+    before = table()
+    assert before[1].split()[-1] == "3"
+    assert micrec(*sweep) == 0
+    assert table() == before
+
+    def killed(folder: Path, metric: str) -> float:
+        if "-s2-" in folder.name:
+            raise KeyboardInterrupt
+        return selection(folder, metric)
+
+    monkeypatch.setattr(sweep_jobs, "selection", killed)
+    assert micrec(*sweep) == 130
+    after = table()
+    assert after[1].split()[-1] == "2"
+    assert "2 of 3 jobs have ended; the command of the sweep continues it" in after
 
 
 @pytest.mark.parametrize("select", ["seen", "new", None])

@@ -36,6 +36,9 @@ processes read it too."""
 WORKERS = "MICREC_SWEEP_WORKERS"
 """Environment variable: how many jobs run at a time."""
 
+LAUNCH = "MICREC_SWEEP_LAUNCH"
+"""Environment variable: when the command of the sweep began, in seconds."""
+
 SEED = "seed"
 """The key whose values are repetitions of one setting."""
 
@@ -68,6 +71,8 @@ class Job:
     """Jobs of the sweep; 0 where that is not known."""
     group: str | None = None
     """Of the users and items that the value is about; earlier versions did not say."""
+    launch: float = 0.0
+    """When the command began that ran it; 0 where that is not known."""
 
 
 def changes_task(key: str) -> bool:
@@ -119,6 +124,7 @@ def run_job(
         error=error,
         of=count(),
         group=group,
+        launch=float(os.environ.get(LAUNCH, "0")),
     )
     write_json(sweep / f"job-{number}.json", asdict(job))
     _tell_job(job, sweep)
@@ -165,6 +171,9 @@ def group_of(folder: Path) -> str:
 def read(sweep: Path) -> list[Job]:
     """Return the jobs of a sweep in their order.
 
+    Of an earlier launch only failures are given, until they are run again: its values
+    may be of other data, and the newest launch finds each anew.
+
     Raises:
         InputError: The folder holds none, or a file is not what it should be.
     """
@@ -175,7 +184,8 @@ def read(sweep: Path) -> list[Job]:
             f"'{sweep}' holds no job of a sweep; give the folder that "
             "`micrec train -m` named at its end"
         )
-    return found
+    newest = max(job.launch for job in found)
+    return [job for job in found if job.launch == newest or job.value is None]
 
 
 def _read_job(path: Path) -> Job:
@@ -186,7 +196,8 @@ def _read_job(path: Path) -> Job:
     """
     values = read_json(path, ANEW)
     kinds = get_type_hints(Job)
-    values = {"of": 0, "group": None, **values}  # earlier versions did not write them
+    # earlier versions did not write these
+    values = {"of": 0, "group": None, "launch": 0.0, **values}
     if values.keys() != kinds.keys():
         raise InputError(f"{path}: the keys {', '.join(kinds)} are needed; {ANEW}")
     for name, kind in kinds.items():

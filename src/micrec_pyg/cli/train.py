@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -25,7 +26,7 @@ from micrec_pyg.cli.overrides import places_of, readable, written
 from micrec_pyg.cli.process import log_to_stderr, prepare, show
 from micrec_pyg.cli.sentences import DONE, FAILED, entry
 from micrec_pyg.cli.sweep_axes import axes_of, without_effect
-from micrec_pyg.cli.sweep_jobs import AXES, WORKERS, name_of, read, run_job
+from micrec_pyg.cli.sweep_jobs import AXES, LAUNCH, WORKERS, name_of, read, run_job
 from micrec_pyg.cli.sweep_tables import tables
 from micrec_pyg.cli.together import refuse_several, together
 from micrec_pyg.cli.train_output import summary
@@ -117,14 +118,15 @@ def _sweep(argv: list[str]) -> int:
         argv = [*argv, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
     os.environ[AXES] = json.dumps(axes_of(argv))
     os.environ[WORKERS] = str(jobs)
+    os.environ[LAUNCH] = str(time.time())
     try:
         aside = ctrl_c_for_this_process() if jobs > 1 else nullcontext()
         # Hydra writes into the folder too, and its errors name no file
         with aside, explained(Path(folder)):
             lost = launch(lambda: _hydra(argv), Path(folder))
     finally:
-        os.environ.pop(AXES, None)
-        os.environ.pop(WORKERS, None)
+        for name in (AXES, WORKERS, LAUNCH):
+            os.environ.pop(name, None)
         code = _tell_sweep(Path(folder))
     if lost:
         show(f"{numbered(lost)} left no result; the same command runs what is left\n")
