@@ -328,13 +328,24 @@ def test_seeds_share_a_setting_and_nothing_else_does() -> None:
         "model": {"name": "micrec"},
         "fit": {"lr": 0.1},
     }
-    name = setting_of(settings)
+    data = {"A": "abc"}
+    name = setting_of(settings, data)
     assert re.fullmatch(r"toy random micrec K=3 [0-9a-f]{8}", name)
-    assert setting_of({**settings, "seed": 1, "split": {"seed": 1}}) == name
+    assert setting_of({**settings, "seed": 1, "split": {"seed": 1}}, data) == name
     others = [
         {**settings, "fit": {"lr": 0.2}},
         {**settings, "K": 5},
         {**settings, "dataset": "other"},
         {**settings, "model": {"name": "inmo"}},
+        {**settings, "split": {"seed": 7}},
+        {**settings, "data": {"seed": 0}},  # it is not drawn anew by each seed
     ]
-    assert len({name, *map(setting_of, others)}) == 5
+    names = {setting_of(each, data) for each in others}
+    assert len({name, setting_of(settings, {"A": "changed"}), *names}) == 8
+
+
+def test_seeds_of_one_data_set_share_a_setting() -> None:
+    """Its own seed stays as it is, also where a run has the same number."""
+    settings = {"dataset": "toy", "split_name": "random", "data": {"seed": 0}}
+    runs = [{**settings, "model": {"name": "inmo"}, "seed": seed} for seed in (0, 1)]
+    assert len({setting_of(each, {"A": "abc"}) for each in runs}) == 1

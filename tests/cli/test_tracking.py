@@ -16,8 +16,10 @@ from micrec_pyg.cli.sweep_jobs import SEED, TASK
 from micrec_pyg.cli.tracking.push import push
 from micrec_pyg.cli.tracking.sync import sync
 from micrec_pyg.cli.tracking.tracker import Tracker
+from micrec_pyg.cli.tracking.values import setting_of
 from micrec_pyg.inference.examples import examples_of
 from micrec_pyg.runs.build import conf_dir
+from micrec_pyg.runs.read import read_run
 from micrec_pyg.schema import InputError
 
 Micrec = Callable[..., int]
@@ -43,7 +45,7 @@ CONFIG: dict[str, Any] = {
 
 def started(config: dict[str, Any], folder: Path, sweep: str | None) -> Tracker:
     tracker = Tracker(config["logger"], sweep)
-    tracker.start(experiment(settings=config), folder)
+    tracker.start(experiment(settings=config), folder, {"A": "abc"})
     return tracker
 
 
@@ -183,11 +185,17 @@ def test_off_touches_nothing(tmp_path: Path, options: dict[str, Any]) -> None:
 
 
 def test_a_run_of_no_epoch_is_pushed(micrec: Micrec, small, runs, asked) -> None:
-    recorder, _ = asked
-    assert micrec("train", *small, "model=bpr_mf", "fit.max_epochs=0") == 0
+    recorder, given = asked
+    wandb = ["logger=wandb", "logger.artifacts=false"]
+    assert micrec("train", *small, "model=bpr_mf", "fit.max_epochs=0", *wandb) == 0
     (folder,) = runs()
+    run = read_run(folder)
+    setting = setting_of(run.config, run.record["data"])
+    assert given.pop("config")["setting"] == setting
+    recorder.calls.clear()
     push(folder, {**OPTIONS, "artifacts": False})
     assert recorder.calls == [("finish", 0)]
+    assert given["config"]["setting"] == setting
     assert "val/average/all/ndcg@20" in recorder.summary
 
 

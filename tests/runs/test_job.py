@@ -35,7 +35,10 @@ class Recorder(Listener):
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
-    def start(self, experiment: Experiment, folder: Path) -> None:
+    def start(
+        self, experiment: Experiment, folder: Path, data: Mapping[str, str]
+    ) -> None:
+        assert data  # the digest of each domain
         self.heard.append(("start", experiment.model, folder))
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -200,7 +203,7 @@ def test_the_bar_is_the_notebooks_own_in_a_notebook(monkeypatch) -> None:
 
     monkeypatch.setattr(importlib.import_module("tqdm.auto"), "tqdm", Bar)
     progress = Progress()
-    progress.start(experiment(weights={"ranking": 1.0}), Path("run"))
+    progress.start(experiment(weights={"ranking": 1.0}), Path("run"), {})
     progress.epoch({"epoch": 0, "loss": {"ranking": 0.5}, "val": None})
     progress.finish(None)
     assert made == [

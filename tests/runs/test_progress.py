@@ -104,7 +104,7 @@ def test_a_log_gets_a_line_now_and_then(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     caplog.set_level(logging.INFO, "micrec_pyg")
     progress = Progress()
-    progress.start(EXPERIMENT, tmp_path)
+    progress.start(EXPERIMENT, tmp_path, {})
     for epoch in range(5):
         clock[0] += 0.6 * QUIET_S
         progress.epoch(row(epoch, 0.25, bpr=0.5))
@@ -122,13 +122,13 @@ def test_a_resumed_run_knows_its_best_epoch(tmp_path, monkeypatch, caplog) -> No
     monkeypatch.setattr("micrec_pyg.runs.progress.QUIET_S", 0.0)
     caplog.set_level(logging.INFO, "micrec_pyg")
     progress = Progress()
-    progress.start(EXPERIMENT, tmp_path)
+    progress.start(EXPERIMENT, tmp_path, {})
     progress.epoch(row(2, 0.25, bpr=0.5))
     progress.finish(None)
     assert caplog.messages == ["epoch 3/9  loss 0.5000  ndcg@20 0.2500  best 0.7500"]
     for damaged in ("[1]\n", "{", ""):
         (tmp_path / "history.jsonl").write_text(damaged)
-        progress.start(EXPERIMENT, tmp_path)
+        progress.start(EXPERIMENT, tmp_path, {})
         progress.finish(None)
 
 
@@ -142,7 +142,7 @@ def test_log_lines_stand_above_the_line_of_a_terminal(
     monkeypatch.setattr(ours, "handlers", [console])
     monkeypatch.setattr(ours, "propagate", False)
     progress = Progress()
-    progress.start(EXPERIMENT, tmp_path)
+    progress.start(EXPERIMENT, tmp_path, {})
     progress.epoch(row(0, 0.25, bpr=0.5))
     ours.warning("a cache is made anew")
     progress.epoch(row(1, 0.25, bpr=0.5))

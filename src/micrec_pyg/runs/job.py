@@ -67,7 +67,7 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
         if is_first():
             write_begin(folder, experiment, inputs)
         told = Listeners(listeners if is_first() else ())
-        told.start(experiment, folder)
+        told.start(experiment, folder, digests)
         metrics = None
         try:
             metrics = _train(experiment, inputs, folder, told, digests)

@@ -10,12 +10,15 @@ from micrec_pyg.runs.experiment import Experiment
 class Listener:
     """Told of the begin of training, of every epoch, and of the end; does nothing."""
 
-    def start(self, experiment: Experiment, folder: Path) -> None:
+    def start(
+        self, experiment: Experiment, folder: Path, data: Mapping[str, str]
+    ) -> None:
         """Hear that a run is about to train.
 
         Args:
             experiment: What the run is.
             folder: Where it goes.
+            data: Digest of each domain's catalogue as read.
         """
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -32,10 +35,12 @@ class Listeners(Listener):
         """Collect the listeners."""
         self._every = every
 
-    def start(self, experiment: Experiment, folder: Path) -> None:
+    def start(
+        self, experiment: Experiment, folder: Path, data: Mapping[str, str]
+    ) -> None:
         """Tell all."""
         for each in self._every:
-            each.start(experiment, folder)
+            each.start(experiment, folder, data)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Tell all."""

@@ -35,7 +35,9 @@ def step(what: str) -> Iterator[None]:
 class Progress(Listener):
     """One line: renewed in a terminal or a notebook, elsewhere written now and then."""
 
-    def start(self, experiment: Experiment, folder: Path) -> None:
+    def start(
+        self, experiment: Experiment, folder: Path, data: Mapping[str, str]
+    ) -> None:
         """Show how far the run is, which may have begun in another process."""
         # a notebook draws its own bar, which the other tqdm does not know
         tqdm = importlib.import_module("tqdm.auto" if in_notebook() else "tqdm").tqdm

@@ -99,7 +99,8 @@ def _send(run: Run, options: Mapping[str, Any], *, with_model: bool) -> None:
     # a run of no epoch has none
     text = (folder / HISTORY).read_text("utf-8") if run.has_history else ""
     rate = learning_rate(run.config)
-    open_run = begin(folder, run.config, options)
+    # earlier versions wrote no digests
+    open_run = begin(folder, run.config, options, run.record.get("data", {}))
     code = 1
     try:
         for line in text.splitlines():

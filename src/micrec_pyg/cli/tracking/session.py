@@ -41,7 +41,12 @@ def write_mark(folder: Path, /, **changes: Any) -> None:
     write_json(folder / FOLDER / MARK, {**(mark_of(folder) or {}), **changes})
 
 
-def begin(folder: Path, settings: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+def begin(
+    folder: Path,
+    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
+    data: Mapping[str, str],
+) -> Any:
     """Return the open wandb run of a folder; all that it writes goes inside there.
 
     The run's id is the name of the folder, so that a run that goes on, or is tested
@@ -51,6 +56,7 @@ def begin(folder: Path, settings: Mapping[str, Any], options: Mapping[str, Any])
         folder: Of the run.
         settings: The content of its ``config.yaml``.
         options: The setting ``logger``, its group filled in.
+        data: Digest of each domain's catalogue as read.
     """
     import wandb
 
@@ -66,7 +72,7 @@ def begin(folder: Path, settings: Mapping[str, Any], options: Mapping[str, Any])
         tags=[*tags_of(settings), *(options.get("tags") or [])],
         notes=options.get("notes"),
         dir=str(folder),
-        config=config_of(settings),
+        config=config_of(settings, data),
         resume="allow",
         reinit="finish_previous",
         # what a command prints is read by scripts: nobody stands in between

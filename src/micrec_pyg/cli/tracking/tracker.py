@@ -34,13 +34,15 @@ class Tracker(Listener):
         self._settings: Mapping[str, Any] = {}
         self._rate: Callable[[int], float] | None = None
 
-    def start(self, experiment: Experiment, folder: Path) -> None:
+    def start(
+        self, experiment: Experiment, folder: Path, data: Mapping[str, str]
+    ) -> None:
         """Open the wandb run, with all settings; its files go to the run folder."""
         if not is_on(self._options):
             return
         self._folder, self._settings = folder, experiment.settings
         with tolerant():
-            self._run = begin(folder, experiment.settings, self._options)
+            self._run = begin(folder, experiment.settings, self._options, data)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Log one line of ``history.jsonl``.

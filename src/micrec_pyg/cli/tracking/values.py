@@ -17,7 +17,7 @@ ASIDE = ("*_target_", "split_name")
 """Settings that a dashboard does not need: they stand there under another name."""
 
 
-def config_of(settings: Mapping[str, Any]) -> Values:
+def config_of(settings: Mapping[str, Any], data: Mapping[str, str]) -> Values:
     """Return the settings that decide a result, flat: K, w, gamma, seed, fit/lr, ...
 
     A setting that the run does not read, such as w without neighbours, is left out:
@@ -25,6 +25,7 @@ def config_of(settings: Mapping[str, Any]) -> Values:
 
     Args:
         settings: The content of a run's ``config.yaml``.
+        data: Digest of each domain's catalogue as read.
     """
     by_path = {**dict(_flat(settings, ".", "")), **sweep_axes(settings)}
     found = {
@@ -32,7 +33,7 @@ def config_of(settings: Mapping[str, Any]) -> Values:
         "split": settings["split_name"],
         "model": model_name(settings),
         "seed": settings["seed"],
-        "setting": setting_of(settings),
+        "setting": setting_of(settings, data),
     }
     for key in decisive(settings):
         name = key.replace(".", "/")
@@ -42,26 +43,31 @@ def config_of(settings: Mapping[str, Any]) -> Values:
     return {key: value for key, value in found.items() if key != "model/name"}
 
 
-def setting_of(settings: Mapping[str, Any]) -> str:
+def setting_of(settings: Mapping[str, Any], data: Mapping[str, str]) -> str:
     """Return the name of all that decides a result but the seed.
 
-    It says data set, split, model and the sweep axes that the run reads, and ends in 8
-    hex digits of the rest, such as ``toy random micrec K=3 w=0.9 gamma=1 5d1f0c2a``.
-    A panel that is grouped by it shows the mean over seeds.
+    The seed of a part, such as ``split.seed``, is left out where it is that of the run.
+    The name says data set, split, model and the sweep axes that the run reads, and ends
+    in 8 hex digits of the rest, such as ``toy random micrec K=3 w=0.9 gamma=1
+    5d1f0c2a``. A panel that is grouped by it shows the mean over seeds.
 
     Args:
         settings: The content of a run's ``config.yaml``.
+        data: Digest of each domain's catalogue as read.
     """
     where = [settings["dataset"], settings["split_name"], model_name(settings)]
-    kept = {
-        key: text
-        for key, text in decisive(settings).items()
-        if key.rpartition(".")[2] != "seed"
-    }
-    content = json.dumps([where, kept], sort_keys=True).encode()
+    read = decisive(settings)
+    kept = {key: text for key, text in read.items() if not _follows_seed(key, read)}
+    content = json.dumps([where, kept, dict(data)], sort_keys=True).encode()
     axes = [f"{key}={kept[key]}" for key in ("K", "w", "gamma") if key in kept]
     digits = hashlib.sha256(content).hexdigest()[:8]
     return " ".join([*map(str, where), *axes, digits])
+
+
+def _follows_seed(key: str, read: Mapping[str, str]) -> bool:
+    """Return whether a setting is the seed of the run; data have one of their own."""
+    part, _, name = key.rpartition(".")
+    return name == "seed" and part != "data" and read[key] == read["seed"]
 
 
 def tags_of(settings: Mapping[str, Any]) -> list[str]:
