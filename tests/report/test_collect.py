@@ -2,14 +2,19 @@
 
 import json
 import logging
+import re
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
+from micrec_pyg.cli.config import compose
 from micrec_pyg.report.collect import (
+    FOLLOWS,
     collect,
     collect_runs,
     equal_labels,
@@ -161,6 +166,58 @@ def test_what_follows_from_another_setting_stays_out_of_the_label(
         "micrec K=3 gamma=1",
         "micrec K=3 gamma=0.5",
     }
+
+
+def test_settings_that_change_together_are_all_told(tmp_path: Path) -> None:
+    """Only what is made from another one says nothing of its own."""
+    for place in (1, 2):
+        config = {
+            "features": {"noise": place == 1},
+            "graph": {"union": place == 1},
+            "fit": {"patience": place},
+            "gamma": place,
+            "model": {
+                "weights": {"self_enhanced": place / 100, "contrastive": place / 100},
+                "net": {"num_layers": place},
+            },
+        }
+        _run(tmp_path, f"r{place}", config=config)
+    told = (
+        "micrec gamma={0} features.noise={1} fit.patience={0} graph.union={1} "
+        "model.net.num_layers={0} model.weights.self_enhanced=0.0{0}"
+    )
+    assert _labels(tmp_path) == {told.format(1, "true"), told.format(2, "false")}
+
+
+def test_a_contrastive_weight_that_is_given_is_told(tmp_path: Path) -> None:
+    """The yaml of MICRec+ does not make it from gamma."""
+    for gamma in (1, 2):
+        weights = {"contrastive": gamma / 100}
+        model = {"name": "micrec_plus", "weights": weights}
+        _run(tmp_path, f"r{gamma}", config={"gamma": gamma, "model": model})
+    assert _labels(tmp_path) == {
+        f"micrec gamma={n} model.weights.contrastive=0.0{n}" for n in (1, 2)
+    }
+
+
+def test_copies_are_those_of_the_yaml() -> None:
+    overrides = ["model=micrec_plus", "data=amazon2018"]
+    settings = OmegaConf.to_container(compose(overrides), resolve=False)
+    found = dict(_copies(settings, ""))
+    # of a seed, and of what decides nothing, no label says anything
+    own = {k: v for k, v in found.items() if not k.endswith((".seed", ".cache_dir"))}
+    direct = {pair for pair in FOLLOWS if pair != ("graph.num_neighbors", "K")}
+    assert {*own.items()} == direct
+
+
+def _copies(settings: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield settings that the yaml takes from another one, with it."""
+    for key, value in settings.items():
+        if isinstance(value, dict) and key != "hydra":
+            yield from _copies(value, f"{prefix}{key}.")
+        found = re.fullmatch(r"\$\{(?:oc.select:)?([\w.]+)(?:,null)?\}", str(value))
+        if found and found[1] not in ("device", "loss"):
+            yield f"{prefix}{key}", found[1]
 
 
 def test_axes_that_change_together_are_all_told(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from micrec_pyg.runs.identity import follows_gamma
 from micrec_pyg.runs.read import (
     Run,
     family_of,
@@ -27,8 +28,21 @@ logger = logging.getLogger(__name__)
 SETTINGS = ("K", "w", "gamma")
 """Sweep axes that every configuration has."""
 
-WEIGHTS = "model.weights."
-"""What the keys of the weights of a model's losses begin with."""
+CONTRASTIVE = "model.weights.contrastive"
+"""Weight of the loss that aligns domains; a model may make it from gamma."""
+
+FOLLOWS = (
+    ("graph.num_neighbors", "K"),
+    ("graph.num_neighbors", "model.num_neighbors"),
+    ("model.num_neighbors", "K"),
+    ("graph.max_user_neighbors", "model.max_user_neighbors"),
+    ("graph.w", "w"),
+    ("graph.neighbors", "neighbors"),
+    ("graph.overlap", "overlap"),
+    ("graph.overlap_ratio", "overlap_ratio"),
+    ("data.pair", "pair"),
+)
+"""Settings that the yaml takes from another one (``num_neighbors: ${K}``), with it."""
 
 COLUMNS: Mapping[str, type[pl.DataType]] = {
     "dataset": pl.String,
@@ -186,17 +200,18 @@ def _options(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
 def _varying(options: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the settings that differ within a family, sweep axes first.
 
-    A copy of a setting before it (``graph.num_neighbors: ${K}``) is left out.
+    A setting that is what it is made from is left out, see ``FOLLOWS``.
     """
     keys = dict.fromkeys([*SETTINGS, *(key for own in options for key in own)])
-    kept: dict[tuple[str | None, ...], str] = {}
+    names: dict[str, tuple[str | None, ...]] = {}
     for key in keys:
         values = tuple(own.get(key) for own in options)
         # runs of one version have the one, runs of another the other
         known = {*values} - ({None} if key in ("data", "data.path") else set())
         if len(known) > 1:
-            kept.setdefault(values, key)
-    names = {key: values for values, key in kept.items()}
+            names[key] = values
+    copies = {key for key, of in FOLLOWS if names.get(key) == names.get(of)}
+    names = {key: values for key, values in names.items() if key not in copies}
     told = [v for k, v in names.items() if k.startswith("data.") or k == "pair"]
     if len({*zip(*told, strict=True)}) >= len({*names.get("data", ())}):
         names.pop("data", None)  # settings tell the same, in words
@@ -209,7 +224,7 @@ def _telling(
     """Return the keys without those that follow from others.
 
     Left out is a setting that all runs have alike where some do not read it (``w`` at
-    ``K=0``), and the weight of a loss that is a multiple of a sweep axis (``gamma``).
+    ``K=0``), and the weight of the contrastive loss where it is made from gamma.
     What is written alike may be read as something else, and then tells runs apart: K
     where the model fixes its number of neighbours, data where their content changed.
 
@@ -219,7 +234,7 @@ def _telling(
         read: What each run reads, in the order of ``runs``.
     """
     written = {key: [_written(run, key) for run in runs] for key in keys}
-    axes = [values for key, values in written.items() if key in SETTINGS]
+    made = {CONTRASTIVE} if _is_made_from_gamma(runs, written) else set()
     return [
         key
         for key, values in written.items()
@@ -228,7 +243,7 @@ def _telling(
             or len({*map(str, values)}) > 1
             or len({own[key] for own in read if key in own}) > 1
         )
-        and not (key.startswith(WEIGHTS) and any(_multiple(values, a) for a in axes))
+        and key not in made
     ]
 
 
@@ -238,6 +253,16 @@ def _written(run: Run, key: str) -> Any:
     for name in key.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def _is_made_from_gamma(
+    runs: Sequence[Run], written: Mapping[str, Sequence[Any]]
+) -> bool:
+    """Return whether the contrastive weights of runs are one factor times gamma."""
+    if not {CONTRASTIVE, "gamma"} <= written.keys():
+        return False
+    model = str(_written(runs[0], "model.name"))
+    return follows_gamma(model) and _multiple(written[CONTRASTIVE], written["gamma"])
 
 
 def _multiple(values: Sequence[Any], others: Sequence[Any]) -> bool:

@@ -253,11 +253,11 @@ def _contrast_is_off(settings: Mapping[str, Any]) -> bool:
     model = settings.get("model", {})
     if model.get("weights", {}).get("contrastive") != 0:
         return False
-    return settings.get("gamma") != 0 or not _follows_gamma(str(model.get("name")))
+    return settings.get("gamma") != 0 or not follows_gamma(str(model.get("name")))
 
 
 @cache
-def _follows_gamma(model: str) -> bool:
+def follows_gamma(model: str) -> bool:
     """Return whether the yaml of a model makes the contrastive weight from gamma."""
     path = conf_dir() / "model" / f"{model}.yaml"
     if not path.is_file():
