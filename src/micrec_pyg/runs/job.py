@@ -192,7 +192,7 @@ def _train(
     digests: dict[str, str],
 ) -> dict[str, Any]:
     """Fit, evaluate on the validation pairs, write the run; return its metrics."""
-    same_net = from_first(lambda: run_of_net(experiment, digests))
+    same_net = from_first(lambda: run_of_net(experiment, digests, inputs.digests))
     model, valid, result = trained_model(
         experiment, inputs, folder=folder, on_epoch=told.epoch, same_net=same_net
     )

@@ -160,13 +160,21 @@ def check_data(folder: Path, inputs: Inputs) -> None:
     Raises:
         InputError: The message names the domains.
     """
-    before = files.read_json(folder / "artefact" / "digests.json")
-    now = inputs.digests
-    changed = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
-    if changed:
+    if changed := changed_data(folder, inputs.digests):
         raise InputError(
             f"the data of {', '.join(changed)}, or what encodes it, is not what "
             f"{folder} was trained on (an earlier version also counted the device and "
             "batch_size of encoders); restore the files and settings, or delete that "
             "folder and train again"
         )
+
+
+def changed_data(folder: Path, now: Mapping[str, str]) -> list[str]:
+    """Return the domains that are not what a run was trained on.
+
+    Args:
+        folder: Of the run.
+        now: Digest of each domain's inputs and encoders.
+    """
+    before = files.read_json(folder / "artefact" / "digests.json")
+    return [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
