@@ -18,7 +18,7 @@ from micrec_pyg.models.fused import Fused
 from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.run_warnings import working_on
-from micrec_pyg.runs.code import KEY, changed_code
+from micrec_pyg.runs.code import KEY, changed_code, code_of
 from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
@@ -51,6 +51,8 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     Raises:
         InputError: The settings or the data cannot be used.
     """
+    # now, as it may change in hours of encoding
+    code = code_of(experiment.settings)
     catalogues = first_before_others(lambda: read_data(experiment))
     digests = data_digests(catalogues)
     folder = run_folder(experiment, digests)
@@ -65,12 +67,12 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
             remove_leftovers(folder)
         inputs = first_before_others(lambda: make_inputs(experiment, catalogues))
         if is_first():
-            write_begin(folder, experiment, inputs)
+            write_begin(folder, experiment, inputs, code)
         told = Listeners(listeners if is_first() else ())
         told.start(experiment, folder)
         metrics = None
         try:
-            metrics = _train(experiment, inputs, folder, told, digests)
+            metrics = _train(experiment, inputs, folder, told, digests, code)
         finally:
             told.finish(metrics)
     return folder
@@ -190,6 +192,7 @@ def _train(
     folder: Path,
     told: Listener,
     digests: dict[str, str],
+    code: dict[str, str],
 ) -> dict[str, Any]:
     """Fit, evaluate on the validation pairs, write the run; return its metrics."""
     same_net = from_first(lambda: run_of_net(experiment, digests, inputs.digests))
@@ -201,7 +204,7 @@ def _train(
         report: Report = experiment.rank(
             model, valid, train=inputs.train, groups=False, ks=ks
         )
-    metrics = metrics_of(experiment, result, report, digests)
+    metrics = metrics_of(experiment, result, report, digests, code)
     if is_first():
         write_run(folder, experiment, inputs, model, valid, report, metrics)
     return metrics
