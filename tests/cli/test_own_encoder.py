@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from micrec_pyg.features import weights
 from micrec_pyg.features.encoder import READS_TEXT
+from micrec_pyg.storage.digests import file_digest
 
 
 class Mine:
@@ -26,7 +26,7 @@ class Mine:
 
     @property
     def settings(self):
-        return {"weights": weights.digest(self.path)}
+        return {"weights": file_digest(self.path)}
 
     def encode(self, items):
         key = sum(self.path.read_bytes())
@@ -73,3 +73,23 @@ def test_a_run_with_a_term_takes_no_net_of_another_encoder(
     assert "is not trained again" not in caplog.text
     assert "what encodes d0, d1 has changed since " in caplog.text
     assert "the net is trained again for this run" in caplog.text
+
+
+def test_a_finished_run_tells_that_its_encoder_has_changed(
+    train: Train, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    folder = train()
+    assert train() == folder
+    assert "is complete and not trained again" in caplog.text
+    assert "has changed" not in caplog.text
+    assert train(content=b"two") == folder
+    assert "the encoder of text has changed since it was trained" in caplog.text
+
+
+def test_a_finished_run_needs_no_encoder(
+    train: Train, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = train()
+    assert train(content=None) == folder
+    assert "has changed" not in caplog.text

@@ -31,7 +31,7 @@ PER_USER = "per_user.parquet"
 MODEL = f"{ARTEFACT}/{WEIGHTS}"
 """The model of the best epoch."""
 BEGUN = "begun.json"
-"""Of an unfinished run: the digests of its code."""
+"""Of an unfinished run: the digests of its code and encoders."""
 
 
 def metrics_of(
@@ -39,7 +39,7 @@ def metrics_of(
     result: FitResult,
     report: Report,
     data: Mapping[str, str],
-    code: Mapping[str, str],
+    begun: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json`` before any test.
 
@@ -48,7 +48,7 @@ def metrics_of(
         result: Of training.
         report: Of the validation.
         data: Digest of each domain's catalogue as read.
-        code: What ``code_of`` returned when the command began.
+        begun: Digests of its code and encoders, from when the command began.
     """
     return {
         "schema": files.SCHEMA,
@@ -69,12 +69,12 @@ def metrics_of(
         "device": experiment.device,
         "test_evaluations": 0,
         "versions": versions(),
-        KEY: dict(code),
+        **begun,
     }
 
 
 def write_begin(
-    folder: Path, experiment: Experiment, inputs: Inputs, code: Mapping[str, str]
+    folder: Path, experiment: Experiment, inputs: Inputs, begun: Mapping[str, Any]
 ) -> None:
     """Write what is known before training: settings, split, digests, data card.
 
@@ -84,7 +84,7 @@ def write_begin(
         folder: Of the run.
         experiment: What the run is.
         inputs: What it works on.
-        code: What ``code_of`` returned when the command began.
+        begun: Digests of its code and encoders, from when the command began.
 
     Raises:
         InputError: The run began with other data or another split.
@@ -97,8 +97,8 @@ def write_begin(
         save_split(inputs.splits, inputs.domains, split, protocol=experiment.split)
     check_split(inputs.splits, inputs.domains, split)
     writing.write_json(digests, inputs.digests)
-    _drop_of_other_code(folder, code)
-    writing.write_json(folder / BEGUN, {KEY: dict(code)})
+    _drop_of_other_code(folder, begun[KEY])
+    writing.write_json(folder / BEGUN, begun)
     for path in (folder / "data_card.md", folder / ARTEFACT / "data_card.md"):
         writing.write_text(path, inputs.data_card)
 
