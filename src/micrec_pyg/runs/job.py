@@ -55,7 +55,7 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     # now, as it may change in hours of encoding
     code = code_of(experiment.settings)
     catalogues = first_before_others(lambda: read_data(experiment))
-    digests = data_digests(catalogues)
+    digests = data_digests(catalogues, experiment.settings.get("features", {}))
     folder = run_folder(experiment, digests)
     if from_first(lambda: _is_there(folder, experiment)):
         return folder

@@ -200,8 +200,8 @@ def check_data(folder: Path, inputs: Inputs) -> None:
         raise InputError(
             f"the data of {', '.join(changed)}, or what encodes it, is not what "
             f"{folder} was trained on (an earlier version also counted the device and "
-            "batch_size of encoders); restore the files and settings, or delete that "
-            "folder and train again"
+            "batch_size of encoders, and the facts of data.only alone); restore the "
+            "files and settings, or delete that folder and train again"
         )
 
 
