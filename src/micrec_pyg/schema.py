@@ -141,6 +141,15 @@ class FilterStep:
 
 
 @dataclass(frozen=True, eq=False)
+class OtherDomain:
+    """What counts of a domain that was read, and that the run is not on."""
+
+    digest: str
+    """As in ``DomainCatalogue``, likewise the facts."""
+    facts: pl.DataFrame | None
+
+
+@dataclass(frozen=True, eq=False)
 class DomainCatalogue:
     """One domain as read from files, before any encoder ran."""
 
@@ -167,6 +176,9 @@ class DomainCatalogue:
     """What lies in the folders and is not read, by its path there, and why."""
     facts: pl.DataFrame | None = None
     """item (index), relation, entity: distinct triples of a knowledge graph."""
+    others: Mapping[str, OtherDomain] = field(default_factory=dict)
+    """Where there are facts, by name: the domains that ``data.only`` leaves out. Facts
+    are counted over all domains."""
 
 
 @dataclass(frozen=True, eq=False)

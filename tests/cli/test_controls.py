@@ -101,7 +101,7 @@ def test_no_link_is_no_contrastive_loss(finished):
 def test_all_links_are_the_default(common):
     def folder(*overrides):
         run = experiment([*common, *overrides])
-        return run_folder(run, data_digests(read_data(run)))
+        return run_folder(run, data_digests(read_data(run), run.settings["features"]))
 
     assert folder() == folder("overlap_ratio=1") == folder("overlap=links")
     assert folder() != folder("overlap_ratio=0.9")

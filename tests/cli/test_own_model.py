@@ -67,11 +67,11 @@ def own(small, own_conf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv(PLUGINS, "my_models")
 
-    def run(*more: str, extra: str = "") -> Path:
+    def run(*more: str, extra: str = "", **options) -> Path:
         path.write_text(MODEL + extra)
         os.utime(path, (len(extra), len(extra)))  # python looks at the time
         sys.modules.pop("my_models", None)
-        return train_job([*small, "model=own", *more])
+        return train_job([*small, "model=own", *more], **options)
 
     yield run
     sys.modules.pop("my_models", None)
@@ -104,6 +104,62 @@ def test_a_file_that_has_changed_since_the_run_is_told(own, caplog) -> None:
     assert "has changed" not in caplog.text
     assert own(extra="# more\n") == folder
     assert "the code of my_models.Own has changed since it was trained" in caplog.text
+
+
+EPOCHS = ["fit.max_epochs=4", "fit.checkpoint_every_s=0"]
+
+
+def interrupt(row: dict) -> None:
+    if row["epoch"] == 2:
+        raise KeyboardInterrupt
+
+
+def continued(own, folder: Path, extra: str) -> list[int]:
+    """Return the epochs that a run still had to do."""
+    rows: list[dict] = []
+    assert own(*EPOCHS, extra=extra, on_epoch=rows.append) == folder
+    return [row["epoch"] for row in rows]
+
+
+@pytest.fixture
+def interrupted(own, small, tmp_path: Path) -> Path:
+    """Return the folder of a run that was interrupted after two epochs."""
+    with pytest.raises(KeyboardInterrupt):
+        own(*EPOCHS, on_epoch=interrupt)
+    return next((tmp_path / "outputs").rglob("checkpoint.safetensors")).parent
+
+
+def test_an_interrupted_run_of_other_code_starts_anew(
+    own, interrupted, tmp_path, caplog
+) -> None:
+    caplog.set_level("INFO")
+    other = "    num_negatives = 3\n"
+    assert continued(own, interrupted, other) == [0, 1, 2, 3]
+    assert "the code of my_models.Own has changed since " in caplog.text
+    assert "its checkpoint is dropped, and training starts anew" in caplog.text
+    whole = own(*EPOCHS, f"output_dir={tmp_path}/whole", extra=other)
+    ours, theirs = (read_json(f / "metrics.json") for f in (interrupted, whole))
+    assert ours["val"] == theirs["val"]
+    assert ours["code"] == theirs["code"]
+    assert not (interrupted / "begun.json").exists()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_an_interrupted_run_goes_on(own, interrupted, caplog, earlier) -> None:
+    if earlier:  # a version that wrote down no code
+        (interrupted / "begun.json").unlink()
+    assert continued(own, interrupted, "# more\n" if earlier else "") == [2, 3]
+    assert "has changed" not in caplog.text
+
+
+def test_a_run_has_the_code_that_it_began_with(own, tmp_path) -> None:
+    def edit(row: dict) -> None:
+        with (tmp_path / "my_models.py").open("a") as file:
+            file.write("# more\n")
+
+    before = read_json(own(f"output_dir={tmp_path}/one") / "metrics.json")
+    edited = read_json(own(on_epoch=edit) / "metrics.json")
+    assert edited["code"] == before["code"]
 
 
 def test_a_run_with_a_term_takes_no_net_of_other_code(own, caplog) -> None:

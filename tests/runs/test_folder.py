@@ -36,6 +36,9 @@ def test_name_tells_the_axes() -> None:
         ("freedom K=3", "random-K9-w"),
         ("lightgcn model.num_neighbors=4", "random-K4-w0.9-s0-"),
         ("micrec graph.w=0.2", "random-K3-w0.2-gamma1-s0-"),
+        # shared edges decide the neighbours, so no similarity has weights
+        ("micrec neighbors=cooccurrence", "random-K3-gamma1-s0-"),
+        ("lightgcn_neighbors neighbors=cooccurrence", "random-K3-s0-"),
         # the loss that gamma multiplies is off by its weight
         ("micrec_plus", "random-K3-w0.9-s0-"),
         ("micrec_plus gamma=0", "random-K3-w0.9-s0-"),
@@ -144,6 +147,25 @@ def test_a_run_is_found_by_the_digits_that_counted_gamma(tmp_path, monkeypatch) 
     assert old.name[-8:] != folder(*off).name[-8:]
     old.mkdir(parents=True)
     assert folder(*off) == old
+
+
+@pytest.mark.parametrize(
+    "override", ["w=0.5", "graph.w=0.5", "+graph.modality_weights.kg=0.5"]
+)
+def test_cooccurrence_reads_no_weights_of_features(
+    override: str, tmp_path, monkeypatch
+) -> None:
+    given = [f"output_dir={tmp_path}", "neighbors=cooccurrence"]
+    assert folder(*given, override) == folder(*given)
+    assert folder(*given, override).name[-8:] != folder(override).name[-8:]
+    settings = experiment([*BASE, *given]).settings
+    assert identity.unread_keys(settings, ["w", "graph.w", "K"]) == ["w", "graph.w"]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(identity, "_cooccur", lambda _: False)
+        old = folder(*given, override)
+    assert old != folder(*given)
+    old.mkdir(parents=True)  # of a version that counted what is not read
+    assert folder(*given, override) == old
 
 
 def test_a_model_with_neighbors_of_its_own_reads_no_k() -> None:

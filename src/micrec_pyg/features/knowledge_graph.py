@@ -10,7 +10,13 @@ from torch.nn.functional import normalize
 
 from micrec_pyg.data.catalogue.facts import KG
 from micrec_pyg.features.domains import combined_digest, with_features
-from micrec_pyg.schema import Domain, DomainCatalogue, Feature, InputError
+from micrec_pyg.schema import (
+    Domain,
+    DomainCatalogue,
+    Feature,
+    InputError,
+    OtherDomain,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -23,9 +29,10 @@ class KnowledgeGraph:
 
     x[i, f] = ln(N / n_f) if item i has fact f, else 0, then scaled to length 1: N items
     have facts at all, n_f have this one. So the cosine of two items is large where
-    they share rare facts. Counts are over the items of all domains, seen in training or
-    not: facts are content, and no interaction is read. Facts that fewer than
-    ``min_items`` items have are left out, and so are those that all have.
+    they share rare facts. Counts are over the items of all domains that were read, also
+    of those that ``data.only`` leaves out, seen in training or not: facts are content,
+    and no interaction is read. Facts that fewer than ``min_items`` items have are left
+    out, and so are those that all have.
     """
 
     def __init__(self, *, min_items: int, max_gib: float) -> None:
@@ -57,9 +64,9 @@ class KnowledgeGraph:
             InputError: If the vectors would take more than ``max_gib``.
         """
         tables = [
-            catalogue.facts.with_columns(domain=pl.lit(name))
-            for name, catalogue in catalogues.items()
-            if catalogue.facts is not None
+            each.facts.with_columns(domain=pl.lit(name))
+            for name, each in _every(catalogues).items()
+            if each.facts is not None
         ]
         if not tables:
             return {}
@@ -125,7 +132,7 @@ def add_facts(
     """
     found = kg.features(catalogues)
     # the counts are over all domains
-    sources = {name: catalogue.digest for name, catalogue in catalogues.items()}
+    sources = {name: each.digest for name, each in _every(catalogues).items()}
     added = dict(domains)
     for name, feature in found.items():
         domain = domains[name]
@@ -141,6 +148,16 @@ def add_facts(
             lambda was: combined_digest(KG, was, kg.min_items, sources),
         )
     return added
+
+
+def _every(
+    catalogues: Mapping[str, DomainCatalogue],
+) -> dict[str, DomainCatalogue | OtherDomain]:
+    """Return the domains, and those that were read with them and left out."""
+    every: dict[str, DomainCatalogue | OtherDomain] = dict(catalogues)
+    for each in catalogues.values():
+        every |= each.others
+    return every
 
 
 def _vectors(found: pl.DataFrame, shape: tuple[int, int]) -> Feature:

@@ -64,7 +64,8 @@ def check_same_task(reference: Run, other: Run, domains: Sequence[str]) -> None:
             raise InputError(
                 f"domain {domain}: the data of {names} is not the same "
                 "(artefact/digests.json), or one run is of a version that counted "
-                "where its encoders ran; train both on the same files and settings"
+                "where its encoders ran, or the facts (kg) of the domains of data.only "
+                "alone; train both on the same files and settings, with this version"
             )
         if splits[0].get(domain) != splits[1].get(domain):
             raise InputError(

@@ -42,7 +42,11 @@ def changed_code(settings: Mapping[str, Any], before: Mapping[str, str]) -> list
         settings: Of the run.
         before: What ``code_of`` returned then; of a run of an earlier version, nothing.
     """
-    now = code_of(settings)
+    return differing(code_of(settings), before)
+
+
+def differing(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """Return the names that have one digest now, and had another one before."""
     return [name for name, digest in before.items() if now.get(name, digest) != digest]
 
 

@@ -6,16 +6,12 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from micrec_pyg.runs.build import added, conf_dir, renamed
-from micrec_pyg.storage.digests import file_digest
-
-IN_RUN, CARD = "artefact/split", "card.json"
-"""Where a run folder keeps its split, and the file that has its digests."""
+from micrec_pyg.runs.split_files import split_files
 
 INCIDENTAL = (
     # where files lie, and what a run is called
@@ -53,16 +49,11 @@ INCIDENTAL = (
 )
 """Dotted keys of the settings that do not change a result; * stands for anything."""
 
-NEIGHBORS = (
-    "w",
-    "neighbors",
-    "*.max_user_neighbors",
-    "graph.w",
-    "graph.neighbors",
-    "graph.modality_weights*",
-)
-"""Keys that nothing reads where a graph has no neighbours."""
+SIMILARITY = ("w", "graph.w", "graph.modality_weights*")
+"""Keys that nothing reads where features decide no neighbours."""
 
+NEIGHBORS = (*SIMILARITY, "neighbors", "*.max_user_neighbors", "graph.neighbors")
+"""Keys that nothing reads where a graph has no neighbours."""
 
 AXES = ("K", "w", "gamma")
 """Keys that are in the name of a run."""
@@ -141,10 +132,12 @@ def run_ids(
         and key not in ("pair", "split.path")
         and before.get(key) != text
     }
+    files = split_files(settings.get("split", {}).get("path"))
     axes = [f"{key}{value:g}" for key, value in sweep_axes(settings).items()]
     ids = []
-    for fit, gamma in product(_fits(settings), _gammas(settings)):
-        own = [{**kept, **fit, **gamma}, list(data.items()), _files(_path(settings))]
+    parts = (_fits(settings), _gammas(settings), _similarities(settings))
+    for fit, gamma, similarity in product(*parts):
+        own = [{**kept, **fit, **gamma, **similarity}, list(data.items()), files]
         decided = json.dumps(own, sort_keys=True).encode()
         digits = hashlib.sha256(decided).hexdigest()[:8]
         ids.append("-".join([split, *axes, f"s{seed}", digits]))
@@ -158,9 +151,7 @@ def _fits(settings: Mapping[str, Any]) -> list[dict[str, str]]:
     """
     if not _is_untrained(settings):
         return [{}]
-    every = _read(settings, _unread(settings) - {FIT})
-    counted = {key: text for key, text in every.items() if fnmatchcase(key, FIT)}
-    return [{}, counted]
+    return [{}, _counted(settings, {FIT})]
 
 
 def _gammas(settings: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -174,9 +165,24 @@ def _gammas(settings: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"gamma": each} for each in dict.fromkeys([GAMMA, gamma])]
 
 
-def _path(settings: Mapping[str, Any]) -> str | None:
-    path: str | None = settings.get("split", {}).get("path")
-    return path
+def _similarities(settings: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return nothing, and the weights of features that decide no neighbours.
+
+    Earlier versions counted these where co-occurrence does.
+    """
+    if not _cooccur(settings):
+        return [{}]
+    return [{}, _counted(settings, {*SIMILARITY})]
+
+
+def _counted(settings: Mapping[str, Any], unread: set[str]) -> dict[str, str]:
+    """Return settings that earlier versions counted although nothing reads them."""
+    every = _read(settings, _unread(settings) - unread)
+    return {
+        key: text
+        for key, text in every.items()
+        if any(fnmatchcase(key, pattern) for pattern in unread)
+    }
 
 
 def model_name(settings: Mapping[str, Any]) -> str:
@@ -227,15 +233,30 @@ def _unread(settings: Mapping[str, Any]) -> set[str]:
     if _is_untrained(settings):
         unread.add(FIT)
     if "net" in model and "num_neighbors" in graph:
-        if not graph["num_neighbors"]:
-            unread |= {*NEIGHBORS, "graph.knn_include_self"}
-            if not model["net"].get("neighbor"):
-                unread.add("K")
-        if graph.get("max_user_neighbors") is None:
-            unread.add("*.max_user_neighbors")
+        unread |= _unread_in_graph(settings)
         if "contrastive" not in model.get("weights", {}) or _contrast_is_off(settings):
             unread.add("gamma")
     return unread
+
+
+def _unread_in_graph(settings: Mapping[str, Any]) -> set[str]:
+    """Return keys of the neighbours that nothing reads."""
+    unread: set[str] = set()
+    if not settings["graph"]["num_neighbors"]:
+        unread |= {*NEIGHBORS, "graph.knn_include_self"}
+        if not settings["model"]["net"].get("neighbor"):
+            unread.add("K")
+    if _cooccur(settings):
+        unread |= {*SIMILARITY}
+    if settings["graph"].get("max_user_neighbors") is None:
+        unread.add("*.max_user_neighbors")
+    return unread
+
+
+def _cooccur(settings: Mapping[str, Any]) -> bool:
+    """Return whether shared edges decide the neighbours, and no features."""
+    graph = settings.get("graph", {})
+    return bool(graph.get("num_neighbors") and graph.get("neighbors") == "cooccurrence")
 
 
 def _has_no_term(settings: Mapping[str, Any]) -> bool:
@@ -275,16 +296,3 @@ def _flat(settings: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             found.append((f"{prefix}{key}", f"{value:.12g}" if number else str(value)))
     return found
-
-
-def _files(path: str | None) -> dict[str, str]:
-    """Return the sha256 of the files of a split that comes with files of its own."""
-    if path is None:
-        return {}
-    root = Path(path).expanduser()
-    cards = [root / IN_RUN / CARD, root / CARD]
-    # a saved split: its card has the digest of every table
-    found = [card for card in cards if card.is_file()][:1]
-    parts = ("train", "valid", "test")
-    found = found or [f for f in sorted(root.glob("*/*")) if f.stem in parts]
-    return {f"{file.parent.name}/{file.name}": file_digest(file) for file in found}

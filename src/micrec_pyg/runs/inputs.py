@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 from torch import Tensor
@@ -25,6 +26,7 @@ from micrec_pyg.schema import (
     Pair,
     TrainStage,
 )
+from micrec_pyg.storage.digests import json_digest
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +63,25 @@ def read_data(experiment: Experiment) -> Mapping[str, DomainCatalogue]:
         return experiment.load_data()
 
 
-def data_digests(catalogues: Mapping[str, DomainCatalogue]) -> dict[str, str]:
-    """Return the digest of each domain's content and reading options."""
-    return {name: each.digest for name, each in catalogues.items()}
+def data_digests(
+    catalogues: Mapping[str, DomainCatalogue], features: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the digest of each domain's content and reading options.
+
+    Where facts make features, those of domains that ``data.only`` leaves out count too.
+
+    Args:
+        catalogues: By domain name.
+        features: The settings of this name.
+    """
+    found = {name: each.digest for name, each in catalogues.items()}
+    if features.get("kg") is None:
+        return found
+    for name, each in catalogues.items():
+        if each.others:
+            others = {n: other.digest for n, other in each.others.items()}
+            found[name] = json_digest([each.digest, others])
+    return found
 
 
 def load(experiment: Experiment) -> Inputs:

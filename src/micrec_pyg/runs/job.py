@@ -18,7 +18,8 @@ from micrec_pyg.models.fused import Fused
 from micrec_pyg.process_group import first_before_others, from_first, is_first
 from micrec_pyg.random_streams import RandomStreams
 from micrec_pyg.run_warnings import working_on
-from micrec_pyg.runs.code import KEY, changed_code
+from micrec_pyg.runs.code import KEY, changed_code, code_of
+from micrec_pyg.runs.encoders import ENCODERS, changed_encoders, encoders_of
 from micrec_pyg.runs.experiment import Experiment, cut_off
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.folder import is_complete, remove_leftovers, run_folder
@@ -51,8 +52,10 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
     Raises:
         InputError: The settings or the data cannot be used.
     """
+    # now, as it may change in hours of encoding
+    code = code_of(experiment.settings)
     catalogues = first_before_others(lambda: read_data(experiment))
-    digests = data_digests(catalogues)
+    digests = data_digests(catalogues, experiment.settings.get("features", {}))
     folder = run_folder(experiment, digests)
     if from_first(lambda: _is_there(folder, experiment)):
         return folder
@@ -64,13 +67,14 @@ def train(experiment: Experiment, listeners: Sequence[Listener] = ()) -> Path:
         if is_first():
             remove_leftovers(folder)
         inputs = first_before_others(lambda: make_inputs(experiment, catalogues))
+        begun = {KEY: code, ENCODERS: encoders_of(experiment)}
         if is_first():
-            write_begin(folder, experiment, inputs)
+            write_begin(folder, experiment, inputs, begun)
         told = Listeners(listeners if is_first() else ())
         told.start(experiment, folder, digests)
         metrics = None
         try:
-            metrics = _train(experiment, inputs, folder, told, digests)
+            metrics = _train(experiment, inputs, folder, told, digests, begun)
         finally:
             told.finish(metrics)
     return folder
@@ -92,11 +96,18 @@ def _is_there(folder: Path, experiment: Experiment) -> bool:
         check_run(folder)
         remove_leftovers(folder)
         logger.info("%s is complete and not trained again", folder)
-        before = read_json(folder / METRICS).get(KEY, {})
-        if changed := changed_code(experiment.settings, before):
+        record = read_json(folder / METRICS)
+        if changed := changed_code(experiment.settings, record.get(KEY, {})):
             logger.warning(
                 "the code of %s has changed since it was trained: what it found may "
                 "not be what the code gives now; delete the folder to train again",
+                ", ".join(changed),
+            )
+        if changed := changed_encoders(experiment, record.get(ENCODERS, {})):
+            logger.warning(
+                "the encoder of %s has changed since it was trained: its results are "
+                "of the vectors of then; delete the folder to train again, or restore "
+                "the encoder",
                 ", ".join(changed),
             )
         return True
@@ -190,9 +201,10 @@ def _train(
     folder: Path,
     told: Listener,
     digests: dict[str, str],
+    begun: dict[str, dict[str, str]],
 ) -> dict[str, Any]:
     """Fit, evaluate on the validation pairs, write the run; return its metrics."""
-    same_net = from_first(lambda: run_of_net(experiment, digests))
+    same_net = from_first(lambda: run_of_net(experiment, digests, inputs.digests))
     model, valid, result = trained_model(
         experiment, inputs, folder=folder, on_epoch=told.epoch, same_net=same_net
     )
@@ -201,7 +213,7 @@ def _train(
         report: Report = experiment.rank(
             model, valid, train=inputs.train, groups=False, ks=ks
         )
-    metrics = metrics_of(experiment, result, report, digests)
+    metrics = metrics_of(experiment, result, report, digests, begun)
     if is_first():
         write_run(folder, experiment, inputs, model, valid, report, metrics)
     return metrics

@@ -15,7 +15,7 @@ from micrec_pyg.runs.files import read_json
 from micrec_pyg.runs.folder import is_complete, run_folder
 from micrec_pyg.runs.identity import model_name
 from micrec_pyg.runs.results import versions
-from micrec_pyg.runs.save import MODEL
+from micrec_pyg.runs.save import MODEL, changed_data
 from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.runs.term import NONE
 from micrec_pyg.schema import DamagedFileError, TrainStage
@@ -27,15 +27,18 @@ from micrec_pyg.training.state import HISTORY
 logger = logging.getLogger(__name__)
 
 
-def run_of_net(experiment: Experiment, data: Mapping[str, str]) -> Path | None:
+def run_of_net(
+    experiment: Experiment, data: Mapping[str, str], encoded: Mapping[str, str]
+) -> Path | None:
     """Return the folder of the same run without its term, if it is finished.
 
     A term changes nothing in training, so the net of that run has the bits that
-    training would give here: on one device, with the same versions and code.
+    training would give here: on one device, with the same versions, code and encoders.
 
     Args:
         experiment: What the run is; one without a term has no such folder.
         data: Digest of each domain's catalogue as read.
+        encoded: Digest of each domain's inputs and encoders.
     """
     if not experiment.betas:
         return None
@@ -52,16 +55,31 @@ def run_of_net(experiment: Experiment, data: Mapping[str, str]) -> Path | None:
         return None
     if not (folder / HISTORY).exists():  # no epoch: the start values are quickly drawn
         return None
-    if changed := changed_code(settings, record.get(KEY, {})):
+    if changed := _changed(folder, settings, record, encoded):
         logger.warning(
-            "the code of %s has changed since %s was trained; the net is trained again "
-            "for this run",
-            ", ".join(changed),
+            "%s has changed since %s was trained; the net is trained again for this "
+            "run",
+            changed,
             folder,
         )
         return None
     here = (experiment.device, versions())
     return folder if (record["device"], record.get("versions")) == here else None
+
+
+def _changed(
+    folder: Path,
+    settings: Mapping[str, Any],
+    record: Mapping[str, Any],
+    encoded: Mapping[str, str],
+) -> str:
+    """Return in words what is not as when a run was trained; nothing if all is."""
+    if code := changed_code(settings, record.get(KEY, {})):
+        return f"the code of {', '.join(code)}"
+    # the catalogues are those of then: the id of the run has their digests
+    if domains := changed_data(folder, encoded):
+        return f"what encodes {', '.join(domains)}"
+    return ""
 
 
 def take_over(

@@ -1,5 +1,6 @@
 """What a run writes into its folder."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from micrec_pyg.evaluation.evaluate import Report, summary
 from micrec_pyg.models.base import Model
 from micrec_pyg.runs import files
 from micrec_pyg.runs.artefact import ARTEFACT, WEIGHTS, artefact_files, write_artefact
-from micrec_pyg.runs.code import KEY, code_of
+from micrec_pyg.runs.code import KEY, differing
 from micrec_pyg.runs.experiment import Experiment
 from micrec_pyg.runs.inputs import Inputs
 from micrec_pyg.runs.results import peak_memory, per_user, run_card, versions
@@ -22,10 +23,15 @@ from micrec_pyg.storage.reading import read_parquet
 from micrec_pyg.storage.seals import changing
 from micrec_pyg.storage.tensors import write_tensors
 from micrec_pyg.training.fit import FitResult
+from micrec_pyg.training.state import CHECKPOINT
+
+logger = logging.getLogger(__name__)
 
 PER_USER = "per_user.parquet"
 MODEL = f"{ARTEFACT}/{WEIGHTS}"
 """The model of the best epoch."""
+BEGUN = "begun.json"
+"""Of an unfinished run: the digests of its code and encoders."""
 
 
 def metrics_of(
@@ -33,6 +39,7 @@ def metrics_of(
     result: FitResult,
     report: Report,
     data: Mapping[str, str],
+    begun: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json`` before any test.
 
@@ -41,6 +48,7 @@ def metrics_of(
         result: Of training.
         report: Of the validation.
         data: Digest of each domain's catalogue as read.
+        begun: Digests of its code and encoders, from when the command began.
     """
     return {
         "schema": files.SCHEMA,
@@ -61,12 +69,22 @@ def metrics_of(
         "device": experiment.device,
         "test_evaluations": 0,
         "versions": versions(),
-        KEY: code_of(experiment.settings),
+        **begun,
     }
 
 
-def write_begin(folder: Path, experiment: Experiment, inputs: Inputs) -> None:
+def write_begin(
+    folder: Path, experiment: Experiment, inputs: Inputs, begun: Mapping[str, Any]
+) -> None:
     """Write what is known before training: settings, split, digests, data card.
+
+    A checkpoint of other code is dropped: half of a run by each would be of neither.
+
+    Args:
+        folder: Of the run.
+        experiment: What the run is.
+        inputs: What it works on.
+        begun: Digests of its code and encoders, from when the command began.
 
     Raises:
         InputError: The run began with other data or another split.
@@ -79,8 +97,26 @@ def write_begin(folder: Path, experiment: Experiment, inputs: Inputs) -> None:
         save_split(inputs.splits, inputs.domains, split, protocol=experiment.split)
     check_split(inputs.splits, inputs.domains, split)
     writing.write_json(digests, inputs.digests)
+    _drop_of_other_code(folder, begun[KEY])
+    writing.write_json(folder / BEGUN, begun)
     for path in (folder / "data_card.md", folder / ARTEFACT / "data_card.md"):
         writing.write_text(path, inputs.data_card)
+
+
+def _drop_of_other_code(folder: Path, code: Mapping[str, str]) -> None:
+    """Drop the checkpoint of a run that was begun with other code, with a warning."""
+    checkpoint, begun = folder / CHECKPOINT, folder / BEGUN
+    # an earlier version wrote down no code: such a run goes on
+    if not checkpoint.exists() or not begun.exists():
+        return
+    if changed := differing(code, files.read_json(begun).get(KEY, {})):
+        logger.warning(
+            "the code of %s has changed since %s began; its checkpoint is dropped, and "
+            "training starts anew",
+            ", ".join(changed),
+            folder,
+        )
+        checkpoint.unlink()
 
 
 def write_run(
@@ -106,8 +142,8 @@ def write_run(
     seal_run(folder)
     with changing(folder, [METRICS]):
         writing.write_json(folder / METRICS, metrics)
-    # its use was to continue an unfinished run
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    for name in (CHECKPOINT, BEGUN):  # their use was to continue an unfinished run
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_metrics(
@@ -160,13 +196,21 @@ def check_data(folder: Path, inputs: Inputs) -> None:
     Raises:
         InputError: The message names the domains.
     """
-    before = files.read_json(folder / "artefact" / "digests.json")
-    now = inputs.digests
-    changed = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
-    if changed:
+    if changed := changed_data(folder, inputs.digests):
         raise InputError(
             f"the data of {', '.join(changed)}, or what encodes it, is not what "
             f"{folder} was trained on (an earlier version also counted the device and "
-            "batch_size of encoders); restore the files and settings, or delete that "
-            "folder and train again"
+            "batch_size of encoders, and the facts of data.only alone); restore the "
+            "files and settings, or delete that folder and train again"
         )
+
+
+def changed_data(folder: Path, now: Mapping[str, str]) -> list[str]:
+    """Return the domains that are not what a run was trained on.
+
+    Args:
+        folder: Of the run.
+        now: Digest of each domain's inputs and encoders.
+    """
+    before = files.read_json(folder / "artefact" / "digests.json")
+    return [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]

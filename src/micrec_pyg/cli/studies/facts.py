@@ -83,7 +83,7 @@ def _read(overrides: tuple[str, ...]) -> DataFacts:
         items=sum(len(side.items) for side in sides),
         interactions=sum(len(side.user) for side in sides),
         has=frozenset(_found(catalogues, settings["features"])),
-        digest=json_digest(data_digests(catalogues)),
+        digest=json_digest(data_digests(catalogues, settings["features"])),
     )
 
 

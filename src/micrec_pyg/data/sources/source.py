@@ -10,7 +10,7 @@ from typing import Any
 
 from micrec_pyg.data.catalogue.reader import read_tables
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
-from micrec_pyg.schema import DomainCatalogue, InputError
+from micrec_pyg.schema import DomainCatalogue, InputError, OtherDomain
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,8 @@ def read(source: Source, options: ReadingOptions) -> dict[str, DomainCatalogue]:
         tell_unread=files.tell_unread,
     )
     names = _chosen(list(catalogues), options.only)
-    return {name: _with_origin(catalogues[name], files) for name in names}
+    chosen = {name: _with_origin(catalogues[name], files) for name in names}
+    return _with_others(chosen, catalogues)
 
 
 def _chosen(found: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
@@ -141,6 +142,21 @@ def _chosen(found: Sequence[str], only: Sequence[str] | None) -> Sequence[str]:
     if not only or not {*only} <= {*found}:
         raise InputError(f"only={list(only)}: give some of {', '.join(found)}")
     return [name for name in found if name in only]
+
+
+def _with_others(
+    chosen: Mapping[str, DomainCatalogue], every: Mapping[str, DomainCatalogue]
+) -> dict[str, DomainCatalogue]:
+    """Return catalogues that also know the facts of the domains that are left out."""
+    others = {
+        name: OtherDomain(each.digest, each.facts)
+        for name, each in every.items()
+        if name not in chosen
+    }
+    return {
+        name: each if each.facts is None else dataclasses.replace(each, others=others)
+        for name, each in chosen.items()
+    }
 
 
 def _with_origin(catalogue: DomainCatalogue, files: OwnFormat) -> DomainCatalogue:
