@@ -6,6 +6,7 @@ import pytest
 
 from micrec_pyg.features import weights
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.digests import file_digest
 
 
 def test_a_package_is_found_without_importing_it(
@@ -50,3 +51,21 @@ def test_the_digest_of_a_folder_covers_names_and_content(tmp_path: Path) -> None
         digests.add(weights.digest(folder))
 
     assert len(digests) == 3
+
+
+def test_weights_are_read_once_until_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(weights, "file_digest", counted)
+    (tmp_path / "model.bin").write_bytes(b"one")
+    before = weights.digest(tmp_path)
+    assert weights.digest(tmp_path) == before
+    assert len(read) == 1
+    (tmp_path / "model.bin").write_bytes(b"other")
+    assert weights.digest(tmp_path) != before

@@ -1,6 +1,7 @@
 """Where model weights lie on this machine, and a digest that names them."""
 
 import hashlib
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,11 +38,19 @@ def packaged(module: str, path: str, *, install: str) -> Path:
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 (hex) of a file, or of all names and files of a folder."""
+    """Return the sha256 (hex) of a file, or of all names and files of a folder.
+
+    Files are read once per process, until their size or time of change is another.
+    """
     files = [path] if path.is_file() else sorted(path.rglob("*"))
+    states = [(file, file.stat()) for file in files if file.is_file()]
+    return _digest(path, tuple((f, s.st_size, s.st_mtime_ns) for f, s in states))
+
+
+@cache
+def _digest(path: Path, states: tuple[tuple[Path, int, int], ...]) -> str:
     total = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            total.update(file.relative_to(path).as_posix().encode() + b"\0")
-            total.update(bytes.fromhex(file_digest(file)))
+    for file, *_ in states:
+        total.update(file.relative_to(path).as_posix().encode() + b"\0")
+        total.update(bytes.fromhex(file_digest(file)))
     return total.hexdigest()
