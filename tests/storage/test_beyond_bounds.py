@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from micrec_pyg.data.files.text import _json_fault
+from micrec_pyg.data.files.json_lines import _json_fault
 from micrec_pyg.data.splits.saved import CARD, _saved
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
