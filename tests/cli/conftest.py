@@ -103,3 +103,15 @@ def runs(tmp_path: Path) -> Callable[[], list[Path]]:
         return sorted(p.parent for p in (tmp_path / "outputs").rglob("metrics.json"))
 
     return find
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a file and returns its path."""
+
+    def write(text: str, name: str = "file.csv") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write

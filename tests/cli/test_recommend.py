@@ -21,18 +21,6 @@ def rec():
     return load(GOLDEN)
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Return a function that writes a file and returns its path."""
-
-    def write(text, name="file.csv"):
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
-
-
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
 def test_all_users_in_every_format(micrec, rec, tmp_path, ending, monkeypatch, capsys):
     monkeypatch.setattr("micrec_pyg.cli.recommend.USERS_AT_ONCE", 5)

@@ -14,18 +14,6 @@ from micrec_pyg.schema import InputError
 GOLDEN = Path(__file__).parent.parent / "inference" / "golden_format_1"
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Return a function that writes a file and returns its path."""
-
-    def write(text, name="file.csv"):
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
-
-
 @pytest.mark.parametrize("read", [read_history, read_interactions])
 def test_a_column_domain_counts_where_there_is_one_domain(file, read):
     world = load(GOLDEN)._world
