@@ -8,7 +8,7 @@ import polars as pl
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.cli.sentences import DONE
 from micrec_pyg.cli.sweep_jobs import SEED, Job, read
-from micrec_pyg.cli.sweep_tables import metrics_of, rank, tables, verdict
+from micrec_pyg.cli.sweep_tables import metrics_of, rank, tables, tasks, verdict
 from micrec_pyg.report.html import check_packages
 from micrec_pyg.storage.writing import write_text
 
@@ -50,7 +50,7 @@ def _write_html(jobs: list[Job], folder: Path) -> list[Path]:
         own = [job for job in jobs if job.metric == metric]
         ranked = rank(own, metric)
         page = sweep_page(
-            frame(own),
+            frame(own).with_columns(task=pl.Series(tasks(own, ranked))),
             list(dict.fromkeys(key for job in own for key in job.overrides)),
             metric=metric,
             seed=SEED,

@@ -132,6 +132,15 @@ def _rank_task(jobs: Sequence[Job]) -> list[Ranked]:
     return found
 
 
+def tasks(jobs: Sequence[Job], ranked: Sequence[Ranked]) -> list[str]:
+    """Return in words what each job with a value was asked; nothing for the others."""
+    known = {(each.setting, each.group): each.task for each in ranked}
+    return [
+        known.get((_setting(job), job.group or ALL), known.get((_setting(job), ""), ""))
+        for job in jobs
+    ]
+
+
 def verdict(ranked: Sequence[Ranked]) -> list[str]:
     """Return the best of every task in words, and what was not compared."""
     best: dict[str, list[Ranked]] = {}

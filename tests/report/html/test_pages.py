@@ -5,7 +5,7 @@ import io
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,6 +17,7 @@ from reference.pages import DATASET, DOMAINS, EPOCHS, EVIL, EVIL_END, MODELS, SE
 from reference.runs import write_run
 from scipy import stats
 
+from micrec_pyg.cli import sweep
 from micrec_pyg.report.collect import collect
 from micrec_pyg.report.html import charts
 from micrec_pyg.report.html.render import LARGEST
@@ -201,6 +202,26 @@ def test_heat_map_has_a_cell_per_pair(read: dict[str, Reader]) -> None:
     assert found["0", "0"]["runs"] == 3
     texts = [text for text in read["sweep"].texts("td") if text == "0.2656 ± 0.0156"]
     assert texts
+
+
+def test_groups_that_do_not_compare_share_no_heat_map(tmp_path: Path) -> None:
+    pairs = [(k, gamma) for k in "03" for gamma in "01"]
+    values = {"error": 0.5, "mean": 0.25}
+    for number, (unseen, (k, gamma)) in enumerate(product(values, pairs)):
+        job = {"number": number, "metric": "ndcg@20", "seconds": 1.0, "error": None}
+        job |= {"overrides": {"unseen": unseen, "K": k, "gamma": gamma}}
+        job |= {"folder": str(tmp_path / "gone"), "value": values[unseen]}
+        job |= {"group": "all" if unseen == "mean" else "old_user_old_item"}
+        (tmp_path / f"job-{number}.json").write_text(json.dumps(job))
+    assert sweep.main([str(tmp_path), "--html"]) == 0
+    page = Reader((tmp_path / "sweep.html").read_text())
+    heads = page.texts("h3")
+    assert [head for head in heads if "group" in head] == [
+        "group=old_user_old_item",
+        "group=all",
+    ]
+    maps = [rows for rows in map(_rows, _specs(page)) if rows and "x" in rows[0]]
+    assert [{row["value"] for row in rows} for rows in maps] == [{0.5}, {0.25}]
 
 
 def test_one_run_has_its_curves_groups_and_settings(read: dict[str, Reader]) -> None:

@@ -14,6 +14,7 @@ from micrec_pyg.report.html.blocks import (
     Block,
     Cell,
     Chart,
+    Heading,
     Page,
     Section,
     Table,
@@ -59,7 +60,7 @@ def sweep_page(
 
     Args:
         jobs: A row per job: a column of text per axis, the metric, ``seconds``,
-            ``run`` (folder or null) and ``error`` (or null).
+            ``run`` (folder or null), ``error`` (or null) and ``task``, in words.
         axes: The keys of the sweep, the seed among them if it was swept.
         metric: What selects, on validation, mean over the domains.
         seed: The key whose values are repetitions.
@@ -117,7 +118,21 @@ def _table(places: Sequence[Place], settings: Sequence[str], value: str) -> list
 
 
 def _axes(done: pl.DataFrame, settings: Sequence[str], value: str) -> list[Block]:
-    """Return what each axis does: points of a single one, heat maps of several."""
+    """Return what each axis does in each task: values of two tasks do not compare."""
+    blocks: list[Block] = []
+    parts = done.partition_by("task", maintain_order=True)
+    for part in parts:
+        found = _axes_of_task(part, settings, value)
+        if found and len(parts) > 1:
+            blocks.append(Heading(part["task"][0]))
+        blocks += found
+    return blocks
+
+
+def _axes_of_task(
+    done: pl.DataFrame, settings: Sequence[str], value: str
+) -> list[Block]:
+    """Return points of a single axis, heat maps of several."""
     several = [axis for axis in settings if done[axis].n_unique() > 1]
     if len(several) != 1:
         return pairs_of_axes(done, several, name=value)
