@@ -144,6 +144,13 @@ def test_an_interrupted_run_of_other_code_starts_anew(
     assert not (interrupted / "begun.json").exists()
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"code": ["a"]}'])
+def test_a_damaged_beginning_starts_anew(own, interrupted, caplog, text) -> None:
+    (interrupted / "begun.json").write_text(text)
+    assert continued(own, interrupted, "") == [0, 1, 2, 3]
+    assert "begun.json is damaged; its checkpoint is dropped, and" in caplog.text
+
+
 @pytest.mark.parametrize("earlier", [False, True])
 def test_an_interrupted_run_goes_on(own, interrupted, caplog, earlier) -> None:
     if earlier:  # a version that wrote down no code

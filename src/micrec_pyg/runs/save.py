@@ -109,14 +109,18 @@ def _drop_of_other_code(folder: Path, code: Mapping[str, str]) -> None:
     # an earlier version wrote down no code: such a run goes on
     if not checkpoint.exists() or not begun.exists():
         return
-    if changed := differing(code, files.read_json(begun).get(KEY, {})):
-        logger.warning(
-            "the code of %s has changed since %s began; its checkpoint is dropped, and "
-            "training starts anew",
-            ", ".join(changed),
-            folder,
-        )
-        checkpoint.unlink()
+    try:
+        before = files.read_json(begun).get(KEY)
+    except InputError:
+        before = None
+    if not isinstance(before, dict):
+        reason = f"{begun} is damaged"
+    elif changed := differing(code, before):
+        reason = f"the code of {', '.join(changed)} has changed since {folder} began"
+    else:
+        return
+    logger.warning("%s; its checkpoint is dropped, and training starts anew", reason)
+    checkpoint.unlink()
 
 
 def write_run(
