@@ -188,8 +188,8 @@ def test_a_dry_run_of_the_paper_tells_every_step_and_fetches_nothing(
         assert f"# {pair}\n1. fetch: micrec data fetch data=amazon2018" in said
     assert said.count("about 10 min at 10 MB/s") == 3
     assert said.count("at most 150,000,000 ratings") == 3
-    assert said.count("micrec tune model=") == 3 * 6
-    assert said.count("3. tune: 120 trials") == 3
+    assert said.count("micrec tune model=") == 3 * 9
+    assert said.count("3. tune: 180 trials") == 3
     assert not (tmp_path / "out").exists()
 
 

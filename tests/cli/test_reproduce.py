@@ -92,6 +92,21 @@ def test_a_row_may_be_run_on_some_splits(toy_preset: Callable[[str], None]) -> N
 
 
 @pytest.mark.parametrize(
+    ("extra", "trial", "run"), [([], 2, 7), (["fit.max_epochs=3"], 3, 3)]
+)
+def test_searches_may_have_settings_that_runs_have_not(
+    toy_preset: Callable[[str], None], extra: list[str], trial: int, run: int
+) -> None:
+    toy_preset(f"{TOY}search_overrides: [fit.max_epochs=2]\ntrials: 1\n")
+    toy = Preset.read("toy")
+    where = {"extra": extra, "output_dir": "out"}
+    for job in toy.searches(**where).values():
+        assert f"fit.max_epochs={trial}" in job.overrides
+    for job in [*toy.jobs(seeds=[0], **where), *toy.searched(**where).values()]:
+        assert f"fit.max_epochs={run}" in job.overrides
+
+
+@pytest.mark.parametrize(
     ("extra", "group"),
     [
         (["logger=wandb"], ["toy"]),

@@ -59,6 +59,13 @@ def expected(model, domain, data):
     )
 
 
+def projected(model, domain, data):
+    """Return [E f_i, beta' f_i] of every item."""
+    layer = model.taste[f"domain_{domain}"].projection
+    content = reference.contents(data, model.modalities[domain])
+    return [reference.linear(layer, f) for f in content]
+
+
 def test_scores_also_of_new_items(stage, model):
     domains, splits, train = stage
     graphs = test_stage(train, domains, splits, OPTIONS, answers={ITEM}).graphs
@@ -73,12 +80,17 @@ def test_scores_also_of_new_items(stage, model):
 def test_losses(stage, model):
     train = stage[-1]
     batch = worlds.batch(train, domain_sizes(train), parts=())
-    ranking = l2 = 0.0
+    ranking = l2 = content_l2 = 0.0
     for domain, given in batch.triplets.items():
         x = expected(model, domain, train.graphs[domain])
         rows = naive.rows(given)
         ranking += np.mean([np.log(1 + np.exp(x[u, j] - x[u, i])) for u, i, j in rows])
         l2 += naive.l2(*tables(model, domain), rows)
+        told = projected(model, domain, train.graphs[domain])
+        content_l2 += (
+            np.mean([told[i] @ told[i] + told[j] @ told[j] for _, i, j in rows]) / 2
+        )
     found = model.losses(train.graphs, Batch(batch.triplets), RandomStreams(2))
     assert_close(found["ranking"].item(), ranking, rtol=1e-5, atol=0)
     assert_close(found["l2"].item(), l2, rtol=1e-5, atol=0)
+    assert_close(found["content_l2"].item(), content_l2, rtol=1e-5, atol=0)

@@ -53,6 +53,8 @@ class Preset:
     groups: Sequence[str]
     trials: int = 0
     """Of the search of every row and split, on the first seed; 0: no search."""
+    search_overrides: Sequence[str] = ()
+    """Of the trials of the searches alone, behind ``overrides``."""
     picture: Sequence[Panel] = ()
     """Panels of the picture of the results; none: no picture."""
     gain_over: str = ""
@@ -119,6 +121,32 @@ class Preset:
         """
         if not self.trials:
             return {}
+        where = {"extra": extra, "output_dir": output_dir}
+        jobs = self.of_searches().searched(**where)
+        return {
+            place: replace(job, steps=(), trials=self.trials)
+            for place, job in jobs.items()
+        }
+
+    def of_searches(self) -> "Preset":
+        """Return the preset with the settings of its searches for those of its runs."""
+        own = [*self.overrides, *self.search_overrides]
+        return replace(self, overrides=own, search_overrides=())
+
+    def searched(
+        self, *, extra: Sequence[str], output_dir: str
+    ) -> dict[tuple[str, str], Job]:
+        """Return the first seed's runs of rows that are searched, by label and split.
+
+        They are without what a search finds.
+
+        Args:
+            extra: As for ``jobs``.
+            output_dir: Likewise.
+
+        Raises:
+            InputError: ``extra`` has a key that the preset decides.
+        """
         rows = [row for row in self.rows if row.tune]
         jobs = replace(self, rows=rows).jobs(
             seeds=self.seeds[:1], extra=extra, output_dir=output_dir
@@ -129,8 +157,7 @@ class Preset:
             for row in rows
             if row.is_on(split)
         ]
-        searches = [replace(job, steps=(), trials=self.trials) for job in jobs]
-        return dict(zip(places, searches, strict=True))
+        return dict(zip(places, jobs, strict=True))
 
     def jobs(
         self,

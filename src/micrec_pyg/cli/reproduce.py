@@ -93,7 +93,8 @@ def _reproduce(
     if given.picking:
         return _picking(preset, searches, given, workers, command)
     with _ends_workers():
-        todo, failed = _searched(searches, runs, given, workers, known)
+        own = preset.searched(**where) if searches else {}
+        todo, failed = _searched(searches, own, runs, given, workers, known)
         outcome = run_all(todo, workers)
     outcome.errors.update(failed)
     held = True
@@ -165,6 +166,7 @@ def _known(given: argparse.Namespace, searches: Mapping[Place, Job]) -> Known:
 
 def _searched(
     searches: Mapping[Place, Job],
+    own: Mapping[Place, Job],
     runs: Callable[..., list[Job]],
     given: argparse.Namespace,
     workers: int,
@@ -177,7 +179,7 @@ def _searched(
         searches, workers=workers, table=_path(given, "-tuned.csv"), known=known
     )
     folder = Path(given.output_dir) / EXPERIMENT / given.preset
-    save_experiments(folder, searches, found)
+    save_experiments(folder, own, found)
     return runs(found=settings_of(found)), outcome.errors
 
 
@@ -198,7 +200,7 @@ def _picking(
             path=_path(given, "-picking.md"),
             facts={
                 "command": f"`{command}`",
-                "settings": " ".join(preset.settings(given.overrides)),
+                "settings": " ".join(preset.of_searches().settings(given.overrides)),
             },
         )
     _tell_failed(searched)

@@ -162,18 +162,18 @@ def search_all(
 
 
 def save_experiments(
-    folder: Path, searches: Mapping[Place, Job], found: Mapping[Place, Facts]
+    folder: Path, runs: Mapping[Place, Job], found: Mapping[Place, Facts]
 ) -> None:
     """Write what searches found as files of ``conf/experiment``, a folder per split.
 
     Args:
         folder: Of the preset.
-        searches: By label and split.
+        runs: By label and split, without what the searches found.
         found: What they came to, as far as they ended.
     """
-    names = file_names([label for label, _ in searches])
+    names = file_names([label for label, _ in runs])
     for (label, split), facts in found.items():
-        overrides = searches[label, split].overrides
+        overrides = runs[label, split].overrides
         metric = composed(overrides)["fit"]["metric"]
         note = _note(facts["trials"], SEED, metric, facts["value"])
         path = folder / split.partition("=")[2] / f"{names[label]}.yaml"

@@ -36,10 +36,15 @@ class VBPR(Model):
     gamma and no beta of its own: its content alone is scored.
 
     Deviation: f_i has a unit vector of every modality, where the paper has that of one
-    image; E and beta' are not regularised, as in the paper's experiments.
+    image. ``content_l2`` bounds what E and beta' make of the content, where the paper
+    bounds E and beta' themselves, and not at all in its experiments (0 here).
     """
 
-    terms: ClassVar[Mapping[str, Part]] = {"ranking": "triplets", "l2": "triplets"}
+    terms: ClassVar[Mapping[str, Part]] = {
+        "ranking": "triplets",
+        "l2": "triplets",
+        "content_l2": "triplets",
+    }
 
     answers: frozenset[str] = frozenset({ITEM})
 
@@ -98,8 +103,11 @@ class VBPR(Model):
     def losses(
         self, graphs: Mapping[str, HeteroData], batch: Batch, streams: RandomStreams
     ) -> dict[str, Tensor]:
-        """Return ``ranking``, and ``l2`` of gamma, theta and beta."""
-        of_z, of_gamma, of_taste = {}, {}, {}
+        """Return ``ranking``, ``l2`` of gamma, theta and beta, and ``content_l2``.
+
+        The last one is that of E f_i and beta' f_i, of positives and negatives.
+        """
+        of_z, of_gamma, of_taste, of_content = {}, {}, {}, {}
         for domain, rows in asked(batch).items():
             taste = cast(_Taste, self.taste[module_key(domain)])
             gamma = take(training_rows(self.gamma, domain), rows)
@@ -115,9 +123,12 @@ class VBPR(Model):
                     theta, functional.pad(beta.view(-1, 1), (0, theta.shape[1] - 1))
                 )
             )
+            nothing = told.new_zeros(len(theta), told.shape[1])
+            of_content[domain] = rows.triplets(Embeddings(nothing, told))
         return {
             "ranking": self.loss(of_z, batch),
             "l2": over_domains(l2_loss, of_gamma) + over_domains(l2_loss, of_taste),
+            "content_l2": over_domains(l2_loss, of_content),
         }
 
 
