@@ -1,13 +1,15 @@
 """Texts, files and vectors of new items -> the features that a run works with."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.build import build, is_node
@@ -17,6 +19,8 @@ from micrec_pyg.schema import IMAGE, TEXT, Feature, InputError
 
 logger = logging.getLogger(__name__)
 
+ITEMS = Path("items")
+"""Stands for the file in messages about a table that came without one."""
 TITLE = "title"
 """Column of an item's text where ``text`` has its vectors."""
 
@@ -43,9 +47,10 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
     """Return the features of new items, of the modalities that the domain has.
 
     A column of texts is encoded as the run encoded its own; a column of lists of
-    numbers is taken as it is. A modality without a column is missing. A column title
-    is the text, as in a table of items, or read by people alone where ``text`` is a
-    column too, or the run has no encoder of texts.
+    numbers is taken as it is. A modality without a column is missing, and a vector of
+    zeros is one that is missing. A column title is the text, as in a table of items,
+    or read by people alone where ``text`` is a column too, or the run has no encoder of
+    texts.
 
     Args:
         world: What is known.
@@ -107,6 +112,8 @@ def _feature(world: World, modality: str, table: pl.DataFrame, width: int) -> Fe
             f"have {width}"
         )
     usable = torch.isfinite(found).all(1)
+    if column.dtype != pl.String:
+        usable = _without_zeros(modality, found, table["item"].gather(rows))
     mask[rows] = usable
     values[rows] = torch.where(usable[:, None], found, 0.0)
     return Feature(values, mask)
@@ -133,6 +140,22 @@ def _vectors(
             "null in place of a vector"
         )
     return found
+
+
+def _without_zeros(
+    modality: str, vectors: Float[Tensor, "items width"], items: pl.Series
+) -> Bool[Tensor, " items"]:
+    """Return which vectors are not zero throughout: such a one is like nothing.
+
+    As in a catalogue's file of vectors; how many there are is a warning.
+    """
+    filled = vectors.any(1)
+    if len(zero := (~filled).nonzero()):
+        first = items[int(zero[0])]
+        fault = f"{len(zero):,} items have a vector of zeros, such as '{first}'"
+        mend = "they count as items without one; give null in place of a vector"
+        STRICT.add(Problem(ITEMS, fault, mend, column=modality, error=False))
+    return filled
 
 
 def _encoded(
