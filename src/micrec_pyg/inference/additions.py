@@ -13,7 +13,12 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from micrec_pyg.inference.content import features_of, pictures_of, text_of
+from micrec_pyg.inference.content import (
+    features_of,
+    pictures_of,
+    readable_items,
+    text_of,
+)
 from micrec_pyg.inference.people import unknown
 from micrec_pyg.inference.world import World, with_graphs
 from micrec_pyg.schema import (
@@ -42,6 +47,7 @@ def with_items(world: World, domain: str, table: pl.DataFrame) -> World:
     """
     ids = new_ids(table, "item", world.domains[domain].interactions.items)
     before, count = world.domains[domain], len(ids)
+    table = readable_items(table)
     made = features_of(world, domain, table)
     features = {
         name: Feature(

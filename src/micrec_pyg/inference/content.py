@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from micrec_pyg.data.files.problems import STRICT, Problem
+from micrec_pyg.data.files.texts import one_text, readable_texts
 from micrec_pyg.features.encoder import Encoder
 from micrec_pyg.inference.world import World
 from micrec_pyg.runs.build import build, is_node
@@ -25,10 +26,30 @@ TITLE = "title"
 """Column of an item's text where ``text`` has its vectors."""
 
 
+def readable_items(table: pl.DataFrame) -> pl.DataFrame:
+    """Return new items with their texts as a catalogue's table of items has them.
+
+    Marks of a missing text are null, with a warning, and blanks around a text go.
+    """
+    for name in (TITLE, TEXT):
+        if name in table.columns and (name == TITLE or table.schema[name] == pl.String):
+            table = table.with_columns(_readable(table[name]))
+    return table
+
+
+def _readable(column: pl.Series) -> pl.Series:
+    plain = readable_texts(column.to_frame(), (), ITEMS, STRICT)[column.name]
+    return one_text(plain).str.strip_chars().replace("", None)
+
+
 def text_of(table: pl.DataFrame) -> pl.Series:
-    """Return the text of every new item, null where it has none."""
+    """Return the text of every new item, null where it has none.
+
+    Args:
+        table: What ``readable_items`` returned.
+    """
     if TITLE in table.columns:
-        return table[TITLE].cast(pl.String).alias("text")
+        return table[TITLE].alias("text")
     if TEXT in table.columns and table.schema[TEXT] == pl.String:
         return table[TEXT].alias("text")
     return pl.Series("text", [None] * table.height, dtype=pl.String)
@@ -55,7 +76,8 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
     Args:
         world: What is known.
         domain: Of the items.
-        table: item, and columns called after modalities.
+        table: What ``readable_items`` returned: item, and columns called after
+            modalities.
 
     Raises:
         InputError: A column is none of a modality, a vector has another width or is
@@ -70,7 +92,7 @@ def features_of(world: World, domain: str, table: pl.DataFrame) -> dict[str, Fea
             f"{', '.join(there) or 'none'}"
         )
     if TITLE in table.columns and TEXT not in table.columns and _encodes(world, TEXT):
-        table = table.with_columns(pl.col(TITLE).cast(pl.String).alias(TEXT))
+        table = table.with_columns(pl.col(TITLE).alias(TEXT))
     if TEXT not in there and TEXT in table.columns and table[TEXT].count():
         logger.warning(
             "items: domain %s reads no text, so people alone see that of the new "
