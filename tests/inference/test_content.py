@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 import torch
 
+from micrec_pyg.inference.content import features_of
 from micrec_pyg.inference.recommender import Recommender, load
-from micrec_pyg.schema import InputError
+from micrec_pyg.schema import IMAGE, Feature, InputError
 
 GOLDEN = Path(__file__).parent / "golden_format_1"
 
@@ -57,3 +58,33 @@ def test_texts_are_as_a_table_of_items_has_them(food, caplog):
     assert text.mask.tolist() == [each is not None for each in expected]
     assert text.values[2].tolist() == [len("green tea")] * 6
     assert "items, column 'title': 2 texts are 'N/A', 'NaN' and count" in caplog.text
+
+
+def test_an_image_that_cannot_be_read_is_named(food, caplog, tmp_path):
+    world, node = food._world, {"_target_": "micrec_pyg.features.ResNet"}
+    one = world.domains["food"]
+    blank = Feature(
+        torch.zeros(len(one.interactions.items), 6),
+        torch.zeros(len(one.interactions.items)) > 0,
+    )
+    able = dataclasses.replace(
+        world,
+        domains={"food": dataclasses.replace(one, features={IMAGE: blank})},
+        features={IMAGE: node},
+        encoders={IMAGE: Encoder()},
+    )
+    damaged = tmp_path / "bad.png"
+    damaged.write_bytes(b"\x89PNG\r\n")
+    files = ["good.jpg", str(damaged), str(tmp_path / "bad"), "https://bad.com/a.jpg"]
+    files += [f"bad{place}.jpg" for place in range(10)]
+    items = [f"n{place}" for place in range(len(files))]
+    table = pl.DataFrame({"item": items, "image": files})
+    found = features_of(able, "food", table)[IMAGE]
+    assert found.mask.tolist() == [True] + [False] * 13
+    told = caplog.messages
+    assert len(told) == 10
+    begin = f"items, column 'image': {str(damaged)!r} of 'n1' cannot be read (cannot "
+    assert told[0].startswith(begin)
+    assert "'https://bad.com/a.jpg' of 'n3' cannot be read (it is no regular" in told[2]
+    assert "counts as without image; give another file, or null" in told[2]
+    assert told[9].endswith("(3 more such rows in this file)")

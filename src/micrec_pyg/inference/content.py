@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from micrec_pyg.data.check.images import image_fault
 from micrec_pyg.data.files.problems import STRICT, Problem
 from micrec_pyg.data.files.texts import one_text, readable_texts
 from micrec_pyg.features.encoder import Encoder
@@ -24,6 +25,7 @@ ITEMS = Path("items")
 """Stands for the file in messages about a table that came without one."""
 TITLE = "title"
 """Column of an item's text where ``text`` has its vectors."""
+_NAMED = 10
 
 
 def readable_items(table: pl.DataFrame) -> pl.DataFrame:
@@ -133,9 +135,12 @@ def _feature(world: World, modality: str, table: pl.DataFrame, width: int) -> Fe
             f"items: vectors of {modality} have the width {found.shape[1]}; the run's "
             f"have {width}"
         )
-    usable = torch.isfinite(found).all(1)
-    if column.dtype != pl.String:
-        usable = _without_zeros(modality, found, table["item"].gather(rows))
+    items = table["item"].gather(rows)
+    if column.dtype == pl.String:
+        usable = torch.isfinite(found).all(1)
+        _tell_unreadable(modality, given, items, usable)
+    else:
+        usable = _filled(modality, found, items)
     mask[rows] = usable
     values[rows] = torch.where(usable[:, None], found, 0.0)
     return Feature(values, mask)
@@ -164,7 +169,23 @@ def _vectors(
     return found
 
 
-def _without_zeros(
+def _tell_unreadable(
+    modality: str, content: pl.Series, items: pl.Series, usable: Bool[Tensor, " items"]
+) -> None:
+    """Warn of files that the encoder could not read, by their names."""
+    bad = (~usable).nonzero().flatten().tolist()
+    for place in bad[:_NAMED]:
+        file = content[place]
+        reason = image_fault(file) if modality == IMAGE else ""
+        fault = f"{file!r:.200} of '{items[place]}' cannot be read"
+        fault += f" ({reason})" if reason else ""
+        mend = f"the item counts as without {modality}; give another file, or null"
+        more = len(bad) - _NAMED if place == bad[:_NAMED][-1] else 0
+        problem = Problem(ITEMS, fault, mend, column=modality, error=False)
+        STRICT.add(problem, more=max(0, more))
+
+
+def _filled(
     modality: str, vectors: Float[Tensor, "items width"], items: pl.Series
 ) -> Bool[Tensor, " items"]:
     """Return which vectors are not zero throughout: such a one is like nothing.

@@ -23,7 +23,7 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
         return
     folder = image_folder(content.path)
     faults = {
-        Path(file).relative_to(folder).as_posix(): _fault(file)
+        Path(file).relative_to(folder).as_posix(): image_fault(file)
         for file in images["file"]
     }
     bad = {name: fault for name, fault in faults.items() if fault}
@@ -53,7 +53,7 @@ def check_images(content: DomainFolder, problems: Problems) -> None:
         )
 
 
-def _fault(path: str) -> str:
+def image_fault(path: str) -> str:
     """Return why an image file cannot be decoded, empty if it can."""
     try:
         with open_image(path) as image:
