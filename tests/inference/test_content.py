@@ -1,6 +1,7 @@
 """The content of added items: read as that of a catalogue's, and told alike."""
 
 import dataclasses
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -58,6 +59,47 @@ def test_texts_are_as_a_table_of_items_has_them(food, caplog):
     assert text.mask.tolist() == [each is not None for each in expected]
     assert text.values[2].tolist() == [len("green tea")] * 6
     assert "items, column 'title': 2 texts are 'N/A', 'NaN' and count" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["title", "text"])
+def test_lists_of_texts_are_joined_as_in_a_table_of_items(food, column):
+    texts = [["green", " tea", None, "nan"], [], None, ["null"]]
+    items = [f"n{place}" for place in range(len(texts))]
+    food.add_items(pl.DataFrame({"item": items, column: texts}), domain="food")
+    mask = food.features(items, domain="food")["text"].mask
+    assert mask.tolist() == [True, False, False, False]
+    assert food.titles("food")["title"].tail(4).to_list()[0] == "green  tea"
+    array = pl.DataFrame(
+        {"item": ["a"], column: [["black", "tea"]]},
+        schema_overrides={column: pl.Array(pl.Categorical, 2)},
+    )
+    food.add_items(array, domain="food")
+    assert food.titles("food")["title"][-1] == "black tea"
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ([{"en": 1}], "Struct"),
+        ([[1.0]], "List"),
+        ([[["a"]]], "List"),
+        ([b"a"], "Binary"),
+        ([timedelta(1)], "Duration"),
+    ],
+)
+def test_a_title_that_is_no_text_is_refused(food, title, kind):
+    table = pl.DataFrame({"item": ["n"], "title": title})
+    need = "needed: texts, or lists of texts"
+    with pytest.raises(
+        InputError, match=rf"items: column title holds {kind}.*; {need}"
+    ):
+        food.add_items(table, domain="food")
+
+
+def test_a_title_may_be_a_number_alone(food):
+    table = pl.DataFrame({"item": ["n", "m"], "title": [1984, None]})
+    food.add_items(table, domain="food")
+    assert food.titles("food")["title"].tail(2).to_list() == ["1984", None]
 
 
 def test_an_image_that_cannot_be_read_is_named(food, caplog, tmp_path):

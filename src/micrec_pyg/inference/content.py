@@ -26,16 +26,36 @@ ITEMS = Path("items")
 TITLE = "title"
 """Column of an item's text where ``text`` has its vectors."""
 _NAMED = 10
+_TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Null)
+_NO_TEXTS = (pl.Binary, pl.Duration)
 
 
 def readable_items(table: pl.DataFrame) -> pl.DataFrame:
     """Return new items with their texts as a catalogue's table of items has them.
 
-    Marks of a missing text are null, with a warning, and blanks around a text go.
+    Lists of texts are joined by blanks, marks of a missing text are null, with a
+    warning, and blanks around a text go.
+
+    Args:
+        table: item, and any of title, text and the modalities of a domain.
+
+    Raises:
+        InputError: A title is no text, nor a list of texts.
     """
     for name in (TITLE, TEXT):
-        if name in table.columns and (name == TITLE or table.schema[name] == pl.String):
-            table = table.with_columns(_readable(table[name]))
+        if name not in table.columns:
+            continue
+        column, kind = table[name], table.schema[name]
+        # a title may be a number, as of a film; lists of numbers are vectors
+        flat = name == TITLE and not kind.is_nested() and kind not in _NO_TEXTS
+        if flat or getattr(kind, "inner", kind) in _TEXTS:
+            column = column.cast(pl.String) if flat else column
+            table = table.with_columns(_readable(column))
+        elif name == TITLE:
+            raise InputError(
+                f"items: column {TITLE} holds {column.dtype}; needed: texts, or lists "
+                "of texts"
+            )
     return table
 
 
