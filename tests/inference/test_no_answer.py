@@ -269,3 +269,23 @@ def test_rows_are_looked_at_whole():
     assert unlike_nobody(table, torch.zeros(200)).tolist() == [
         bool(row.any()) for row in table
     ]
+
+
+@pytest.mark.parametrize("config", ["bpr_mf unseen=zero"], indirect=True)
+def test_content_is_compared_by_direction_whatever_the_lengths(world, rec):
+    ids = world.domains["food"].interactions.items.ids
+    width = world.domains["food"].features["text"].values.shape[1]
+    names = {"one": 1.0, "long": 1e25, "short": 1e-25}
+    vectors = [[size] + [0.0] * (width - 1) for size in names.values()]
+    rec.add_items(pl.DataFrame({"item": [*names], "text": vectors}), domain="food")
+    alike, guests = [], []
+    for name in names:
+        found = rec.similar_items(name, domain="food", k=99, by="content")
+        assert found.filter(pl.col("item").is_in([*names]))["score"].to_list() == [1, 1]
+        alike.append(found.filter(pl.col("item").is_in(ids)).drop("rank"))
+        found = rec.recommend(history={"food": [name]}, domain="food", items=ids, k=99)
+        assert {*found["reason"]} == {"content"}
+        guests.append(found)
+    assert alike[0]["score"].n_unique() > 1
+    assert all(each.equals(alike[0]) for each in alike)
+    assert all(each.equals(guests[0]) for each in guests)

@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from micrec_pyg.graph.similar.few import unit_rows
 from micrec_pyg.inference.askers import Askers
 from micrec_pyg.inference.distinct import tells_items_apart, unlike_nobody
 from micrec_pyg.inference.guests import (
@@ -220,7 +221,7 @@ def _by_content(
         mean = _mean(world, askers, modality, feature.values.shape[1])
         if modality not in weights or mean is None:
             continue
-        cosine = _unit(mean.values) @ _unit(feature.values).T
+        cosine = unit_rows(mean.values) @ unit_rows(feature.values).T
         total += weights[modality] * cosine
         both = mean.mask[:, None] & feature.mask
         weight += weights[modality] * both
@@ -244,10 +245,6 @@ def _mean(world: World, askers: Askers, modality: str, width: int) -> Feature | 
     if not count.any():
         return None
     return Feature(total / count.clamp(min=1)[:, None], count > 0)
-
-
-def _unit(values: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
-    return torch.nn.functional.normalize(values, dim=1)
 
 
 def _by_popularity(

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from micrec_pyg.graph.similar.few import unit_rows
 from micrec_pyg.inference.neighbors import item_features
 from micrec_pyg.inference.people import item_place, item_row
 from micrec_pyg.inference.world import World
@@ -84,9 +85,9 @@ def _by_content(world: World, domain: str, item: str) -> Float[Tensor, " items"]
     for modality, feature in item_features(data).items():
         share = world.options.weights.get(modality, 0.0)
         if share and mine[modality].mask[place]:
-            unit = torch.nn.functional.normalize(feature.values, dim=1)
+            unit = unit_rows(feature.values)
             own = mine[modality].values[place].to(unit)
-            total += share * (unit @ torch.nn.functional.normalize(own, dim=0))
+            total += share * (unit @ unit_rows(own[None])[0])
             weight += share * feature.mask
     if not weight.any():
         raise InputError(

@@ -16,7 +16,7 @@ from micrec_pyg.graph.similar.blocks import blocks_of
 from micrec_pyg.graph.similar.modalities import Modality
 from micrec_pyg.graph.similar.neighbor_lists import NeighborLists, best_pairs
 from micrec_pyg.graph.similar.proposals import rounding
-from micrec_pyg.graph.similar.search import TINY, vector_norms
+from micrec_pyg.graph.similar.search import SCALE_BLOCK, TINY, vector_norms
 from micrec_pyg.schema import Feature
 
 FEW = 16
@@ -155,6 +155,13 @@ def inverse_norms(values: Float[Tensor, "nodes width"]) -> Float[Tensor, " nodes
     """Return 1 / length in float64; 0 for a zero vector, whose cosines are 0."""
     length = vector_norms(values)
     return torch.where(length > TINY, 1 / length, 0.0)
+
+
+def unit_rows(values: Float[Tensor, "nodes width"]) -> Float[Tensor, "nodes width"]:
+    """Return every row with the length 1, whatever it was; a zero vector stays one."""
+    parts = values.split(SCALE_BLOCK)
+    # their lengths may be beyond float32
+    return torch.cat([(p * inverse_norms(p)[:, None]).float() for p in parts])
 
 
 def _products(
