@@ -1,6 +1,7 @@
 """Who is answered by which link, and what the links compute."""
 
 import math
+import re
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from micrec_pyg.inference import likeness
+from micrec_pyg.inference.domains import check_domain
 from micrec_pyg.inference.lists import check_exclude_seen, check_length
 from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.schema import InputError
@@ -171,6 +173,15 @@ GUEST = {"user": ["a", "b"], "item": ["food1", None], "domain": "food"}
         ({"users": ["u1"], "domain": "foo"}, "domain 'foo'; give one of food, kitchen"),
         ({"users": ["u1"]}, "no domain was given; give one of food, kitchen"),
         ({"users": "u1", "domain": "food"}, r"one text; give a list: \['u1'\]"),
+        (
+            {"users": ["\ud83d"], "domain": "food"},
+            "users: give a list of raw ids .*utf",
+        ),
+        ({**FAR, "items": ["food1", "\ud83d"]}, "items: give a list of raw ids"),
+        (
+            {"history": {"food": ["\ud83d"]}, "domain": "food"},
+            "history of food: give a list of raw ids",
+        ),
         ({"domain": "food"}, "give either users or history"),
         ({"users": ["u1"], "domain": "food", "k": 0}, "k=0: give a whole number of 1"),
         ({"users": pl.Series(["u1", None]), "domain": "food"}, "an id is missing"),
@@ -203,6 +214,13 @@ GUEST = {"user": ["a", "b"], "item": ["food1", None], "domain": "food"}
 def test_what_cannot_be_answered_is_refused_in_one_sentence(rec, question, sentence):
     with pytest.raises(InputError, match=sentence):
         rec.recommend(**question)
+
+
+@pytest.mark.parametrize("domain", [["food"], {"food": []}, 1, "\ud83d", "food "])
+def test_a_domain_is_one_of_the_names(rec, domain):
+    need = "give one of food, kitchen"
+    with pytest.raises(InputError, match=re.escape(f"domain {domain!r}; {need}")):
+        check_domain(rec._world, domain)
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,21 @@ from micrec_pyg.inference.world import World
 from micrec_pyg.schema import InputError
 
 
-def domain_of(names: Collection[str], given: str | None) -> str:
+def domain_of(names: Collection[str], given: object) -> str:
     """Return the one of some domains that is meant.
 
     Raises:
-        InputError: It is unknown, or none was given and there are several.
+        InputError: It is unknown or no text, or none was given and there are several.
     """
     if given is None and len(names) == 1:
         return next(iter(names))
-    if given is None or given not in names:
-        what = "no domain was given" if given is None else f"domain '{given}'"
+    if not isinstance(given, str) or given not in names:
+        what = "no domain was given" if given is None else f"domain {given!r}"
         raise InputError(f"{what}; give one of {', '.join(names)}")
     return given
 
 
-def check_domain(world: World, domain: str | None) -> str:
+def check_domain(world: World, domain: object) -> str:
     """Return the domain of a world that is meant; see ``domain_of``."""
     return domain_of(world.domains, domain)
 

@@ -205,7 +205,7 @@ def texts_of(values: Sequence[str] | pl.Series, name: str) -> pl.Series:
         raise InputError(f"{name}='{values}' is one text; give a list: ['{values}']")
     try:
         found = pl.Series("id", values, strict=True).cast(pl.String)
-    except (TypeError, pl.exceptions.PolarsError) as error:
+    except (TypeError, UnicodeEncodeError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{name}: give a list of raw ids ({error})") from error
     if found.null_count():
         raise InputError(f"{name}: an id is missing (null); leave it out")
