@@ -259,7 +259,14 @@ def test_a_cell_may_be_a_list_of_values(micrec, tmp_path, file, capsys):
     users, items = file("user\nu1\n", "users.csv"), tmp_path / "items.parquet"
     tags = [["tea", "hot "], ["tea"], [], None]
     table = pl.DataFrame({"item": [f"food{n}" for n in range(1, 5)], "tags": tags})
-    table = table.with_columns(number=pl.lit(3), deep=pl.lit([[1]]))
+    table = table.with_columns(
+        number=pl.lit(3),
+        sizes=pl.Series([[38, 39], [38, 40], [41, None], None], dtype=pl.Array(int, 2)),
+        day=pl.date(2026, 1, 31),
+        deep=pl.lit([[1]]),
+        lasts=pl.duration(days=1),
+        code=pl.lit(b"a"),
+    )
     table.write_parquet(items)
     command = ["recommend", GOLDEN, "--users", users, "--domain", "food"]
     command += ["--items", items, "--keep-seen", "--where"]
@@ -267,16 +274,19 @@ def test_a_cell_may_be_a_list_of_values(micrec, tmp_path, file, capsys):
         ("tags=tea", {"food1", "food2"}),
         ("tags=hot", {"food1"}),
         ("number=3", {*table["item"]}),
+        ("sizes=38", {"food1", "food2"}),
+        ("day=2026-01-31", {*table["item"]}),
     ):
         assert micrec(*command, where) == 0
         found = pl.read_csv(io.StringIO(capsys.readouterr().out))
         assert {*found["item"]} == expected
     assert micrec(*command, "tags=cold") == 2
     assert "no row of" in capsys.readouterr().err
-    assert micrec(*command, "deep=1") == 2
-    assert (
-        "give a column of texts, numbers, or lists of them" in capsys.readouterr().err
-    )
+    for column, kind in (("deep", "List"), ("lasts", "Duration"), ("code", "Binary")):
+        assert micrec(*command, f"{column}=1") == 2
+        told = capsys.readouterr().err
+        assert f"--where {column}=...: {items} has {kind}" in told
+        assert "give a column of texts, numbers, dates or truth values, or of" in told
 
 
 @pytest.mark.parametrize(

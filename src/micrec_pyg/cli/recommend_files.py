@@ -13,6 +13,8 @@ from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import InputError
 
 DOMAIN = "domain"
+_NEVER_ASKED = (pl.Duration, pl.Binary, pl.Object)
+"""Types of cells without a text that one could write in a condition."""
 
 
 def read_users(rec: Recommender, path: Path) -> pl.Series:
@@ -135,13 +137,16 @@ def _texts(cells: pl.Series, path: Path) -> pl.Series:
     Raises:
         InputError: They are neither values nor lists of values.
     """
-    if not isinstance(cells.dtype, pl.List):
+    given = cells.dtype
+    if given == pl.Array:
+        cells = cells.arr.to_list()
+    elif given != pl.List:
         cells = cells.reshape((-1, 1)).arr.to_list() if len(cells) else cells.implode()
     inner = getattr(cells.dtype, "inner", None)
-    if inner is None or inner.is_nested():
+    if inner is None or inner.is_nested() or inner in _NEVER_ASKED:
         raise InputError(
-            f"--where {cells.name}=...: {path} has {cells.dtype} there; give a column "
-            "of texts, numbers, or lists of them"
+            f"--where {cells.name}=...: {path} has {given} there; give a column of "
+            "texts, numbers, dates or truth values, or of lists of them"
         )
     return cells.list.eval(pl.element().cast(pl.String).str.strip_chars())
 
