@@ -381,6 +381,26 @@ def test_columns_that_hold_no_texts_are_named(shop, caplog):
         read(shop, text_fields=["stock"], domains=["food"])
 
 
+@pytest.mark.parametrize("typed", [True, False])
+def test_titles_that_are_numbers_alone_are_no_texts_and_a_warning_says_so(
+    shop, caplog, typed
+):
+    frame = pl.DataFrame({"item": ["1", "2"], "Title": [1984, 300], "year": [1949, 7]})
+    (shop / "food/items.tsv").unlink()
+    if typed:
+        frame.write_parquet(shop / "food/items.parquet")
+    else:
+        frame.write_csv(shop / "food/items.csv")
+    food = read(shop, domains=["food"])["food"]
+    assert food.content["text"].count() == 0
+    assert "column 'Title': its name is that of a text, but it holds" in caplog.text
+    assert "'year'" not in caplog.text
+    caplog.clear()
+    food = read(shop, domains=["food"], text_fields=["Title"])["food"]
+    assert by_item(food, food.content["text"]) == {"1": "1984", "2": "300"}
+    assert "its name is that of a text" not in caplog.text
+
+
 @pytest.mark.parametrize("price", [["4.99", "7"], ["$4.99", "from 3.99"], ["", "7"]])
 @pytest.mark.parametrize("name", ["price", "Unit_Price"])
 def test_a_price_is_no_text_unless_asked_for(shop, price, name):

@@ -108,6 +108,16 @@ def test_what_is_odd_in_items(tmp_path, items, warning):
     assert any(warning in each for each in found)
 
 
+def test_titles_that_are_numbers_alone_are_named_unless_they_are_asked_for(tmp_path):
+    items = ["item\ttitle\tyear", "x\t1984\t1949", "y\t300\t2006"]
+    found = warnings(shop(tmp_path, d={"interactions": GOOD, "items": items}))
+    assert found == [
+        "d/items.tsv, column 'title': its name is that of a text, but it holds numbers "
+        "alone, so it is none; data.text_fields=[title] reads it as a text all the same"
+    ]
+    assert warnings(tmp_path, text_fields=["title"]) == []
+
+
 def test_ids_that_two_domains_share(tmp_path):
     one = {"interactions": GOOD, "items": ["item\ttitle", "x\tRed tea", "y\tPan"]}
     two = {

@@ -23,6 +23,7 @@ from micrec_pyg.data.catalogue.folder_names import (
 )
 from micrec_pyg.data.catalogue.interactions import list_items, to_interactions
 from micrec_pyg.data.catalogue.link_users import link_users
+from micrec_pyg.data.catalogue.number_titles import number_titles
 from micrec_pyg.data.catalogue.reading_options import ReadingOptions
 from micrec_pyg.data.files.columns import check_columns, nearest
 from micrec_pyg.data.files.problems import STRICT, Problem, printable
@@ -261,6 +262,8 @@ def _text(
     table = content.items
     if fields is None:
         fields = text_columns(table)
+        for problem in number_titles(content):
+            STRICT.add(problem)
         other = [n for n in table.columns if n not in (*fields, "item")]
         if other:
             log.info("%s: no text: column %s", content.path, ", ".join(other))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from micrec_pyg.data.catalogue.domain_folder import DomainFolder, read_domain_folder
+from micrec_pyg.data.catalogue.number_titles import number_titles
 from micrec_pyg.data.catalogue.reader import (
     domain_folders,
     read_tables,
@@ -43,6 +44,8 @@ def check(path: str, *, limit: int, options: Mapping[str, Any]) -> Problems:
     for content in contents:
         check_domain(content, problems)
         check_images(content, problems)
+        for problem in number_titles(content) if options["text_fields"] is None else ():
+            problems.add(problem)
     check_between(contents, problems, by_id=options["links"] is None)
     if not problems.errors:
         try:
