@@ -66,7 +66,7 @@ def _json_ids() -> Iterator[Wrong]:
     yield Wrong(
         "json decimal user beside texts",
         {"interactions.jsonl": b"\n".join(rows)},
-        "line 3, column 'user': got '1.5'",
+        "line 3, column 'uid': got '1.5'",
         {"columns": {"user": "uid"}, "rating_min": None},
     )
     items = {**_frame(), "items.jsonl": b'{"sku": "i"}\n{"sku": true}'}

@@ -412,6 +412,24 @@ def test_a_price_is_no_text_unless_asked_for(shop, price, name):
     assert by_item(food, food.content["text"])["2"].endswith(price[1])
 
 
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ("a,1,,0,5", "created_at"),
+        ("a,,1,0,5", "sku"),
+        ("-1,1,1,0,5", "client"),
+        ("a,1,1,4,5", "part"),
+        ("a,1,1,0,x", "stars"),
+    ],
+)
+def test_messages_call_a_column_as_the_file_does(shop, row, column):
+    lines = "client,sku,created_at,part,stars\na,2,1,0,5\n"
+    (shop / "food/interactions.tsv").unlink()
+    write(shop / "food/interactions.csv", f"{lines}{row}\n")
+    with pytest.raises(InputError, match=f"line 3, column '{column}': got "):
+        read(shop, domains=["food"], columns={"x_label": "part"}, rating_min=1)
+
+
 def test_a_guessed_time_that_is_none_is_left_out(shop, caplog):
     write(shop / "food/interactions.tsv", "user\titem\tdate\na\t1\t31/12/19\n")
     food = read(shop, domains=["food"])["food"]

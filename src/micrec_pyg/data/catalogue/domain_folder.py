@@ -182,23 +182,22 @@ def read_rows(
     located = locate(found, ROLES, columns, path, problems)
     located = checked_guess(table, located, columns, path, problems)
     unread = _unread([n for n in found if n not in located.values()], path)
-    table = table.select(ROW, **{role: pl.col(n) for role, n in located.items()})
+    table = table.select(ROW, *dict.fromkeys(located.values()))
     needed = ["user", "item", *(["rating"] if need_rating else [])]
     if not require_columns(found, needed, path, problems, have=[*located]):
         return None
     content = {ROW: table[ROW]}
     for name in ("user", "item"):
         # codes of four bytes: the texts of many rows would fill the memory
-        text = ids(table, name, path, problems, in_file=located.get(name))
-        content[name] = text.cast(pl.Categorical)
+        content[name] = ids(table, located[name], path, problems).cast(pl.Categorical)
     if need_rating:
-        content["rating"] = decimals(table, "rating", path, problems)
-    clock = next((c for c in ("timestamp", "order") if c in table.columns), None)
+        content["rating"] = decimals(table, located["rating"], path, problems)
+    clock = next((c for c in ("timestamp", "order") if c in located), None)
     if clock is not None:
         read = seconds if clock == "timestamp" else integers
-        content["time"] = read(table, clock, path, problems)
-    if "x_label" in table.columns:
-        content["part"] = _parts(table, path, problems)
+        content["time"] = read(table, located[clock], path, problems)
+    if "x_label" in located:
+        content["part"] = _parts(table, located["x_label"], path, problems)
     # cells that were noted are null: what is left can still be looked at
     return pl.DataFrame(content).drop_nulls(), clock, unread
 
@@ -220,9 +219,9 @@ def _id_columns(
     return locate(names, ("user", "item"), columns, path, silent).values()
 
 
-def _parts(table: pl.DataFrame, path: Path, problems: Problems) -> pl.Series:
+def _parts(table: pl.DataFrame, name: str, path: Path, problems: Problems) -> pl.Series:
     """Return the ready split, 0, 1 or 2 per row."""
-    parts = integers(table, "x_label", path, problems)
+    parts = integers(table, name, path, problems)
     bad = ~parts.is_in([0, 1, 2]).fill_null(True)
     need = "needed: 0 (train), 1 (validation) or 2 (test)"
     add_cells(table, parts, bad, path, problems, need=need)
