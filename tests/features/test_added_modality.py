@@ -3,10 +3,13 @@
 Follows docs/adding_a_modality.md from files to neighbours.
 """
 
+import re
 import sys
+import textwrap
 import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from micrec_pyg.graph.similar.search import neighbor_lists
 from micrec_pyg.runs.build import build
 from micrec_pyg.schema import Domain, InputError
 
+PAGE = (Path(__file__).parents[2] / "docs" / "adding_a_modality.md").read_text("utf-8")
 RATE, LENGTH, BANDS = 8000, 2000, 16
 PITCHES = (300, 900, 1900, 3100)
 """Of item n: number n modulo 4; hertz."""
@@ -46,9 +50,10 @@ class Spectrum:
         try:
             with wave.open(path) as sound:
                 data = np.frombuffer(sound.readframes(-1), np.int16)
-        except (OSError, EOFError, wave.Error):
+            # numpy refuses half a number, and a sound without any
+            strength = np.array_split(np.abs(np.fft.rfft(data)), self.bands)
+        except (OSError, EOFError, ValueError, wave.Error):
             return torch.full((self.bands,), torch.nan)
-        strength = np.array_split(np.abs(np.fft.rfft(data)), self.bands)
         return torch.tensor([part.mean() for part in strength], dtype=torch.float32)
 
 
@@ -166,3 +171,21 @@ def test_an_encoder_says_what_it_reads(
     monkeypatch.setattr(Spectrum, "reads", "sound")
     with pytest.raises(InputError, match=r"audio is .*; needed: an encoder, .* 'file'"):
         encoded(shop)
+
+
+@pytest.mark.parametrize("frames", [b"", b"\1\2\3"])
+def test_a_sound_that_cannot_be_read_is_nan_also_in_the_class_of_the_page(
+    tmp_path: Path, frames: bytes
+) -> None:
+    """Without frames, or with three bytes in each."""
+    block = re.search(r"(?m)(?:^    .*\n|^\n)+", PAGE[PAGE.index('    """Sounds') :])
+    assert block is not None
+    of_page: dict[str, Any] = {}
+    exec(textwrap.dedent(block[0]), of_page)
+    with wave.open(str(tmp_path / "bad.wav"), "wb") as sound:
+        sound.setparams((1, max(2, len(frames)), RATE, 0, "NONE", ""))
+        sound.writeframes(frames)
+    for made in (Spectrum, of_page["Spectrum"]):
+        found = made(bands=BANDS).encode([str(tmp_path / "bad.wav")])
+        assert found.shape == (1, BANDS)
+        assert found.isnan().all()
