@@ -3,7 +3,9 @@
 import json
 import math
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -20,11 +22,15 @@ _KINDS = {
     float: "a number",
 }
 
+_JSON = r"^[\[{]"
+"""How a list or an object begins, once it is a text."""
+
 
 def read_json_lines(path: Path, problems: Problems) -> pl.DataFrame | None:
     """Return a table, of whose lines all decide the types of the columns.
 
-    Columns whose values have no type in common are left out, with a warning.
+    Texts beside lists of texts become lists of one text. Columns whose values have no
+    type in common otherwise are left out, with a warning.
 
     Returns:
         None where a line is no JSON object with plain ids and problems are collected.
@@ -34,34 +40,114 @@ def read_json_lines(path: Path, problems: Problems) -> pl.DataFrame | None:
     """
     try:
         with open_bytes(path) as file:
-            return _parsed(file.read().removeprefix(BOM))
+            table = _parsed(file.read().removeprefix(BOM))
     except pl.exceptions.PolarsError:
-        return _by_column(path, problems) if check_json_lines(path, problems) else None
+        if not check_json_lines(path, problems):
+            return None
+        rows = _rows(path)
+        names = dict.fromkeys(name for row in rows.values() for name in row)
+        return pl.DataFrame(_by_column(path, rows, names, problems))
+    mixed = _with_json(path, table)
+    if not mixed:
+        return table
+    columns = _by_column(path, _rows(path), mixed, problems)
+    kept = {column.name for column in columns}
+    return table.with_columns(columns).drop(name for name in mixed if name not in kept)
 
 
 def _parsed(content: bytes) -> pl.DataFrame:
     return pl.read_ndjson(content, infer_schema_length=None)
 
 
-def _by_column(path: Path, problems: Problems) -> pl.DataFrame:
-    """Return the columns that have a type, each parsed alone."""
+def _rows(path: Path) -> dict[int, dict[str, Any]]:
+    """Return the object of every line by its number, counted from 1."""
     with open_lines(path) as file:
-        rows = {n: json.loads(line) for n, line in enumerate(file, 1) if line.strip()}
+        return {n: json.loads(line) for n, line in enumerate(file, 1) if line.strip()}
+
+
+def _with_json(path: Path, table: pl.DataFrame) -> list[str]:
+    """Return the columns in which lists or objects stand beside texts.
+
+    The parser has made them texts too, of JSON, so the file itself is asked.
+    """
+    likely: dict[str, set[int]] = {}
+    for name, dtype in table.schema.items():
+        if dtype == pl.String:
+            begins = table[name].str.contains(_JSON)
+        elif dtype == pl.List(pl.String):
+            inside = pl.element().str.contains(_JSON)
+            begins = table[name].list.eval(inside).list.any()
+        else:
+            continue
+        if rows := set(begins.fill_null(value=False).arg_true()):
+            likely[name] = rows
+    if not likely:
+        return []
+    mixed = set()
+    with open_lines(path) as file:
+        for row, line in enumerate(line for line in file if line.strip()):
+            names = [name for name, rows in likely.items() if row in rows]
+            cells = json.loads(line) if names else {}
+            mixed |= {
+                name
+                for name in names
+                if _is_json(cells.get(name), in_list=table.schema[name] != pl.String)
+            }
+    return [name for name in likely if name in mixed]
+
+
+def _is_json(value: object, *, in_list: bool) -> bool:
+    """Return whether a value, or one of those in it, is a list or an object."""
+    parts = value if in_list and isinstance(value, list) else [value]
+    return any(isinstance(part, list | dict) for part in parts)
+
+
+def _alike(values: Sequence[Any]) -> list[Any] | None:
+    """Return the values of a column as values of one kind, None if they are not alike.
+
+    Numbers, texts, true and false are alike; so are texts and lists of texts.
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds & {list, dict} or kinds == {dict}:
+        return list(values)
+    if kinds - {list, str}:
+        return None
+    lists = [[each] if isinstance(each, str) else each for each in values]
+    parts = [part for each in lists for part in each or () if part is not None]
+    inside = {type(part) for part in parts}
+    if str in kinds and inside != {str}:
+        return None
+    if inside & {list, dict} and len(inside) > 1:
+        return None
+    return lists
+
+
+def _by_column(
+    path: Path,
+    rows: Mapping[int, Mapping[str, Any]],
+    names: Iterable[str],
+    problems: Problems,
+) -> list[pl.Series]:
+    """Return those of some columns that have a type, each parsed alone."""
     columns = []
-    for name in dict.fromkeys(name for row in rows.values() for name in row):
-        lines = (json.dumps({name: row.get(name)}) for row in rows.values())
+    for name in names:
+        values = _alike([row.get(name) for row in rows.values()])
+        lines = (json.dumps({name: value}) for value in values or ())
         try:
-            columns.append(_parsed("\n".join(lines).encode()))
+            columns += _parsed("\n".join(lines).encode()).get_columns()
+            if values is not None:
+                continue
         except pl.exceptions.PolarsError:
-            first: dict[str, int] = {}
-            for number, row in rows.items():
-                if row.get(name) is not None:
-                    first.setdefault(_KINDS[type(row[name])], number)
-            found = ", ".join(f"{kind} in line {n}" for kind, n in first.items())
-            fault = f"its values cannot be one column and are left out: {found}"
-            mend = "write values of one kind in every line"
-            problems.add(Problem(path, fault, mend, column=name, error=False))
-    return pl.concat(columns, how="horizontal") if columns else pl.DataFrame()
+            pass
+        first: dict[str, int] = {}
+        for number, row in rows.items():
+            if row.get(name) is not None:
+                first.setdefault(_KINDS[type(row[name])], number)
+        found = ", ".join(f"{kind} in line {n}" for kind, n in first.items())
+        fault = f"its values cannot be one column and are left out: {found}"
+        mend = "write values of one kind in every line"
+        problems.add(Problem(path, fault, mend, column=name, error=False))
+    return columns
 
 
 def rows_without_plain_ids(path: Path, column: str) -> list[int]:
