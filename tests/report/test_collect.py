@@ -146,6 +146,28 @@ def test_splits_of_one_seed_are_told_apart(tmp_path: Path) -> None:
     }
 
 
+def test_a_seed_is_the_value_of_no_other_setting(tmp_path: Path) -> None:
+    """Without neighbours w is not read: no seed of such a run is a value of it."""
+    for k, w, seed in product((0, 3), (0.5, 1), (0, 1)):
+        if k or w == 1:
+            graph = {"num_neighbors": k, "w": w}
+            config = {"K": k, "w": w, "graph": graph, "model": {"net": {"neighbor": 1}}}
+            _run(tmp_path, f"{k}-{w}-{seed}", seed=seed, config=config)
+    assert _labels(tmp_path) == {
+        "micrec K=0 w=unset",
+        "micrec K=3 w=0.5",
+        "micrec K=3 w=1",
+    }
+
+
+def test_a_file_that_is_being_written_is_no_run(tmp_path: Path) -> None:
+    folder = _run(tmp_path, "r0")
+    half = folder / ".metrics.json.host-1-2.part"
+    half.mkdir()
+    (half / "metrics.json").write_text("{", encoding="utf-8")
+    assert set(collect(str(tmp_path))["run"]) == {str(folder)}
+
+
 def test_what_follows_from_another_setting_stays_out_of_the_label(
     tmp_path: Path,
 ) -> None:

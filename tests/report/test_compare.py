@@ -184,3 +184,14 @@ def test_json_has_everything(tmp_path: Path) -> None:
     assert cell["seed_differences"] == pytest.approx([0.045])
     assert (cell["users"], cell["undefined"], cell["seed_sd"]) == (8, 0, None)
     assert cell["p_holm"] == pytest.approx(2 * cell["p"])
+
+
+def test_what_is_named_twice_counts_once(tmp_path: Path) -> None:
+    roots = [
+        _write(tmp_path, "base", 0, model="base"),
+        _write(tmp_path, "up", 1, model="up"),
+    ]
+    twice = Question(part="test", groups=["all"] * 2, metrics=["recall@20"] * 2)
+    assert len(compare(roots, twice, OPTIONS)) == len(compare(roots, ALL, OPTIONS))
+    with pytest.raises(InputError, match=r"metrics='ndcg@20': give a list"):
+        Question(part="test", groups=["all"], metrics="ndcg@20")

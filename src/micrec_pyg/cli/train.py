@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -155,7 +156,11 @@ def _tell_sweep(folder: Path) -> int:
 
     jobs = read(folder)
     write_jobs(jobs, folder)
-    show("\n".join([*tables(jobs), f"again: micrec sweep {folder}", ""]))
+    show(
+        "\n".join(
+            [*tables(jobs), f"again: micrec sweep {shlex.quote(str(folder))}", ""]
+        )
+    )
     return FAILED if any(job.error for job in jobs) else DONE
 
 

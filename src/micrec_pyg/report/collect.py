@@ -31,6 +31,9 @@ SETTINGS = ("K", "w", "gamma")
 CONTRASTIVE = "model.weights.contrastive"
 """Weight of the loss that aligns domains; a model may make it from gamma."""
 
+SEED = ".seed"
+"""End of the keys of seeds; where the part has none of its own, it is the run's."""
+
 FOLLOWS = (
     ("graph.num_neighbors", "K"),
     ("graph.num_neighbors", "model.num_neighbors"),
@@ -166,14 +169,15 @@ def varied(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
         fixed = {pair for own in read for pair in own.items()}
         for run in members:
             # the own seed of a run may be the one that others were given
-            own = {k: s for k in keys if (k, s := str(run.seed)) in fixed}
+            seeds = [key for key in keys if key.endswith(SEED)]
+            own = {k: s for k in seeds if (k, s := str(run.seed)) in fixed}
             own |= options[run.path]
             found[run.path] = {key: own.get(key, _absent(key)) for key in keys}
     return found
 
 
 def _absent(key: str) -> str:
-    return "seed" if key.endswith(".seed") else "unset"
+    return "seed" if key.endswith(SEED) else "unset"
 
 
 def _options(runs: Sequence[Run]) -> dict[str, dict[str, str]]:

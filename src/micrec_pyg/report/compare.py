@@ -31,6 +31,14 @@ class Question:
     groups: Sequence[str]
     metrics: Sequence[str]
 
+    def __post_init__(self) -> None:
+        """Refuse one text for several, and count what is named twice once."""
+        for key in ("groups", "metrics"):
+            given = getattr(self, key)
+            if isinstance(given, str):
+                raise InputError(f"{key}='{given}': give a list, such as ['{given}']")
+            object.__setattr__(self, key, tuple(dict.fromkeys(given)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

@@ -14,6 +14,7 @@ from micrec_pyg.runs.files import SCHEMA, check_record, read_config, read_json
 from micrec_pyg.runs.identity import decisive
 from micrec_pyg.runs.sealed import METRICS, check_run
 from micrec_pyg.schema import InputError
+from micrec_pyg.storage.failures import PART
 from micrec_pyg.storage.reading import read_parquet
 from micrec_pyg.training.state import HISTORY
 
@@ -161,7 +162,7 @@ def find_runs(roots: Sequence[str]) -> list[Run]:
     """
     found: dict[Path, Run] = {}
     for root in roots:
-        paths = sorted(Path(root).rglob("metrics.json"))
+        paths = sorted(each for each in Path(root).rglob(METRICS) if not _is_part(each))
         if not paths:
             raise InputError(
                 f"no metrics.json under '{root}'; finished runs are needed: train "
@@ -171,6 +172,11 @@ def find_runs(roots: Sequence[str]) -> list[Run]:
             if path.resolve() not in found:
                 found[path.resolve()] = read_run(path.parent)
     return list(found.values())
+
+
+def _is_part(path: Path) -> bool:
+    """Return whether a file is being written, or was when that was cut off."""
+    return PART.fullmatch(path.parent.name) is not None
 
 
 def read_run(folder: Path) -> Run:

@@ -11,8 +11,8 @@ from micrec_pyg.report.tables import aggregate, overview
 from micrec_pyg.runs.averages import AVERAGE
 
 FAMILIES: Mapping[str, str] = {
-    "item_degree_": "Test items by their training interactions",
-    "user_history_": "Users by their training interactions",
+    "item_degree_": "Test items by the interactions that are known",
+    "user_history_": "Users by the interactions that are known",
 }
 """Beginning of a group's name -> what its bars are."""
 
