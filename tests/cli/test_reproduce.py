@@ -106,6 +106,14 @@ def test_searches_may_have_settings_that_runs_have_not(
         assert f"fit.max_epochs={run}" in job.overrides
 
 
+def test_cut_offs_that_the_tables_need_are_asked_for_before_the_first_run(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(InputError, match=r"rank\.ks=\[5\]: the tables need recall@20"):
+        main(["--preset", "quick", "rank.ks=[5]", f"--output-dir={tmp_path}"])
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize(
     ("extra", "group"),
     [

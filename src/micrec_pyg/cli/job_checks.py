@@ -1,8 +1,8 @@
 """Are the settings of many runs possible? Asked before any of them begins."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from micrec_pyg.cli.config import experiment
+from micrec_pyg.cli.config import composed, experiment
 from micrec_pyg.cli.config_errors import options
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.runs.build import conf_dir
@@ -37,3 +37,24 @@ def check_jobs(jobs: Iterable[Job]) -> None:
         except InputError as error:
             raise InputError(f"{error} (of the run {job.name})") from error
         check_data_files(described.settings["data"])
+
+
+def check_metrics(metrics: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse runs without a metric that is asked of them.
+
+    Args:
+        metrics: Such as ``ndcg@20``.
+        overrides: Of a run.
+
+    Raises:
+        InputError: ``rank.ks`` lacks the cut-off of one.
+    """
+    ks = [int(k) for k in composed(overrides)["rank"]["ks"]]
+    lacking = [
+        metric for metric in metrics if int(metric.partition("@")[2] or ks[0]) not in ks
+    ]
+    if lacking:
+        raise InputError(
+            f"rank.ks={ks}: the tables need {', '.join(lacking)}; give rank.ks with "
+            "these cut-offs too"
+        )
