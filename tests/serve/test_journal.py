@@ -124,6 +124,21 @@ def test_what_is_refused_is_not_written(start):
     assert not client.get("/v1/items?domain=food&q=good").json()["items"]
 
 
+def test_rows_of_new_items_are_those_of_the_request(start):
+    client, vectors = start(), {"text": VECTOR}
+    add(client, items=[{"item": "there"}])
+    for last, said in (
+        ({"item": "there"}, "items, row 3: 'there' is there already; remove it first"),
+        ({"item": "b"}, "items, row 3: 'b' stands twice in the request; give it once"),
+        ({"item": "c", "vectors": {"smell": [1.0]}}, "items, row 3: 'smell' is no"),
+    ):
+        items = [{"item": "a"}, {"item": "b", "vectors": vectors}, last]
+        body = {"domain": "food", "items": items}
+        error = client.post("/v1/items", json=body).json()["error"]
+        assert error["message"].startswith(said)
+        assert error["field"] == "items"
+
+
 def test_an_unexpected_error_of_one_change_spoils_no_other(start, monkeypatch):
     client = start()
     real = Recommender.add_items

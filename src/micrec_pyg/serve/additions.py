@@ -8,6 +8,7 @@ import polars as pl
 
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import TEXT, Feature
+from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.questions import NewItem
 
 USER, ITEM = "user", "item"
@@ -107,6 +108,35 @@ def _frame(part: NewItems) -> pl.DataFrame:
         nothing = pl.Series([None], dtype=vectors.dtype)
         columns[modality] = vectors.zip_with(pl.Series(feature.mask.numpy()), nothing)
     return pl.DataFrame(columns)
+
+
+def check_new(rec: Recommender, domain: str, items: Sequence[NewItem]) -> None:
+    """Refuse ids that are there, and vectors of no modality, by their row.
+
+    Args:
+        rec: Which the items are added to.
+        domain: Of the items.
+        items: As a client sent them.
+
+    Raises:
+        FieldError: The first row that cannot be used.
+    """
+    known, seen = {*rec.items(domain)}, set[str]()
+    modalities = rec.features([], domain=domain)
+    for row, item in enumerate(items, 1):
+        fault = None
+        if item.item in seen:
+            fault = f"'{item.item}' stands twice in the request; give it once"
+        elif item.item in known:
+            fault = f"'{item.item}' is there already; remove it first"
+        elif strange := [name for name in item.vectors if name not in modalities]:
+            fault = (
+                f"'{strange[0]}' is no modality of domain {domain}; give vectors of "
+                f"any of {', '.join(modalities) or 'none'}"
+            )
+        if fault is not None:
+            raise FieldError("items", f"items, row {row}: {fault}")
+        seen.add(item.item)
 
 
 def item_tables(items: Sequence[NewItem]) -> list[pl.DataFrame]:

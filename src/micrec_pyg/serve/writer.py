@@ -18,7 +18,7 @@ import polars as pl
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import DamagedFileError, StorageError
 from micrec_pyg.serve import answers
-from micrec_pyg.serve.additions import NewItems, item_tables, replay, warm
+from micrec_pyg.serve.additions import NewItems, check_new, item_tables, replay, warm
 from micrec_pyg.serve.batches import Batches
 from micrec_pyg.serve.database import SECONDS
 from micrec_pyg.serve.errors import FieldError, RefusedError
@@ -142,15 +142,7 @@ def _rows(change: Change) -> int:
 def _add_items(
     rec: Recommender, journal: Journal, domain: str, change: AddItems
 ) -> None:
-    known = rec.features([], domain=domain)
-    for row, item in enumerate(change.items, 1):
-        for name in item.vectors:
-            if name not in known:
-                raise FieldError(
-                    "items",
-                    f"items, row {row}: '{name}' is no modality of domain {domain}; "
-                    f"give vectors of any of {', '.join(known) or 'none'}",
-                )
+    check_new(rec, domain, change.items)
     texts = {item.item: item.text for item in change.items}
     tables = item_tables(change.items)
     for table in tables:
