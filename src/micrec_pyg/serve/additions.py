@@ -1,6 +1,7 @@
 """What was added to an artefact and removed from it, and how it is told again."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import TEXT, Feature
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.questions import NewItem
+
+logger = logging.getLogger(__name__)
 
 USER, ITEM = "user", "item"
 """Kinds of ids that are removed."""
@@ -67,7 +70,8 @@ def replay(rec: Recommender, additions: Additions) -> None:
     for domain, parts in additions.items.items():
         known = {*rec.items(domain)}
         frames = [_frame(part).filter(~pl.col("item").is_in(known)) for part in parts]
-        table = pl.concat(frames)
+        # parts of artefacts with other modalities have other columns
+        table = _readable(rec, domain, pl.concat(frames, how="diagonal"))
         if table.height:
             rec.add_items(table, domain=domain)
     for domain, table in additions.interactions.items():
@@ -108,6 +112,24 @@ def _frame(part: NewItems) -> pl.DataFrame:
         nothing = pl.Series([None], dtype=vectors.dtype)
         columns[modality] = vectors.zip_with(pl.Series(feature.mask.numpy()), nothing)
     return pl.DataFrame(columns)
+
+
+def _readable(rec: Recommender, domain: str, table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table without the modalities that a domain does not have.
+
+    An item that has nothing else is kept: it is known by its interactions.
+    """
+    kept = ("item", "title", *rec.features([], domain=domain))
+    for modality in (name for name in table.columns if name not in kept):
+        if count := table[modality].count():
+            logger.warning(
+                "domain %s has no modality %s now: the vectors of %d added items are "
+                "left out; they stay in the journal",
+                domain,
+                modality,
+                count,
+            )
+    return table.select(name for name in table.columns if name in kept)
 
 
 def check_new(rec: Recommender, domain: str, items: Sequence[NewItem]) -> None:
