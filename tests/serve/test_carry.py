@@ -3,11 +3,13 @@
 import json
 import shutil
 
+import polars as pl
 import pytest
 import torch
 from serve.conftest import GOLDEN
 from serve.test_journal import VECTOR, add
 
+from micrec_pyg.schema import InputError
 from micrec_pyg.storage.seals import seal
 from micrec_pyg.storage.tensors import read_tensors, write_tensors
 
@@ -90,3 +92,36 @@ def test_vectors_of_a_modality_that_is_gone_are_left_out_and_counted(
     change_features(artefact, add_image)
     found = features(start(artefact, carry=True), "both", "neither", "image")
     assert found["image"].mask.tolist() == [True, False, True]
+
+
+def test_an_item_that_left_is_refused_with_the_journal_and_ways_out(
+    start, artefact, tmp_path
+):
+    client = start(artefact)
+    pairs = [("ann", "food3"), ("bob", "food3"), ("bob", "food4")]
+    add(client, interactions=[{"user": u, "item": i} for u, i in pairs])
+    before = shutil.copytree(artefact, tmp_path / "before")
+    path = artefact / "items-food.parquet"
+    other = pl.col("id").str.replace("food3", "gone")
+    pl.read_parquet(path).with_columns(other).write_parquet(path)
+    change_features(artefact, dict)
+    found = client.post("/v1/reload", json={})
+    assert found.status_code == 422
+    said = found.json()["error"]["message"]
+    for part in (
+        f"{tmp_path}/state/journal.sqlite does not fit {artefact}",
+        "domain food has no item 'food3', of which the table interaction has 2 rows",
+        "POST /v1/remove",
+        "another --state",
+    ):
+        assert part in said
+    with pytest.raises(InputError, match=r"journal\.sqlite does not fit"):
+        start(artefact, carry=True)
+    # one of the ways out
+    client = start(before)
+    body = {"domain": "food", "items": ["food3"]}
+    assert client.post("/v1/remove", json=body).status_code == 200
+    client = start(artefact, carry=True)
+    assert client.get("/v1/history?user=bob").json()["history"]["food"] == [
+        {"item": "food4", "title": "tea 4"}
+    ]

@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from micrec_pyg.inference.recommender import Recommender
-from micrec_pyg.schema import TEXT, Feature
+from micrec_pyg.schema import TEXT, Feature, InputError
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.questions import NewItem
 
@@ -75,6 +76,7 @@ def replay(rec: Recommender, additions: Additions) -> None:
         if table.height:
             rec.add_items(table, domain=domain)
     for domain, table in additions.interactions.items():
+        _check_items(rec, domain, table["item"])
         rec.add_interactions(table, domain=domain)
 
 
@@ -130,6 +132,18 @@ def _readable(rec: Recommender, domain: str, table: pl.DataFrame) -> pl.DataFram
                 count,
             )
     return table.select(name for name in table.columns if name in kept)
+
+
+def _check_items(rec: Recommender, domain: str, items: pl.Series) -> None:
+    """Refuse interactions with items that are not there; say how many there are."""
+    gone = Counter(items.filter(~items.is_in(rec.items(domain).implode())))
+    if gone:
+        first = ", ".join(f"'{item}'" for item in list(gone)[:3])
+        rest = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+        raise InputError(
+            f"domain {domain} has no item {first}{rest}, of which the table "
+            f"interaction has {gone.total()} rows"
+        )
 
 
 def check_new(rec: Recommender, domain: str, items: Sequence[NewItem]) -> None:

@@ -14,7 +14,7 @@ from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.runs.artefact import ARTEFACT, RECORD
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
-from micrec_pyg.serve.additions import replay, warm
+from micrec_pyg.serve.additions import Additions, replay, warm
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.journal import FILE, Journal
 from micrec_pyg.storage.digests import file_digest
@@ -22,6 +22,11 @@ from micrec_pyg.storage.seals import MANIFEST
 
 logger = logging.getLogger(__name__)
 
+WAYS_OUT = (
+    "put an artefact there that it fits, such as the one before; let that one answer "
+    "and send what does not fit to POST /v1/remove, which takes it out of the journal; "
+    "or start with another --state, without anything that was added"
+)
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -147,7 +152,7 @@ def load_served(
                     f"{journal.digest[:12]}, and {path} is {served.digest[:12]}; give "
                     "--carry to add them to this one, or another --state"
                 )
-        replay(served.rec, additions)
+        tell_again(served, journal, additions)
         warm(served.rec)
         if writable:
             journal.bind(served.digest)
@@ -164,6 +169,26 @@ def reloaded(served: Served) -> Served:
     """
     logger.info("%s: loading %s again", served.name, served.path)
     return _load(served.name, served.path, served.device, served.state)
+
+
+def tell_again(served: Served, journal: Journal, additions: Additions) -> None:
+    """Add to an artefact what a journal holds.
+
+    Args:
+        served: Of which the recommender is changed.
+        journal: Where the additions are.
+        additions: What was read there.
+
+    Raises:
+        InputError: It does not fit the artefact; the journal and ways out are named.
+    """
+    try:
+        replay(served.rec, additions)
+    except InputError as error:
+        raise InputError(
+            f"{journal.path} does not fit {served.path}, artefact "
+            f"{served.digest[:12]}: {error}; {WAYS_OUT}"
+        ) from error
 
 
 def journal_in(folder: Path, digest: str, *, writable: bool) -> Journal | None:

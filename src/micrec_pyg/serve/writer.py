@@ -18,13 +18,13 @@ import polars as pl
 from micrec_pyg.inference.recommender import Recommender
 from micrec_pyg.schema import DamagedFileError, StorageError
 from micrec_pyg.serve import answers
-from micrec_pyg.serve.additions import NewItems, check_new, item_tables, replay, warm
+from micrec_pyg.serve.additions import NewItems, check_new, item_tables, warm
 from micrec_pyg.serve.batches import Batches
 from micrec_pyg.serve.database import SECONDS
 from micrec_pyg.serve.errors import FieldError, RefusedError
 from micrec_pyg.serve.journal import Journal
 from micrec_pyg.serve.questions import AddInteractions, AddItems, Remove
-from micrec_pyg.serve.shelf import Served, journal_in, reloaded
+from micrec_pyg.serve.shelf import Served, journal_in, reloaded, tell_again
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def _take_over(served: Served, fresh: Served) -> None:
         # a process that only reads may have begun before anything was added
         served.journal = journal_in(served.state, served.digest, writable=False)
     if served.journal is not None:
-        replay(fresh.rec, served.journal.read())
+        tell_again(fresh, served.journal, served.journal.read())
     warm(fresh.rec)
     if served.journal is not None and served.writable:
         served.journal.bind(fresh.digest)
