@@ -141,8 +141,8 @@ def _check_items(rec: Recommender, domain: str, items: pl.Series) -> None:
         first = ", ".join(f"'{item}'" for item in list(gone)[:3])
         rest = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
         raise InputError(
-            f"domain {domain} has no item {first}{rest}, of which the table "
-            f"interaction has {gone.total()} rows"
+            f"domain {domain} has no item {first}{rest} any more (rows of it in the "
+            f"table interaction: {gone.total()})"
         )
 
 

@@ -23,10 +23,11 @@ from micrec_pyg.storage.seals import MANIFEST
 logger = logging.getLogger(__name__)
 
 WAYS_OUT = (
-    "put an artefact there that it fits, such as the one before; let that one answer "
-    "and send what does not fit to POST /v1/remove, which takes it out of the journal; "
-    "or start with another --state, without anything that was added"
+    "put an artefact there that has it and fits it; or let the artefact before answer "
+    "and send it to POST /v1/remove, which takes it out of the journal; or start with "
+    "another --state, without anything that was added"
 )
+"""What an operator can do where additions do not fit an artefact."""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
