@@ -208,6 +208,10 @@ def test_a_title_alone_is_the_text_as_in_a_table_of_items(world):
     found = features_of(able, "food", title)["text"]
     assert found.mask.tolist() == [True, False]
     assert found.values[0].tolist() == [9.0] * width
+    rec = Recommender(able)
+    alone = rec.encode_items(title, domain="food")["text"]
+    assert torch.equal(alone.values, found.values)
+    assert "n1" not in rec.items("food")
     # beside vectors, or without an encoder, people alone read it
     both = title.with_columns(text=pl.lit([[1.0] * width] * 2).explode())
     assert features_of(able, "food", both)["text"].values[0].tolist() == [1.0] * width

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from micrec_pyg.inference.additions import with_interactions, with_items, without
 from micrec_pyg.inference.artefact import read_artefact
+from micrec_pyg.inference.content import features_of
 from micrec_pyg.inference.domains import check_domain
 from micrec_pyg.inference.explain import parts_of, user_rows
 from micrec_pyg.inference.links import prepared_as, rows_of_guests
@@ -34,7 +35,7 @@ from micrec_pyg.inference.similar import MODEL, similar
 from micrec_pyg.inference.tables import id_table, tables_by_domain
 from micrec_pyg.inference.world import World, make_world
 from micrec_pyg.runs.read import Run
-from micrec_pyg.schema import ITEM, USER, InputError
+from micrec_pyg.schema import ITEM, USER, Feature, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -180,6 +181,21 @@ class Recommender(Contents):
         more = prepared_as(world, with_items(world, name, table))
         _log_unheard(more, name, more.rows(name).item[-table.height :])
         self._world = more
+
+    def encode_items(
+        self, items: Any, *, domain: str | None = None
+    ) -> dict[str, Feature]:
+        """Return the vectors that ``add_items`` would give new items, by modality.
+
+        Args:
+            items: As for ``add_items``; nothing is added.
+            domain: Of the items; None where there is only one.
+
+        Raises:
+            InputError: A column cannot be used.
+        """
+        world, name = self._world, check_domain(self._world, domain)
+        return features_of(world, name, id_table(items, "items", ["item"]))
 
     def add_interactions(self, interactions: Any, *, domain: str | None = None) -> None:
         """Add what known or new users did with known items.
