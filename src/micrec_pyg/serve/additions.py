@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import polars as pl
 
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 USER, ITEM = "user", "item"
 """Kinds of ids that are removed."""
+Spaces: TypeAlias = dict[str, dict[str, list[float]]]
+"""By modality: digests of some items of an artefact, and sums of their vectors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,24 @@ class NewItems:
     text: Sequence[str | None]
     features: Mapping[str, Feature]
     """By modality; encoded already, so that no encoder is needed again."""
+    artefact: str | None = None
+    """Digest of that of whose spaces the vectors are; None: they are new."""
+
+    def only(self, rows: Sequence[int]) -> "NewItems":
+        """Return some of the items.
+
+        Args:
+            rows: Their places, in order.
+        """
+        return NewItems(
+            [self.item[row] for row in rows],
+            [self.text[row] for row in rows],
+            {
+                name: Feature(each.values[rows], each.mask[rows])
+                for name, each in self.features.items()
+            },
+            self.artefact,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +61,8 @@ class Additions:
     """By domain."""
     interactions: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     """By domain: user, item."""
+    spaces: Mapping[tuple[str, str], Spaces] = field(default_factory=dict)
+    """By artefact and domain."""
 
     @property
     def empty(self) -> bool:
@@ -55,26 +78,20 @@ def id_digest(salt: str, kind: str, domain: str, raw: str) -> str:
 def replay(rec: Recommender, additions: Additions) -> None:
     """Add to a recommender what a journal holds.
 
-    What was removed goes first: it is of the artefact alone, since the journal keeps
-    no row of it. Then all items, then all interactions, so that a graph is made once
-    for each and not once per request. Ids keep the order in which they came.
+    All items, then all interactions, so that a graph is made once for each and not
+    once per request. Ids keep the order in which they came.
 
     Args:
-        rec: Of the artefact as it lies there; is changed.
-        additions: Items that it has already are left as they are.
+        rec: Of the artefact, without what was removed; is changed.
+        additions: With no item that it has.
 
     Raises:
         InputError: It does not fit the artefact.
     """
-    for domain in rec.domains:
-        _remove(rec, domain, additions)
     for domain, parts in additions.items.items():
-        known = {*rec.items(domain)}
-        frames = [_frame(part).filter(~pl.col("item").is_in(known)) for part in parts]
         # parts of artefacts with other modalities have other columns
-        table = _readable(rec, domain, pl.concat(frames, how="diagonal"))
-        if table.height:
-            rec.add_items(table, domain=domain)
+        table = pl.concat([_frame(part) for part in parts], how="diagonal")
+        rec.add_items(_readable(rec, domain, table), domain=domain)
     for domain, table in additions.interactions.items():
         _check_items(rec, domain, table["item"])
         rec.add_interactions(table, domain=domain)
@@ -88,6 +105,12 @@ def warm(rec: Recommender) -> None:
         if len(users):
             rec.recommend(users=users, domain=domain, k=1)
         rec.recommend(history={domain: items}, domain=domain, k=1)
+
+
+def forget(rec: Recommender, additions: Additions) -> None:
+    """Take out what was removed from the artefact; the journal keeps no row of it."""
+    for domain in rec.domains:
+        _remove(rec, domain, additions)
 
 
 def _remove(rec: Recommender, domain: str, additions: Additions) -> None:

@@ -8,7 +8,6 @@ the file is written anew without them. What of that fails is tried again later.
 
 import logging
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,14 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.schema import InputError, StorageError
-from micrec_pyg.serve.additions import ITEM, USER, Additions, NewItems, id_digest
+from micrec_pyg.serve.additions import (
+    ITEM,
+    USER,
+    Additions,
+    NewItems,
+    Spaces,
+    id_digest,
+)
 from micrec_pyg.serve.database import (
     SECONDS,
     check,
@@ -31,29 +37,18 @@ from micrec_pyg.serve.database import (
     transaction,
 )
 from micrec_pyg.serve.lock import lock
+from micrec_pyg.serve.tables import (
+    FORMAT,
+    has_spaces,
+    prepare,
+    read_spaces,
+    write_spaces,
+)
 from micrec_pyg.serve.vectors import Vectors
 
 logger = logging.getLogger(__name__)
 
 FILE = "journal.sqlite"
-FORMAT = 1
-TABLES = """
-CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE item (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,
-    domain TEXT NOT NULL, item TEXT NOT NULL, text TEXT,
-    file TEXT NOT NULL, place INTEGER NOT NULL, UNIQUE (domain, item)
-) STRICT;
-CREATE TABLE interaction (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,
-    domain TEXT NOT NULL, user TEXT NOT NULL, item TEXT NOT NULL,
-    UNIQUE (domain, user, item)
-) STRICT;
-CREATE TABLE removed (
-    kind TEXT NOT NULL, domain TEXT NOT NULL, digest TEXT NOT NULL,
-    PRIMARY KEY (kind, domain, digest)
-) STRICT;
-"""
 
 
 class Journal:
@@ -83,7 +78,7 @@ class Journal:
                 undo.callback(self._base.close)
                 check(self._base, self.path)
                 if writable:
-                    self._prepare(digest)
+                    prepare(self._base, digest)
                 self._about: dict[str, str] = dict(
                     self._base.execute("SELECT key, value FROM about")
                 )
@@ -116,6 +111,7 @@ class Journal:
                 salt=self._about["salt"],
                 items=self._items(base),
                 interactions=self._interactions(base),
+                spaces=read_spaces(base),
             )
 
     def add(
@@ -129,7 +125,7 @@ class Journal:
 
         Args:
             domain: Name.
-            items: New ones.
+            items: New ones, with vectors of the artefact that the rows belong to.
             interactions: (user, item) pairs; those that are there change nothing.
 
         Raises:
@@ -142,9 +138,13 @@ class Journal:
                 if items is not None:
                     rows = zip(items.item, items.text, strict=True)
                     base.executemany(
-                        "INSERT INTO item (time, domain, item, text, file, place) "
-                        "VALUES (?, ?, ?, ?, ?, ?)",
-                        [(now, domain, *row, file, n) for n, row in enumerate(rows)],
+                        "INSERT INTO item "
+                        "(time, domain, item, text, file, place, artefact) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        [
+                            (now, domain, *row, file, n, self.digest)
+                            for n, row in enumerate(rows)
+                        ],
                     )
                 base.executemany(
                     "INSERT OR IGNORE INTO interaction (time, domain, user, item) "
@@ -201,28 +201,44 @@ class Journal:
             del self._traces[0]
         return there
 
-    def bind(self, digest: str) -> None:
-        """Let the rows belong to another artefact from now on."""
-        with told(self.path), transaction(self._base, "IMMEDIATE") as base:
-            base.execute("UPDATE about SET value = ? WHERE key = 'artefact'", (digest,))
+    def bind(
+        self,
+        digest: str,
+        spaces: Mapping[str, Spaces],
+        anew: Mapping[str, Sequence[NewItems]],
+    ) -> None:
+        """Let the rows belong to another artefact from now on.
+
+        Args:
+            digest: Of it.
+            spaces: Of its vectors, by domain.
+            anew: Items whose vectors take the place of those that are there.
+        """
+        with told(self.path):
+            parts = [
+                (domain, part, self._vectors.write(part.features))
+                for domain, some in anew.items()
+                for part in some
+            ]
+            with transaction(self._base, "IMMEDIATE") as base:
+                base.execute(
+                    "UPDATE about SET value = ? WHERE key = 'artefact'", (digest,)
+                )
+                base.execute(
+                    "UPDATE item SET artefact = ? WHERE artefact IS NULL", (digest,)
+                )
+                for domain, part, file in parts:
+                    base.executemany(
+                        "UPDATE item SET file = ?, place = ?, artefact = ? "
+                        "WHERE domain = ? AND item = ?",
+                        [(file, n, digest, domain, i) for n, i in enumerate(part.item)],
+                    )
+                write_spaces(base, digest, spaces)
         self.digest = digest
 
     def close(self) -> None:
         """Close the file, in which everything is already, and end the lock."""
         self._close.close()
-
-    def _prepare(self, digest: str) -> None:
-        """Make the tables of a new journal, all or none."""
-        made = self._base.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if made == (0,):
-            about = {"format": FORMAT, "artefact": digest, "salt": secrets.token_hex()}
-            with transaction(self._base, "IMMEDIATE") as base:
-                for statement in TABLES.split(";"):
-                    base.execute(statement)
-                base.executemany(
-                    "INSERT INTO about VALUES (?, ?)",
-                    [(key, str(value)) for key, value in about.items()],
-                )
 
     def _compact(self) -> None:
         compact(self._base)
@@ -237,14 +253,16 @@ class Journal:
         return {name for (name,) in self._base.execute("SELECT file FROM item")}
 
     def _items(self, base: sqlite3.Connection) -> dict[str, list[NewItems]]:
+        of = "artefact" if has_spaces(base) else "NULL"
         rows = base.execute(
-            "SELECT domain, file, item, text, place FROM item ORDER BY seq"
+            f"SELECT domain, file, {of}, item, text, place FROM item ORDER BY seq"
         )
         found: dict[str, list[NewItems]] = {}
-        for (domain, file), group in groupby(rows, key=lambda row: row[:2]):
-            _, _, item, text, place = zip(*group, strict=True)
-            features = self._vectors.read(file, place)
-            found.setdefault(domain, []).append(NewItems(item, text, features))
+        for (domain, file, artefact), group in groupby(rows, key=lambda row: row[:3]):
+            _, _, _, item, text, place = zip(*group, strict=True)
+            vectors = self._vectors.read(file, place)
+            part = NewItems(item, text, vectors, artefact or self.digest)
+            found.setdefault(domain, []).append(part)
         return found
 
     def _interactions(self, base: sqlite3.Connection) -> dict[str, pl.DataFrame]:

@@ -14,9 +14,10 @@ from micrec_pyg.inference.recommender import Recommender, load
 from micrec_pyg.runs.artefact import ARTEFACT, RECORD
 from micrec_pyg.runs.files import read_json
 from micrec_pyg.schema import InputError
-from micrec_pyg.serve.additions import Additions, replay, warm
+from micrec_pyg.serve.additions import Additions, forget, replay, warm
 from micrec_pyg.serve.errors import FieldError
 from micrec_pyg.serve.journal import FILE, Journal
+from micrec_pyg.serve.spaces import fitted, spaces_of
 from micrec_pyg.storage.digests import file_digest
 from micrec_pyg.storage.seals import MANIFEST
 
@@ -153,10 +154,7 @@ def load_served(
                     f"{journal.digest[:12]}, and {path} is {served.digest[:12]}; give "
                     "--carry to add them to this one, or another --state"
                 )
-        tell_again(served, journal, additions)
-        warm(served.rec)
-        if writable:
-            journal.bind(served.digest)
+        tell_again(served, journal, additions, writable=writable)
         undo.pop_all()
     served.journal, served.writable = journal, writable
     return served
@@ -172,24 +170,34 @@ def reloaded(served: Served) -> Served:
     return _load(served.name, served.path, served.device, served.state)
 
 
-def tell_again(served: Served, journal: Journal, additions: Additions) -> None:
-    """Add to an artefact what a journal holds.
+def tell_again(
+    served: Served, journal: Journal, additions: Additions, *, writable: bool
+) -> None:
+    """Add to an artefact what a journal holds, and prepare the first answers.
 
     Args:
         served: Of which the recommender is changed.
         journal: Where the additions are.
         additions: What was read there.
+        writable: Whether they belong to this artefact from now on.
 
     Raises:
         InputError: It does not fit the artefact; the journal and ways out are named.
     """
+    rec = served.rec
     try:
-        replay(served.rec, additions)
+        forget(rec, additions)
+        spaces = spaces_of(rec, additions.salt)
+        additions, anew = fitted(rec, additions, served.digest)
+        replay(rec, additions)
     except InputError as error:
         raise InputError(
             f"{journal.path} does not fit {served.path}, artefact "
             f"{served.digest[:12]}: {error}; {WAYS_OUT}"
         ) from error
+    warm(rec)
+    if writable:
+        journal.bind(served.digest, spaces, anew)
 
 
 def journal_in(folder: Path, digest: str, *, writable: bool) -> Journal | None:

@@ -191,10 +191,10 @@ def _take_over(served: Served, fresh: Served) -> None:
     if served.journal is None:
         # a process that only reads may have begun before anything was added
         served.journal = journal_in(served.state, served.digest, writable=False)
-    if served.journal is not None:
-        tell_again(fresh, served.journal, served.journal.read())
-    warm(fresh.rec)
-    if served.journal is not None and served.writable:
-        served.journal.bind(fresh.digest)
+    if served.journal is None:
+        warm(fresh.rec)
+    else:
+        found, writable = served.journal.read(), served.writable
+        tell_again(fresh, served.journal, found, writable=writable)
     served.record, served.digest, served.rec = fresh.record, fresh.digest, fresh.rec
     logger.info("%s: artefact %s answers now", served.name, fresh.digest[:12])
