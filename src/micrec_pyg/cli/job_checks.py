@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from micrec_pyg.cli.config import composed, experiment
+from micrec_pyg.cli.config import experiment
 from micrec_pyg.cli.config_errors import options
 from micrec_pyg.cli.pool import Job
 from micrec_pyg.runs.build import conf_dir
@@ -10,7 +10,7 @@ from micrec_pyg.runs.settings import check_data_files
 from micrec_pyg.schema import InputError
 
 
-def check_jobs(jobs: Iterable[Job]) -> None:
+def check_jobs(jobs: Iterable[Job], metrics: Sequence[str] = ()) -> None:
     """Refuse runs whose settings are impossible, with the checks of their start.
 
     Whether a setting exists and what it allows is decided by the options of the groups,
@@ -20,6 +20,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
 
     Args:
         jobs: May share most of their settings.
+        metrics: That each of them has to have, such as ``ndcg@20``.
 
     Raises:
         InputError: No run could use the settings of one; the message names it. Or as
@@ -36,25 +37,14 @@ def check_jobs(jobs: Iterable[Job]) -> None:
             described = experiment(job.overrides)
         except InputError as error:
             raise InputError(f"{error} (of the run {job.name})") from error
+        _check_metrics(metrics, described.settings["rank"]["ks"])
         check_data_files(described.settings["data"])
 
 
-def check_metrics(metrics: Sequence[str], overrides: Sequence[str]) -> None:
-    """Refuse runs without a metric that is asked of them.
-
-    Args:
-        metrics: Such as ``ndcg@20``.
-        overrides: Of a run.
-
-    Raises:
-        InputError: ``rank.ks`` lacks the cut-off of one.
-    """
-    ks = [int(k) for k in composed(overrides)["rank"]["ks"]]
-    lacking = [
-        metric for metric in metrics if int(metric.partition("@")[2] or ks[0]) not in ks
-    ]
+def _check_metrics(metrics: Sequence[str], ks: Sequence[int]) -> None:
+    lacking = [m for m in metrics if int(m.partition("@")[2] or ks[0]) not in ks]
     if lacking:
         raise InputError(
-            f"rank.ks={ks}: the tables need {', '.join(lacking)}; give rank.ks with "
-            "these cut-offs too"
+            f"rank.ks={list(ks)}: the tables need {', '.join(lacking)}; give rank.ks "
+            "with these cut-offs too"
         )

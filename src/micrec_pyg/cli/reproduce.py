@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from micrec_pyg.cli.config_errors import options
-from micrec_pyg.cli.job_checks import check_jobs, check_metrics
+from micrec_pyg.cli.job_checks import check_jobs
 from micrec_pyg.cli.picking import check_picking, run_picking
 from micrec_pyg.cli.pool import Job, Outcome, describe, run_all
 from micrec_pyg.cli.preset import Preset, preset_folder
@@ -83,9 +83,7 @@ def _reproduce(
     if not given.picking:
         asked = {**dict.fromkeys(searches, ()), **settings_of(known.taken)}
         every += runs(found=asked or None)
-    check_jobs(every)
-    if every:
-        check_metrics(preset.metrics, every[0].overrides)
+    check_jobs(every, preset.metrics)
     if given.dry_run:
         for job in every:
             print(f"{job.name}: {job.command}")
