@@ -214,11 +214,22 @@ def test_a_sweep_that_is_not_at_its_end_says_so() -> None:
 def test_a_file_of_an_earlier_version_is_read(jobs: Path) -> None:
     path = jobs / "job-0.json"
     content = json.loads(path.read_text())
-    found = [content.pop(name) for name in ("of", "group", "launch")]
-    assert found == [4, "all", 0.0]
+    found = [content.pop(name) for name in ("of", "group", "launch", "data")]
+    assert found == [4, "all", 0.0, None]
     path.write_text(json.dumps(content))
     assert [job.of for job in read(jobs)] == [0, 4, 4, 4]
     assert [job.group for job in read(jobs)] == [None, "all", "all", None]
+
+
+def test_jobs_on_different_data_are_told() -> None:
+    jobs = [
+        Job(n, {"data": task, "seed": str(n)}, "ndcg@5", 1.0, "run", 0.5, data=data)
+        for n, (task, data) in enumerate(("aa", "aa", "ab", "bb"))
+    ]
+    told = [line for line in tables(jobs) if "the data changed" in line]
+    assert len(told) == 1
+    assert "do not compare: jobs 0, 1; jobs 2; give the command" in told[0]
+    assert not any("the data changed" in line for line in tables(jobs[:2]))
 
 
 def test_values_of_an_earlier_launch_wait_until_they_are_found_again(

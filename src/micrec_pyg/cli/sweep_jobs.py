@@ -73,6 +73,8 @@ class Job:
     """Of the users and items that the value is about; earlier versions did not say."""
     launch: float = 0.0
     """When the command began that ran it; 0 where that is not known."""
+    data: str | None = None
+    """Digests of the data of its run; earlier versions did not say."""
 
 
 def changes_task(key: str) -> bool:
@@ -106,10 +108,11 @@ def run_job(
     pairs = [(k.lstrip("+"), v) for k, _, v in (o.partition("=") for o in overrides)]
     remove_stale_parts(sweep)
     begin = time.monotonic()
-    folder = value = group = error = None
+    folder = value = group = data = error = None
     try:
         folder = train()
         value, group = selection(folder, metric), group_of(folder)
+        data = " ".join(read_json(folder / METRICS).get("data", {}).values()) or None
         print(folder, flush=True)
     # As at the top of the command line: the other jobs go on, and nothing is hidden.
     except Exception as failure:
@@ -125,6 +128,7 @@ def run_job(
         of=count(),
         group=group,
         launch=float(os.environ.get(LAUNCH, "0")),
+        data=data,
     )
     write_json(sweep / f"job-{number}.json", asdict(job))
     _tell_job(job, sweep)
@@ -197,7 +201,7 @@ def _read_job(path: Path) -> Job:
     values = read_json(path, ANEW)
     kinds = get_type_hints(Job)
     # earlier versions did not write these
-    values = {"of": 0, "group": None, "launch": 0.0, **values}
+    values = {"of": 0, "group": None, "launch": 0.0, "data": None, **values}
     if values.keys() != kinds.keys():
         raise InputError(f"{path}: the keys {', '.join(kinds)} are needed; {ANEW}")
     for name, kind in kinds.items():

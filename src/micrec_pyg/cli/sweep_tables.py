@@ -70,7 +70,7 @@ def tables(jobs: Sequence[Job]) -> list[str]:
     """
     lines = []
     for metric in metrics_of(jobs):
-        lines += [*_settings(rank(jobs, metric), metric), ""]
+        lines += [*_settings(rank(jobs, metric), metric), *_changed(jobs, metric), ""]
     failed = [job for job in jobs if job.error is not None]
     for job in failed:
         lines.append(f"failed: {words(job.overrides)}: {job.error}")
@@ -82,6 +82,23 @@ def tables(jobs: Sequence[Job]) -> list[str]:
             f"{len(jobs)} of {total} jobs have ended; the command of the sweep "
             "continues it"
         )
+    return lines
+
+
+def _changed(jobs: Sequence[Job], metric: str) -> list[str]:
+    """Return a line for every task whose jobs were not all on the same data."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for job in jobs:
+        if job.metric == metric and job.data is not None:
+            found[words(_task(_setting(job)))][job.data].append(str(job.number))
+    lines = []
+    for by_data in found.values():
+        if len(by_data) > 1:
+            numbers = "; jobs ".join(", ".join(own) for own in by_data.values())
+            lines.append(
+                "the data changed while the sweep ran, and values of different data do "
+                f"not compare: jobs {numbers}; give the command of the sweep again"
+            )
     return lines
 
 
