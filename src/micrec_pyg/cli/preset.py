@@ -121,8 +121,7 @@ class Preset:
         """
         if not self.trials:
             return {}
-        where = {"extra": extra, "output_dir": output_dir}
-        jobs = self.of_searches().searched(**where)
+        jobs = self.of_searches().searched(extra=extra, output_dir=output_dir)
         return {
             place: replace(job, steps=(), trials=self.trials)
             for place, job in jobs.items()

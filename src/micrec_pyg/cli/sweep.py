@@ -8,7 +8,14 @@ import polars as pl
 from micrec_pyg.cli.process import log_to_stderr, show
 from micrec_pyg.cli.sentences import DONE
 from micrec_pyg.cli.sweep_jobs import SEED, Job, read
-from micrec_pyg.cli.sweep_tables import metrics_of, rank, tables, tasks, verdict
+from micrec_pyg.cli.sweep_tables import (
+    changed,
+    metrics_of,
+    rank,
+    tables,
+    tasks,
+    verdict,
+)
 from micrec_pyg.report.html import check_packages
 from micrec_pyg.storage.writing import write_text
 
@@ -59,7 +66,7 @@ def _write_html(jobs: list[Job], folder: Path) -> list[Path]:
                 Place(dict(each.setting), list(each.values.values()), each.place)
                 for each in ranked
             ],
-            verdict=verdict(ranked),
+            verdict=[*verdict(ranked), *changed(own, metric)],
         )
         name = "sweep.html" if len(metrics) == 1 else f"sweep-{metric}.html"
         written.append(write_page(page, folder / name))

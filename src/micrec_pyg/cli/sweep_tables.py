@@ -70,7 +70,7 @@ def tables(jobs: Sequence[Job]) -> list[str]:
     """
     lines = []
     for metric in metrics_of(jobs):
-        lines += [*_settings(rank(jobs, metric), metric), *_changed(jobs, metric), ""]
+        lines += [*_settings(rank(jobs, metric), metric), *changed(jobs, metric), ""]
     failed = [job for job in jobs if job.error is not None]
     for job in failed:
         lines.append(f"failed: {words(job.overrides)}: {job.error}")
@@ -85,8 +85,13 @@ def tables(jobs: Sequence[Job]) -> list[str]:
     return lines
 
 
-def _changed(jobs: Sequence[Job], metric: str) -> list[str]:
-    """Return a line for every task whose jobs were not all on the same data."""
+def changed(jobs: Sequence[Job], metric: str) -> list[str]:
+    """Return a line for every task whose jobs were not all on the same data.
+
+    Args:
+        jobs: As ``read`` returns them.
+        metric: That selected.
+    """
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:
         if job.metric == metric and job.data is not None:

@@ -71,12 +71,14 @@ def sweep_page(
     jobs = jobs.with_columns(pl.col(axes).cast(pl.String).fill_null(ABSENT))
     done = jobs.filter(pl.col(metric).is_not_null()).rename({metric: "value"})
     failed = jobs.filter(pl.col("error").is_not_null())
+    # a value may be given twice
+    once = done.unique(["task", *axes], keep="last", maintain_order=True)
     settings = [axis for axis in axes if axis != seed]
     runs = _runs(done)
     value = f"validation {metric}"
     sections = [
         Section("Settings, best first", _table(places, settings, value)),
-        Section("Axes", _axes(done, settings, value)),
+        Section("Axes", _axes(once, settings, value)),
         Section("Training", _curves(runs)),
         Section("Cost", [timings(runs, labels_of(runs))] if runs else []),
         Section("Environment", [environment(runs)] if runs else []),
