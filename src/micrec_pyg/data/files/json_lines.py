@@ -50,6 +50,8 @@ def read_json_lines(path: Path, problems: Problems) -> pl.DataFrame | None:
     mixed = _with_json(path, table)
     if not mixed:
         return table
+    if not {*ROLES}.isdisjoint(mixed) and not check_json_lines(path, problems):
+        return None
     columns = _by_column(path, _rows(path), mixed, problems)
     kept = {column.name for column in columns}
     return table.with_columns(columns).drop(name for name in mixed if name not in kept)
