@@ -85,15 +85,14 @@ def _reproduce(
         every += runs(found=asked or None)
     check_jobs(every, preset.metrics)
     if given.dry_run:
-        for job in every:
-            print(f"{job.name}: {job.command}")
+        print(*(f"{job.name}: {job.command}" for job in every), sep="\n")
         return DONE
     log_to_stderr()
     prepare()
     if given.picking:
         return _picking(preset, searches, given, workers, command)
     with _ends_workers():
-        own = preset.searched(**where) if searches else {}
+        own = preset.searched(**where)
         todo, failed = _searched(searches, own, runs, given, workers, known)
         outcome = run_all(todo, workers)
     outcome.errors.update(failed)

@@ -156,11 +156,8 @@ def _tell_sweep(folder: Path) -> int:
 
     jobs = read(folder)
     write_jobs(jobs, folder)
-    show(
-        "\n".join(
-            [*tables(jobs), f"again: micrec sweep {shlex.quote(str(folder))}", ""]
-        )
-    )
+    again = shlex.join(["micrec", "sweep", str(folder)])
+    show("\n".join([*tables(jobs), f"again: {again}", ""]))
     return FAILED if any(job.error for job in jobs) else DONE
 
 

@@ -124,6 +124,18 @@ def _alike(values: Sequence[Any]) -> list[Any] | None:
     return lists
 
 
+def _column(name: str, values: Sequence[Any]) -> pl.Series | None:
+    """Return a column of values, None if they have no type in common."""
+    alike = _alike(values)
+    if alike is None:
+        return None
+    lines = (json.dumps({name: value}) for value in alike)
+    try:
+        return _parsed("\n".join(lines).encode())[name]
+    except pl.exceptions.PolarsError:
+        return None
+
+
 def _by_column(
     path: Path,
     rows: Mapping[int, Mapping[str, Any]],
@@ -133,14 +145,10 @@ def _by_column(
     """Return those of some columns that have a type, each parsed alone."""
     columns = []
     for name in names:
-        values = _alike([row.get(name) for row in rows.values()])
-        lines = (json.dumps({name: value}) for value in values or ())
-        try:
-            columns += _parsed("\n".join(lines).encode()).get_columns()
-            if values is not None:
-                continue
-        except pl.exceptions.PolarsError:
-            pass
+        column = _column(name, [row.get(name) for row in rows.values()])
+        if column is not None:
+            columns.append(column)
+            continue
         first: dict[str, int] = {}
         for number, row in rows.items():
             if row.get(name) is not None:
