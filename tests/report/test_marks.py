@@ -108,10 +108,31 @@ def test_runs_that_cannot_be_paired_are_not_tested(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _write(tmp_path, "base", BASE)
-    _write(tmp_path, "best", BASE + GAIN, digests={"b": "other"})
+    _write(tmp_path, "best", BASE + GAIN, seed=1)
     found = _marks(tmp_path, "recall@20")
     assert found.places == frozenset()
+    assert found.comparable
     assert found.note == "Bests are not tested: the runs cannot be paired."
+    assert "a paired test needs a seed that both have" in caplog.text
+
+
+def test_no_row_is_best_where_rows_are_of_other_data_or_splits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options: dict[str, Any] = {
+        "metrics": ["recall@20"],
+        "groups": ["all"],
+        "tuning": "none",
+        "names": {},
+        "alpha": 0.05,
+    }
+    _write(tmp_path, "base", BASE)
+    _write(tmp_path, "best", BASE + GAIN)
+    assert "**" in markdown(collect(str(tmp_path)), **options)
+    _write(tmp_path, "other", BASE - GAIN, digests={"b": "other"})
+    text = markdown(collect(str(tmp_path)), **options)
+    assert "**" not in text
+    assert "No best is shown: not all rows are of the same data and split." in text
     assert "domain b: the data of" in caplog.text
 
 

@@ -240,3 +240,16 @@ def test_only_accuracy_has_a_best(metric: str, bold: bool) -> None:
     results = _results(FULL, metric=metric)
     lines = _table(results, metrics=[metric], groups=["all"])
     assert any("**" in line for line in lines) is bold
+
+
+def test_unlike_numbers_of_seeds_are_told_above_the_table() -> None:
+    options: dict[str, Any] = {
+        "metrics": ["recall@20"],
+        "groups": ["all"],
+        "tuning": "none",
+        "names": {},
+    }
+    said = "Rows are means of 1 to 2 seeds (last column)"
+    assert said in markdown(_results(FULL), **options)
+    alike = [value for value in FULL if value[1] == 0]
+    assert "Rows are means" not in markdown(_results(alike), **options)

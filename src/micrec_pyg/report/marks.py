@@ -12,6 +12,7 @@ from micrec_pyg.evaluation.metrics import METRICS
 from micrec_pyg.evaluation.significance import holm, rank_biserial, wilcoxon
 from micrec_pyg.report.compare import Question, matched
 from micrec_pyg.report.pairs import Seeds, common_seeds, metrics_in, pair
+from micrec_pyg.report.same_task import OtherTaskError
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.schema import DamagedFileError, InputError
 
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 MARK = "†"
 """Stands behind what is significant; an asterisk would be read as Markdown."""
+
+OTHER_TASKS = "No best is shown: not all rows are of the same data and split."
+"""The note of a table whose rows are no competitors; the log says which and why."""
 
 Place = tuple[str, str, str]
 """Label, domain and metric."""
@@ -31,6 +35,11 @@ class Marks:
     places: frozenset[Place]
     note: str
     """For the caption: test, level and family, or why there is none."""
+    comparable: bool = True
+    """Whether the best of a column means anything: all rows are of one task."""
+
+
+NO_MARKS = Marks(frozenset(), "")
 
 
 @dataclass(frozen=True)
@@ -72,16 +81,19 @@ def significant_bests(
         alpha: Level.
     """
     if cells["label"].n_unique() < 2:
-        return Marks(frozenset(), "")
+        return NO_MARKS
     try:
         tests = list(_tests(models, cells, group, part))
     except DamagedFileError:
         raise  # no table of what cannot be read
+    except OtherTaskError as error:
+        logger.warning("group %s: no best is shown: %s", group, error)
+        return Marks(frozenset(), OTHER_TASKS, comparable=False)
     except InputError as error:
         logger.warning("group %s: bests are not tested: %s", group, error)
         return Marks(frozenset(), "Bests are not tested: the runs cannot be paired.")
     if not tests:
-        return Marks(frozenset(), "")
+        return NO_MARKS
     corrected = holm(np.array([test.p for test in tests]))
     failed = {
         test.best

@@ -8,7 +8,7 @@ import polars as pl
 
 from micrec_pyg import grid
 from micrec_pyg.report.interval import Interval, interval_of
-from micrec_pyg.report.marks import MARK, Place, has_best
+from micrec_pyg.report.marks import MARK, NO_MARKS, Marks, Place, has_best
 from micrec_pyg.runs.averages import AVERAGE
 from micrec_pyg.runs.grids import FEW
 
@@ -111,7 +111,7 @@ def model_grid(
     labels: Sequence[str],
     metrics: Sequence[str],
     names: Mapping[str, str],
-    marked: frozenset[Place] = frozenset(),
+    marks: Marks = NO_MARKS,
     few: frozenset[tuple[str, str]] = frozenset(),
 ) -> ModelGrid:
     """Return one table of results.
@@ -121,7 +121,7 @@ def model_grid(
         labels: Rows, in this order.
         metrics: Columns, within each domain.
         names: Label -> printed name, where it is another one.
-        marked: Significant bests.
+        marks: Significant bests, and whether there are bests at all.
         few: As ``few_candidates`` returns it.
     """
     found = {
@@ -131,7 +131,7 @@ def model_grid(
     # the average of one domain would repeat it
     blocks = [*domains, AVERAGE] if len(domains) > 1 else domains
     columns = [(domain, metric) for domain in blocks for metric in metrics]
-    places = _places(found.values())
+    places = _places(found.values()) if marks.comparable else {}
     rows = []
     for label in labels:
         entries: list[Entry | None] = []
@@ -141,9 +141,21 @@ def model_grid(
                 entries.append(None)
                 continue
             place, numbers = places.get(key, 0), (row["mean"], row["sd"], row["seeds"])
-            entries.append(Entry(*numbers, place, key in marked, column in few))
+            entries.append(Entry(*numbers, place, key in marks.places, column in few))
         rows.append(Row(label, names.get(label, label), entries))
     return ModelGrid(columns, rows)
+
+
+def seeds_note(grid: ModelGrid) -> str:
+    """Return what a reader must know where rows have unlike numbers of seeds."""
+    counts = [row.seeds for row in grid.rows if row.seeds != ABSENT]
+    if len({*counts}) < 2:
+        return ""
+    least, most = min(counts, key=int), max(counts, key=int)
+    return (
+        f"Rows are means of {least} to {most} seeds (last column): the fewer, the less "
+        "a difference says."
+    )
 
 
 def _places(rows: Collection[Mapping[str, Any]]) -> dict[Place, int]:

@@ -13,6 +13,10 @@ from micrec_pyg.schema import InputError
 from micrec_pyg.storage.reading import read_parquet
 
 
+class OtherTaskError(InputError):
+    """Two runs answered different questions: their values are no competition."""
+
+
 def digests_of(run: Run) -> dict[str, str]:
     """Return the digest of every domain that a run was trained on.
 
@@ -47,7 +51,8 @@ def check_same_task(reference: Run, other: Run, domains: Sequence[str]) -> None:
     differ where the runs' settings of ``features`` do.
 
     Raises:
-        InputError: They differ; the message says in what.
+        OtherTaskError: They differ; the message says in what.
+        InputError: A run does not say.
     """
     mine, theirs = digests_of(reference), digests_of(other)
     features = [run.config.get("features") for run in (reference, other)]
@@ -56,19 +61,19 @@ def check_same_task(reference: Run, other: Run, domains: Sequence[str]) -> None:
     for domain in domains:
         for run, known in ((reference, mine), (other, theirs)):
             if domain not in known:
-                raise InputError(
+                raise OtherTaskError(
                     f"{run.path} is on {', '.join(sorted(known))}, without the domain "
                     f"{domain}; compare {names} on domains that both have"
                 )
         if mine[domain] != theirs[domain] and features[0] == features[1]:
-            raise InputError(
+            raise OtherTaskError(
                 f"domain {domain}: the data of {names} is not the same "
                 "(artefact/digests.json), or one run is of a version that counted "
                 "where its encoders ran, or the facts (kg) of the domains of data.only "
                 "alone; train both on the same files and settings, with this version"
             )
         if splits[0].get(domain) != splits[1].get(domain):
-            raise InputError(
+            raise OtherTaskError(
                 f"domain {domain}: {names} have different splits: {_shown(reference)} "
                 f"and {_shown(other)}; compare runs of one split, with one seed of it. "
                 "A split that looks at all domains is another one where there are "
@@ -76,7 +81,7 @@ def check_same_task(reference: Run, other: Run, domains: Sequence[str]) -> None:
             )
         for kind in ("users", "items"):
             if not _ids(reference, kind, domain).equals(_ids(other, kind, domain)):
-                raise InputError(
+                raise OtherTaskError(
                     f"domain {domain}: {names} have different {kind}; train both on "
                     "the same data"
                 )

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.report.marks import Marks, models_of, significant_bests
+from micrec_pyg.report.marks import NO_MARKS, Marks, models_of, significant_bests
 from micrec_pyg.report.model_grid import (
     ABSENT,
     FEW_NOTE,
     ModelGrid,
     few_candidates,
     model_grid,
+    seeds_note,
 )
 from micrec_pyg.report.pairs import Seeds
 from micrec_pyg.runs.averages import AVERAGE
@@ -161,9 +162,9 @@ def sheets(
             if not cells.is_empty():
                 marks = _marks(models, cells, group=group, part=part, alpha=alpha)
                 few = few_candidates(mine.filter(group=group), metrics)
-                grid = model_grid(cells, labels, metrics, names, marks.places, few)
-                notes = [note for note in (marks.note, FEW_NOTE if few else "") if note]
-                tables.append(GroupTable(group, notes, grid))
+                grid = model_grid(cells, labels, metrics, names, marks, few)
+                notes = [marks.note, FEW_NOTE if few else "", seeds_note(grid)]
+                tables.append(GroupTable(group, [n for n in notes if n], grid))
         found.append(Sheet(dataset, split, about, tables))
     return found
 
@@ -178,7 +179,7 @@ def _marks(
 ) -> Marks:
     """Return the significant bests of one table; none without a level."""
     if alpha is None:
-        return Marks(frozenset(), "")
+        return NO_MARKS
     own = cells.filter(pl.col("domain") != AVERAGE)
     return significant_bests(models, own, group=group, part=part, alpha=alpha)
 
