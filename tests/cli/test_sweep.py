@@ -1,8 +1,10 @@
 """A sweep from its first job to its table; one job fails, and the others go on."""
 
+import errno
 import json
 import logging
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import stdev
@@ -10,7 +12,7 @@ from statistics import stdev
 import polars as pl
 import pytest
 
-from micrec_pyg.cli import sweep_jobs
+from micrec_pyg.cli import sweep, sweep_jobs
 from micrec_pyg.cli.sweep_axes import axes_of
 from micrec_pyg.cli.sweep_jobs import (
     AXES,
@@ -467,3 +469,41 @@ def test_the_number_of_jobs_is_no_part_of_the_name(
     sweep = ["train", "-m", *small, "model=popularity", "seed=0,1"]
     assert micrec(*sweep) == micrec(*sweep, "--jobs", "1") == 0
     assert len(list((tmp_path / "outputs" / "sweeps").iterdir())) == 1
+
+
+def test_a_sweep_is_read_from_anywhere_and_its_lost_runs_are_told(
+    micrec, small, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [each for each in small if not each.startswith("output_dir=")]
+    sweep = ["train", "-m", *given, "model=popularity", "seed=0,1"]
+    assert micrec(*sweep, "output_dir=here") == 0
+    moved, away = tmp_path / "moved", tmp_path / "away"
+    moved.mkdir()
+    away.mkdir()
+    (tmp_path / "here").rename(moved / "here")
+    monkeypatch.chdir(away)
+    (folder,) = (moved / "here" / "sweeps").iterdir()
+    runs = sorted((moved / "here" / "synthetic" / "popularity").iterdir())
+    assert sorted(Path(str(job.folder)) for job in read(folder)) == runs
+    assert micrec("sweep", folder, "--html") == 0
+    page = (folder / "sweep.html").read_text()
+    assert "Cost" in page
+    assert "not in their folders" not in page
+    shutil.rmtree(runs[0])
+    assert micrec("sweep", folder, "--html") == 0
+    page = (folder / "sweep.html").read_text()
+    assert "1 of 2 runs are not in their folders any more" in page
+
+
+def test_a_folder_that_cannot_be_written_still_has_its_table(
+    micrec, jobs: Path, capsys, monkeypatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(sweep, "write_text", full)
+    assert micrec("sweep", jobs) != 0
+    told = capsys.readouterr()
+    assert "best by validation, mean over seeds: K=0" in told.out
+    assert "the disk is read-only" in told.err

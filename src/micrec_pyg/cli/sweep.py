@@ -32,7 +32,9 @@ def main(argv: list[str]) -> int:
         check_packages()
     folder = Path(given.sweep)
     jobs = read(folder)
-    lines = [*tables(jobs), f"every job: {write_jobs(jobs, folder)}"]
+    # first: the folder may be one to read only
+    show("\n".join([*tables(jobs), ""]))
+    lines = [f"every job: {write_jobs(jobs, folder)}"]
     if given.html:
         lines += [f"page: {path}" for path in _write_html(jobs, folder)]
     show("\n".join([*lines, ""]))

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import get_type_hints
@@ -209,7 +209,21 @@ def _read_job(path: Path) -> Job:
             check_value(values[name], kind, name)
         except InputError as error:
             raise InputError(f"{path}: {error}; {ANEW}") from error
-    return Job(**values)
+    job = Job(**values)
+    return replace(job, folder=_place(job.folder, path.parent))
+
+
+def _place(folder: str | None, sweep: Path) -> str | None:
+    """Return a run's folder as it is found from here, unchanged if it is not.
+
+    It is noted as the launch of the sweep named it, relative to where that was: a
+    folder above the sweep, wherever both are now.
+    """
+    if folder is None or Path(folder, METRICS).is_file():
+        return folder
+    places = [above / folder for above in sweep.absolute().parents]
+    found = (str(place) for place in places if (place / METRICS).is_file())
+    return next(found, folder)
 
 
 def _tell_job(job: Job, sweep: Path) -> None:

@@ -25,7 +25,7 @@ def remarks(results: pl.DataFrame, part: str) -> list[str]:
         have, are = ("run has", "is") if len(missing) == 1 else ("runs have", "are")
         found.append(
             f"{len(missing)} {have} no {part} results and {are} in no table: "
-            f"{_first(missing)}{evaluate}"
+            f"{first_of(missing)}{evaluate}"
         )
     for labels in equal_labels(results):
         found.append(
@@ -35,5 +35,6 @@ def remarks(results: pl.DataFrame, part: str) -> list[str]:
     return found
 
 
-def _first(names: Sequence[str]) -> str:
+def first_of(names: Sequence[str]) -> str:
+    """Return the first of many names for a sentence."""
     return ", ".join(names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)

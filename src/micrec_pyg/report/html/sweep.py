@@ -27,6 +27,7 @@ from micrec_pyg.report.html.charts import colors_of, points
 from micrec_pyg.report.html.costs import environment, timings
 from micrec_pyg.report.html.histories import histories, step_of, validation
 from micrec_pyg.report.interval import NOTE, interval
+from micrec_pyg.report.remarks import first_of
 from micrec_pyg.runs.read import Run, read_run
 from micrec_pyg.runs.sealed import METRICS
 
@@ -97,7 +98,8 @@ def sweep_page(
         warnings=[
             f"failed: {_words(row, axes)}: {row['error']}"
             for row in failed.iter_rows(named=True)
-        ],
+        ]
+        + _lost(done),
     )
 
 
@@ -158,6 +160,17 @@ def _runs(done: pl.DataFrame) -> list[Run]:
     folders = dict.fromkeys(done["run"].to_list())
     return [
         read_run(Path(folder)) for folder in folders if Path(folder, METRICS).is_file()
+    ]
+
+
+def _lost(done: pl.DataFrame) -> list[str]:
+    """Return what the page cannot show, and why."""
+    folders = [f for f in dict.fromkeys(done["run"]) if not Path(f, METRICS).is_file()]
+    if not folders:
+        return []
+    return [
+        f"{len(folders)} of {done['run'].n_unique()} runs are not in their folders any "
+        f"more, and not among Training, Cost and Environment: {first_of(folders)}"
     ]
 
 
