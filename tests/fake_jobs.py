@@ -40,6 +40,7 @@ class FakeJobs:
             "split": {"seed": int(settings.get("split.seed", settings["seed"]))},
             "fit": {
                 "max_epochs": int(settings.get("fit.max_epochs", 9)),
+                "patience": int(settings.get("fit.patience", 5)),
                 "eval_every": int(settings.get("fit.eval_every", 1)),
                 "metric": settings.get("fit.metric", "ndcg@20"),
             },
@@ -51,6 +52,8 @@ class FakeJobs:
             "model": settings["model"],
             "seed": int(settings["seed"]),
             "split": settings["split"],
+            "epochs": int(settings.get("fit.max_epochs", 9)),
+            "best_epoch": 0,
             "timing": {"fit_s": 5.0},
         }
         (folder / "metrics.json").write_text(json.dumps(metrics))

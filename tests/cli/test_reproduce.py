@@ -239,6 +239,14 @@ def test_the_header_says_what_was_selected(
     assert f"- selection: {said}\n" in _page(tmp_path)
 
 
+def test_the_header_says_how_many_runs_the_limit_of_epochs_ended(
+    fake: FakeJobs, tmp_path: Path
+) -> None:
+    _run(tmp_path, "fit.patience=8")
+    said = "validation NDCG@20; 12 of 12 runs ended at fit.max_epochs\n"
+    assert said in _page(tmp_path)
+
+
 def test_the_header_says_what_the_seeds_are_of(fake: FakeJobs, tmp_path: Path) -> None:
     _run(tmp_path, "split.seed=1")
     said = "- seeds: 0, 1 (of the model; of the split too in 6 of 12 runs)\n"

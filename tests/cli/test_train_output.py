@@ -6,10 +6,12 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from reference.runs import write_run
 
 from micrec_pyg.cli.sweep_axes import MOST_RUNS, without_effect
 from micrec_pyg.cli.sweep_jobs import selection
 from micrec_pyg.cli.train_output import summary, validation_table
+from micrec_pyg.runs.read import Run
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +26,9 @@ def test_a_run_prints_its_validation_the_next_command_and_its_path(
     assert following == f"next, the test results: micrec evaluate {folder}"
     record = json.loads((folder / "metrics.json").read_text())
     best, epochs = record["best_epoch"] + 1, record["epochs"]
-    assert said == f"validation results of epoch {best}, the best of {epochs}:"
+    cut = " (all of fit.max_epochs, more may be better)"
+    of = f"{epochs}{cut if Run.read(folder).was_cut else ''}"
+    assert said == f"validation results of epoch {best}, the best of {of}:"
     head, *rows, average = [line.split() for line in table]
     assert head == ["domain", "recall@20", "ndcg@20", "precision@20", "users"]
     values = {domain: groups["all"] for domain, groups in record["val"].items()}
@@ -58,10 +62,11 @@ def test_one_domain_has_no_average_and_a_missing_value_is_a_dash() -> None:
 
 def test_the_next_command_can_be_pasted(tmp_path) -> None:
     folder = tmp_path / "my shop"
-    folder.mkdir()
-    val = {"a": {"all": {"recall@20": 0.5, "users": 3}}}
-    record = {"best_epoch": 0, "epochs": 1, "val": val}
-    (folder / "metrics.json").write_text(json.dumps(record))
+    write_run(folder, {"a": {"all": {"recall@20": [0.5]}}}, part="val")
+    path = folder / "metrics.json"
+    record = json.loads(path.read_text()) | {"best_epoch": 0, "epochs": 1}
+    record["val"]["a"]["all"]["users"] = 1
+    path.write_text(json.dumps(record))
     assert f"micrec evaluate '{folder}'\n" in summary(folder)
 
 

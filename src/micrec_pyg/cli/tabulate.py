@@ -115,7 +115,9 @@ def _selected(runs: Sequence[Run]) -> str:
         and not unread_keys(run.config, ["fit.metric"])
     ]
     ways = dict.fromkeys(_way(run.config["fit"]) for run in trained)
-    return "; or ".join(ways) or "none, as nothing is trained"
+    cut = sum(run.was_cut for run in trained)
+    ended = f"; {cut} of {len(trained)} runs ended at fit.max_epochs" if cut else ""
+    return ("; or ".join(ways) or "none, as nothing is trained") + ended
 
 
 def _way(fit: Mapping[str, Any]) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 
 from micrec_pyg.grid import aligned
 from micrec_pyg.runs.averages import AVERAGE, average
-from micrec_pyg.runs.files import read_json
-from micrec_pyg.runs.sealed import METRICS
+from micrec_pyg.runs.read import read_run
 
 SHOWN = ("recall", "ndcg", "precision")
 """Metrics of the table; ``metrics.json`` has all."""
@@ -23,8 +22,11 @@ def summary(folder: Path) -> str:
     Raises:
         InputError: It is no finished run.
     """
-    record = read_json(folder / METRICS)
+    run = read_run(folder)
+    record = run.record
     which = f"epoch {record['best_epoch'] + 1}, the best of {record['epochs']}"
+    if run.was_cut:
+        which += " (all of fit.max_epochs, more may be better)"
     if not record["epochs"]:
         which = "the start values, as no epoch was trained (fit.max_epochs=0)"
     return "\n".join(

@@ -52,6 +52,18 @@ class Run:
         return int(self.record["seed"])
 
     @property
+    def was_cut(self) -> bool:
+        """Return whether training ended at fit.max_epochs, before fit.patience did.
+
+        It may then have had more to gain.
+        """
+        epochs, best = self.record.get("epochs"), self.record.get("best_epoch")
+        fit = self.config.get("fit") or {}
+        if not epochs or best is None or not {"max_epochs", "patience"} <= fit.keys():
+            return False  # nothing was trained, or the folder does not say
+        return bool(epochs >= fit["max_epochs"] and epochs - 1 - best < fit["patience"])
+
+    @property
     def metrics(self) -> pl.DataFrame:
         """Return the results: columns part, domain, group, metric, value."""
         columns = ["part", "domain", "group", "metric", "value"]

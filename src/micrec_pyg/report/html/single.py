@@ -76,7 +76,8 @@ def _epochs(run: Run) -> dict[str, str]:
         return {"epochs": "none, the model has no loss to train with"}
     if epochs == 0:
         return {"epochs": "0, the start values were kept"}
-    return {"best epoch": "None" if best is None else f"{best + 1} of {epochs}"}
+    cut = ", where fit.max_epochs ended it" if run.was_cut else ""
+    return {"best epoch": "None" if best is None else f"{best + 1} of {epochs}{cut}"}
 
 
 def _headline(run: Run, metrics: list[str], part: str) -> list[str]:
