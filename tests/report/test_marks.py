@@ -12,7 +12,13 @@ from scipy import stats
 
 from micrec_pyg.report import marks
 from micrec_pyg.report.collect import collect
-from micrec_pyg.report.marks import Marks, models_of, significant_bests
+from micrec_pyg.report.html.study import study_page
+from micrec_pyg.report.marks import (
+    OTHER_TASKS,
+    Marks,
+    models_of,
+    significant_bests,
+)
 from micrec_pyg.report.model_grid import AVERAGE
 from micrec_pyg.report.tables import aggregate, as_markdown, sheets
 from micrec_pyg.schema import DamagedFileError
@@ -132,7 +138,16 @@ def test_no_row_is_best_where_rows_are_of_other_data_or_splits(
     _write(tmp_path, "other", BASE - GAIN, digests={"b": "other"})
     text = markdown(collect(str(tmp_path)), **options)
     assert "**" not in text
-    assert "No best is shown: not all rows are of the same data and split." in text
+    assert OTHER_TASKS in text
+    found = sheets(collect(str(tmp_path)), **options)
+    page = study_page(
+        collect(str(tmp_path)),
+        found,
+        root=tmp_path,
+        metrics=["recall@20"],
+        part="test",
+    )
+    assert page.headline == [f"toy, split random. {OTHER_TASKS}"]
     assert "domain b: the data of" in caplog.text
 
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 MARK = "†"
 """Stands behind what is significant; an asterisk would be read as Markdown."""
 
-OTHER_TASKS = "No best is shown: not all rows are of the same data and split."
+OTHER_TASKS = "No best is told, as not all rows are of the same data and split."
 """The note of a table whose rows are no competitors; the log says which and why."""
 
 Place = tuple[str, str, str]

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from micrec_pyg.report.marks import NO_MARKS, Marks, models_of, significant_bests
+from micrec_pyg.report.marks import (
+    NO_MARKS,
+    OTHER_TASKS,
+    Marks,
+    models_of,
+    significant_bests,
+)
 from micrec_pyg.report.model_grid import (
     ABSENT,
     FEW_NOTE,
@@ -106,6 +112,11 @@ class Sheet:
     about: str
     """Part, seeds and tuning."""
     tables: Sequence[GroupTable]
+
+    @property
+    def comparable(self) -> bool:
+        """Return whether the rows are of one task, as far as that was looked at."""
+        return not any(OTHER_TASKS in table.notes for table in self.tables)
 
     def caption(self, *, underlined: bool = False) -> str:
         """Return what must be known to read the tables.

@@ -22,6 +22,7 @@ from micrec_pyg.report.html.costs import all_runs, environment, settings, timing
 from micrec_pyg.report.html.groups import group_blocks
 from micrec_pyg.report.html.histories import histories, step_of, validation
 from micrec_pyg.report.interval import NOTE, interval_of
+from micrec_pyg.report.marks import OTHER_TASKS
 from micrec_pyg.report.remarks import remarks
 from micrec_pyg.report.tables import Sheet, aggregate
 from micrec_pyg.runs.averages import AVERAGE
@@ -100,6 +101,8 @@ def _lead(sheet: Sheet, ranked: pl.DataFrame, metric: str) -> str:
     shown = [(r["label"], f"{r['mean']:.4f}", r["sd"]) for r in ranked.to_dicts()]
     if not shown:
         return f"{place}: no model has {metric} in every domain."
+    if not sheet.comparable:
+        return f"{place}. {OTHER_TASKS}"
     texts = [
         f"{label} with {mean}" + (f" ± {sd:.4f}" if sd is not None else "")
         for label, mean, sd in shown[:2]
